@@ -1,0 +1,64 @@
+import type { Configuration } from '../raft/configuration.ts'
+import type { Entry, HardState, LogReader, RaftId, SnapshotMeta } from '../raft/types.ts'
+
+/** What the first record of every log says, written and synced before any election (rule K1). */
+export interface Formation {
+  /** 32 hexadecimal digits. */
+  readonly clusterId: string
+  /** 16 hexadecimal digits; a new one after restore or recover (rule K8). */
+  readonly epoch: string
+  readonly configuration: Configuration
+}
+
+export interface AppendRequest {
+  readonly hardState: HardState | null
+  /** In index order. The first may overwrite: it and everything after its index are replaced. */
+  readonly entries: readonly Entry[]
+  /** The applied state up to here is durable elsewhere: the log starts anew after it. */
+  readonly snapshot: SnapshotMeta | null
+}
+
+/**
+ * The durable log of one replica (rule K2), a contract that `log-storage.contract.ts` runs over
+ * the real and the in-memory one.
+ *
+ * Ordering: appends are written in the order of the calls, one batch, one write, one fdatasync
+ * each, never two in flight; calling `append` before the last one is done is a bug.
+ * Reads see an append from the moment of the call.
+ */
+export interface LogStorage extends LogReader {
+  /** Made with the directory, never used again (K1). */
+  readonly raftId: RaftId
+  /** `null` until `form`. */
+  readonly formation: Formation | null
+  readonly hardState: HardState
+  /** The point the log starts after; index 0 with the formation's configuration on a fresh one. */
+  readonly snapshot: SnapshotMeta
+  /** Newest configuration at or below `index`, from an entry or else the snapshot. */
+  configurationAt(index: number): Configuration
+
+  /** Writes and syncs the first record. Fails if there is one. */
+  form(formation: Formation): Promise<void>
+  /**
+   * `done` is called once, after the fdatasync, perhaps before this returns. An error is final: this
+   * log fails every later call, and the process must end without another vote or answer.
+   */
+  append(request: AppendRequest, done: (error: Error | null) => void): void
+  /**
+   * Forgets entries up to `index` (whole segments only, so more may be kept). `snapshot` is what
+   * the state machine has durably at or above it.
+   */
+  compact(snapshot: SnapshotMeta): Promise<void>
+  /** Bytes on disk and files, for metrics. */
+  size(): { bytes: number; segments: number }
+  close(): Promise<void>
+}
+
+/**
+ * The log cannot be trusted. `message` says what was found where, and what an operator does next.
+ * The files are left as they were.
+ */
+export class LogDamagedError extends Error {
+  override readonly name = 'LogDamagedError'
+  readonly code = 'LOG_DAMAGED'
+}

@@ -1,0 +1,61 @@
+import type { Message } from './messages.ts'
+import type { Entry, HardState, RaftId, Role, SnapshotMeta } from './types.ts'
+
+/**
+ * What the core wants done, in three lanes (etcd's asynchronous storage writes). The host:
+ * 1. sends `messages` at once, while the write of `append` is still under way;
+ * 2. writes `append` with one fdatasync, then sends its `responses` and calls `persisted(ticket)`;
+ * 3. applies `committed` in order and calls `applied(index)`.
+ * Appends are written in the order they were handed out, one at a time.
+ */
+export interface Ready {
+  readonly messages: readonly Message[]
+  readonly append: StorageAppend | null
+  readonly committed: readonly Entry[]
+  readonly reads: readonly ReadState[]
+}
+
+export interface StorageAppend {
+  /** Rises by one with each append. A completion of an older term confirms nothing. */
+  readonly ticket: number
+  readonly hardState: HardState | null
+  /** An entry whose index is already in the log replaces it and everything after it. */
+  readonly entries: readonly Entry[]
+  /** Replaces the whole log and state; the host installs it before `persisted`. */
+  readonly snapshot: SnapshotMeta | null
+  /** May leave only after this append is durable. */
+  readonly responses: readonly Message[]
+}
+
+/** Serve the read once this replica has applied `index`; `index` 0: refused, ask again. */
+export interface ReadState {
+  readonly readId: number
+  readonly index: number
+}
+
+export interface RaftStatus {
+  readonly id: RaftId
+  readonly role: Role
+  readonly term: number
+  readonly vote: RaftId
+  readonly leader: RaftId
+  readonly commit: number
+  readonly applied: number
+  readonly lastIndex: number
+  /** The last index known durable here. */
+  readonly persisted: number
+  readonly transferee: RaftId
+  /** Filled on a leader only. */
+  readonly progress: readonly PeerStatus[]
+}
+
+export interface PeerStatus {
+  readonly id: RaftId
+  readonly state: 'probe' | 'replicate' | 'snapshot'
+  readonly match: number
+  readonly next: number
+  readonly learner: boolean
+  /** Answered in the current check-quorum round. */
+  readonly active: boolean
+  readonly inflight: number
+}

@@ -1,0 +1,71 @@
+/**
+ * What may stand in the log, and how (rule A9: an unknown kind or version stops the replica).
+ *
+ * An entry's data is one batch of commands, all stamped by the leader at once (rule A8):
+ *
+ *     u8  format (1)
+ *     u48 log time, ms     u48 wall time, ms
+ *     then per command:  u32 length, bytes
+ *
+ * Integers are little-endian. A command starts with
+ *
+ *     u8 kind   u8 version   u32 origin   u32 request
+ *
+ * `origin` is a random number of the gateway process that took the frame and `request` its count:
+ * they bring the result back to whoever waits for it, and mean nothing to apply.
+ */
+
+export const CommandKind = {
+  message: 1,
+  conversation: 2,
+  refuse: 3,
+} as const
+export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
+
+interface CommandBase {
+  readonly origin: number
+  readonly request: number
+  readonly user: string
+  readonly device: string
+  readonly msgId: string
+  /** msgId of this device's latest earlier write to the conversation without a final answer (A4). */
+  readonly prev: string | null
+  /** Log time that the client knew before it first sent this msgId (A3). */
+  readonly since: number | null
+}
+
+export interface MessageCommand extends CommandBase {
+  readonly kind: typeof CommandKind.message
+  /** The conversation, or `null` when `to` names the other side of a direct one. */
+  readonly conv: string | null
+  readonly to: string | null
+  readonly replyTo: number | null
+  readonly large: boolean
+  /** msgpack bytes, opaque. */
+  readonly body: Uint8Array
+}
+
+export type ConversationOperation =
+  | { readonly op: 'create'; readonly members: readonly string[]; readonly name: string | null; readonly meta: Uint8Array | null }
+  | { readonly op: 'direct'; readonly with: string }
+  | { readonly op: 'add'; readonly member: string; readonly role: 'admin' | 'member' }
+  | { readonly op: 'remove'; readonly member: string }
+  | { readonly op: 'role'; readonly member: string; readonly role: 'owner' | 'admin' | 'member' }
+  | { readonly op: 'leave' }
+  | { readonly op: 'set'; readonly name?: string | null; readonly meta?: Uint8Array | null }
+
+export interface ConversationCommand extends CommandBase {
+  readonly kind: typeof CommandKind.conversation
+  /** Empty for `create` and `direct`: the new id is a pure function of the command (A1). */
+  readonly conv: string
+  readonly operation: ConversationOperation
+}
+
+/** A final refusal decided outside apply, or the sender's own `cancel:R` (A5). */
+export interface RefuseCommand extends CommandBase {
+  readonly kind: typeof CommandKind.refuse
+  readonly conv: string
+  readonly code: 'CANCELLED' | 'REJECTED_SPAM' | 'USER_BLOCKED' | 'FORBIDDEN'
+}
+
+export type Command = MessageCommand | ConversationCommand | RefuseCommand

@@ -1,0 +1,121 @@
+import type { ErrorCode } from '#protocol'
+
+/** What an event of a conversation is (rule B1). Numbers are part of the store format. */
+export const EventKind = {
+  message: 1,
+  edit: 2,
+  recall: 3,
+  reaction: 4,
+  member: 5,
+  settings: 6,
+} as const
+export type EventKind = (typeof EventKind)[keyof typeof EventKind]
+
+/** One event of a conversation's stream as it is pulled and pushed (rule B1). */
+export interface ConversationEvent {
+  readonly seq: number
+  readonly kind: EventKind
+  /** Messages up to and including this event. */
+  readonly ord: number
+  readonly msgId: string
+  readonly from: string
+  readonly device: string
+  /** Wall time in ms, for display; never falling within a conversation (rule A8). */
+  readonly at: number
+  /** Log time in ms at which it was decided: what windows compare (rules A3, A8). */
+  readonly logTime: number
+  /** msgpack bytes exactly as stored; `null` where the kind has none. */
+  readonly body: Uint8Array | null
+  readonly replyTo: number | null
+  readonly large: boolean
+}
+
+export type MemberRole = 'owner' | 'admin' | 'member'
+
+export interface MemberView {
+  readonly user: string
+  readonly role: MemberRole
+}
+
+/** A conversation as one of its members may see it. */
+export interface ConversationView {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  readonly name: string | null
+  /** msgpack bytes, opaque. */
+  readonly meta: Uint8Array | null
+  readonly members: readonly MemberView[]
+  /** The newest seq, 0 before the first event. */
+  readonly head: number
+  readonly ord: number
+  readonly createdAt: number
+}
+
+/** The final word of the log on one write (rules A2, A5). */
+export type WriteResult =
+  | {
+      readonly ok: true
+      readonly conv: string
+      readonly msgId: string
+      readonly seq: number
+      readonly ord: number
+      readonly at: number
+      /** The log held the same write already: this is its first result. */
+      readonly duplicate: boolean
+      /** Log time of this answer, for `since`. */
+      readonly now: number
+    }
+  | {
+      readonly ok: false
+      readonly msgId: string
+      readonly code: ErrorCode
+      readonly message: string
+      readonly now: number
+    }
+
+/** Called during apply, in log order; must return at once and never throw. */
+export interface ApplyListener {
+  /** `origin` and `request` are what the proposing gateway put into the command. */
+  onResult(origin: number, request: number, result: WriteResult): void
+  onEvent(conversation: AppliedConversation, event: ConversationEvent): void
+  /** Every command of the entry at `index` was applied. */
+  onApplied(index: number): void
+}
+
+/** Enough of a conversation to route an event to sessions without copying it. */
+export interface AppliedConversation {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  /** Calls `visit` for each present member. */
+  forEachMember(visit: (user: string) => void): void
+}
+
+export interface EventPage {
+  readonly events: readonly ConversationEvent[]
+  /** The cursor for the next page in the same direction. */
+  readonly next: number
+  /** The page is complete up to this seq (rule B1, B2). */
+  readonly upTo: number
+  readonly hasMore: boolean
+  /** Seqs that this user never gets, and why (rule B7). */
+  readonly gap: { readonly from: number; readonly to: number; readonly reason: GapReason } | null
+}
+
+export type GapReason = 'membership' | 'retention' | 'restore'
+
+/** Reads of the applied state. Each is complete as of one applied index or fails (rule K4). */
+export interface StateReader {
+  readonly appliedIndex: number
+  /** Log time in ms of the newest applied entry (rule A8). */
+  readonly logTime: number
+  conversation(id: string): Promise<ConversationView | null>
+  /** Whether `user` is a present member of the conversation; false too if there is none. */
+  isMember(id: string, user: string): Promise<boolean>
+  /** The conversations `user` is or was a member of, newest change first; at most `limit`. */
+  conversationsOf(user: string, limit: number): Promise<ConversationView[]>
+  /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */
+  eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null>
+  eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>
+  /** Hash over everything applied so far: equal on every node at an equal index (rule K5). */
+  readonly stateHash: string
+}
