@@ -1,0 +1,231 @@
+import type { LogStorage } from './log/log-storage.ts'
+import type { Logger } from './logger.ts'
+import { ClusterFormation, type InitialMember } from './membership/formation.ts'
+import type { Address, Clock, Network, Random } from './ports.ts'
+import type { Configuration } from './raft/configuration.ts'
+import type { Message } from './raft/messages.ts'
+import type { RaftId } from './raft/types.ts'
+import { Replica } from './replica.ts'
+import type { ReplicaOptions } from './replica-options.ts'
+import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.ts'
+import { SnapshotReceiver } from './snapshot/snapshot-receiver.ts'
+import { SnapshotSender } from './snapshot/snapshot-sender.ts'
+import type { StateMachine } from './state-machine.ts'
+import { decodeMessage, encodeMessage } from './transport/message-codec.ts'
+import { PeerFrameKind } from './transport/peer-frame.ts'
+import { PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
+import { PeerTransport } from './transport/peer-transport.ts'
+import type { Failpoints } from './failpoints.ts'
+
+export interface ClusterNodeEvents {
+  onReplica(replica: Replica): void
+  onLeader(leader: RaftId, term: number): void
+  onAuthority(term: number): void
+  encodeBatch(commands: readonly Uint8Array[]): Uint8Array
+  onApplied(index: number): void
+  /** A frame this package does not know: the host's own traffic between nodes. */
+  onFrame(from: RaftId, kind: number, body: Uint8Array): void
+  onPeerUp(id: RaftId): void
+  onStranger(clusterId: string): void
+  onFatal(error: Error): void
+}
+
+export interface ClusterNodeParts {
+  readonly name: string
+  readonly peerListen: Address
+  readonly initialMembers: readonly InitialMember[]
+  readonly options: ReplicaOptions
+  readonly clock: Clock
+  readonly random: Random
+  readonly network: Network
+  readonly logger: Logger
+  readonly log: LogStorage
+  readonly stateMachine: StateMachine
+  readonly failpoints: Failpoints
+  readonly events: ClusterNodeEvents
+}
+
+/** One node's share of a cluster: its links, its formation, its replica and snapshot streams. */
+export class ClusterNode {
+  readonly transport: PeerTransport
+  readonly #parts: ClusterNodeParts
+  readonly #formation: ClusterFormation
+  readonly #sender: SnapshotSender
+  readonly #receiver: SnapshotReceiver
+  #replica: Replica | null = null
+
+  constructor(parts: ClusterNodeParts) {
+    this.#parts = parts
+    const { log, logger, network, clock, random, events } = parts
+    this.transport = new PeerTransport({
+      ports: { network, clock, random },
+      logger,
+      local: () => this.#hello(),
+      events: {
+        onPeerUp: (peer) => this.#peerUp(peer),
+        onPeerDown: (peer) => this.#peerDown(peer),
+        onFrame: (from, kind, body) => this.#frame(from, kind, body),
+      },
+    })
+    const sendJson = this.transport.sendJson.bind(this.transport)
+    this.#formation = new ClusterFormation({
+      log,
+      name: parts.name,
+      initialMembers: parts.initialMembers,
+      random,
+      logger,
+      sendJson,
+      onFormed: () => {
+        this.#createReplica()
+        this.transport.reintroduce()
+      },
+      onComplete: () => this.#replica!.start(),
+      onStranger: (clusterId) => events.onStranger(clusterId),
+      onFatal: (error) => events.onFatal(error),
+    })
+    this.#sender = new SnapshotSender({
+      clock,
+      random,
+      logger,
+      term: () => this.#replica?.status().term ?? 0,
+      openSnapshot: () => parts.stateMachine.openSnapshot(),
+      send: this.transport.send.bind(this.transport),
+      sendJson,
+      onFinished: (to, ok) => this.#replica?.snapshotSent(to, ok),
+    })
+    this.#receiver = new SnapshotReceiver({
+      logger,
+      worthTaking: ({ meta }) => meta.index > parts.stateMachine.appliedIndex,
+      beginInstall: (meta) => parts.stateMachine.beginInstall(meta),
+      sendJson,
+      onReceived: (from, offer, sink) => this.#replica?.snapshotReceived(from, offer, sink),
+    })
+  }
+
+  get replica(): Replica | null {
+    return this.#replica
+  }
+
+  async start(): Promise<void> {
+    await this.transport.listen(this.#parts.peerListen)
+    if (this.#parts.log.formation !== null) this.#createReplica()
+    this.#connect()
+    this.#formation.start()
+  }
+
+  async close(): Promise<void> {
+    this.#replica?.stop()
+    this.#sender.close()
+    await this.transport.close()
+    await this.#receiver.close()
+  }
+
+  #hello(): PeerHello {
+    const { log, name } = this.#parts
+    return {
+      protocol: PEER_PROTOCOL,
+      clusterId: log.formation?.clusterId ?? '',
+      epoch: log.formation?.epoch ?? '',
+      raftId: log.raftId,
+      name,
+    }
+  }
+
+  #createReplica(): void {
+    const { options, clock, random, log, logger, stateMachine, events, failpoints } = this.#parts
+    const replica = new Replica({
+      options,
+      clock,
+      random,
+      log,
+      logger,
+      stateMachine,
+      failpoints,
+      events: {
+        send: (message) => this.#send(message),
+        sendSnapshot: (to) => this.#sender.start(to),
+        onLeader: (leader, term) => events.onLeader(leader, term),
+        onAuthority: (term) => events.onAuthority(term),
+        encodeBatch: (commands) => events.encodeBatch(commands),
+        onApplied: (index) => events.onApplied(index),
+        onConfiguration: () => this.#connect(),
+        onLostLog: (peer) => this.transport.sendJson(peer, PeerFrameKind.lostLog, {}),
+        onFatal: (error) => events.onFatal(error),
+      },
+    })
+    this.#replica = replica
+    events.onReplica(replica)
+    this.#connect()
+    for (const peer of this.transport.peersUp()) replica.peerUp(peer.raftId)
+  }
+
+  /** Links follow the newest configuration; before there is one, the initial members. */
+  #connect(): void {
+    const configuration: Configuration | undefined = this.#replica?.configuration
+    const members =
+      configuration === undefined
+        ? this.#parts.initialMembers
+        : [...configuration.voters, ...configuration.outgoing, ...configuration.learners]
+    this.transport.setPeers(
+      members
+        .filter(({ name }) => name !== this.#parts.name)
+        .map(({ name, peerAddress }) => ({ name, address: peerAddress })),
+    )
+  }
+
+  #send(message: Message): void {
+    const body = encodeMessage(message, this.#parts.options.groupId)
+    this.transport.send(message.to, PeerFrameKind.raft, body)
+  }
+
+  #peerUp(peer: PeerHello): void {
+    this.#formation.peerUp(peer)
+    this.#replica?.peerUp(peer.raftId)
+    this.#parts.events.onPeerUp(peer.raftId)
+  }
+
+  #peerDown(peer: PeerHello): void {
+    this.#formation.peerDown(peer)
+    this.#replica?.peerDown(peer.raftId)
+  }
+
+  #frame(from: PeerHello, kind: number, body: Uint8Array): void {
+    const mine = this.#parts.log.formation?.clusterId ?? ''
+    const sameCluster = mine !== '' && from.clusterId === mine
+    if (kind === PeerFrameKind.form || kind === PeerFrameKind.formed) {
+      this.#formation.frame(from, kind, body)
+    } else if (sameCluster) {
+      this.#clusterFrame(from, kind, body)
+    }
+  }
+
+  #clusterFrame(from: PeerHello, kind: number, body: Uint8Array): void {
+    switch (kind) {
+      case PeerFrameKind.raft: {
+        const { message } = decodeMessage(body)
+        if (message.from === from.raftId && message.to === this.#parts.log.raftId) {
+          this.#replica?.receive(message)
+        }
+        return
+      }
+      case PeerFrameKind.snapshotOffer:
+        this.#receiver.offered(from.raftId, decodeOffer(body))
+        return
+      case PeerFrameKind.snapshotChunk:
+        this.#receiver.chunk(decodeChunk(body))
+        return
+      case PeerFrameKind.snapshotAck:
+        this.#sender.acknowledged(from.raftId, decodeAck(body))
+        return
+      case PeerFrameKind.lostLog:
+        this.#parts.events.onFatal(
+          new Error(
+            `${from.name} says that this node's log ends below what it acknowledged: its disk lost data. Do not start it again with this directory; run: parley members replace ${this.#parts.name}`,
+          ),
+        )
+        return
+      default:
+        this.#parts.events.onFrame(from.raftId, kind, body)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** The door of this package: what a node needs to run a replicated log. */
+export { assert, assertSafeInteger, AssertionError, unreachable } from './assert.ts'
+export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cluster-node.ts'
+export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
+export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
+export type { Logger } from './logger.ts'
+export type { InitialMember } from './membership/formation.ts'
+export type {
+  Address,
+  Clock,
+  Connection,
+  File,
+  FileSystem,
+  Listener,
+  Network,
+  Random,
+  Timer,
+} from './ports.ts'
+export {
+  type Configuration,
+  decodeConfiguration,
+  encodeConfiguration,
+  findMember,
+  type Member,
+} from './raft/configuration.ts'
+export type { PeerStatus, RaftStatus } from './raft/ready.ts'
+export { type Entry, EntryType, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
+export { ReadUnavailableError } from './read-queue.ts'
+export { Replica } from './replica.ts'
+export { DEFAULT_REPLICA_OPTIONS, type ReplicaOptions } from './replica-options.ts'
+export type { SnapshotSink, SnapshotSource, StateMachine } from './state-machine.ts'
+export { decodeJson, PeerFrameKind, PeerProtocolError } from './transport/peer-frame.ts'

@@ -1,0 +1,162 @@
+import { assert } from '../assert.ts'
+import type { Formation, LogStorage } from '../log/log-storage.ts'
+import type { Logger } from '../logger.ts'
+import type { Random } from '../ports.ts'
+import type { Member } from '../raft/configuration.ts'
+import type { RaftId } from '../raft/types.ts'
+import { decodeJson, PeerFrameKind } from '../transport/peer-frame.ts'
+import type { PeerHello } from '../transport/peer-hello.ts'
+
+/** A member as an operator names it before the cluster exists. */
+export type InitialMember = Omit<Member, 'id'>
+
+export interface FormationHost {
+  readonly log: LogStorage
+  readonly name: string
+  readonly initialMembers: readonly InitialMember[]
+  readonly random: Random
+  readonly logger: Logger
+  sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
+  /** The log has its first record now; introduce this node anew. */
+  onFormed(): void
+  /** Every initial member has its first record: elections may begin. */
+  onComplete(): void
+  /** A cluster exists that this empty directory is no part of (rule K1). */
+  onStranger(clusterId: string): void
+  /** The log failed: the process must end. */
+  onFatal(error: Error): void
+}
+
+/**
+ * How a cluster comes to be (rule K1). All initial members start empty and exchange their Raft ids;
+ * the first by name writes `{clusterId, epoch, ids}` as the first record of its log and offers it to
+ * the others, who write the same. Nobody campaigns before all wrote it: a member that could vote in
+ * two clusters would be lost with its memory of the first. Crashes in between are harmless: the
+ * offer is repeated until every member took it.
+ */
+export class ClusterFormation {
+  readonly #host: FormationHost
+  /** Peers that were heard to be part of this cluster. */
+  readonly #formedPeers = new Set<RaftId>()
+  readonly #peers = new Map<string, PeerHello>()
+  #writing = false
+  #complete = false
+
+  constructor(host: FormationHost) {
+    this.#host = host
+  }
+
+  start(): void {
+    const { log } = this.#host
+    // A term above 0 proves that an election was held, and so that all members were formed then.
+    if (log.formation !== null && log.hardState.term > 0) this.#finish()
+    else this.#advance()
+  }
+
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  peerUp(peer: PeerHello): void {
+    this.#peers.set(peer.name, peer)
+    const mine = this.#host.log.formation
+    if (mine === null && peer.clusterId !== '') this.#host.onStranger(peer.clusterId)
+    if (mine !== null && peer.clusterId === mine.clusterId) this.#formedPeers.add(peer.raftId)
+    this.#advance()
+  }
+
+  peerDown(peer: PeerHello): void {
+    if (this.#peers.get(peer.name)?.raftId === peer.raftId) this.#peers.delete(peer.name)
+  }
+
+  frame(from: PeerHello, kind: number, body: Uint8Array): void {
+    if (kind === PeerFrameKind.form) this.#offered(from, decodeJson(body) as Formation)
+    else if (kind === PeerFrameKind.formed) {
+      const { clusterId } = decodeJson(body) as { clusterId: string }
+      if (clusterId !== this.#host.log.formation?.clusterId) return
+      this.#formedPeers.add(from.raftId)
+      this.#advance()
+    }
+  }
+
+  #advance(): void {
+    if (this.#complete || this.#writing) return
+    const formation = this.#host.log.formation
+    if (formation === null) this.#maybeFound()
+    else this.#offerToOthers(formation)
+  }
+
+  /** Only the first by name founds, and only while it sees every other member empty. */
+  #maybeFound(): void {
+    const { log, name, initialMembers } = this.#host
+    const first = [...initialMembers].sort((a, b) => (a.name < b.name ? -1 : 1))[0]
+    if (first === undefined || first.name !== name) return
+    const voters: Member[] = []
+    for (const member of initialMembers) {
+      const peer = this.#peers.get(member.name)
+      if (member.name !== name && peer?.clusterId !== '') return
+      voters.push({ ...member, id: member.name === name ? log.raftId : peer!.raftId })
+    }
+    assert(new Set(voters.map(({ id }) => id)).size === voters.length, 'two members share a Raft id')
+    const hex = (length: number) => Buffer.from(this.#host.random.bytes(length)).toString('hex')
+    this.#write({
+      clusterId: hex(16),
+      epoch: hex(8),
+      configuration: { voters, outgoing: [], learners: [] },
+    })
+  }
+
+  #offered(from: PeerHello, formation: Formation): void {
+    const { log, name, initialMembers, logger, sendJson } = this.#host
+    if (log.formation !== null) {
+      if (log.formation.clusterId !== formation.clusterId) return
+      sendJson(from.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
+      return
+    }
+    const names = (members: readonly { name: string }[]) => members.map((m) => m.name).sort().join()
+    const mine = formation.configuration.voters.find((member) => member.id === log.raftId)
+    if (mine?.name !== name || names(formation.configuration.voters) !== names(initialMembers)) {
+      logger.warn('formation.refused', {
+        from: from.name,
+        message: `${from.name} founds a cluster of ${names(formation.configuration.voters)}, this node was told ${names(initialMembers)}: give every node the same initial members`,
+      })
+      return
+    }
+    if (!this.#writing) this.#write(formation)
+  }
+
+  #write(formation: Formation): void {
+    this.#writing = true
+    this.#host.log.form(formation).then(
+      () => this.#written(formation),
+      (error: Error) => this.#host.onFatal(error),
+    )
+  }
+
+  #written(formation: Formation): void {
+    this.#writing = false
+    this.#host.logger.info('formation.written', { clusterId: formation.clusterId })
+    for (const peer of this.#peers.values()) {
+      this.#host.sendJson(peer.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
+    }
+    this.#host.onFormed()
+    this.#advance()
+  }
+
+  #offerToOthers(formation: Formation): void {
+    const others = formation.configuration.voters.filter(({ id }) => id !== this.#host.log.raftId)
+    for (const { id, name } of others) {
+      const peer = this.#peers.get(name)
+      if (peer?.raftId === id && peer.clusterId === '' && !this.#formedPeers.has(id)) {
+        this.#host.sendJson(id, PeerFrameKind.form, formation)
+      }
+    }
+    if (others.every(({ id }) => this.#formedPeers.has(id))) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#complete) return
+    this.#complete = true
+    this.#host.onComplete()
+  }
+}

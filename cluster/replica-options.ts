@@ -1,0 +1,24 @@
+/** Knobs of a replica. Ticks are the core's only notion of time. */
+export interface ReplicaOptions {
+  /** Which group of replicas this is; everything today is group 0. @default 0 */
+  readonly groupId: number
+  /** @default 100 */
+  readonly tickMs: number
+  /** A leader beats every tick; a follower campaigns after 10 to 20 silent ones. @default 10 */
+  readonly electionTicks: number
+  /** Commands gathered into one entry at most, unless a single one is larger. @default 256 KiB */
+  readonly maxBatchBytes: number
+  /** Commands waiting to be proposed; beyond it the door is shut. @default 64 MiB */
+  readonly maxPendingBytes: number
+  /** Followers that saw their leader's connection die campaign within this, spread. @default 40 */
+  readonly campaignSpreadMs: number
+}
+
+export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
+  groupId: 0,
+  tickMs: 100,
+  electionTicks: 10,
+  maxBatchBytes: 256 << 10,
+  maxPendingBytes: 64 << 20,
+  campaignSpreadMs: 40,
+}

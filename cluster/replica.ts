@@ -1,0 +1,383 @@
+import { AppendQueue } from './append-queue.ts'
+import { ApplyQueue } from './apply-queue.ts'
+import { assert } from './assert.ts'
+import type { LogStorage } from './log/log-storage.ts'
+import type { Failpoints } from './failpoints.ts'
+import type { Logger } from './logger.ts'
+import type { Clock, Random, Timer } from './ports.ts'
+import type { Message } from './raft/messages.ts'
+import { Raft } from './raft/raft.ts'
+import type { RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
+import { type Entry, NO_ONE, type RaftId, Role } from './raft/types.ts'
+import type { ReplicaOptions } from './replica-options.ts'
+import { ProposalQueue } from './proposal-queue.ts'
+import { ReadQueue } from './read-queue.ts'
+import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
+import type { SnapshotSink, StateMachine } from './state-machine.ts'
+
+/** What a replica tells its host. Calls come between the steps of a turn; none may throw. */
+export interface ReplicaEvents {
+  send(message: Message): void
+  /** The core wants a follower brought up by snapshot. */
+  sendSnapshot(to: RaftId): void
+  /** The leader or the term changed, as far as this replica knows; `NO_ONE` while there is none. */
+  onLeader(leader: RaftId, term: number): void
+  /** This leader has applied its own no-op: it knows everything that was ever committed. */
+  onAuthority(term: number): void
+  /** One entry's data out of the commands gathered in one turn; stamps them (rule A8). */
+  encodeBatch(commands: readonly Uint8Array[]): Uint8Array
+  onApplied(index: number): void
+  /** Members may have come or gone. */
+  onConfiguration(): void
+  /** A follower's log ends below what its id acknowledged: tell it to stop (rule K1). */
+  onLostLog(peer: RaftId): void
+  /** The log or the state machine failed: the process must end without another word. */
+  onFatal(error: Error): void
+}
+
+interface ReceivedSnapshot {
+  readonly offer: SnapshotOffer
+  readonly sink: SnapshotSink
+}
+
+/**
+ * This node's member of one Raft group: drives the pure core. The only place where the order
+ * "step, send, write, answer, apply" is decided (thesis §10.2.1): messages leave while the disk
+ * writes, responses leave after it, results leave after apply.
+ */
+export class Replica {
+  readonly #options: ReplicaOptions
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: LogStorage
+  readonly #logger: Logger
+  readonly #stateMachine: StateMachine
+  readonly #failpoints: Failpoints
+  readonly #events: ReplicaEvents
+  readonly #raft: Raft
+  readonly #appends: AppendQueue
+  readonly #applies: ApplyQueue
+  readonly #proposals: ProposalQueue
+  readonly #reads: ReadQueue
+  #inbox: Message[] = []
+  #scheduled = false
+  #stopped = false
+  #timer: Timer | null = null
+  #leader: RaftId = NO_ONE
+  #term = 0
+  #authorityTerm = 0
+  #received: ReceivedSnapshot | null = null
+  #compactedTo = 0
+  #compacting = false
+
+  constructor(parts: {
+    options: ReplicaOptions
+    clock: Clock
+    random: Random
+    log: LogStorage
+    logger: Logger
+    stateMachine: StateMachine
+    failpoints: Failpoints
+    events: ReplicaEvents
+  }) {
+    this.#options = parts.options
+    this.#clock = parts.clock
+    this.#random = parts.random
+    this.#log = parts.log
+    this.#logger = parts.logger
+    this.#stateMachine = parts.stateMachine
+    this.#failpoints = parts.failpoints
+    this.#events = parts.events
+    assert(this.#log.formation !== null, 'a replica runs on a formed log')
+    this.#raft = new Raft({
+      id: this.#log.raftId,
+      log: this.#log,
+      hardState: this.#log.hardState,
+      configuration: this.#log.configurationAt(this.#log.lastIndex()),
+      applied: this.#stateMachine.appliedIndex,
+      electionTicks: this.#options.electionTicks,
+      random: () => parts.random.uint32(),
+    })
+    const fail = (error: Error) => this.#fail(error)
+    this.#appends = new AppendQueue(this.#log, (done) => this.#persisted(done), fail)
+    this.#applies = new ApplyQueue(this.#stateMachine, (entry) => this.#applied(entry), fail)
+    this.#proposals = new ProposalQueue(this.#options)
+    this.#reads = new ReadQueue(this.#raft, parts.random)
+    this.#stateMachine.logPersisted(this.#log.lastIndex())
+  }
+
+  get raftId(): RaftId {
+    return this.#log.raftId
+  }
+
+  get leader(): RaftId {
+    return this.#leader
+  }
+
+  status(): RaftStatus {
+    return this.#raft.status()
+  }
+
+  get configuration() {
+    return this.#raft.configuration
+  }
+
+  /** Begins ticking. Before it, the replica answers peers but never campaigns. */
+  start(): void {
+    assert(this.#timer === null && !this.#stopped, 'a replica starts once')
+    this.#tickLater()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#timer?.cancel()
+  }
+
+  /** A message of a peer; taken in on the next turn. */
+  receive(message: Message): void {
+    if (this.#stopped) return
+    this.#inbox.push(message)
+    this.#schedule()
+  }
+
+  /** Whether this replica leads and knows everything committed before its term. */
+  get hasAuthority(): boolean {
+    return this.#authorityTerm > 0 && this.#authorityTerm === this.#raft.status().term
+  }
+
+  /**
+   * Takes a command into the next entry. Not a promise of anything: the host hears of it again
+   * when it is applied, or never. `overloaded`: certainly not taken.
+   */
+  propose(command: Uint8Array): 'taken' | 'notLeader' | 'overloaded' {
+    if (!this.hasAuthority || this.#stopped) return 'notLeader'
+    if (!this.#proposals.push(command)) return 'overloaded'
+    this.#schedule()
+    return 'taken'
+  }
+
+  /** An index that covers every write acknowledged before the call; rejects if that cannot be had. */
+  readIndex(): Promise<number> {
+    const read = this.#reads.begin()
+    this.#schedule()
+    return read
+  }
+
+  /** Hands leadership on (thesis §3.10); what became of it shows in `onLeader`. */
+  transferLeadership(to: RaftId): void {
+    this.#raft.transferLeadership(to)
+    this.#schedule()
+  }
+
+  peerUp(id: RaftId): void {
+    this.#raft.reportConnected(id)
+    this.#schedule()
+  }
+
+  /**
+   * The connection with a peer died. If it was our leader, the wait for its heartbeats is over
+   * (rule K7); a short random pause keeps two followers from campaigning against each other.
+   */
+  peerDown(id: RaftId): void {
+    this.#raft.reportUnreachable(id)
+    if (id === this.#leader && this.#timer !== null) {
+      this.#raft.leaderConnectionClosed()
+      const pauseMs = (this.#random.uint32() / 2 ** 32) * this.#options.campaignSpreadMs
+      this.#clock.after(pauseMs, () => {
+        if (this.#stopped || this.#raft.status().leader !== NO_ONE) return
+        this.#raft.campaign()
+        this.#schedule()
+      })
+    }
+    this.#schedule()
+  }
+
+  snapshotSent(to: RaftId, ok: boolean): void {
+    this.#raft.reportSnapshot(to, ok)
+    this.#schedule()
+  }
+
+  /** A whole snapshot lies verified beside the live state; the core decides whether to take it. */
+  snapshotReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void {
+    this.#received = { offer, sink }
+    const { term, meta: snapshot } = offer
+    this.receive({ type: 'snapshot', from, to: this.raftId, term, snapshot })
+  }
+
+  #tickLater(): void {
+    this.#timer = this.#clock.after(this.#options.tickMs, () => {
+      if (this.#stopped) return
+      this.#raft.tick()
+      this.#tickLater()
+      this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return
+    this.#scheduled = true
+    this.#clock.defer(() => {
+      this.#scheduled = false
+      if (this.#stopped) return
+      try {
+        this.#turn()
+      } catch (error) {
+        this.#fail(error as Error)
+      }
+    })
+  }
+
+  #turn(): void {
+    const inbox = this.#inbox
+    this.#inbox = []
+    for (const message of inbox) {
+      this.#raft.step(message)
+      if (message.type === 'appendResponse' && !message.rejected && this.hasAuthority) {
+        this.#failpoints.hit('leader.oneAck')
+      }
+      if (message.type === 'snapshot') this.#dropRefusedSnapshot()
+    }
+    if (this.hasAuthority) this.#flushProposals()
+    this.#reads.flush()
+    this.#process()
+  }
+
+  #flushProposals(): void {
+    for (;;) {
+      const commands = this.#proposals.take()
+      if (commands === null) return
+      const proposed = this.#raft.propose([this.#events.encodeBatch(commands)])
+      if (!proposed.ok) {
+        // Leadership is being handed over or the quota is used up: wait, the gateways hold the rest.
+        this.#proposals.putBack(commands)
+        return
+      }
+    }
+  }
+
+  #process(): void {
+    while (!this.#stopped && this.#raft.hasReady()) {
+      this.#handle(this.#raft.ready())
+      this.#noticeLeader()
+      this.#appends.flush()
+      this.#applies.run()
+    }
+    this.#noticeLeader()
+    this.#compact()
+  }
+
+  #handle(ready: Ready): void {
+    for (const message of ready.messages) {
+      if (message.type === 'snapshot') this.#events.sendSnapshot(message.to)
+      else if (!this.#withholds(message)) this.#events.send(message)
+    }
+    if (ready.append !== null) {
+      if (ready.append.snapshot === null) this.#appends.push(ready.append)
+      else this.#install(ready.append)
+    }
+    if (this.hasAuthority && ready.committed.length > 0) {
+      this.#failpoints.hit('leader.committedUnanswered')
+    }
+    this.#applies.push(ready.committed)
+    for (const read of ready.reads) this.#reads.answered(read)
+    for (const peer of ready.lostLog) this.#events.onLostLog(peer)
+  }
+
+  /** A drill at `leader.appendedUnsent` keeps its entries to itself until it dies of it. */
+  #withholds(message: Message): boolean {
+    if (message.type !== 'append' || message.entries.length === 0) return false
+    return this.#failpoints.armed('leader.appendedUnsent')
+  }
+
+  /** All of `appends` are durable: only now may what depends on them leave. */
+  #persisted(appends: readonly StorageAppend[]): void {
+    if (this.#stopped) return
+    const leads = this.hasAuthority && appends.some(({ entries }) => entries.length > 0)
+    if (leads) this.#failpoints.hit('leader.appendedUnsent')
+    for (const append of appends) {
+      for (const response of append.responses) this.#events.send(response)
+      this.#raft.persisted(append.ticket)
+    }
+    this.#stateMachine.logPersisted(this.#raft.status().persisted)
+    this.#schedule()
+  }
+
+  #applied(entry: Entry): void {
+    this.#raft.applied(entry.index)
+    const { role, term } = this.#raft.status()
+    if (role === Role.leader && entry.term === term && this.#authorityTerm !== term) {
+      this.#authorityTerm = term
+      this.#events.onAuthority(term)
+    }
+    this.#events.onApplied(entry.index)
+    this.#schedule()
+  }
+
+  #noticeLeader(): void {
+    const { leader, term, role } = this.#raft.status()
+    if (role !== Role.leader && this.#authorityTerm !== 0) {
+      this.#authorityTerm = 0
+      this.#proposals.clear()
+    }
+    if (leader === this.#leader && term === this.#term) return
+    this.#leader = leader
+    this.#term = term
+    this.#reads.failAll()
+    this.#events.onLeader(leader, term)
+  }
+
+  /** Rule K6: state first (pointer renamed and synced), then the record in the log. */
+  #install(append: StorageAppend): void {
+    const received = this.#received
+    const meta = append.snapshot!
+    assert(received?.offer.meta.index === meta.index, 'the core installs what was received')
+    this.#received = null
+    const work = async () => {
+      await this.#appends.hold()
+      await this.#applies.pause()
+      await received.sink.activate()
+      await new Promise<void>((resolve, reject) => {
+        const { hardState, entries } = append
+        this.#log.append({ hardState, entries, snapshot: meta }, (error) =>
+          error === null ? resolve() : reject(error),
+        )
+      })
+      this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
+      this.#appends.release()
+      this.#persisted([append])
+      this.#raft.applied(meta.index)
+      this.#events.onApplied(meta.index)
+      this.#applies.resume(meta.index)
+      this.#schedule()
+    }
+    work().catch((error: Error) => this.#fail(error))
+  }
+
+  #dropRefusedSnapshot(): void {
+    const received = this.#received
+    if (received === null || this.#raft.restoring === received.offer.meta.index) return
+    this.#received = null
+    received.sink.abort().catch((error: Error) => this.#fail(error))
+  }
+
+  /** The log is kept from the cut before the last one on (rule K3). */
+  #compact(): void {
+    const index = this.#stateMachine.compactableIndex
+    if (this.#compacting || index <= this.#compactedTo || index < this.#log.firstIndex()) return
+    const term = this.#log.term(index)
+    if (term === null) return
+    this.#compacting = true
+    this.#compactedTo = index
+    const configuration = this.#log.configurationAt(index)
+    this.#log.compact({ index, term, configuration }).then(
+      () => (this.#compacting = false),
+      (error: Error) => this.#fail(error),
+    )
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopped) return
+    this.stop()
+    this.#events.onFatal(error)
+  }
+}

@@ -1,0 +1,100 @@
+import type { Logger } from '../logger.ts'
+import type { RaftId, SnapshotMeta } from '../raft/types.ts'
+import type { SnapshotSink } from '../state-machine.ts'
+import { PeerFrameKind } from '../transport/peer-frame.ts'
+import type { SnapshotAck, SnapshotChunk, SnapshotOffer } from './snapshot-frames.ts'
+
+export interface SnapshotReceiverHost {
+  readonly logger: Logger
+  /** Nothing newer than what is applied here is worth taking. */
+  worthTaking(offer: SnapshotOffer): boolean
+  beginInstall(meta: SnapshotMeta): Promise<SnapshotSink>
+  sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
+  /** All bytes are verified and synced beside the live state: the core decides. */
+  onReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void
+}
+
+interface Incoming {
+  readonly from: RaftId
+  readonly offer: SnapshotOffer
+  readonly sink: SnapshotSink
+}
+
+/** The other end of `SnapshotSender`: one stream at a time, the newest offer wins. */
+export class SnapshotReceiver {
+  readonly #host: SnapshotReceiverHost
+  #incoming: Incoming | null = null
+  /** Work on the sink is done one piece after the other. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(host: SnapshotReceiverHost) {
+    this.#host = host
+  }
+
+  offered(from: RaftId, offer: SnapshotOffer): void {
+    this.#enqueue(async () => {
+      if (this.#incoming?.offer.id === offer.id) {
+        this.#acknowledge(this.#incoming, 'more')
+        return
+      }
+      await this.#abort()
+      if (!this.#host.worthTaking(offer)) {
+        this.#reply(from, { id: offer.id, offset: 0, state: 'failed' })
+        return
+      }
+      const sink = await this.#host.beginInstall(offer.meta)
+      this.#incoming = { from, offer, sink }
+      this.#host.logger.info('snapshot.receive', { from, index: offer.meta.index })
+      this.#acknowledge(this.#incoming, 'more')
+    })
+  }
+
+  chunk(chunk: SnapshotChunk): void {
+    this.#enqueue(async () => {
+      const incoming = this.#incoming
+      if (incoming === null || incoming.offer.id !== chunk.id) return
+      if (chunk.offset !== incoming.sink.offset) {
+        this.#acknowledge(incoming, 'more')
+        return
+      }
+      await incoming.sink.write(chunk.bytes)
+      if (!chunk.last) {
+        this.#acknowledge(incoming, 'more')
+        return
+      }
+      await incoming.sink.finish()
+      this.#incoming = null
+      this.#acknowledge(incoming, 'done')
+      this.#host.onReceived(incoming.from, incoming.offer, incoming.sink)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#work
+    await this.#abort()
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#work = this.#work.then(work).catch(async (error: Error) => {
+      this.#host.logger.error('snapshot.failed', { message: error.message })
+      const incoming = this.#incoming
+      await this.#abort()
+      if (incoming !== null) this.#acknowledge(incoming, 'failed')
+    })
+  }
+
+  async #abort(): Promise<void> {
+    const incoming = this.#incoming
+    this.#incoming = null
+    await incoming?.sink.abort()
+  }
+
+  #acknowledge(incoming: Incoming, state: SnapshotAck['state']): void {
+    const { offer, sink } = incoming
+    this.#reply(incoming.from, { id: offer.id, offset: sink.offset, state })
+  }
+
+  #reply(to: RaftId, ack: SnapshotAck): void {
+    this.#host.sendJson(to, PeerFrameKind.snapshotAck, ack)
+  }
+}

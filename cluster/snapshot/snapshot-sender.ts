@@ -1,0 +1,139 @@
+import type { Clock, Random, Timer } from '../ports.ts'
+import type { Logger } from '../logger.ts'
+import type { RaftId } from '../raft/types.ts'
+import type { SnapshotSource } from '../state-machine.ts'
+import { PeerFrameKind } from '../transport/peer-frame.ts'
+import { encodeChunk, offerToJson, type SnapshotAck } from './snapshot-frames.ts'
+
+const CHUNK_BYTES = 1 << 20
+/** No acknowledgement for this long, link broken or not: the stream is given up. */
+const PATIENCE_MS = 30_000
+/** After a broken link or a lost frame the offer is repeated this often. */
+const OFFER_EVERY_MS = 1_000
+
+export interface SnapshotSenderHost {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  term(): number
+  openSnapshot(): Promise<SnapshotSource>
+  send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean
+  sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
+  onFinished(to: RaftId, ok: boolean): void
+}
+
+interface Stream {
+  readonly id: number
+  readonly to: RaftId
+  readonly source: SnapshotSource
+  progressMs: number
+  reading: boolean
+  timer: Timer
+}
+
+/**
+ * Streams pinned snapshots to followers whose log starts after ours was compacted (rule K6): offer,
+ * then one chunk per acknowledgement, resumed at the receiver's offset after a broken link. Never
+ * holds up the log or apply.
+ */
+export class SnapshotSender {
+  readonly #host: SnapshotSenderHost
+  readonly #streams = new Map<RaftId, Stream>()
+  readonly #opening = new Set<RaftId>()
+
+  constructor(host: SnapshotSenderHost) {
+    this.#host = host
+  }
+
+  /** Streams under way or beginning, for status and metrics. */
+  get active(): number {
+    return this.#streams.size + this.#opening.size
+  }
+
+  start(to: RaftId): void {
+    if (this.#streams.has(to) || this.#opening.has(to)) return
+    this.#opening.add(to)
+    this.#host.openSnapshot().then(
+      (source) => {
+        this.#opening.delete(to)
+        this.#begin(to, source)
+      },
+      (error: Error) => {
+        this.#opening.delete(to)
+        this.#host.logger.warn('snapshot.unavailable', { to, message: error.message })
+        this.#host.onFinished(to, false)
+      },
+    )
+  }
+
+  acknowledged(from: RaftId, ack: SnapshotAck): void {
+    const stream = this.#streams.get(from)
+    if (stream === undefined || stream.id !== ack.id) return
+    stream.progressMs = this.#host.clock.monotonicMs()
+    if (ack.state === 'more') this.#sendChunk(stream, ack.offset)
+    else this.#end(stream, ack.state === 'done')
+  }
+
+  close(): void {
+    for (const stream of this.#streams.values()) this.#end(stream, false)
+  }
+
+  #begin(to: RaftId, source: SnapshotSource): void {
+    const { clock, random, logger } = this.#host
+    const stream: Stream = {
+      id: random.uint32(),
+      to,
+      source,
+      progressMs: clock.monotonicMs(),
+      reading: false,
+      timer: clock.after(OFFER_EVERY_MS, () => this.#watch(stream)),
+    }
+    this.#streams.set(to, stream)
+    logger.info('snapshot.send', { to, index: source.meta.index })
+    this.#offer(stream)
+  }
+
+  #offer(stream: Stream): void {
+    const offer = { id: stream.id, term: this.#host.term(), meta: stream.source.meta }
+    this.#host.sendJson(stream.to, PeerFrameKind.snapshotOffer, offerToJson(offer))
+  }
+
+  #sendChunk(stream: Stream, offset: number): void {
+    if (stream.reading) return
+    stream.reading = true
+    stream.source.read(offset, CHUNK_BYTES).then(
+      ({ bytes, last }) => {
+        stream.reading = false
+        if (this.#streams.get(stream.to) !== stream) return
+        const chunk = encodeChunk({ id: stream.id, offset, last, bytes })
+        this.#host.send(stream.to, PeerFrameKind.snapshotChunk, chunk)
+      },
+      (error: Error) => {
+        this.#host.logger.error('snapshot.read', { message: error.message })
+        this.#end(stream, false)
+      },
+    )
+  }
+
+  #watch(stream: Stream): void {
+    if (this.#streams.get(stream.to) !== stream) return
+    const idleMs = this.#host.clock.monotonicMs() - stream.progressMs
+    if (idleMs > PATIENCE_MS) {
+      this.#end(stream, false)
+      return
+    }
+    if (idleMs > OFFER_EVERY_MS) this.#offer(stream)
+    stream.timer = this.#host.clock.after(OFFER_EVERY_MS, () => this.#watch(stream))
+  }
+
+  #end(stream: Stream, ok: boolean): void {
+    if (this.#streams.get(stream.to) !== stream) return
+    this.#streams.delete(stream.to)
+    stream.timer.cancel()
+    this.#host.logger.info('snapshot.sent', { to: stream.to, index: stream.source.meta.index, ok })
+    stream.source.close().catch((error: Error) => {
+      this.#host.logger.error('snapshot.close', { message: error.message })
+    })
+    this.#host.onFinished(stream.to, ok)
+  }
+}

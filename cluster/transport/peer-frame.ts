@@ -1,0 +1,138 @@
+import { crc32c } from '@node-rs/crc32'
+
+/**
+ * What travels between two nodes, on a byte stream:
+ *
+ *     u32 length of what follows   u32 crc32c of kind and body   u8 kind   body
+ *
+ * Integers are little-endian. TCP's own checksum misses damage that a log must never take in, so
+ * every frame carries one; a frame that fails it ends the connection.
+ */
+export const PeerFrameKind = {
+  /** JSON `PeerHello`, first in both directions. */
+  hello: 1,
+  /** JSON `{code, message}`: the connection is refused and ends. */
+  refused: 2,
+  ping: 3,
+  pong: 4,
+  /** A Raft message (`message-codec.ts`). */
+  raft: 5,
+  /** Commands a gateway forwards to the leader: u32 length and bytes, repeated. */
+  forward: 6,
+  /** JSON `{origin, requests, code}`: the leader did not take these. */
+  forwardRefused: 7,
+  /** JSON `FormationOffer` and its answer. */
+  form: 8,
+  formed: 9,
+  /** JSON `SnapshotOffer`; chunks and their acknowledgements follow. */
+  snapshotOffer: 10,
+  snapshotChunk: 11,
+  snapshotAck: 12,
+  /** The receiver's log ends below what its id acknowledged: it must stop (rule K1). */
+  lostLog: 13,
+} as const
+export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
+
+const HEADER_BYTES = 9
+/** One append message with its entries, or one snapshot chunk, and room to spare. */
+export const MAX_FRAME_BYTES = 16 << 20
+
+export class PeerProtocolError extends Error {
+  override readonly name = 'PeerProtocolError'
+}
+
+export function encodePeerFrame(kind: PeerFrameKind, body: Uint8Array): Uint8Array {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
+  frame.writeUInt32LE(body.length + 5, 0)
+  frame[8] = kind
+  frame.set(body, HEADER_BYTES)
+  frame.writeUInt32LE(crc32c(frame.subarray(8)), 4)
+  return frame
+}
+
+export function encodeJsonFrame(kind: PeerFrameKind, value: unknown): Uint8Array {
+  return encodePeerFrame(kind, new TextEncoder().encode(JSON.stringify(value)))
+}
+
+export function decodeJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch (cause) {
+    throw new PeerProtocolError('a control frame is not JSON', { cause })
+  }
+}
+
+/**
+ * Cuts a byte stream into frames. Bodies may be views into the bytes given to `push`, so a consumer
+ * that keeps one keeps its buffer.
+ */
+export class PeerFrameReader {
+  readonly #onFrame: (kind: number, body: Uint8Array) => void
+  readonly #header = Buffer.alloc(4)
+  #headerBytes = 0
+  #partial: Buffer | null = null
+  #partialBytes = 0
+
+  constructor(onFrame: (kind: number, body: Uint8Array) => void) {
+    this.#onFrame = onFrame
+  }
+
+  /** Throws `PeerProtocolError` on damage; the connection must then end. */
+  push(bytes: Uint8Array): void {
+    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    let offset = 0
+    while (offset < data.length) {
+      if (this.#partial !== null) {
+        offset += this.#fill(data, offset)
+        continue
+      }
+      if (this.#headerBytes > 0 || data.length - offset < 4) {
+        this.#header[this.#headerBytes++] = data[offset++]!
+        if (this.#headerBytes < 4) continue
+        this.#headerBytes = 0
+        this.#start(this.#header.readUInt32LE(0))
+        continue
+      }
+      const length = data.readUInt32LE(offset)
+      offset += 4
+      if (length <= data.length - offset) {
+        checkLength(length)
+        this.#deliver(data.subarray(offset, offset + length))
+        offset += length
+      } else {
+        this.#start(length)
+      }
+    }
+  }
+
+  #start(length: number): void {
+    checkLength(length)
+    this.#partial = Buffer.allocUnsafeSlow(length)
+    this.#partialBytes = 0
+  }
+
+  #fill(data: Buffer, offset: number): number {
+    const partial = this.#partial!
+    const count = Math.min(partial.length - this.#partialBytes, data.length - offset)
+    data.copy(partial, this.#partialBytes, offset, offset + count)
+    this.#partialBytes += count
+    if (this.#partialBytes === partial.length) {
+      this.#partial = null
+      this.#deliver(partial)
+    }
+    return count
+  }
+
+  #deliver(frame: Buffer): void {
+    if (crc32c(frame.subarray(4)) !== frame.readUInt32LE(0)) {
+      throw new PeerProtocolError('a frame from a peer fails its checksum')
+    }
+    this.#onFrame(frame[4]!, frame.subarray(5))
+  }
+}
+
+function checkLength(length: number): void {
+  if (length < 5 || length > MAX_FRAME_BYTES) {
+    throw new PeerProtocolError(`a peer announced a frame of ${length} bytes`)
+  }
+}

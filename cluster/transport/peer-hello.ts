@@ -1,0 +1,67 @@
+import { decodeJson, PeerProtocolError } from './peer-frame.ts'
+
+/** Peer protocol versions this build speaks. */
+export const PEER_PROTOCOL = { min: 1, max: 1 } as const
+
+/** Who speaks, first frame in both directions. Empty `clusterId`: not part of a cluster yet. */
+export interface PeerHello {
+  readonly protocol: { readonly min: number; readonly max: number }
+  readonly clusterId: string
+  readonly epoch: string
+  readonly raftId: string
+  readonly name: string
+}
+
+export interface Refusal {
+  readonly code: 'WRONG_CLUSTER' | 'WRONG_EPOCH' | 'VERSION' | 'WRONG_PEER'
+  readonly message: string
+}
+
+export function decodeHello(body: Uint8Array): PeerHello {
+  const value = decodeJson(body) as Partial<PeerHello> | null
+  const texts = [value?.clusterId, value?.epoch, value?.raftId, value?.name]
+  if (
+    typeof value?.protocol?.min !== 'number' ||
+    typeof value.protocol.max !== 'number' ||
+    texts.some((text) => typeof text !== 'string' || text.length > 255) ||
+    !/^[0-9a-f]{16}$/.test(value.raftId!)
+  ) {
+    throw new PeerProtocolError('the hello of a peer is malformed')
+  }
+  return value as PeerHello
+}
+
+/**
+ * What stands against talking to `remote`; `null` if nothing does. Two nodes of which one is not
+ * part of a cluster yet may talk: formation needs it, and a stranger must be told what it is (K1).
+ */
+export function objection(local: PeerHello, remote: PeerHello): Refusal | null {
+  const { min, max } = remote.protocol
+  if (min > local.protocol.max || max < local.protocol.min) {
+    const mine = `${local.protocol.min}–${local.protocol.max}`
+    return {
+      code: 'VERSION',
+      message: `${remote.name} speaks peer protocol ${min}–${max}, ${local.name} ${mine}: upgrade the older node`,
+    }
+  }
+  if (remote.raftId === local.raftId) {
+    return {
+      code: 'WRONG_PEER',
+      message: `${remote.name} answers with the Raft id of ${local.name} itself: two nodes share a data directory, or an address points at the wrong node`,
+    }
+  }
+  if (local.clusterId === '' || remote.clusterId === '') return null
+  if (remote.clusterId !== local.clusterId) {
+    return {
+      code: 'WRONG_CLUSTER',
+      message: `${remote.name} belongs to cluster ${remote.clusterId}, ${local.name} to ${local.clusterId}: check the peer addresses, or give the node the data directory of this cluster`,
+    }
+  }
+  if (remote.epoch !== local.epoch) {
+    return {
+      code: 'WRONG_EPOCH',
+      message: `${remote.name} is of epoch ${remote.epoch}, ${local.name} of ${local.epoch}: it was left behind by a restore or recover; replace it with: parley members replace ${remote.name}`,
+    }
+  }
+  return null
+}

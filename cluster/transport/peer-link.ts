@@ -1,0 +1,201 @@
+import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
+import type { Logger } from '../logger.ts'
+import { encodeJsonFrame, encodePeerFrame, PeerFrameKind, PeerFrameReader } from './peer-frame.ts'
+import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
+import { decodeJson } from './peer-frame.ts'
+
+export const LINK = {
+  connectTimeoutMs: 1_000,
+  /** A new attempt comes after this, doubled up to the cap, with ±50 % jitter. */
+  retryMinMs: 50,
+  retryMaxMs: 1_000,
+  pingEveryMs: 500,
+  /** Nothing heard for this long: the peer or the path is gone, whatever TCP thinks. */
+  silenceMs: 3_000,
+  /** More than this not taken by the network: the link is cut and Raft probes anew. */
+  maxBufferedBytes: 64 << 20,
+} as const
+
+const NOTHING = new Uint8Array(0)
+
+export interface LinkEvents {
+  /** The peer accepted us; `hello` is its own. */
+  onUp(link: PeerLink, hello: PeerHello): void
+  onDown(link: PeerLink): void
+  /** Answers that come back on this connection. */
+  onFrame(link: PeerLink, hello: PeerHello, kind: number, body: Uint8Array): void
+}
+
+/**
+ * Our way to one peer: dials, introduces itself, keeps the connection alive and dials again, for
+ * ever, until closed. Only frames given while it is up are sent; nothing is kept for later, since
+ * Raft sends again what matters.
+ */
+export class PeerLink {
+  readonly name: string
+  readonly address: Address
+  roundTripMs: number | null = null
+  readonly #ports: { network: Network; clock: Clock; random: Random }
+  readonly #logger: Logger
+  readonly #local: () => PeerHello
+  readonly #events: LinkEvents
+  #connection: Connection | null = null
+  #remote: PeerHello | null = null
+  #timer: Timer | null = null
+  #retryMs: number = LINK.retryMinMs
+  #heardMs = 0
+  #pingSentMs = 0
+  #closed = false
+  #lastComplaint = ''
+
+  constructor(options: {
+    name: string
+    address: Address
+    ports: { network: Network; clock: Clock; random: Random }
+    logger: Logger
+    local: () => PeerHello
+    events: LinkEvents
+  }) {
+    this.name = options.name
+    this.address = options.address
+    this.#ports = options.ports
+    this.#logger = options.logger
+    this.#local = options.local
+    this.#events = options.events
+    this.#dial()
+  }
+
+  /** The peer's introduction while the link is up. */
+  get remote(): PeerHello | null {
+    return this.#remote
+  }
+
+  /** False if the link is down: the frame is dropped. */
+  send(frame: Uint8Array): boolean {
+    const connection = this.#connection
+    if (connection === null || this.#remote === null) return false
+    if (connection.bufferedBytes() > LINK.maxBufferedBytes) {
+      this.#complain('peer.link.overrun', `${this.name} does not take what it is sent`)
+      connection.destroy()
+      return false
+    }
+    connection.write(frame)
+    return true
+  }
+
+  /** Ends the connection and dials anew: our introduction changed. */
+  restart(): void {
+    this.#connection?.destroy()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#connection?.destroy()
+  }
+
+  #dial(): void {
+    const { network } = this.#ports
+    network.connect(this.address, LINK.connectTimeoutMs).then(
+      (connection) => {
+        if (this.#closed) connection.destroy()
+        else this.#begin(connection)
+      },
+      (error: Error) => {
+        this.#complain('peer.unreachable', error.message)
+        this.#dialLater()
+      },
+    )
+  }
+
+  #dialLater(): void {
+    if (this.#closed) return
+    const jitter = 0.5 + this.#ports.random.uint32() / 2 ** 32
+    this.#timer = this.#ports.clock.after(this.#retryMs * jitter, () => this.#dial())
+    this.#retryMs = Math.min(this.#retryMs * 2, LINK.retryMaxMs)
+  }
+
+  #begin(connection: Connection): void {
+    this.#connection = connection
+    this.#heardMs = this.#ports.clock.monotonicMs()
+    const reader = new PeerFrameReader((kind, body) => this.#take(kind, body))
+    connection.onData = (bytes) => {
+      if (this.#connection !== connection) return
+      this.#heardMs = this.#ports.clock.monotonicMs()
+      try {
+        reader.push(bytes)
+      } catch (error) {
+        this.#complain('peer.protocol', (error as Error).message)
+        connection.destroy()
+      }
+    }
+    connection.onClose = () => this.#ended(connection)
+    connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
+    this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
+  }
+
+  #take(kind: number, body: Uint8Array): void {
+    if (kind === PeerFrameKind.refused) {
+      const { message } = decodeJson(body) as { message: string }
+      this.#complain('peer.refused', message)
+      this.#retryMs = LINK.retryMaxMs
+      this.#connection?.destroy()
+    } else if (kind === PeerFrameKind.hello) {
+      this.#introduced(decodeHello(body))
+    } else if (kind === PeerFrameKind.pong) {
+      this.roundTripMs = this.#ports.clock.monotonicMs() - this.#pingSentMs
+    } else if (this.#remote !== null) {
+      this.#events.onFrame(this, this.#remote, kind, body)
+    }
+  }
+
+  #introduced(remote: PeerHello): void {
+    const against =
+      remote.name !== this.name
+        ? {
+            message: `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`,
+          }
+        : objection(this.#local(), remote)
+    if (against !== null) {
+      this.#complain('peer.refused', against.message)
+      this.#retryMs = LINK.retryMaxMs
+      this.#connection?.destroy()
+      return
+    }
+    this.#retryMs = LINK.retryMinMs
+    this.#lastComplaint = ''
+    this.#remote = remote
+    this.#events.onUp(this, remote)
+  }
+
+  #beat(connection: Connection): void {
+    if (this.#connection !== connection) return
+    const now = this.#ports.clock.monotonicMs()
+    if (now - this.#heardMs > LINK.silenceMs) {
+      this.#complain('peer.silent', `${this.name} is silent for ${Math.round(now - this.#heardMs)} ms`)
+      connection.destroy()
+      return
+    }
+    this.#pingSentMs = now
+    connection.write(encodePeerFrame(PeerFrameKind.ping, NOTHING))
+    this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
+  }
+
+  #ended(connection: Connection): void {
+    if (this.#connection !== connection) return
+    this.#connection = null
+    this.#timer?.cancel()
+    const wasUp = this.#remote !== null
+    this.#remote = null
+    this.roundTripMs = null
+    if (wasUp) this.#events.onDown(this)
+    this.#dialLater()
+  }
+
+  /** The same complaint in a row is worth one line only. */
+  #complain(event: string, message: string): void {
+    if (message === this.#lastComplaint || this.#closed) return
+    this.#lastComplaint = message
+    this.#logger.warn(event, { peer: this.name, address: this.address, message })
+  }
+}

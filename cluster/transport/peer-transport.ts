@@ -1,0 +1,187 @@
+import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
+import type { Logger } from '../logger.ts'
+import type { RaftId } from '../raft/types.ts'
+import { encodeJsonFrame, encodePeerFrame, PeerFrameKind, PeerFrameReader } from './peer-frame.ts'
+import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
+import { LINK, PeerLink } from './peer-link.ts'
+
+export interface PeerAddress {
+  readonly name: string
+  readonly address: Address
+}
+
+export interface TransportEvents {
+  onPeerUp(peer: PeerHello): void
+  /** Called at once when a connection with the peer dies, in either direction (rule K7). */
+  onPeerDown(peer: PeerHello): void
+  /** Frames of one peer arrive in the order it sent them, or not at all. */
+  onFrame(from: PeerHello, kind: number, body: Uint8Array): void
+}
+
+const NOTHING = new Uint8Array(0)
+const SILENCE_CHECK_MS = 1_000
+
+/**
+ * Links to every peer: one connection that this node dials for what it sends, one that the peer
+ * dials for what it receives. Checks protocol, cluster id, epoch and Raft id before the first frame.
+ */
+export class PeerTransport {
+  readonly #ports: { network: Network; clock: Clock; random: Random }
+  readonly #logger: Logger
+  readonly #local: () => PeerHello
+  readonly #events: TransportEvents
+  readonly #links = new Map<string, PeerLink>()
+  readonly #byId = new Map<RaftId, PeerLink>()
+  readonly #accepted = new Map<Connection, { remote: PeerHello | null; heardMs: number }>()
+  #listener: Listener | null = null
+  #timer: Timer | null = null
+  #closed = false
+
+  constructor(options: {
+    ports: { network: Network; clock: Clock; random: Random }
+    logger: Logger
+    local: () => PeerHello
+    events: TransportEvents
+  }) {
+    this.#ports = options.ports
+    this.#logger = options.logger
+    this.#local = options.local
+    this.#events = options.events
+  }
+
+  async listen(address: Address): Promise<void> {
+    this.#listener = await this.#ports.network.listen(address, (connection) =>
+      this.#accept(connection),
+    )
+    this.#watchSilence()
+  }
+
+  /** Dials peers that are new, drops links to those that are gone. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    if (this.#closed) return
+    const wanted = new Map(peers.map((peer) => [peer.name, peer]))
+    for (const [name, link] of this.#links) {
+      if (wanted.get(name)?.address === link.address) continue
+      link.close()
+      this.#links.delete(name)
+    }
+    for (const { name, address } of peers) {
+      if (this.#links.has(name)) continue
+      this.#links.set(name, this.#newLink(name, address))
+    }
+  }
+
+  /** False if there is no link now: the frame is dropped. */
+  send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean {
+    return this.#byId.get(to)?.send(encodePeerFrame(kind, body)) ?? false
+  }
+
+  sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean {
+    return this.#byId.get(to)?.send(encodeJsonFrame(kind, value)) ?? false
+  }
+
+  isUp(id: RaftId): boolean {
+    return this.#byId.has(id)
+  }
+
+  peersUp(): PeerHello[] {
+    return [...this.#byId.values()].flatMap((link) => link.remote ?? [])
+  }
+
+  roundTripMs(id: RaftId): number | null {
+    return this.#byId.get(id)?.roundTripMs ?? null
+  }
+
+  /** This node's introduction changed (it joined a cluster): every peer hears it anew. */
+  reintroduce(): void {
+    for (const link of this.#links.values()) link.restart()
+    for (const connection of this.#accepted.keys()) connection.destroy()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const link of this.#links.values()) link.close()
+    for (const connection of this.#accepted.keys()) connection.destroy()
+    await this.#listener?.close()
+  }
+
+  #newLink(name: string, address: Address): PeerLink {
+    return new PeerLink({
+      name,
+      address,
+      ports: this.#ports,
+      logger: this.#logger,
+      local: this.#local,
+      events: {
+        onUp: (link, hello) => {
+          this.#byId.set(hello.raftId, link)
+          this.#events.onPeerUp(hello)
+        },
+        onDown: (link) => {
+          for (const [id, other] of this.#byId) {
+            if (other !== link) continue
+            this.#byId.delete(id)
+            this.#events.onPeerDown({ ...this.#local(), name, raftId: id })
+          }
+        },
+        onFrame: (_link, hello, kind, body) => this.#events.onFrame(hello, kind, body),
+      },
+    })
+  }
+
+  #accept(connection: Connection): void {
+    const state = { remote: null as PeerHello | null, heardMs: this.#ports.clock.monotonicMs() }
+    this.#accepted.set(connection, state)
+    const reader = new PeerFrameReader((kind, body) => {
+      if (state.remote === null) state.remote = this.#introduce(connection, kind, body)
+      else if (kind === PeerFrameKind.ping) {
+        connection.write(encodePeerFrame(PeerFrameKind.pong, NOTHING))
+      } else this.#events.onFrame(state.remote, kind, body)
+    })
+    connection.onData = (bytes) => {
+      if (!this.#accepted.has(connection)) return
+      state.heardMs = this.#ports.clock.monotonicMs()
+      try {
+        reader.push(bytes)
+      } catch (error) {
+        this.#logger.warn('peer.protocol', {
+          remote: connection.remote,
+          message: (error as Error).message,
+        })
+        connection.destroy()
+      }
+    }
+    connection.onClose = () => {
+      this.#accepted.delete(connection)
+      if (state.remote !== null && !this.#closed) this.#events.onPeerDown(state.remote)
+    }
+  }
+
+  #introduce(connection: Connection, kind: number, body: Uint8Array): PeerHello | null {
+    if (kind !== PeerFrameKind.hello) {
+      connection.destroy()
+      return null
+    }
+    const remote = decodeHello(body)
+    const against = objection(this.#local(), remote)
+    if (against !== null) {
+      this.#logger.warn('peer.refused', { remote: connection.remote, ...against })
+      connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
+      this.#ports.clock.after(SILENCE_CHECK_MS, () => connection.destroy())
+      return null
+    }
+    connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
+    return remote
+  }
+
+  #watchSilence(): void {
+    this.#timer = this.#ports.clock.after(SILENCE_CHECK_MS, () => {
+      const now = this.#ports.clock.monotonicMs()
+      for (const [connection, state] of this.#accepted) {
+        if (now - state.heardMs > LINK.silenceMs) connection.destroy()
+      }
+      this.#watchSilence()
+    })
+  }
+}
