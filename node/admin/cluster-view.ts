@@ -1,0 +1,36 @@
+/** What one node knows of its cluster: the answer of `GET /v1/cluster`. */
+export interface ClusterView {
+  readonly clusterId: string
+  readonly epoch: string
+  /** Name of the answering node: the whole view is its own. */
+  readonly node: string
+  readonly version: string
+  /** Name of the leader, `null` while this node knows none. */
+  readonly leader: string | null
+  readonly term: number
+  readonly commit: number
+  readonly applied: number
+  readonly ready: boolean
+  readonly reasons: readonly string[]
+  /** Every configured member, those that are down too, by name. */
+  readonly members: readonly ClusterMemberView[]
+}
+
+export interface ClusterMemberView {
+  readonly name: string
+  /** Raft id, as text: it is a 64-bit number. */
+  readonly id: string
+  readonly role: 'voter' | 'learner'
+  /** Where clients reach it. */
+  readonly url: string
+  /** Where its peers reach it, `host:port`. */
+  readonly peer: string
+  readonly state: 'leader' | 'follower' | 'candidate' | 'unreachable' | 'unknown'
+  /** Newest index known to be on its disk; only a leader knows it of others. */
+  readonly match?: number
+  /** Milliseconds since it was last heard, as this node sees it; absent if never. */
+  readonly lastContactMs?: number
+}
+
+/** Called for each request; answers from memory. */
+export type ClusterViewProvider = () => ClusterView

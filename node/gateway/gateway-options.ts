@@ -1,0 +1,59 @@
+/** Every bound of a gateway, in one place. Times are in ms, sizes in bytes. */
+export interface GatewayOptions {
+  /** Lets `hello:R` name a `user` without a token, on a loopback connection only. */
+  readonly dev: boolean
+  /** Open connections; more are refused with 503 before the upgrade. */
+  readonly maxConnections: number
+  /** A connection that has sent no `hello:R` by then is closed. */
+  readonly helloTimeoutMs: number
+  /** `hello:R` admitted per second, on average and at once. */
+  readonly hellosPerSecond: number
+  /** Frames that may arrive behind a `hello:R` that still waits for its mark. */
+  readonly maxFramesBeforeHello: number
+  /** How often a client pings; two and a half times this without a frame ends the connection. */
+  readonly heartbeatMs: number
+  /** Requests of one session without an answer; one more is answered `OVERLOADED`. */
+  readonly maxInFlight: number
+  /** Reads of one session that run at once; the others wait in order. */
+  readonly maxConcurrentReads: number
+  /** Encoded size of a `body` or `meta`. */
+  readonly maxBodyBytes: number
+  /** One WebSocket message from a client, one frame or an array. */
+  readonly maxMessageBytes: number
+  /** Events and body bytes of one page. */
+  readonly maxPageEvents: number
+  readonly maxPageBytes: number
+  /** Conversations of one `list`. */
+  readonly maxListedConversations: number
+  /** Unsent bytes of a session above which it gets notifies instead of bodies. */
+  readonly slowBytes: number
+  /** Unsent bytes above which it is closed with 4003. */
+  readonly maxQueuedBytes: number
+  /** Conversations with a pending notify above which it is closed with 4003. */
+  readonly maxPendingNotifies: number
+  /** How long a request waits for this node to reach its mark before `BEHIND`. */
+  readonly markTimeoutMs: number
+  /** Sessions written per turn of the event loop. */
+  readonly flushSlice: number
+}
+
+export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
+  dev: false,
+  maxConnections: 20_000,
+  helloTimeoutMs: 5_000,
+  hellosPerSecond: 500,
+  maxFramesBeforeHello: 100,
+  heartbeatMs: 15_000,
+  maxInFlight: 1_000,
+  maxConcurrentReads: 4,
+  maxBodyBytes: 64 * 1024,
+  maxMessageBytes: 1024 * 1024,
+  maxPageEvents: 100,
+  maxPageBytes: 1024 * 1024,
+  maxListedConversations: 1_000,
+  slowBytes: 1024 * 1024,
+  maxQueuedBytes: 8 * 1024 * 1024,
+  maxPendingNotifies: 10_000,
+  markTimeoutMs: 2_000,
+  flushSlice: 200,
+}

@@ -1,0 +1,235 @@
+import type { Clock, Logger, Random, Timer } from '#cluster'
+import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame, wireError } from '#protocol'
+import { problem } from '../admin/problem.ts'
+import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
+import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import type { AppliedConversation, ConversationEvent } from '../state-machine/types.ts'
+import { type Authenticator, DevAuthenticator } from './auth.ts'
+import type { Backend } from './backend.ts'
+import type {
+  ClientConnection,
+  ClientHandlers,
+  HttpResponse,
+  RequestHead,
+} from './client-listener.ts'
+import { Departures } from './departures.ts'
+import { Fanout } from './fanout.ts'
+import { FlushQueue } from './flush-queue.ts'
+import { EncodedMark } from './frame-joiner.ts'
+import type { GatewayContext } from './gateway-context.ts'
+import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway-options.ts'
+import { formatMark } from './mark.ts'
+import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
+import { FrameState } from './send-queue.ts'
+import { SessionRegistry } from './session-registry.ts'
+import { Session } from './session.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+export interface GatewayParts {
+  readonly backend: Backend
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: MetricsRegistry
+  readonly options?: Partial<GatewayOptions>
+  /** Web pages and host names; @default none beyond the node's own addresses */
+  readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
+  /** @default dev mode from loopback only */
+  readonly authenticator?: Authenticator
+  /** Answers HTTP calls that passed the origin check. */
+  readonly onRequest: (head: RequestHead) => Promise<HttpResponse>
+}
+
+/** How often a slow session is looked at, in ms. */
+const SLOW_POLL_MS = 50
+
+/**
+ * The client side of a node: takes connections, keeps their sessions, hands writes to the backend
+ * and pushes what was applied. Give `handlers` to a client listener and `onEvent` to the state
+ * machine. Nothing here waits for a client: each has a bounded queue of its own.
+ */
+export class Gateway {
+  readonly handlers: ClientHandlers
+  readonly #context: GatewayContext
+  readonly #options: GatewayOptions
+  readonly #origins: OriginPolicyOptions
+  readonly #fanout: Fanout
+  readonly #flushes: FlushQueue
+  readonly #sessions = new Set<Session>()
+  readonly #slow = new Set<Session>()
+  #slowTimer: Timer | null = null
+  #sweepTimer: Timer | null = null
+  #departures: Departures | null = null
+  #closed = false
+  #mark: { readonly index: number; readonly encoded: EncodedMark } | null = null
+
+  constructor(parts: GatewayParts) {
+    const { backend, clock, random, logger } = parts
+    const options = { ...DEFAULT_GATEWAY_OPTIONS, ...parts.options }
+    this.#options = options
+    this.#origins = { dev: options.dev, allowedOrigins: [], allowedHosts: [], ...parts.origins }
+    this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
+    this.#context = {
+      backend,
+      clock,
+      random,
+      logger,
+      options,
+      metrics: defineGatewayMetrics(parts.metrics),
+      authenticator: parts.authenticator ?? new DevAuthenticator({ dev: options.dev }),
+      registry: new SessionRegistry(),
+      hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
+      draining: () => this.#departures !== null || this.#closed,
+      currentMark: () => this.#currentMark(),
+      scheduleFlush: (session) => this.#flushes.add(session),
+      watchSlow: (session) => this.#watchSlow(session),
+      ended: (session) => this.#ended(session),
+    }
+    this.#fanout = new Fanout(this.#context)
+    this.handlers = {
+      admit: (head, upgrade) => this.#admit(head, upgrade),
+      onConnection: (connection) => this.#accept(connection),
+      onRequest: parts.onRequest,
+    }
+    defineGatewayGauges(parts.metrics, {
+      sessions: () => this.#context.registry.size,
+      connections: () => this.#sessions.size,
+      queuedBytes: () => this.#queuedBytes(),
+      queueLimitBytes: () => options.maxQueuedBytes,
+      slowSessions: () => this.#slow.size,
+      draining: () => this.#context.draining(),
+    })
+    this.#scheduleSweep()
+  }
+
+  /** Sessions that were greeted and not ended. */
+  get sessionCount(): number {
+    return this.#context.registry.size
+  }
+
+  /** Called during apply, in log order, for every event. Queues only; cheap if nobody listens. */
+  onEvent(conversation: AppliedConversation, event: ConversationEvent): void {
+    this.#fanout.onEvent(conversation, event)
+  }
+
+  /** Tells every session who leads now. Call it when `backend.leader()` changed. */
+  leaderChanged(): void {
+    this.#broadcast({ t: 'leader:N', leader: this.#context.backend.leader() })
+  }
+
+  /**
+   * Sends every client away to resume from its own position. Call it after the state was replaced
+   * by a snapshot: the events that were skipped have been pushed to nobody.
+   */
+  resync(): void {
+    for (const session of [...this.#sessions]) {
+      session.end(CloseCode.drain, 'the node caught up by a snapshot; reconnect', 'drain')
+    }
+  }
+
+  /**
+   * Sends clients away spread over time, each to another node, after its requests were answered.
+   * Resolves when all have gone, at the latest after `timeoutMs`.
+   */
+  drain(timeoutMs: number): Promise<void> {
+    this.#departures ??= new Departures(this.#context, this.#sessions, timeoutMs)
+    return this.#departures.finished
+  }
+
+  /** Ends every connection now. */
+  close(): void {
+    this.#closed = true
+    this.#slowTimer?.cancel()
+    this.#sweepTimer?.cancel()
+    for (const session of [...this.#sessions]) {
+      session.end(CloseCode.drain, 'the node stops', 'drain')
+    }
+  }
+
+  #admit(head: RequestHead, upgrade: boolean): HttpResponse | null {
+    const refusal = originRefusal(head, this.#origins)
+    if (refusal !== null) return problem(403, 'Forbidden', { detail: refusal })
+    if (!upgrade) return null
+    const headers = { 'retry-after': '1' }
+    if (this.#context.draining()) {
+      return problem(503, 'Draining', { detail: 'This node is going away.', headers })
+    }
+    if (this.#sessions.size >= this.#options.maxConnections) {
+      return problem(503, 'Overloaded', { detail: 'This node has its fill of clients.', headers })
+    }
+    return null
+  }
+
+  #accept(connection: ClientConnection): void {
+    const session = new Session(connection, this.#context)
+    this.#sessions.add(session)
+    if (this.#context.draining()) {
+      session.endWith(
+        wireError('DRAINING', 'This node is going away; use another one.'),
+        CloseCode.drain,
+        'drain',
+      )
+    }
+  }
+
+  #ended(session: Session): void {
+    this.#sessions.delete(session)
+    this.#slow.delete(session)
+    this.#context.registry.remove(session)
+    this.#departures?.gone(session)
+  }
+
+  #broadcast(frame: ServerFrame): void {
+    const encoded = new Map<string, EncodedFrame>()
+    for (const session of this.#sessions) {
+      if (session.state !== 'open') continue
+      const { subprotocol } = session.connection
+      let bytes = encoded.get(subprotocol)
+      if (bytes === undefined) {
+        bytes = encodeFrame(frame, subprotocol)
+        encoded.set(subprotocol, bytes)
+      }
+      session.sendEncoded(bytes, FrameState.none)
+    }
+  }
+
+  /** Of the state as it is now: at least what any frame queued so far shows. */
+  #currentMark(): EncodedMark {
+    const { epoch, state } = this.#context.backend
+    const index = state.appliedIndex
+    if (this.#mark?.index !== index) {
+      this.#mark = { index, encoded: new EncodedMark(formatMark(epoch, index)) }
+    }
+    return this.#mark.encoded
+  }
+
+  #watchSlow(session: Session): void {
+    this.#slow.add(session)
+    this.#slowTimer ??= this.#context.clock.after(SLOW_POLL_MS, () => {
+      this.#slowTimer = null
+      const watched = [...this.#slow]
+      this.#slow.clear()
+      for (const one of watched) if (!one.caughtUp()) this.#watchSlow(one)
+    })
+  }
+
+  /** Ends connections whose client has fallen silent: two and a half heartbeats without a frame. */
+  #scheduleSweep(): void {
+    const { clock } = this.#context
+    const { heartbeatMs } = this.#options
+    this.#sweepTimer = clock.after(heartbeatMs / 2, () => {
+      const silentSince = clock.monotonicMs() - 2.5 * heartbeatMs
+      for (const session of [...this.#sessions]) {
+        if (session.heardMs > silentSince) continue
+        session.end(CloseCode.normal, `no frame within ${2.5 * heartbeatMs} ms`, 'idle')
+      }
+      this.#scheduleSweep()
+    })
+  }
+
+  #queuedBytes(): number {
+    let bytes = 0
+    for (const session of this.#sessions) bytes += session.queuedBytes
+    return bytes
+  }
+}

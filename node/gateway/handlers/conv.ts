@@ -1,0 +1,148 @@
+import { type ConversationRequest, wireError } from '#protocol'
+import { CommandKind, type ConversationOperation } from '../../state-machine/commands.ts'
+import type { WriteResult } from '../../state-machine/types.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { PendingRequest } from '../pending-request.ts'
+import { notServing } from './read-position.ts'
+import { wireConversation } from './wire-event.ts'
+
+type Request = PendingRequest<ConversationRequest>
+type WriteFrame = Extract<ConversationRequest, { msgId: string }>
+
+export function handleConversation(request: Request, context: GatewayContext): void {
+  const { frame, session } = request
+  switch (frame.op) {
+    case 'get':
+      session.read(request, () => get(request, frame.conv, context))
+      return
+    case 'list':
+      session.read(request, () => list(request, frame.limit, context))
+      return
+    case 'receipts':
+      unsupported(request, frame.op)
+      return
+    default:
+      write(request, frame, context)
+  }
+}
+
+async function get(request: Request, conv: string, context: GatewayContext): Promise<void> {
+  const { state } = context.backend
+  const refusal = notServing(context)
+  if (refusal !== null) return request.fail(refusal)
+  const view = await state.conversation(conv)
+  if (view === null) {
+    return request.fail(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
+  }
+  if (!view.members.some((member) => member.user === request.session.user)) {
+    return request.fail(wireError('NOT_MEMBER', 'Only members see a conversation.'))
+  }
+  request.answer({ t: 'conv:A', id: request.frame.id, conversation: wireConversation(view) })
+}
+
+async function list(
+  request: Request,
+  limit: number | undefined,
+  context: GatewayContext,
+): Promise<void> {
+  const { backend, options } = context
+  const refusal = notServing(context)
+  if (refusal !== null) return request.fail(refusal)
+  const most = Math.min(limit ?? options.maxListedConversations, options.maxListedConversations)
+  const views = await backend.state.conversationsOf(request.session.user, most)
+  request.answer({
+    t: 'conv:A',
+    id: request.frame.id,
+    conversations: views.map(wireConversation),
+  })
+}
+
+function write(request: Request, frame: WriteFrame, context: GatewayContext): void {
+  const { session } = request
+  const operation = operationOf(frame)
+  if (operation === null) {
+    unsupported(request, frame.op)
+    return
+  }
+  session.writeStarted(frame.msgId)
+  context.backend.submit(
+    {
+      kind: CommandKind.conversation,
+      user: session.user,
+      device: session.device,
+      msgId: frame.msgId,
+      prev: frame.prev ?? null,
+      since: frame.since ?? null,
+      conv: 'conv' in frame ? frame.conv : '',
+      operation,
+    },
+    (result) => {
+      session.writeSettled(frame.msgId)
+      if ('error' in result) request.fail(result.error)
+      else if (!result.ok) request.fail(wireError(result.code, result.message))
+      else session.read(request, () => answerWrite(request, result, context))
+    },
+  )
+}
+
+/** The conversation as it is now, for a member; who has left sees only that the write was taken. */
+async function answerWrite(
+  request: Request,
+  result: Extract<WriteResult, { ok: true }>,
+  context: GatewayContext,
+): Promise<void> {
+  const view = await context.backend.state.conversation(result.conv)
+  const isMember = view?.members.some((member) => member.user === request.session.user) ?? false
+  request.answer({
+    t: 'conv:A',
+    id: request.frame.id,
+    conversation: view !== null && isMember ? wireConversation(view) : undefined,
+    msgId: result.msgId,
+    seq: result.seq,
+    duplicate: result.duplicate,
+    now: result.now,
+  })
+}
+
+/** `null`: known to the protocol, not served. */
+function operationOf(frame: WriteFrame): ConversationOperation | null {
+  switch (frame.op) {
+    case 'create':
+      return {
+        op: 'create',
+        members: frame.members,
+        name: frame.name ?? null,
+        meta: frame.meta ?? null,
+      }
+    case 'direct':
+      return { op: 'direct', with: frame.with }
+    case 'add':
+      return { op: 'add', member: frame.user, role: frame.role ?? 'member' }
+    case 'remove':
+      return { op: 'remove', member: frame.user }
+    case 'role':
+      return { op: 'role', member: frame.user, role: frame.role }
+    case 'leave':
+      return { op: 'leave' }
+    case 'set':
+      if (frame.retention !== undefined || frame.history !== undefined) return null
+      return {
+        op: 'set',
+        ...(frame.name === undefined ? {} : { name: frame.name }),
+        ...(frame.meta === undefined ? {} : { meta: isNil(frame.meta) ? null : frame.meta }),
+      }
+    case 'block':
+    case 'unblock':
+      return null
+  }
+}
+
+/** msgpack nil: the metadata is removed. */
+function isNil(value: Uint8Array): boolean {
+  return value.length === 1 && value[0] === 0xc0
+}
+
+function unsupported(request: Request, op: string): void {
+  const what = op === 'set' ? 'set with retention or history' : op
+  request.fail(wireError('UNSUPPORTED', `conv:R ${what} is not served by this node.`))
+}

@@ -1,0 +1,168 @@
+import {
+  CloseCode,
+  type HelloRequest,
+  LIMITS,
+  negotiateVersion,
+  SUPPORTED_VERSIONS,
+  type WireError,
+  wireError,
+} from '#protocol'
+import type { CloseReason } from '../../metrics/gateway-metrics.ts'
+import { type Identity, isRefusal } from '../auth.ts'
+import { type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
+import { formatMark } from '../mark.ts'
+import type { PendingRequest } from '../pending-request.ts'
+import { FrameState } from '../send-queue.ts'
+import type { Session } from '../session.ts'
+import { notServing, reachMark } from './read-position.ts'
+
+/** Frames served beyond the ones every node has. */
+const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable']
+
+type Hello = PendingRequest<HelloRequest>
+
+/**
+ * Lets a client in or sends it away: version, rate, identity, readiness and the mark it resumes
+ * from, in this order, cheapest first. Everything but the wait for the mark happens at once.
+ */
+export function greet(session: Session, request: Hello, context: GatewayContext): void {
+  const { frame } = request
+  const version = negotiateVersion(frame.v)
+  if (version === null) {
+    const [lowest, highest] = SUPPORTED_VERSIONS
+    const message = `This node speaks versions ${lowest} to ${highest}, not ${frame.v[0]} to ${frame.v[1]}.`
+    turnAway(session, request, wireError('UNSUPPORTED', message), CloseCode.version, 'version')
+    return
+  }
+  const refusal = admissionRefusal(context)
+  if (refusal !== null) {
+    turnAwayForNow(session, request, refusal)
+    return
+  }
+  const identity = context.authenticator.authenticate(frame, session.connection.head.remote)
+  if (isRefusal(identity)) {
+    context.metrics.authFailures.add()
+    turnAway(session, request, identity, CloseCode.policy, 'auth')
+    return
+  }
+  const { resume } = frame
+  // An epoch that is not this one's is answered at once: hello:A tells the client (rule K8).
+  const mark = resume?.epoch === context.backend.epoch ? resume.mark : undefined
+  const reached = reachMark(mark, context)
+  if (reached instanceof Promise) {
+    void reached.then(
+      (late) => afterMark(session, request, identity, late, version, context),
+      (error: unknown) => {
+        context.logger.error('gateway.mark-failed', { error })
+        const failure = wireError('INTERNAL', 'The node failed to reach the mark. See its log.')
+        afterMark(session, request, identity, failure, version, context)
+      },
+    )
+  } else {
+    afterMark(session, request, identity, reached, version, context)
+  }
+}
+
+function admissionRefusal(context: GatewayContext): WireError | null {
+  const { backend, clock, hellos, metrics, random, registry } = context
+  if (context.draining()) {
+    const leader = backend.leader()
+    return wireError('DRAINING', 'This node is going away; use another one.', { leader })
+  }
+  const unready = notServing(context)
+  if (unready !== null) return unready
+  if (hellos.take(clock.monotonicMs())) return null
+  metrics.rateLimited.add()
+  const retryAfterMs = Math.round(500 + uniform(random, spreadMs(registry.size)))
+  return wireError('OVERLOADED', 'Too many clients arrive at once; come back later.', {
+    retryAfterMs,
+  })
+}
+
+function afterMark(
+  session: Session,
+  request: Hello,
+  identity: Identity,
+  late: WireError | null,
+  version: number,
+  context: GatewayContext,
+): void {
+  if (session.state !== 'greeting') return
+  if (late !== null && !late.retryable) {
+    turnAway(session, request, late, CloseCode.policy, 'protocol')
+    return
+  }
+  const refusal = late ?? (context.draining() ? admissionRefusal(context) : notServing(context))
+  if (refusal === null) admit(session, request, identity, version, context)
+  else turnAwayForNow(session, request, refusal)
+}
+
+/** From the mark in `hello:A` on, every event of the user's conversations is pushed. */
+function admit(
+  session: Session,
+  request: Hello,
+  identity: Identity,
+  version: number,
+  context: GatewayContext,
+): void {
+  const { backend, metrics, options, registry } = context
+  const { frame } = request
+  session.user = identity.user
+  session.device = frame.device
+  session.mode = frame.mode ?? 'push'
+  // The older one's frames must not mix with this one's: it ends before this one is greeted.
+  const replaced = registry.add(session)
+  if (replaced !== null) {
+    const message = 'A newer connection of the same device took over.'
+    replaced.endWith(wireError('REPLACED', message), CloseCode.replaced, 'replaced')
+  }
+  metrics.opened.add()
+  request.answer(
+    {
+      t: 'hello:A',
+      id: frame.id,
+      v: version,
+      features: FEATURES,
+      user: session.user,
+      device: session.device,
+      node: backend.self.id,
+      leader: backend.leader(),
+      nodes: backend.nodes(),
+      epoch: backend.epoch,
+      now: backend.state.logTime,
+      inbox: null,
+      mark: formatMark(backend.epoch, backend.state.appliedIndex),
+      heartbeatMs: options.heartbeatMs,
+      spreadMs: spreadMs(registry.size),
+      limits: {
+        bodyBytes: options.maxBodyBytes,
+        messageBytes: options.maxMessageBytes,
+        framesPerMessage: LIMITS.framesPerMessage,
+        inflight: options.maxInFlight,
+        pageEvents: options.maxPageEvents,
+        members: LIMITS.members,
+      },
+    },
+    FrameState.marked,
+  )
+  // Nothing is replayed on a connection yet, so the end of the replay is here.
+  session.send({ t: 'caughtup:N', inbox: null }, FrameState.shown)
+  session.opened()
+}
+
+/** Refused for now, by this node: the client comes back or goes to another one. */
+function turnAwayForNow(session: Session, request: Hello, error: WireError): void {
+  const code = error.code === 'DRAINING' ? CloseCode.drain : CloseCode.overload
+  turnAway(session, request, error, code, error.code === 'DRAINING' ? 'drain' : 'overload')
+}
+
+function turnAway(
+  session: Session,
+  request: Hello,
+  error: WireError,
+  code: number,
+  reason: CloseReason,
+): void {
+  request.fail(error)
+  session.end(code, error.message, reason)
+}

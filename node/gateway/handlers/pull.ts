@@ -1,0 +1,73 @@
+import { type PullAnswer, type PullRequest, wireError } from '#protocol'
+import type { ConversationEvent, EventPage } from '../../state-machine/types.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { PendingRequest } from '../pending-request.ts'
+import { notServing, reachIndex, reachMark } from './read-position.ts'
+import { wireEvent } from './wire-event.ts'
+
+export function handlePull(request: PendingRequest<PullRequest>, context: GatewayContext): void {
+  request.session.read(request, () => pull(request, context))
+}
+
+async function pull(request: PendingRequest<PullRequest>, context: GatewayContext): Promise<void> {
+  const { frame, session } = request
+  const { backend, options } = context
+  const behind = notServing(context) ?? (await reachMark(frame.mark, context))
+  if (behind !== null) return request.fail(behind)
+  if (frame.read === 'linearizable') {
+    const position = await backend.readIndex()
+    if ('error' in position) return request.fail(position.error)
+    const late = await reachIndex(position.index, context)
+    if (late !== null) return request.fail(late)
+  }
+  const limit = Math.min(frame.limit, options.maxPageEvents)
+  const page =
+    frame.before === undefined
+      ? await backend.state.eventsAfter(frame.conv, session.user, frame.after ?? 0, limit)
+      : await backend.state.eventsBefore(frame.conv, session.user, frame.before, limit)
+  if (page === null) {
+    return request.fail(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
+  }
+  request.answer(pageAnswer(frame, page, options.maxPageBytes))
+}
+
+/**
+ * The page, cut where its bodies pass `maxBytes`: at the far end from where the client comes, so
+ * that `next` goes on without a hole. One event always fits.
+ */
+function pageAnswer(frame: PullRequest, page: EventPage, maxBytes: number): PullAnswer {
+  const forward = frame.before === undefined
+  const events = ascending(page.events)
+  let bytes = 0
+  let kept = 0
+  while (kept < events.length) {
+    const event = events[forward ? kept : events.length - 1 - kept] as ConversationEvent
+    bytes += event.body?.length ?? 0
+    if (bytes > maxBytes && kept > 0) break
+    kept++
+  }
+  const shown = forward ? events.slice(0, kept) : events.slice(events.length - kept)
+  const answer = { t: 'pull:A', id: frame.id, events: shown.map(wireEvent) } as const
+  const { gap } = page
+  if (kept === events.length) {
+    return { ...answer, next: page.next, upTo: page.upTo, hasMore: page.hasMore, gap }
+  }
+  const next = (forward ? shown[kept - 1] : shown[0])?.seq as number
+  // A gap on the part that was cut off is told by the page that reaches it.
+  const reached = gap !== null && (forward ? gap.from <= next : gap.to >= next)
+  return {
+    ...answer,
+    next,
+    upTo: forward ? Math.min(page.upTo, next) : page.upTo,
+    hasMore: true,
+    gap: reached ? gap : null,
+  }
+}
+
+function ascending(events: readonly ConversationEvent[]): readonly ConversationEvent[] {
+  const first = events[0]
+  const last = events.at(-1)
+  return first !== undefined && last !== undefined && first.seq > last.seq
+    ? events.toReversed()
+    : events
+}

@@ -1,0 +1,358 @@
+import { assert, type Timer } from '#cluster'
+import {
+  type AnswerFrame,
+  CloseCode,
+  type DecodeLimits,
+  decodeFrames,
+  encodeFrame,
+  type EncodedFrame,
+  type FailureFrame,
+  LIMITS,
+  ProtocolError,
+  type RequestFrame,
+  type ServerFrame,
+  type WireError,
+  wireError,
+} from '#protocol'
+import type { CloseReason, Operation } from '../metrics/gateway-metrics.ts'
+import type { ClientConnection } from './client-listener.ts'
+import type { EncodedMark } from './frame-joiner.ts'
+import type { GatewayContext } from './gateway-context.ts'
+import { handlerOf } from './handlers/handler.ts'
+import { greet } from './handlers/hello.ts'
+import { PendingRequest } from './pending-request.ts'
+import { failureOf } from './protocol-failure.ts'
+import { PushState } from './push-state.ts'
+import { ReadQueue } from './read-queue.ts'
+import { FrameState, SendQueue } from './send-queue.ts'
+import { WritesInFlight } from './writes-in-flight.ts'
+
+/**
+ * - `awaitingHello`: nothing but `hello:R` is taken, and not for long.
+ * - `greeting`: `hello:R` waits for its mark; what follows it is held.
+ * - `open`: registered, pushed to, served.
+ * - `leaving`: the node drains; what is in flight is answered, nothing new is taken.
+ * - `ended`: closed by either side; every later call does nothing.
+ */
+export type SessionState = 'awaitingHello' | 'greeting' | 'open' | 'leaving' | 'ended'
+
+/** One client's connection. All its frames leave in apply order through one queue (rule B4). */
+export class Session {
+  readonly connection: ClientConnection
+  /** Both are empty before `open`. */
+  user = ''
+  device = ''
+  mode: 'push' | 'notify' = 'push'
+  /** Monotonic time of the last frame from the client. */
+  heardMs: number
+  /** In the gateway's list of sessions to write. */
+  scheduled = false
+  readonly #context: GatewayContext
+  readonly #limits: DecodeLimits
+  readonly #queue = new SendQueue()
+  readonly #writes = new WritesInFlight()
+  readonly #push = new PushState()
+  readonly #reads: ReadQueue
+  #state: SessionState = 'awaitingHello'
+  #helloTimer: Timer | null
+  #inFlight = 0
+  /** Bytes that the connection held back after the last write; may have gone out since. */
+  #unsent = 0
+  #held: RequestFrame[] = []
+  /** Over its bound: ends at the next write, not in the middle of a fan-out. */
+  #overrun = false
+
+  constructor(connection: ClientConnection, context: GatewayContext) {
+    this.connection = connection
+    this.#context = context
+    const { clock, options } = context
+    this.#limits = { bodyBytes: options.maxBodyBytes, metaBytes: LIMITS.metaBytes }
+    this.heardMs = clock.monotonicMs()
+    this.#reads = new ReadQueue(options.maxConcurrentReads, () => !this.#congested())
+    this.#helloTimer = clock.after(options.helloTimeoutMs, () => {
+      this.#helloTimer = null
+      if (this.#state !== 'awaitingHello') return
+      this.endWith(
+        wireError('INVALID_MESSAGE', `No hello:R came within ${options.helloTimeoutMs} ms.`),
+        CloseCode.policy,
+        'protocol',
+      )
+    })
+    connection.onMessage = (message) => this.#receive(message)
+    connection.onClose = () => this.#finish('client')
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** Bytes that wait in this process, as of the last write. */
+  get queuedBytes(): number {
+    return this.#queue.bytes + this.#unsent
+  }
+
+  // ——— what the client sends ———
+
+  #receive(message: Uint8Array | string): void {
+    if (this.#state === 'ended') return
+    const nowMs = this.#context.clock.monotonicMs()
+    this.heardMs = nowMs
+    const { subprotocol } = this.connection
+    for (const decoded of decodeFrames(message, subprotocol, 'toServer', this.#limits)) {
+      if (decoded instanceof ProtocolError) this.#malformed(decoded)
+      else this.#take(decoded, nowMs)
+      // A frame of the message may have ended the session: the rest is not taken.
+      if ((this.#state as SessionState) === 'ended') return
+    }
+  }
+
+  #take(frame: RequestFrame, nowMs: number): void {
+    if (this.#state === 'open') this.#serve(frame, nowMs)
+    else if (this.#state === 'awaitingHello') this.#takeFirst(frame, nowMs)
+    else if (this.#state === 'greeting') this.#hold(frame)
+    else if (this.#state === 'leaving') {
+      this.#begin(frame, nowMs).fail(
+        wireError('DRAINING', 'This node is going away; use another one.', {
+          leader: this.#context.backend.leader(),
+        }),
+      )
+    }
+  }
+
+  #takeFirst(frame: RequestFrame, nowMs: number): void {
+    if (frame.t !== 'hello:R') {
+      const refusal = wireError('INVALID_MESSAGE', `hello:R comes before ${frame.t}.`)
+      this.#begin(frame, nowMs).fail(refusal)
+      this.end(CloseCode.policy, 'hello:R comes first', 'protocol')
+      return
+    }
+    this.#helloTimer?.cancel()
+    this.#helloTimer = null
+    this.#state = 'greeting'
+    greet(this, this.#begin(frame, nowMs), this.#context)
+  }
+
+  #hold(frame: RequestFrame): void {
+    this.#held.push(frame)
+    if (this.#held.length <= this.#context.options.maxFramesBeforeHello) return
+    this.endWith(
+      wireError('OVERLOADED', 'Too many frames before hello:A.'),
+      CloseCode.overload,
+      'overload',
+    )
+  }
+
+  #serve(frame: RequestFrame, nowMs: number): void {
+    const request = this.#begin(frame, nowMs)
+    if (frame.t === 'hello:R') {
+      request.fail(wireError('INVALID_MESSAGE', 'This session was greeted already.'))
+    } else if (this.#inFlight > this.#context.options.maxInFlight) {
+      const most = this.#context.options.maxInFlight
+      request.fail(wireError('OVERLOADED', `More than ${most} requests without an answer.`))
+    } else {
+      handlerOf(frame.t)(request, this.#context)
+    }
+  }
+
+  #begin<F extends RequestFrame>(frame: F, nowMs: number): PendingRequest<F> {
+    this.#inFlight++
+    return new PendingRequest(this, frame, nowMs)
+  }
+
+  #malformed(error: ProtocolError): void {
+    this.#context.metrics.malformed.add()
+    this.send(failureOf(error), FrameState.none)
+    if (this.#state === 'awaitingHello') {
+      this.end(CloseCode.policy, 'hello:R comes first', 'protocol')
+    }
+  }
+
+  // ——— what handlers use ———
+
+  /** From here on the session is registered and pushed to; the frames held so far are served. */
+  opened(): void {
+    assert(this.#state === 'greeting', `cannot open a session that is ${this.#state}`)
+    this.#state = 'open'
+    const held = this.#held
+    this.#held = []
+    const nowMs = this.#context.clock.monotonicMs()
+    for (const frame of held) this.#take(frame, nowMs)
+  }
+
+  /** Runs `read` when it is its turn; a failure in it is answered `INTERNAL`. */
+  read(request: PendingRequest, read: () => Promise<void>): void {
+    if (this.#state === 'ended') return
+    this.#reads.push(async () => {
+      if (this.#state === 'ended') return
+      try {
+        await read()
+      } catch (error) {
+        this.#context.logger.error('gateway.read-failed', { request: request.frame.t, error })
+        request.fail(wireError('INTERNAL', 'The node failed to read. See its log.'))
+      }
+    })
+  }
+
+  writeStarted(msgId: string): void {
+    this.#writes.started(msgId)
+  }
+
+  writeSettled(msgId: string): void {
+    this.#writes.settled(msgId)
+  }
+
+  /** Called by a request once, with its answer. */
+  answered(request: PendingRequest, answer: AnswerFrame | FailureFrame, state: FrameState): void {
+    this.#inFlight--
+    assert(this.#inFlight >= 0, 'more answers than requests')
+    const { metrics, clock } = this.#context
+    const operation = request.frame.t.slice(0, -2) as Operation
+    const error = 'error' in answer ? answer.error : undefined
+    metrics.requestAnswered(operation, error?.code ?? 'OK')
+    if (error !== undefined && operation === 'msg' && !error.retryable) metrics.rejected.add()
+    metrics.requestDuration[operation].observe((clock.monotonicMs() - request.startedMs) / 1000)
+    this.send(answer, state)
+  }
+
+  send(frame: ServerFrame, state: FrameState): void {
+    if (this.#state === 'ended') return
+    this.#enqueue(encodeFrame(frame, this.connection.subprotocol), state)
+  }
+
+  /** A frame shared by many sessions, encoded for this one's subprotocol. */
+  sendEncoded(frame: EncodedFrame, state: FrameState): void {
+    if (this.#state !== 'ended') this.#enqueue(frame, state)
+  }
+
+  // ——— what the fan-out uses ———
+
+  /** Whether `msg:A` will tell this session of the event, or has just told it. */
+  awaits(msgId: string): boolean {
+    return this.#writes.has(msgId)
+  }
+
+  /** Whether an event goes out as a bare notify. A slow session's is kept back and merged. */
+  get wantsNotify(): boolean {
+    return this.mode === 'notify' || this.#push.slow
+  }
+
+  pushEvent(conv: string, seq: number, frame: EncodedFrame): void {
+    if (this.#push.slow) {
+      this.#keepBack(conv, seq)
+      return
+    }
+    const { options } = this.#context
+    if (this.#unsent + this.#queue.bytes + frame.length > options.slowBytes) {
+      this.#unsent = this.connection.bufferedBytes()
+      if (this.#unsent + this.#queue.bytes + frame.length > options.slowBytes) {
+        this.#push.slow = true
+        this.#context.watchSlow(this)
+        this.#keepBack(conv, seq)
+        return
+      }
+    }
+    this.#enqueue(frame, FrameState.shown)
+  }
+
+  #keepBack(conv: string, seq: number): void {
+    this.#push.keepBack(conv, seq)
+    if (this.#push.pending > this.#context.options.maxPendingNotifies) this.#overran()
+  }
+
+  // ——— writing ———
+
+  #enqueue(frame: EncodedFrame, state: FrameState): void {
+    if (this.#overrun) return
+    this.#queue.push(frame, state)
+    const { options } = this.#context
+    if (this.#unsent + this.#queue.bytes > options.maxQueuedBytes) {
+      this.#unsent = this.connection.bufferedBytes()
+      if (this.#unsent + this.#queue.bytes > options.maxQueuedBytes) {
+        this.#overran()
+        return
+      }
+    }
+    this.#context.scheduleFlush(this)
+  }
+
+  #overran(): void {
+    this.#overrun = true
+    this.#queue.clear()
+    this.#push.clear()
+    this.#context.scheduleFlush(this)
+  }
+
+  flush(mark: EncodedMark): void {
+    if (this.#state === 'ended') return
+    if (this.#overrun) {
+      this.end(CloseCode.slowConsumer, 'the client reads too slowly', 'slow_consumer')
+      return
+    }
+    const { connection } = this
+    this.#writes.forgetSettled()
+    this.#queue.flush(mark, (message) => connection.send(message))
+    this.#unsent = connection.bufferedBytes()
+    if (this.#congested()) this.#context.watchSlow(this)
+  }
+
+  /** Whether the client has caught up; then the notifies that were kept back go out. */
+  caughtUp(): boolean {
+    if (this.#state === 'ended') return true
+    this.#unsent = this.connection.bufferedBytes()
+    if (this.#unsent + this.#queue.bytes > this.#context.options.slowBytes / 4) return false
+    this.#push.slow = false
+    this.#push.drain((conv, seq) => {
+      this.#context.metrics.pushed.notify.add()
+      this.send({ t: 'msg:N', conv, seq }, FrameState.shown)
+    })
+    this.#reads.resume()
+    return true
+  }
+
+  #congested(): boolean {
+    return this.#push.slow || this.#unsent > this.#context.options.slowBytes
+  }
+
+  // ——— ending ———
+
+  /** Takes nothing new; `DRAINING` answers what still comes. */
+  leave(): void {
+    if (this.#state === 'open') this.#state = 'leaving'
+  }
+
+  /** Tells why in an `error:N`, then ends. */
+  endWith(error: WireError, code: number, reason: CloseReason): void {
+    this.send({ t: 'error:N', error }, FrameState.none)
+    this.end(code, error.message, reason)
+  }
+
+  /** Writes what is queued and closes. A request without an answer by then gets none. */
+  end(code: number, text: string, reason: CloseReason): void {
+    if (this.#state === 'ended') return
+    if (this.#queue.length > 0) {
+      this.#queue.flush(this.#context.currentMark(), (message) => this.connection.send(message))
+    }
+    this.#finish(reason)
+    // A close frame carries at most 123 bytes of text.
+    this.connection.close(code, Buffer.from(text).subarray(0, 123).toString())
+  }
+
+  #finish(reason: CloseReason): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#helloTimer?.cancel()
+    this.#helloTimer = null
+    this.#queue.clear()
+    this.#reads.clear()
+    this.#push.clear()
+    this.#writes.clear()
+    this.#held = []
+    this.#unsent = 0
+    this.#context.metrics.closed[reason].add()
+    this.#context.ended(this)
+  }
+}

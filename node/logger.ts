@@ -1,0 +1,43 @@
+import { pino } from 'pino'
+import type { Logger } from '#cluster'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export interface LoggerOptions {
+  /** Name of the node: stands in every line. */
+  readonly node: string
+  /** @default 'info' */
+  readonly level?: LogLevel
+  /** Where lines go, each ended by a newline. @default standard output */
+  readonly write?: (line: string) => void
+}
+
+/**
+ * One JSON object per line: `level` as text, `time` in ISO 8601, `node`, `event` and the fields of
+ * the call. Bodies, metadata and tokens never belong into a field; those names are blanked out.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const lines = pino(
+    {
+      level: options.level ?? 'info',
+      base: { node: options.node },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'event',
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
+      redact: {
+        paths: ['body', 'meta', 'token', '*.body', '*.meta', '*.token'],
+        censor: '[hidden]',
+      },
+    },
+    options.write === undefined
+      ? pino.destination({ dest: 1, sync: true })
+      : { write: options.write },
+  )
+  return {
+    debug: (event, fields) => lines.debug(fields ?? {}, event),
+    info: (event, fields) => lines.info(fields ?? {}, event),
+    warn: (event, fields) => lines.warn(fields ?? {}, event),
+    error: (event, fields) => lines.error(fields ?? {}, event),
+  }
+}

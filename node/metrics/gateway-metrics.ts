@@ -1,0 +1,156 @@
+import { ERROR_CODES, type ErrorCode } from '#protocol'
+import type { CounterCell, HistogramCell } from './cells.ts'
+import type { MetricsRegistry } from './metrics-registry.ts'
+
+/** What a request was, for operators: the frame type without its direction. */
+export const OPERATIONS = [
+  'hello',
+  'msg',
+  'conv',
+  'pull',
+  'ping',
+  'cancel',
+  'edit',
+  'recall',
+  'react',
+  'ack',
+  'sync',
+  'signal',
+] as const
+export type Operation = (typeof OPERATIONS)[number]
+
+export const CLOSE_REASONS = [
+  'client',
+  'drain',
+  'slow_consumer',
+  'idle',
+  'protocol',
+  'replaced',
+  'auth',
+  'overload',
+  'version',
+] as const
+export type CloseReason = (typeof CLOSE_REASONS)[number]
+
+const SLOW_PATH = ['full', 'notify'] as const
+
+export interface GatewayMetrics {
+  readonly opened: CounterCell
+  readonly closed: Readonly<Record<CloseReason, CounterCell>>
+  readonly accepted: CounterCell
+  readonly duplicates: CounterCell
+  readonly rejected: CounterCell
+  readonly malformed: CounterCell
+  readonly authFailures: CounterCell
+  readonly rateLimited: CounterCell
+  /** Events handed to sessions, whole or as a notify. */
+  readonly pushed: Readonly<Record<(typeof SLOW_PATH)[number], CounterCell>>
+  readonly requestDuration: Readonly<Record<Operation, HistogramCell>>
+  /** Counts one answered request. */
+  requestAnswered(operation: Operation, code: ErrorCode | 'OK'): void
+}
+
+export interface GatewayGauges {
+  sessions(): number
+  connections(): number
+  queuedBytes(): number
+  queueLimitBytes(): number
+  slowSessions(): number
+  draining(): boolean
+}
+
+/** Defines every metric of the gateway. Once per registry. */
+export function defineGatewayMetrics(registry: MetricsRegistry): GatewayMetrics {
+  const requests = new RequestTable()
+  registry.collected(
+    'parley_requests_total',
+    'Requests answered, by operation and result code.',
+    'counter',
+    () => requests.samples(),
+  )
+  return {
+    opened: registry.counter('parley_sessions_opened_total', 'Sessions greeted by hello:A.'),
+    closed: registry.counters(
+      'parley_sessions_closed_total',
+      'Connections ended, by reason.',
+      'reason',
+      CLOSE_REASONS,
+    ),
+    accepted: registry.counter(
+      'parley_messages_accepted_total',
+      'Messages answered as sent for the first time.',
+    ),
+    duplicates: registry.counter(
+      'parley_messages_duplicate_total',
+      'Messages answered with the result of an earlier copy.',
+    ),
+    rejected: registry.counter('parley_messages_rejected_total', 'Messages refused for good.'),
+    malformed: registry.counter(
+      'parley_malformed_frames_total',
+      'Frames that do not keep the protocol.',
+    ),
+    authFailures: registry.counter(
+      'parley_auth_failures_total',
+      'hello:R refused for its identity.',
+    ),
+    rateLimited: registry.counter('parley_rate_limited_total', 'hello:R put off for their rate.'),
+    pushed: registry.counters(
+      'parley_pushed_events_total',
+      'Events handed to sessions, whole or as a notify.',
+      'form',
+      SLOW_PATH,
+    ),
+    requestDuration: registry.histograms(
+      'parley_request_duration_seconds',
+      'Time from a request frame read to its answer queued.',
+      'op',
+      OPERATIONS,
+    ),
+    requestAnswered: (operation, code) => requests.add(operation, code),
+  }
+}
+
+/** Defines what is read from a running gateway. Once per registry. */
+export function defineGatewayGauges(registry: MetricsRegistry, gauges: GatewayGauges): void {
+  registry.gauge('parley_sessions', 'Sessions open on this node.', () => gauges.sessions())
+  registry.gauge('parley_connections', 'Client connections, greeted or not.', () =>
+    gauges.connections(),
+  )
+  registry.gauge('parley_send_queue_bytes', 'Bytes queued for clients and not yet written.', () =>
+    gauges.queuedBytes(),
+  )
+  registry.gauge(
+    'parley_send_queue_limit_bytes',
+    'Unsent bytes of one session at which it is closed.',
+    () => gauges.queueLimitBytes(),
+  )
+  registry.gauge('parley_slow_sessions', 'Sessions that get notifies until they catch up.', () =>
+    gauges.slowSessions(),
+  )
+  registry.gauge('parley_draining', 'Whether this node sends its clients away.', () =>
+    gauges.draining() ? 1 : 0,
+  )
+}
+
+const CODES = ['OK', ...(Object.keys(ERROR_CODES) as ErrorCode[])] as const
+
+/** Every operation × code, so that each series is there from the start. */
+class RequestTable {
+  readonly #counts = new Float64Array(OPERATIONS.length * CODES.length)
+  readonly #operations = new Map(OPERATIONS.map((name, at) => [name, at * CODES.length]))
+  readonly #codes = new Map(CODES.map((code, at) => [code, at]))
+
+  add(operation: Operation, code: ErrorCode | 'OK'): void {
+    const at = (this.#operations.get(operation) as number) + (this.#codes.get(code) as number)
+    this.#counts[at] = (this.#counts[at] as number) + 1
+  }
+
+  samples() {
+    return OPERATIONS.flatMap((op, row) =>
+      CODES.map((code, column) => ({
+        labels: { op, code },
+        value: this.#counts[row * CODES.length + column] as number,
+      })),
+    )
+  }
+}
