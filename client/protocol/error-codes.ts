@@ -1,7 +1,8 @@
 /** The closed list of wire errors: what each means and what a client may do about it. */
 
 /** Why, in one word: decides how an SDK reacts. */
-export type ErrorCategory = 'invalid' | 'rejected' | 'auth' | 'overload' | 'unavailable' | 'internal'
+export type ErrorCategory =
+  'invalid' | 'rejected' | 'auth' | 'overload' | 'unavailable' | 'internal'
 
 /** `notApplied`: certainly nothing was stored. `unknown`: it may have been. */
 export type Outcome = 'notApplied' | 'unknown'
@@ -71,15 +72,19 @@ export interface WireError {
   /** A sentence for people: what was wrong and what to do. */
   readonly message: string
   readonly retryable: boolean
-  readonly retryAfterMs?: number
-  readonly leader?: { readonly id: string; readonly url: string } | null
+  readonly retryAfterMs?: number | undefined
+  readonly leader?: { readonly id: string; readonly url: string } | null | undefined
   readonly outcome: Outcome
 }
 
 export function wireError(
   code: ErrorCode,
   message: string,
-  more: { retryAfterMs?: number; leader?: WireError['leader']; outcome?: Outcome } = {},
+  more: {
+    retryAfterMs?: number | undefined
+    leader?: WireError['leader']
+    outcome?: Outcome
+  } = {},
 ): WireError {
   const { category, retryable, outcome } = ERROR_CODES[code]
   return { code, category, message, retryable, outcome, ...more }

@@ -1,0 +1,23 @@
+import type { ErrorCode } from './error-codes.ts'
+import type { FrameId } from './frames.ts'
+
+/** What a frame can be refused for before anything else looks at it. */
+export type ProtocolErrorCode = Extract<
+  ErrorCode,
+  'INVALID_MESSAGE' | 'UNSUPPORTED' | 'PAYLOAD_TOO_LARGE'
+>
+
+/** A frame that does not keep the protocol. The only thing that decoding ever reports. */
+export class ProtocolError extends Error {
+  override readonly name = 'ProtocolError'
+  readonly code: ProtocolErrorCode
+  /** The frame's id if it could be read: the refusal is then its answer, else an `error:N`. */
+  id: FrameId | null = null
+  /** The frame's type if it could be read. */
+  frameType: string | null = null
+
+  constructor(code: ProtocolErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
