@@ -200,9 +200,9 @@ function findFrameType(reader: Reader): string | null {
   let frameType: string | null = null
   const length = reader.mapLength(0)
   for (let i = 0; i < length; i++) {
-    const key = reader.string()
+    const key = reader.key()
     if (key === 't' && isString(reader.peek())) {
-      frameType = reader.string()
+      frameType = reader.key()
       // Usually the first key. As in JSON, the last of two equal keys counts.
       if (i === 0) return frameType
     } else reader.skip(1)
@@ -214,7 +214,7 @@ function readObject(reader: Reader, fields: Fields, depth: number): Record<strin
   const result: Record<string, unknown> = {}
   const length = reader.mapLength(depth)
   for (let i = 0; i < length; i++) {
-    const key = reader.string()
+    const key = reader.key()
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined
     if (field === undefined) reader.skip(depth + 1)
     else result[key] = readField(reader, field.type, depth + 1)

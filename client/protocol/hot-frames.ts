@@ -3,6 +3,7 @@ import { LIMITS } from './limits.ts'
 import type { MessageAnswer, MessageNotice, MessageRequest } from './frames.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Reader } from './reader.ts'
+import { TextCache, asciiText } from './text.ts'
 import type { Writer } from './writer.ts'
 
 /**
@@ -52,7 +53,7 @@ export function decodeMessageRequest(reader: Reader, limits: DecodeLimits): Mess
           throw error
         }
         if (reader.position - p > limits.bodyBytes) return null
-        body = b.subarray(p, reader.position)
+        body = new Uint8Array(b.buffer, b.byteOffset + p, reader.position - p)
         p = reader.position
         break
       }
@@ -88,12 +89,12 @@ export function decodeMessageRequest(reader: Reader, limits: DecodeLimits): Mess
         if (length === 0 || next > end) return null
         if (key === KEY_MSG_ID || key === KEY_PREV) {
           if (length > LIMITS.msgIdLength || !allIn(NAME, b, p, next)) return null
-          if (key === KEY_MSG_ID) msgId = ascii(b, p, next)
-          else prev = ascii(b, p, next)
+          if (key === KEY_MSG_ID) msgId = asciiText(b, p, next)
+          else prev = asciiText(b, p, next)
         } else {
           if (length > LIMITS.conversationLength || !allIn(PRINTABLE, b, p, next)) return null
-          if (key === KEY_CONV) conv = interned(b, p, next)
-          else to = interned(b, p, next)
+          if (key === KEY_CONV) conv = names.get(b, p, next)
+          else to = names.get(b, p, next)
         }
         p = next
       }
@@ -278,6 +279,9 @@ const u32 = (b: Uint8Array, p: number): number =>
 
 const alphabet = (test: RegExp): Uint8Array =>
   Uint8Array.from({ length: 256 }, (_, code) => (test.test(String.fromCharCode(code)) ? 1 : 0))
+/** Conversations and users. */
+const names = new TextCache(4096)
+
 const NAME = alphabet(/^[A-Za-z0-9._:@-]$/)
 const PRINTABLE = alphabet(/^[!-~]$/)
 
@@ -286,35 +290,7 @@ function allIn(table: Uint8Array, b: Uint8Array, from: number, to: number): bool
   return true
 }
 
-function ascii(b: Uint8Array, from: number, to: number): string {
-  let text = ''
-  for (let p = from; p < to; p++) text += String.fromCharCode(b[p]!)
-  return text
-}
-
-/**
- * The same few conversations come again and again: a hit costs a comparison instead of a new
- * string, and later map look-ups find its hash computed. Direct-mapped, so bounded.
- */
-const CACHE_SLOTS = 4096
-const cache: (string | undefined)[] = Array.from({ length: CACHE_SLOTS })
-
-function interned(b: Uint8Array, from: number, to: number): string {
-  let hash = to - from
-  for (let p = from; p < to; p++) hash = (Math.imul(hash, 31) + b[p]!) | 0
-  const slot = (hash ^ (hash >>> 15)) & (CACHE_SLOTS - 1)
-  const known = cache[slot]
-  if (known !== undefined && known.length === to - from) {
-    let p = from
-    while (p < to && known.charCodeAt(p - from) === b[p]) p++
-    if (p === to) return known
-  }
-  const text = ascii(b, from, to)
-  cache[slot] = text
-  return text
-}
-
-/** `key`, encoded; with `head`, after the map header and `t` of that frame. */
+/** A key or short value as msgpack. */
 function encoded(key: string): Uint8Array {
   const bytes = new Uint8Array(key.length + 1)
   bytes[0] = 0xa0 | key.length

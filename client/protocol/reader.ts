@@ -1,5 +1,6 @@
 import { LIMITS } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
+import { TextCache, utf8Text } from './text.ts'
 
 /**
  * A cursor over msgpack bytes from an untrusted peer. Every length is checked against what is left
@@ -78,7 +79,7 @@ export class Reader {
       const length = this.mapLength(depth)
       const result: Record<string, unknown> = {}
       for (let i = 0; i < length; i++) {
-        const key = this.string()
+        const key = this.key()
         const value = this.value(depth + 1)
         if (key === '__proto__') {
           // Plain assignment would change the prototype instead of adding a property.
@@ -142,6 +143,20 @@ export class Reader {
   }
 
   string(): string {
+    const length = this.#stringLength()
+    return utf8Text(this.bytes, this.position - length, this.position)
+  }
+
+  /** A string that is likely one of few. */
+  key(): string {
+    const length = this.#stringLength()
+    return length <= 32
+      ? keys.get(this.bytes, this.position - length, this.position)
+      : utf8Text(this.bytes, this.position - length, this.position)
+  }
+
+  /** Passes over a string, whose last byte is then just behind. */
+  #stringLength(): number {
     const byte = this.byte()
     let length: number
     if (byte >= 0xa0 && byte <= 0xbf) length = byte & 0x1f
@@ -149,9 +164,8 @@ export class Reader {
     else if (byte === 0xda) length = this.#u16()
     else if (byte === 0xdb) length = this.#u32()
     else throw malformed('a map key must be a string')
-    const from = this.position
     this.#advance(length)
-    return readText(this.bytes, from, this.position)
+    return length
   }
 
   mapLength(depth: number): number {
@@ -240,22 +254,7 @@ export const isArray = (byte: number): boolean =>
 export const isString = (byte: number): boolean =>
   (byte >= 0xa0 && byte <= 0xbf) || (byte >= 0xd9 && byte <= 0xdb)
 
-const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
-
-/** Short ASCII, nearly every key and identifier, is cheaper by hand than through TextDecoder. */
-function readText(bytes: Uint8Array, from: number, to: number): string {
-  if (to - from <= 64) {
-    let text = ''
-    let at = from
-    for (; at < to; at++) {
-      const byte = bytes[at]!
-      if (byte >= 0x80) break
-      text += String.fromCharCode(byte)
-    }
-    if (at === to) return text
-  }
-  return utf8.decode(bytes.subarray(from, to))
-}
+const keys = new TextCache(1024)
 
 const number = (value: bigint): number | bigint =>
   value >= -9007199254740991n && value <= 9007199254740991n ? Number(value) : value
