@@ -1,0 +1,217 @@
+import { Level } from 'level'
+import type { FileSystem } from '#cluster'
+import {
+  DatabaseError,
+  type DatabaseErrorKind,
+  type DatabaseSnapshot,
+  type KeyRange,
+  type KeyValueDatabase,
+  type KeyValueDatabaseFactory,
+  type KeyValueIterator,
+  type StoredPair,
+  type WriteBatch,
+} from './key-value-database.ts'
+import { verifyTables } from './table-verifier.ts'
+
+/** Chosen by `bench/checkpoint.bench.ts`; the figures are in `bench/README.md`. */
+export interface LevelTuning {
+  readonly writeBufferSize: number
+  readonly blockSize: number
+  readonly cacheSize: number
+  readonly maxFileSize: number
+  readonly maxOpenFiles: number
+}
+
+export const defaultLevelTuning: LevelTuning = {
+  writeBufferSize: 16 * 1024 * 1024,
+  blockSize: 4 * 1024,
+  cacheSize: 32 * 1024 * 1024,
+  maxFileSize: 8 * 1024 * 1024,
+  maxOpenFiles: 1000,
+}
+
+/** Bytes, not strings, both ways. */
+const encodings = { keyEncoding: 'view', valueEncoding: 'view' } as const
+const defaultFetchBytes = 32 * 1024
+const lowestKey = new Uint8Array(0)
+const highestKey = new Uint8Array(1100).fill(255)
+
+/** `level` types only what it has in a browser too. */
+interface NodeOnly {
+  approximateSize(from: Uint8Array, to: Uint8Array): Promise<number>
+  getProperty(name: string): string
+}
+type Database = Level<Uint8Array, Uint8Array> & NodeOnly
+type LevelSnapshot = ReturnType<Database['snapshot']>
+
+export class LevelDatabaseFactory implements KeyValueDatabaseFactory {
+  readonly #fileSystem: FileSystem
+  readonly #tuning: LevelTuning
+
+  constructor(fileSystem: FileSystem, tuning: LevelTuning = defaultLevelTuning) {
+    this.#fileSystem = fileSystem
+    this.#tuning = tuning
+  }
+
+  /**
+   * Compression stays off: it saves little on opaque bodies, and a flipped bit in a compressed block
+   * makes LevelDB allocate whatever length the damaged header names.
+   */
+  async open(path: string, options: { readonly create: boolean }): Promise<KeyValueDatabase> {
+    const level = new Level<Uint8Array, Uint8Array>(path, encodings) as Database
+    try {
+      await level.open({
+        ...this.#tuning,
+        compression: false,
+        createIfMissing: options.create,
+        errorIfExists: options.create,
+      })
+    } catch (error) {
+      throw databaseError(error, 'open')
+    }
+    return new LevelDatabase(level, this.#fileSystem)
+  }
+
+  async remove(path: string): Promise<void> {
+    const names = await this.#fileSystem.list(path)
+    for (const name of names) await this.#fileSystem.remove(`${path}/${name}`)
+    if (await this.#fileSystem.exists(path)) await this.#fileSystem.removeDirectory(path)
+  }
+}
+
+/** LevelDB behind the port: what it can and cannot be trusted with is said there. */
+class LevelDatabase implements KeyValueDatabase {
+  readonly #level: Database
+  readonly #fileSystem: FileSystem
+
+  constructor(level: Database, fileSystem: FileSystem) {
+    this.#level = level
+    this.#fileSystem = fileSystem
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | null> {
+    return (await translated(this.#level.get(key))) ?? null
+  }
+
+  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | null)[]> {
+    const found = await translated(this.#level.getMany([...keys]))
+    return found.map((value) => value ?? null)
+  }
+
+  iterate(range: KeyRange): KeyValueIterator {
+    const { from, to, reverse = false, snapshot, fetchBytes = defaultFetchBytes } = range
+    const iterator = translatedSync(() =>
+      this.#level.iterator({
+        gte: from,
+        lt: to,
+        reverse,
+        highWaterMarkBytes: fetchBytes,
+        ...(snapshot === undefined ? {} : { snapshot: (snapshot as PinnedSnapshot).level }),
+      }),
+    )
+    return {
+      next: async (count): Promise<StoredPair[]> => {
+        const pairs = await translated(iterator.nextv(count))
+        return pairs.map(([key, value]) => ({ key, value }))
+      },
+      close: () => iterator.close(),
+    }
+  }
+
+  /** Filled pair by pair: an array handed over whole would be copied in one long stall. */
+  batch(): WriteBatch {
+    const batch = translatedSync(() => this.#level.batch())
+    return {
+      put: (key, value) => void batch.put(key, value),
+      delete: (key) => void batch.del(key),
+      write: () => translated(batch.write({ sync: true })),
+      abandon: () => batch.close(),
+    }
+  }
+
+  snapshot(): DatabaseSnapshot {
+    return new PinnedSnapshot(translatedSync(() => this.#level.snapshot()))
+  }
+
+  async size(): Promise<number> {
+    const tables = await translated(this.#level.approximateSize(lowestKey, highestKey))
+    const memory = Number(this.#level.getProperty('leveldb.approximate-memory-usage'))
+    return tables + (Number.isFinite(memory) ? memory : 0)
+  }
+
+  verify(pace: () => Promise<void>): Promise<number> {
+    return verifyTables(this.#fileSystem, this.#level.location, pace)
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+}
+
+class PinnedSnapshot implements DatabaseSnapshot {
+  readonly level: LevelSnapshot
+
+  constructor(level: LevelSnapshot) {
+    this.level = level
+  }
+
+  close(): Promise<void> {
+    return this.level.close()
+  }
+}
+
+async function translated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw databaseError(error, 'use')
+  }
+}
+
+function translatedSync<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw databaseError(error, 'use')
+  }
+}
+
+function databaseError(error: unknown, during: 'open' | 'use'): DatabaseError {
+  const source = error as { code?: string; message?: string; cause?: unknown }
+  const isOpenFailure = during === 'open' && source.code === 'LEVEL_DATABASE_NOT_OPEN'
+  const cause = (isOpenFailure ? (source.cause ?? error) : error) as typeof source
+  const message = cause.message ?? String(cause)
+  return new DatabaseError(kindOf(cause.code, message, during), message, { cause: error })
+}
+
+function kindOf(
+  code: string | undefined,
+  message: string,
+  during: 'open' | 'use',
+): DatabaseErrorKind {
+  switch (code) {
+    case 'LEVEL_CORRUPTION':
+      return 'corrupt'
+    case 'LEVEL_LOCKED':
+      return 'locked'
+    case 'LEVEL_IO_ERROR':
+      return isBrokenFile(message) ? 'corrupt' : 'io'
+    case undefined:
+      // An invalid argument: a database that must be there has no CURRENT, or a foreign comparator.
+      return during === 'open' ? 'corrupt' : 'io'
+    default:
+      return code.endsWith('_NOT_OPEN') ? 'closed' : 'io'
+  }
+}
+
+/**
+ * LevelDB reports a file that is gone, too short for what the manifest says of it (EINVAL from its
+ * memory map) or unreadable as an I/O error, told from a lack of file descriptors or rights by the
+ * text alone. Whatever is not listed is taken for the environment's fault: calling it damage would
+ * throw away a good store, perhaps on every node at once.
+ */
+function isBrokenFile(message: string): boolean {
+  return ['No such file or directory', 'Invalid argument', 'Input/output error'].some((text) =>
+    message.includes(text),
+  )
+}
