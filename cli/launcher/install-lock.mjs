@@ -1,6 +1,14 @@
 // One installation at a time, over processes: a file that names its holder and is touched while
 // the holder lives.
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 const TOUCH_MS = 1_000

@@ -62,7 +62,11 @@ async function install(root, dev) {
 /** Runs npm with the host's Node, not with the one that it may be replacing. */
 async function npm(root, args) {
   const quiet = ['--loglevel=error', '--no-audit', '--no-fund', '--no-progress']
-  const patience = ['--fetch-retries=2', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=3000']
+  const patience = [
+    '--fetch-retries=2',
+    '--fetch-retry-mintimeout=500',
+    '--fetch-retry-maxtimeout=3000',
+  ]
   const env = { ...process.env, PATH: hostsPath(root) }
   // Left by the npm that started this program: they point into that npm and its Node.
   delete env.npm_node_execpath
@@ -78,6 +82,7 @@ async function npm(root, args) {
   child.stdout.on('data', keep)
   child.stderr.on('data', keep)
 
+  /** @type {string | null} */
   let interrupted = null
   const handlers = Object.keys(SIGNALS).map((signal) => {
     const handler = () => {
@@ -92,7 +97,8 @@ async function npm(root, args) {
       child.once('error', reject)
       child.once('close', resolve)
     })
-    if (interrupted !== null) throw new InstallError(`installation interrupted by ${interrupted}`)
+    if (interrupted !== null)
+      throw new InstallError(`installation interrupted by ${String(interrupted)}`)
     if (code !== 0) throw new InstallError(explain(root, args[0], output))
   } catch (error) {
     if (error.code === 'ENOENT') {

@@ -1,0 +1,57 @@
+import { CliError, ExitCode } from '../exit-codes.ts'
+
+export interface InitialMember {
+  readonly name: string
+  /** `http://host:port` */
+  readonly clientUrl: string
+  /** `host:port` */
+  readonly peerAddress: string
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/
+
+/** Reads `n1=127.0.0.1:7401/127.0.0.1:7501,n2=…`: client address, then peer address. */
+export function parseMembers(text: string): InitialMember[] {
+  const members = text.split(',').map((part): InitialMember => {
+    const match = /^([^=]*)=([^/]*)\/(.*)$/.exec(part.trim())
+    if (match === null) {
+      throw usage(`"${part}" is not name=host:port/host:peer-port`)
+    }
+    const [, name = '', client = '', peer = ''] = match
+    if (!NAME.test(name)) {
+      throw usage(`"${name}" is not a name: up to 63 letters, digits, dots, hyphens, underscores`)
+    }
+    return {
+      name,
+      clientUrl: `http://${checkAddress(client)}`,
+      peerAddress: checkAddress(peer),
+    }
+  })
+  const seen = new Set<string>()
+  for (const member of members) {
+    for (const word of [member.name, member.clientUrl, member.peerAddress]) {
+      if (seen.has(word)) throw usage(`${word} appears twice`)
+      seen.add(word)
+    }
+  }
+  return members
+}
+
+/** The inverse of `parseMembers`. */
+export function formatMembers(members: readonly InitialMember[]): string {
+  return members
+    .map(({ name, clientUrl, peerAddress }) => `${name}=${new URL(clientUrl).host}/${peerAddress}`)
+    .join(',')
+}
+
+function checkAddress(text: string): string {
+  const match = ADDRESS.exec(text)
+  const port = Number(match?.[2])
+  if (match === null || port < 1 || port > 65_535) throw usage(`"${text}" is not host:port`)
+  return text
+}
+
+function usage(message: string): CliError {
+  return new CliError(ExitCode.usage, `initial members: ${message}`)
+}

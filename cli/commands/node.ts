@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { parseMembers } from '../cluster/initial-members.ts'
+import { CliError, ExitCode } from '../exit-codes.ts'
+
+interface NodeFlags {
+  readonly name?: string
+  readonly listen?: string
+  readonly peerListen?: string
+  readonly data?: string
+  readonly initialMembers?: string
+  readonly dev?: boolean
+  readonly logLevel: string
+  readonly unsafeFailpoints?: string
+  readonly config?: string
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+export function configure(command: Command): void {
+  const option = (flags: string, description: string, env: string) =>
+    new Option(flags, description).env(env)
+  command
+    .addOption(option('--name <name>', 'this node, as its peers call it', 'PARLEY_NAME'))
+    .addOption(option('--listen <host:port>', 'where clients reach it', 'PARLEY_LISTEN'))
+    .addOption(option('--peer-listen <host:port>', 'where peers reach it', 'PARLEY_PEER_LISTEN'))
+    .addOption(option('--data <directory>', 'where it keeps everything', 'PARLEY_DATA'))
+    .addOption(
+      option(
+        '--initial-members <members>',
+        'every member at formation, this one too: n1=host:port/host:peer-port,n2=…',
+        'PARLEY_INITIAL_MEMBERS',
+      ),
+    )
+    .addOption(
+      option('--dev', 'trust a user without a token from this machine', 'PARLEY_DEV').default(
+        false,
+      ),
+    )
+    .addOption(
+      option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
+        .choices(LEVELS)
+        .default('info'),
+    )
+    .addOption(
+      option(
+        '--unsafe-failpoints <spec>',
+        'fail on purpose: for drills',
+        'PARLEY_UNSAFE_FAILPOINTS',
+      ),
+    )
+    .addOption(
+      option('--config <file>', 'JSON file with the options above, in camelCase', 'PARLEY_CONFIG'),
+    )
+    .addHelpText('after', '\nA flag wins over the environment, the environment over the file.')
+    .action(run)
+}
+
+async function run(_flags: NodeFlags, command: Command): Promise<void> {
+  const flags = withFile(command)
+  const options = {
+    name: required(flags.name, '--name'),
+    listen: required(flags.listen, '--listen'),
+    peerListen: required(flags.peerListen, '--peer-listen'),
+    dataDirectory: required(flags.data, '--data'),
+    initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
+    dev: flags.dev === true,
+    logLevel: flags.logLevel,
+    ...(flags.unsafeFailpoints === undefined ? {} : { unsafeFailpoints: flags.unsafeFailpoints }),
+  }
+  if (!options.initialMembers.some((member) => member.name === options.name)) {
+    throw new CliError(ExitCode.usage, `--initial-members must name this node, ${options.name}`)
+  }
+  const { startServer } = await import('#node')
+  const server = await startServer(options).catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new CliError(ExitCode.failed, message, { cause: error })
+  })
+  let draining = false
+  const drain = () => {
+    if (draining) return
+    draining = true
+    server.drain().catch((error: unknown) => {
+      process.stderr.write(`parley: drain failed: ${String(error)}\n`)
+      process.exit(ExitCode.failed)
+    })
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // A second one means: at once. Everything acknowledged is on disk already.
+    process.on(signal, () => (draining ? process.exit(ExitCode.failed) : drain()))
+  }
+  if (process.connected) process.once('disconnect', drain)
+  // The end of the server is the end of the process, whatever is still open.
+  process.exit(await server.stopped)
+}
+
+/** Adds what the configuration file says to what flags and environment left open. */
+function withFile(command: Command): NodeFlags {
+  const path = command.opts<NodeFlags>().config
+  if (path === undefined) return command.opts<NodeFlags>()
+  let file: Record<string, unknown>
+  try {
+    file = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new CliError(ExitCode.usage, `cannot read ${path}: ${(error as Error).message}`)
+  }
+  for (const [key, value] of Object.entries(file)) {
+    const known = command.options.find((option) => option.attributeName() === key)
+    if (known === undefined) throw new CliError(ExitCode.usage, `${path}: unknown option ${key}`)
+    const expected = known.isBoolean() ? 'boolean' : 'string'
+    if (typeof value !== expected) {
+      throw new CliError(ExitCode.usage, `${path}: ${key} must be a ${expected}`)
+    }
+    if (known.argChoices && !known.argChoices.includes(value as string)) {
+      throw new CliError(
+        ExitCode.usage,
+        `${path}: ${key} must be one of ${known.argChoices.join(', ')}`,
+      )
+    }
+    const source = command.getOptionValueSource(key)
+    if (source === undefined || source === 'default') {
+      command.setOptionValueWithSource(key, value, 'config')
+    }
+  }
+  return command.opts<NodeFlags>()
+}
+
+function required(value: string | undefined, flag: string): string {
+  if (value === undefined || value === '') {
+    throw new CliError(ExitCode.usage, `${flag} is missing (see parley node --help)`)
+  }
+  return value
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { type ClusterStatus, type NodeStatus, collectStatus } from '../cluster/cluster-status.ts'
+import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { parseDuration } from '../duration.ts'
+import { CliError, ExitCode } from '../exit-codes.ts'
+import { print, printJson, table } from '../output.ts'
+
+interface StatusFlags {
+  readonly url?: string[]
+  readonly json?: boolean
+  readonly timeout: number
+}
+
+export function configure(command: Command): void {
+  command
+    .addOption(urlOption())
+    .option('--timeout <duration>', 'how long each node may take to answer', parseDuration, 1_000)
+    .option('--json', 'one JSON document')
+    .addHelpText('after', '\nExit code 3 if any configured node is down or not ready.')
+    .action(run)
+}
+
+async function run(flags: StatusFlags): Promise<void> {
+  const status = await collectStatus(findUrls(flags.url), { timeoutMs: flags.timeout })
+  if (flags.json === true) printJson({ schema: 1, ...status })
+  else show(status)
+  if (status.verdict !== 'healthy') throw new CliError(ExitCode.unhealthy)
+}
+
+function show(status: ClusterStatus): void {
+  print(status.sentence)
+  if (status.nodes.length === 0) return
+  print('')
+  print(
+    table(
+      ['NAME', 'ROLE', 'STATE', 'TERM', 'APPLIED', 'LAG', 'URL', 'NOTE'],
+      status.nodes.map(row),
+    ),
+  )
+}
+
+function row(node: NodeStatus): string[] {
+  const state = !node.up ? 'down' : node.leads ? 'leader' : 'follower'
+  const number = (value: number | null) => (value === null ? '-' : String(value))
+  return [
+    node.name,
+    node.role,
+    state,
+    number(node.term),
+    number(node.applied),
+    number(node.lag),
+    node.url,
+    node.reasons.join(', '),
+  ]
+}

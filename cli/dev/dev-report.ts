@@ -1,0 +1,75 @@
+import { relative } from 'node:path'
+import { table } from '../output.ts'
+import type { ActionResult, DevEvent } from './dev-events.ts'
+
+/** What a person reads where a program reads JSON. */
+export function describeEvent(event: DevEvent): string {
+  switch (event.event) {
+    case 'ready':
+      return table(
+        ['NODE', 'URL', 'PID', ''],
+        event.nodes.map(({ id, url, pid }) => [
+          id,
+          url,
+          String(pid),
+          id === event.leader ? `leader (term ${event.term})` : '',
+        ]),
+      )
+    case 'leader':
+      return event.leader === null ? 'no leader' : `${event.leader} leads (term ${event.term})`
+    case 'started':
+      return `${event.node} started (pid ${event.pid})`
+    case 'paused':
+    case 'resumed':
+      return `${event.node} ${event.event}`
+    case 'exit': {
+      const how = event.signal ?? `exit code ${event.code}`
+      const unasked = event.expected ? '' : ' by itself: see its log; bring it back with "start"'
+      return `${event.node} ended${unasked} (pid ${event.pid}, ${how})`
+    }
+    case 'stopping':
+      return 'stopping: nodes drain …'
+    case 'stopped':
+      return 'stopped; the data is kept'
+  }
+}
+
+/** Shown once under the table of nodes. */
+export function describeNextSteps(directory: string, hasKeys: boolean): string {
+  return [
+    '',
+    'Talk, in two other terminals:',
+    '  npx parley tail --as bob',
+    '  npx parley send --as alice --to bob "hi"',
+    '',
+    'Then break it:',
+    '  npx parley dev kill leader',
+    '',
+    `Data and logs are in ${relative(process.cwd(), directory) || directory}; Ctrl-C stops the cluster and keeps them.`,
+    ...(hasKeys ? [`Keys: ${KEY_HELP}`] : []),
+  ].join('\n')
+}
+
+export const KEY_HELP =
+  'k kill leader · t stop leader · p pause leader · r resume · s start what is down · l list · q quit'
+
+const DONE = {
+  kill: 'killed',
+  stop: 'stopped',
+  start: 'started',
+  pause: 'paused',
+  resume: 'resumed',
+}
+
+export function describeResult(result: ActionResult): string {
+  if (!result.ok) return result.message
+  const nodes = result.nodes.map(({ id, pid }) => (pid === null ? id : `${id} (pid ${pid})`))
+  const parts = [`${DONE[result.action]} ${nodes.join(', ')}`]
+  if (result.remark !== undefined) parts.push(result.remark)
+  if (result.newLeader === null) parts.push('no new leader: too few nodes are up')
+  if (typeof result.newLeader === 'string') {
+    const after = result.leaderAfterMs === undefined ? '' : ` after ${result.leaderAfterMs} ms`
+    parts.push(`${result.newLeader} leads${after}`)
+  }
+  return parts.join('; ')
+}

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { CliError, ExitCode } from './exit-codes.ts'
+
+/** A command's module: says its arguments and options and what it does. Loaded when it is asked for. */
+interface CommandModule {
+  configure(command: Command): void
+}
+
+const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+  dev: {
+    summary: 'run a cluster on this machine, and break it',
+    load: () => import('./commands/dev.ts'),
+  },
+  node: { summary: 'run one node', load: () => import('./commands/node.ts') },
+  status: {
+    summary: 'say whether the cluster is healthy, and show its nodes',
+    load: () => import('./commands/status.ts'),
+  },
+  send: { summary: 'send a message', load: () => import('./commands/send.ts') },
+  tail: { summary: 'print messages as they arrive', load: () => import('./commands/tail.ts') },
+}
+
+/** Runs one command line and gives the exit code. Never rejects. */
+export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', endOnClosedPipe)
+  try {
+    const program = await buildProgram(argv)
+    await program.parseAsync(argv, { from: 'user' })
+    return ExitCode.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
+    if (error instanceof CliError) {
+      if (error.message !== '') process.stderr.write(`parley: ${error.message}\n`)
+      return error.exitCode
+    }
+    process.stderr.write(`parley: unexpected error\n${describe(error)}\n`)
+    return ExitCode.failed
+  }
+}
+
+async function buildProgram(argv: readonly string[]): Promise<Command> {
+  const program = new Command('parley')
+    .description('A durable message store for chat: sent means a majority has it on disk.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'say what there is')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: false })
+  program.addHelpText(
+    'after',
+    '\nExit codes: 0 ok, 1 failed, 3 unhealthy, 4 outcome unknown, 5 refused, 64 usage.',
+  )
+  const asked = argv.find((word) => !word.startsWith('-'))
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const command = program.command(name).summary(summary).description(summary)
+    if (name === asked || (asked === 'help' && argv.includes(name)))
+      (await load()).configure(command)
+  }
+  return program
+}
+
+function version(): string {
+  const path = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+/** `parley tail | head -1`: the reader has gone, and so has the reason to run. */
+function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(ExitCode.ok)
+  throw error
+}
