@@ -1,0 +1,217 @@
+import { assert } from '../assert.ts'
+import type { Clock, FileSystem, Timer } from '../ports.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { FRAME_HEADER_BYTES, MAX_FRAME_BYTES, frameBytes, sealFrame } from './frame-codec.ts'
+import { encodeHead, type Head } from './record-codec.ts'
+import { createSegment, segmentName, type Segment } from './segment-file.ts'
+
+/** One batch to write. `before` is what was in force when it was asked for. */
+export interface BatchJob {
+  readonly before: Omit<Head, 'segment'>
+  readonly encode: (writer: ByteWriter) => void
+  /** The frame's place is known, its bytes are about to be written. */
+  readonly placed: (segment: Segment, offset: number, bytes: number) => void
+  readonly done: (error: Error | null) => void
+}
+
+/** An append, a seal, a formation and a compaction may wait at one time, never more. */
+const MAX_JOBS = 4
+
+/**
+ * Writes batches one at a time, in order: one frame, one write, one fdatasync (rule K2). Never two
+ * in flight, so that a valid batch proves the one before it. Moves on to the next segment, made
+ * ahead of time, when one is full; its first frame carries the batch and what must be restated.
+ */
+export class BatchWriter {
+  readonly #fileSystem: FileSystem
+  readonly #clock: Clock
+  readonly #directory: string
+  readonly #segmentBytes: number
+  readonly #sealAfterMs: number
+  readonly #salt: bigint
+  readonly #sealJob: () => BatchJob
+  readonly #segments: Segment[]
+  readonly #writer = new ByteWriter()
+  readonly #jobs: BatchJob[] = []
+  #batch: number
+  #chain: number
+  #writing = false
+  #sealed = false
+  #sealTimer: Timer | null = null
+  #spare: Pick<Segment, 'file' | 'number' | 'madeBytes' | 'path'> | null = null
+  #preparing: Promise<void> | null = null
+  #error: Error | null = null
+  #idle: (() => void) | null = null
+
+  constructor(options: {
+    fileSystem: FileSystem
+    clock: Clock
+    directory: string
+    segmentBytes: number
+    sealAfterMs: number
+    salt: bigint
+    /** The last one is written to; the writer adds to it. */
+    segments: Segment[]
+    /** Number and crc of the newest batch. */
+    batch: number
+    chain: number
+    sealJob: () => BatchJob
+  }) {
+    this.#fileSystem = options.fileSystem
+    this.#clock = options.clock
+    this.#directory = options.directory
+    this.#segmentBytes = options.segmentBytes
+    this.#sealAfterMs = options.sealAfterMs
+    this.#salt = options.salt
+    this.#segments = options.segments
+    this.#batch = options.batch
+    this.#chain = options.chain
+    this.#sealJob = options.sealJob
+    this.#armSeal()
+  }
+
+  /** Set by the first failed write, for good. */
+  get error(): Error | null {
+    return this.#error
+  }
+
+  submit(job: BatchJob): void {
+    if (this.#error !== null) return job.done(this.#error)
+    assert(this.#jobs.length < MAX_JOBS, 'the log has too many batches waiting')
+    this.#sealTimer?.cancel()
+    this.#sealTimer = null
+    this.#jobs.push(job)
+    this.#next()
+  }
+
+  /** Nothing is written after this, and nothing waits any more. */
+  fail(error: Error): void {
+    this.#error ??= error
+    this.#sealTimer?.cancel()
+    this.#sealTimer = null
+    for (const job of this.#jobs.splice(0)) job.done(this.#error)
+    this.#settle()
+  }
+
+  /** Bytes of the segment that was made ahead of time. */
+  get spareBytes(): number {
+    return this.#spare?.madeBytes ?? 0
+  }
+
+  /** Writes what waits, then a seal, so that the next start finds every batch proven. */
+  async close(): Promise<void> {
+    if (this.#error === null && !this.#sealed) this.submit(this.#sealJob())
+    if (this.#writing || this.#jobs.length > 0) {
+      await new Promise<void>((resolve) => (this.#idle = resolve))
+    }
+    this.#sealTimer?.cancel()
+    await this.#preparing
+    await this.#spare?.file.close()
+    this.#error ??= new Error('the log was closed')
+  }
+
+  #next(): void {
+    if (this.#writing || this.#error !== null) return
+    const job = this.#jobs[0]
+    if (job === undefined) return this.#settle()
+    const writer = this.#writer
+    writer.reset(FRAME_HEADER_BYTES)
+    job.encode(writer)
+    let segment = this.#segments.at(-1)!
+    const end = segment.usedBytes + frameBytes(writer.length - FRAME_HEADER_BYTES)
+    if (end > this.#segmentBytes) {
+      this.#prepareSpare()
+      if (this.#spare !== null) segment = this.#rotate(job)
+      // A slow disk may make a segment larger, but not without end: then the batch waits.
+      else if (end > this.#segmentBytes * 2) return
+    }
+    this.#jobs.shift()
+    this.#write(segment, job)
+  }
+
+  #write(segment: Segment, job: BatchJob): void {
+    const writer = this.#writer
+    const bytes = frameBytes(writer.length - FRAME_HEADER_BYTES)
+    assert(bytes <= MAX_FRAME_BYTES, `a batch of ${bytes} bytes`)
+    writer.ensure(bytes - writer.length)
+    const offset = segment.usedBytes
+    const batch = this.#batch + 1
+    const crc = sealFrame(writer.buffer, writer.length, {
+      batch,
+      salt: this.#salt,
+      chain: this.#chain,
+    })
+    this.#writing = true
+    this.#batch = batch
+    this.#chain = crc
+    this.#sealed = writer.length === FRAME_HEADER_BYTES
+    job.placed(segment, offset, bytes)
+    segment.usedBytes += bytes
+    segment.fileBytes = Math.max(segment.fileBytes, segment.usedBytes)
+    segment.file.writeAndSync(writer.buffer.subarray(0, bytes), offset, (error) => {
+      assert(this.#writing, 'a write was reported twice')
+      this.#writing = false
+      const failure = this.#error ?? error
+      if (failure !== null) {
+        job.done(failure)
+        return this.fail(failure)
+      }
+      job.done(null)
+      if (segment.usedBytes > this.#segmentBytes / 2) this.#prepareSpare()
+      this.#next()
+    })
+  }
+
+  /** Encodes `job` anew behind the restatement that opens a segment. */
+  #rotate(job: BatchJob): Segment {
+    const spare = this.#spare!
+    this.#spare = null
+    const segment: Segment = {
+      ...spare,
+      position: job.before.position,
+      lowestIndex: Infinity,
+      usedBytes: 0,
+      fileBytes: spare.madeBytes,
+    }
+    this.#segments.push(segment)
+    this.#writer.reset(FRAME_HEADER_BYTES)
+    encodeHead(this.#writer, { ...job.before, segment: segment.number })
+    job.encode(this.#writer)
+    return segment
+  }
+
+  /** Makes the next segment beside the appends; one at a time. */
+  #prepareSpare(): void {
+    if (this.#spare !== null || this.#preparing !== null || this.#error !== null) return
+    const number = this.#segments.at(-1)!.number + 1
+    const name = segmentName(this.#directory, number, this.#segmentBytes)
+    this.#preparing = createSegment(this.#fileSystem, this.#directory, name, null).then(
+      (file) => {
+        this.#preparing = null
+        this.#spare = { ...name, file }
+        this.#next()
+      },
+      (error: Error) => {
+        this.#preparing = null
+        this.fail(error)
+      },
+    )
+  }
+
+  /** Called when nothing waits: after a while of quiet the newest batch gets its proof. */
+  #settle(): void {
+    if (this.#writing || this.#jobs.length > 0) return
+    this.#armSeal()
+    const idle = this.#idle
+    this.#idle = null
+    idle?.()
+  }
+
+  #armSeal(): void {
+    if (this.#sealed || this.#error !== null || this.#sealTimer !== null) return
+    this.#sealTimer = this.#clock.after(this.#sealAfterMs, () => {
+      this.#sealTimer = null
+      this.submit(this.#sealJob())
+    })
+  }
+}

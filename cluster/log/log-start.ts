@@ -1,0 +1,139 @@
+import type { File, FileSystem, Random } from '../ports.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { FRAME_HEADER_BYTES, frameBytes, sealFrame } from './frame-codec.ts'
+import { LogIndex } from './log-index.ts'
+import { LogState } from './log-state.ts'
+import { decodeBatch, encodeHead, headRecordBytes } from './record-codec.ts'
+import { headOf, recover, type Recovered } from './recovery.ts'
+import {
+  createSegment,
+  isTemporaryName,
+  parseSegmentName,
+  readFrames,
+  segmentName,
+  type Segment,
+  type SegmentName,
+} from './segment-file.ts'
+
+export interface StartedLog {
+  readonly state: LogState
+  readonly index: LogIndex
+  readonly salt: bigint
+  readonly keptFrom: number
+  readonly segments: Segment[]
+  /** Number and crc of the newest batch. */
+  readonly batch: number
+  readonly chain: number
+}
+
+interface StartOptions {
+  readonly fileSystem: FileSystem
+  readonly random: Random
+  readonly directory: string
+  readonly segmentBytes: number
+}
+
+/** Makes the log of an empty directory, or recovers the one that is there and rewrites its end. */
+export async function startLog(options: StartOptions): Promise<StartedLog> {
+  const { fileSystem, directory } = options
+  const names = await fileSystem.list(directory)
+  const segments = names.flatMap((name) => parseSegmentName(directory, name) ?? [])
+  const recovered = segments.length > 0 ? await recover(fileSystem, segments) : null
+  // Nothing was touched up to here: a damaged log is left as it was found.
+  for (const name of names) {
+    if (isTemporaryName(name)) await fileSystem.remove(`${directory}/${name}`)
+  }
+  if (recovered === null) return createLog(options)
+  try {
+    return await rewriteEnd(options, recovered)
+  } catch (error) {
+    for (const segment of recovered.segments) await segment.file.close()
+    throw error
+  }
+}
+
+/** Rule K1: the Raft id is random, made with the directory, and durable before anyone hears it. */
+async function createLog(options: StartOptions): Promise<StartedLog> {
+  const { fileSystem, random, directory, segmentBytes } = options
+  const state = LogState.empty(randomId(random))
+  const salt = Buffer.from(random.bytes(8)).readBigUInt64LE()
+  const writer = new ByteWriter()
+  writer.reset(FRAME_HEADER_BYTES)
+  encodeHead(writer, { ...headOf(state, 1), segment: 1 })
+  const name = segmentName(directory, 1, segmentBytes)
+  const { frame, crc } = finish(writer, { batch: 1, salt, chain: 0 })
+  const file = await createSegment(fileSystem, directory, name, frame)
+  const segment = asSegment(name, file, frame.length, state.position)
+  const index = new LogIndex()
+  return { state, index, salt, keptFrom: 1, segments: [segment], batch: 1, chain: crc }
+}
+
+/**
+ * The newest batch may have been read from a page cache that never reached the disk, and after a
+ * failed write-back never will. So it is copied under its own number into a fresh segment, durable
+ * before the log is used; a torn one after it stays behind in the old segment. From its number on,
+ * the old segment's frames count no more.
+ */
+async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<StartedLog> {
+  const { fileSystem, directory, segmentBytes } = options
+  const { state, index, salt, keptFrom, segments, unused, last } = recovered
+  for (const name of unused.toReversed()) await fileSystem.remove(name.path)
+  if (unused.length > 0) await fileSystem.syncDirectory(directory)
+  const old = segments.at(-1)!
+  // A segment with this batch alone is replaced as a whole: restarts do not pile up files.
+  const alone = last.offset === 0
+  const name: SegmentName = alone
+    ? { number: old.number, madeBytes: old.madeBytes, path: old.path }
+    : segmentName(directory, old.number + 1, segmentBytes)
+  const writer = new ByteWriter()
+  writer.reset(FRAME_HEADER_BYTES)
+  encodeHead(writer, { ...last.before, segment: name.number })
+  let firstIndex: number | undefined
+  readFrames(old, last.offset, last.bytes, salt, ({ payload }) => {
+    firstIndex = decodeBatch(payload).entries[0]?.index
+    writer.bytes(payload.subarray(alone ? headRecordBytes(payload) : 0))
+  })
+  const { frame, crc } = finish(writer, { batch: last.batch, salt, chain: last.chain })
+  const file = await createSegment(fileSystem, directory, name, frame)
+  const segment = asSegment(name, file, frame.length, last.before.position)
+  segment.lowestIndex = firstIndex ?? Infinity
+  index.cutAt(old.number, last.offset)
+  if (firstIndex !== undefined) index.add(firstIndex, segment.number, 0, frame.length)
+  if (alone) {
+    segments.pop()
+    await old.file.close()
+  } else {
+    await old.file.truncate(last.offset)
+    old.usedBytes = last.offset
+    old.fileBytes = last.offset
+  }
+  segments.push(segment)
+  return { state, index, salt, keptFrom, segments, batch: last.batch, chain: crc }
+}
+
+function finish(
+  writer: ByteWriter,
+  header: { batch: number; salt: bigint; chain: number },
+): { frame: Buffer; crc: number } {
+  const bytes = frameBytes(writer.length - FRAME_HEADER_BYTES)
+  writer.ensure(bytes - writer.length)
+  const crc = sealFrame(writer.buffer, writer.length, header)
+  return { frame: writer.buffer.subarray(0, bytes), crc }
+}
+
+function asSegment(
+  name: SegmentName,
+  file: File,
+  usedBytes: number,
+  position: Segment['position'],
+): Segment {
+  const fileBytes = Math.max(name.madeBytes, usedBytes)
+  return { ...name, file, position, lowestIndex: Infinity, usedBytes, fileBytes }
+}
+
+function randomId(random: Random): string {
+  for (;;) {
+    const id = Buffer.from(random.bytes(8)).toString('hex')
+    if (id !== '0'.repeat(16)) return id
+  }
+}
