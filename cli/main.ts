@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { CliError, ExitCode } from './exit-codes.ts'
+import { version } from './version.ts'
 
 /** A command's module: says its arguments and options and what it does. Loaded when it is asked for. */
 interface CommandModule {
@@ -57,11 +57,6 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
       (await load()).configure(command)
   }
   return program
-}
-
-function version(): string {
-  const path = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
 }
 
 function describe(error: unknown): string {

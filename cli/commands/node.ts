@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parseMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
+import { version } from '../version.ts'
+import type { ServerOptions } from '#node'
 
 interface NodeFlags {
   readonly name?: string
@@ -10,12 +12,12 @@ interface NodeFlags {
   readonly data?: string
   readonly initialMembers?: string
   readonly dev?: boolean
-  readonly logLevel: string
+  readonly logLevel: ServerOptions['logLevel']
   readonly unsafeFailpoints?: string
   readonly config?: string
 }
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+const LEVELS: readonly ServerOptions['logLevel'][] = ['debug', 'info', 'warn', 'error', 'silent']
 
 export function configure(command: Command): void {
   const option = (flags: string, description: string, env: string) =>
@@ -58,7 +60,7 @@ export function configure(command: Command): void {
 
 async function run(_flags: NodeFlags, command: Command): Promise<void> {
   const flags = withFile(command)
-  const options = {
+  const options: ServerOptions = {
     name: required(flags.name, '--name'),
     listen: required(flags.listen, '--listen'),
     peerListen: required(flags.peerListen, '--peer-listen'),
@@ -66,6 +68,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
     logLevel: flags.logLevel,
+    version: version(),
     ...(flags.unsafeFailpoints === undefined ? {} : { unsafeFailpoints: flags.unsafeFailpoints }),
   }
   if (!options.initialMembers.some((member) => member.name === options.name)) {

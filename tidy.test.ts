@@ -1,0 +1,337 @@
+// The rules of this repository that no compiler or linter knows, as tests.
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, normalize, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const ROOT = dirname(fileURLToPath(import.meta.url))
+
+/** Made by tools, not part of the repository. */
+const NOT_OURS = new Set(['node_modules', 'dist', '.git', '.parley', '.cache'])
+
+const TOP_LEVEL = [
+  ...['cluster', 'node', 'client', 'cli', 'chaos', 'bench', 'dashboards', 'docs', '.ci', '.github'],
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'vitest.config.ts', 'tidy.test.ts'],
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE'],
+  ...['Dockerfile', 'docker-compose.yml', '.dockerignore'],
+  ...['.gitignore', '.npmrc', '.oxlintrc.json', '.prettierrc.json', '.prettierignore'],
+]
+
+/** Which doors a folder may use, and which packages; a folder that is absent here may use any. */
+const DOORS: Record<string, { doors: string[]; packages: string[] }> = {
+  cluster: { doors: [], packages: ['@node-rs/crc32'] },
+  client: { doors: [], packages: ['level', 'events', 'msgpackr'] },
+  node: {
+    doors: ['#cluster', '#protocol'],
+    packages: [
+      'ws',
+      'msgpackr',
+      'level',
+      'abstract-level',
+      'prom-client',
+      'pino',
+      '@node-rs/crc32',
+    ],
+  },
+}
+
+/** Node's modules that only compute: the others reach the machine and belong behind a port. */
+const PURE_BUILTINS = ['node:path', 'node:crypto', 'node:util', 'node:buffer', 'node:assert']
+
+/** Where code reaches the machine for everybody else. */
+const HOSTS = ['node/host/', 'client/host/', 'node/server.ts', 'node/logger.ts']
+
+const REACHES: [RegExp, string][] = [
+  [/\bDate\.now\b|\bnew Date\(\)/, 'the clock port'],
+  [/\bperformance\.(now|timeOrigin)\b|\bhrtime\b/, 'the clock port'],
+  [/\b(?<!\.)(setTimeout|setInterval|setImmediate|queueMicrotask)\(/, 'the clock port'],
+  [/\bprocess\.nextTick\b/, 'the clock port'],
+  [/\bMath\.random\b|\brandom(Bytes|UUID|Int|FillSync)\b|\bgetRandomValues\b/, 'the random port'],
+  [/\bprocess\.(env|exit|on|once|argv|cwd)\b/, 'what the host hands in'],
+]
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    if (NOT_OURS.has(entry.name)) return []
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesIn(path) : [path]
+  })
+
+const FILES = filesIn('').filter((path) => !/\.(log|tgz)$/.test(path))
+const CODE = FILES.filter((path) => /\.(ts|mjs)$/.test(path))
+const MARKDOWN = FILES.filter((path) => path.endsWith('.md'))
+const TEXTS = new Map(FILES.map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]))
+const textOf = (path: string) => TEXTS.get(path) ?? ''
+
+/** Tests, the suites that they share, and what only they use. */
+const isTest = (path: string) =>
+  /\.test\.ts$|\.contract\.ts$|\.arbitrary\.ts$|(^|\/)test-[^/]*\.ts$|(^|\/)testing\//.test(path)
+const isProduct = (path: string) => CODE.includes(path) && !isTest(path)
+const folderOf = (path: string) => path.split('/')[0] ?? ''
+
+/** Blanks out comments, keeping lines, so that a rule may be spoken about. */
+const withoutComments = (text: string) =>
+  text
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' '))
+    .replace(/(^|\s)\/\/.*$/gm, '$1')
+
+const linesWith = (paths: readonly string[], pattern: RegExp, strip = true) =>
+  paths.flatMap((path) => {
+    const text = strip ? withoutComments(textOf(path)) : textOf(path)
+    return text
+      .split('\n')
+      .flatMap((line, i) => (pattern.test(line) ? [`${path}:${i + 1}: ${line.trim()}`] : []))
+  })
+
+const importsOf = (path: string): string[] =>
+  [
+    ...withoutComments(textOf(path)).matchAll(
+      /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*|new URL\(\s*)['"]([^'"\n]+)['"]/g,
+    ),
+  ].map((match) => match[1] ?? '')
+
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+
+describe('doors', () => {
+  test('folders reach each other only through the doors they may use', () => {
+    const wrong = Object.entries(DOORS).flatMap(([folder, { doors, packages }]) =>
+      CODE.filter((path) => folderOf(path) === folder).flatMap((path) =>
+        importsOf(path)
+          .filter((specifier) => {
+            if (specifier.startsWith('.')) {
+              return folderOf(relative(ROOT, resolve(ROOT, dirname(path), specifier))) !== folder
+            }
+            if (specifier.startsWith('#')) {
+              const forIntegration = folder === 'node' && path.endsWith('.int.test.ts')
+              return !doors.includes(specifier) && !(forIntegration && specifier === '#client')
+            }
+            if (specifier.startsWith('node:')) {
+              if (isTest(path) || HOSTS.some((host) => path.startsWith(host))) return false
+              return folder === 'client' || !PURE_BUILTINS.includes(specifier)
+            }
+            if (isTest(path)) return !['vitest', 'fast-check', ...packages].includes(specifier)
+            return !packages.includes(packageOf(specifier))
+          })
+          .map((specifier) => `${path} imports ${specifier}`),
+      ),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('cli, chaos and bench are imported by nobody but themselves', () => {
+    const wrong = CODE.filter(
+      (path) => !['cli', 'chaos', 'bench'].includes(folderOf(path)),
+    ).flatMap((path) =>
+      importsOf(path)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => normalize(join(dirname(path), specifier)))
+        .filter((target) => /^(cli|chaos|bench)\//.test(target) && path !== 'tidy.test.ts')
+        .map((target) => `${path} imports ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('a relative import names its file with its ending, and the file is there', () => {
+    const wrong = CODE.flatMap((path) =>
+      importsOf(path)
+        .filter((specifier) => /^\.\.?\/[^*]/.test(specifier) && !specifier.endsWith('/'))
+        .filter((specifier) => !existsSync(join(ROOT, dirname(path), specifier)))
+        .map((specifier) => `${path} imports ${specifier}`),
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+test('time, chance, files and sockets are reached only through ports', () => {
+  const portable = CODE.filter(
+    (path) =>
+      isProduct(path) &&
+      ['cluster', 'node', 'client'].includes(folderOf(path)) &&
+      !HOSTS.some((host) => path.startsWith(host)),
+  )
+  const wrong = REACHES.flatMap(([pattern, instead]) =>
+    linesWith(portable, pattern).map((line) => `${line}  (use ${instead})`),
+  )
+  expect(wrong).toEqual([])
+})
+
+test('only programs write to the console', () => {
+  const silent = CODE.filter((path) => isProduct(path) && !/^(cli|bench|chaos|\.ci)\//.test(path))
+  expect(linesWith(silent, /\bconsole\.\w+\(/)).toEqual([])
+})
+
+test('no file is longer than 500 lines', () => {
+  const long = CODE.map((path) => [path, textOf(path).split('\n').length - 1] as const)
+  expect(long.filter(([, lines]) => lines > 500)).toEqual([])
+})
+
+test('nothing is left to do', () => {
+  const leftover = new RegExp(
+    `\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK'].join('|')})\\b`,
+  )
+  expect(linesWith([...CODE, ...MARKDOWN], leftover, false)).toEqual([])
+})
+
+test('texts speak of the product, not of how, where or by whom it was written', () => {
+  const ours = FILES.filter((path) => path !== 'tidy.test.ts' && path !== 'package-lock.json')
+  const machine = /(^|[\s'"`(=])\/(work|root|home)\/\w/
+  const registry = /registry\.npm|npmjs\.(org|com)|artifactory/i
+  const making =
+    /\bsub-?agents?\b|\bAI-generated\b|\bas requested\b|\b(the|your) brief\b|\bfrom the prompt\b/i
+  for (const pattern of [machine, registry, making]) {
+    expect(linesWith(ours, pattern, false)).toEqual([])
+  }
+})
+
+test('nothing new at the top level', () => {
+  const names = new Set(FILES.map(folderOf))
+  expect([...names].filter((name) => !TOP_LEVEL.includes(name))).toEqual([])
+})
+
+describe('specifications', () => {
+  const specs = MARKDOWN.filter((path) => path.endsWith('SPEC.md'))
+  const idsOf = (text: string, pattern: RegExp) =>
+    [...text.matchAll(pattern)].flatMap((match) => (match[1] ?? '').match(/[A-Z]{1,4}\d+/g) ?? [])
+  const rules = new Set(
+    specs.flatMap((path) =>
+      idsOf(textOf(path), /^\s*(?:[-*|#]+\s*)?\*\*((?:[A-Z]{1,4}\d+[, ]*)+)\b/gm),
+    ),
+  )
+  // A title starts with its ids: '[K2] a torn tail is cut off', '[A2][A3] …'.
+  const tested = new Set(
+    CODE.filter(isTest).flatMap((path) =>
+      idsOf(textOf(path), /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g),
+    ),
+  )
+
+  test('there are some', () => {
+    expect(rules.size).toBeGreaterThan(0)
+  })
+
+  test('every rule has a test', () => {
+    expect([...rules].filter((id) => !tested.has(id))).toEqual([])
+  })
+
+  test('every id in a test title has a rule', () => {
+    expect([...tested].filter((id) => !rules.has(id))).toEqual([])
+  })
+})
+
+test('every code file is used', () => {
+  const manifests = ['package.json', 'client/package.json'].filter((path) => TEXTS.has(path))
+  const used = new Set(
+    manifests.flatMap((path) =>
+      [...textOf(path).matchAll(/\b(?:\.\/)?([\w./-]+\.(?:ts|mjs))\b/g)].map((match) =>
+        normalize(join(dirname(path), match[1] ?? '')),
+      ),
+    ),
+  )
+  for (const path of CODE) {
+    for (const specifier of importsOf(path)) {
+      if (!specifier.startsWith('#')) used.add(normalize(join(dirname(path), specifier)))
+    }
+    // Started as a process of its own: named in a string, for example by a bench or a test.
+    for (const match of textOf(path).matchAll(/['"`/]([\w-]+\.(?:ts|mjs))['"`]/g)) {
+      used.add(normalize(join(dirname(path), match[1] ?? '')))
+    }
+  }
+  const isProgram = (path: string) =>
+    /\.test\.ts$|\.bench\.ts$|vitest\.config\.ts$|(^|\/)main\.ts$|^\.ci\//.test(path)
+  const documented = (path: string) =>
+    MARKDOWN.some((page) => textOf(page).includes(path)) && /^(bench|chaos)\//.test(path)
+  expect(CODE.filter((path) => !used.has(path) && !isProgram(path) && !documented(path))).toEqual(
+    [],
+  )
+})
+
+describe('dependencies', () => {
+  interface Manifest {
+    dependencies?: Record<string, string>
+    devDependencies?: Record<string, string>
+    allowScripts?: Record<string, boolean>
+  }
+  interface Locked {
+    version?: string
+    resolved?: string
+    integrity?: string
+    hasInstallScript?: boolean
+    optionalDependencies?: Record<string, string>
+  }
+  const manifest = JSON.parse(textOf('package.json')) as Manifest
+  const lock = JSON.parse(textOf('package-lock.json')) as { packages: Record<string, Locked> }
+  const locked = Object.entries(lock.packages).filter(([path]) => path !== '')
+  const nameOf = (path: string) =>
+    path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
+
+  test('the lock file names no host, and has a checksum for everything', () => {
+    expect(
+      locked.filter(([, entry]) => entry.resolved !== undefined).map(([path]) => path),
+    ).toEqual([])
+    expect(
+      locked.filter(([, entry]) => entry.integrity === undefined).map(([path]) => path),
+    ).toEqual([])
+    expect(textOf('package-lock.json')).not.toMatch(/https?:\/\/[^"]*\.(tgz|tar)/)
+  })
+
+  test('the lock file is whole: npm ci works on every platform', () => {
+    const names = new Set(locked.map(([path]) => nameOf(path)))
+    const missing = locked.flatMap(([path, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {})
+        .filter((name) => !names.has(name))
+        .map((name) => `${path} wants ${name}`),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('each install script is allowed or denied on purpose', () => {
+    const withScript = locked
+      .filter(([, entry]) => entry.hasInstallScript)
+      .map(([path]) => nameOf(path))
+    expect(Object.keys(manifest.allowScripts ?? {}).toSorted()).toEqual(
+      [...new Set(withScript)].toSorted(),
+    )
+  })
+
+  test('each dependency is used', () => {
+    const product = new Set(
+      CODE.filter((path) => !isTest(path))
+        .flatMap(importsOf)
+        .map(packageOf),
+    )
+    const unused = Object.keys(manifest.dependencies ?? {}).filter(
+      // `node` is the program that runs everything, started by the launcher.
+      (name) => !product.has(name) && name !== 'node',
+    )
+    expect(unused).toEqual([])
+  })
+})
+
+test('links between pages lead somewhere', () => {
+  const slug = (heading: string) =>
+    heading
+      .toLowerCase()
+      .replace(/[`*]/g, '')
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-')
+  const anchors = (path: string) =>
+    [...textOf(path).matchAll(/^#{1,6}\s+(.+)$/gm)].map((match) => slug(match[1] ?? ''))
+  const broken = MARKDOWN.flatMap((path) => {
+    const prose = textOf(path).replace(/^```[\s\S]*?^```/gm, '')
+    return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .filter((link) => {
+        const [target = '', anchor] = link.split('#')
+        const file = target === '' ? path : normalize(join(dirname(path), target))
+        if (!existsSync(join(ROOT, file))) return true
+        return anchor !== undefined && file.endsWith('.md') && !anchors(file).includes(anchor)
+      })
+      .map((link) => `${path}: ${link}`)
+  })
+  expect(broken).toEqual([])
+})
