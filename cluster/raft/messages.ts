@@ -3,7 +3,7 @@ import type { Entry, RaftId, SnapshotMeta } from './types.ts'
 interface Envelope {
   readonly from: RaftId
   readonly to: RaftId
-  /** The sender's term; of a pre-vote the term it would campaign in. */
+  /** The sender's term; of a pre-vote and its grant the term it would campaign in. */
   readonly term: number
 }
 
@@ -24,20 +24,38 @@ export interface AppendResponseMessage extends Envelope {
   /** With a rejection: where the leader should look next (fast log rejection) and its term here. */
   readonly hintIndex: number
   readonly hintTerm: number
-  /** This replica's last index: below what it acknowledged before means it lost its disk (K1). */
+  /** This replica's last index. */
   readonly lastIndex: number
+}
+
+/**
+ * The commit index alone, for a peer that was already sent the entry there; not answered. It counts
+ * only if the receiver's entry at `commit` has the sender's term: then the logs agree up to it
+ * (Raft §5.3), and a leader commits directly only entries of its own term (§5.4.2).
+ */
+export interface CommitMessage extends Envelope {
+  readonly type: 'commit'
+  readonly commit: number
 }
 
 export interface HeartbeatMessage extends Envelope {
   readonly type: 'heartbeat'
+  /** Never above what this receiver acknowledged. */
   readonly commit: number
-  /** The newest read that this round confirms, 0 for none. */
+  /**
+   * What this receiver acknowledged to this leader in this term. A receiver whose log ends below it
+   * has lost its disk (rule K1): no reordering of messages can explain it.
+   */
+  readonly acknowledged: number
+  /** The leader's own number of the newest read that this round confirms, 0 for none. */
   readonly readId: number
 }
 
 export interface HeartbeatResponseMessage extends Envelope {
   readonly type: 'heartbeatResponse'
   readonly readId: number
+  /** The sender's disk forgot what it acknowledged: it counts for nothing any more (rule K1). */
+  readonly lostLog: boolean
 }
 
 export interface VoteMessage extends Envelope {
@@ -53,7 +71,10 @@ export interface VoteResponseMessage extends Envelope {
   readonly rejected: boolean
 }
 
-/** Asks the host to stream the snapshot beside it; the core sees only its name. */
+/**
+ * On the leader it asks the host to stream a snapshot, this one or a newer; on the receiver the host
+ * steps it, naming what was streamed, once the whole of it has arrived. The core sees only the name.
+ */
 export interface SnapshotMessage extends Envelope {
   readonly type: 'snapshot'
   readonly snapshot: SnapshotMeta
@@ -67,6 +88,7 @@ export interface TimeoutNowMessage extends Envelope {
 /** A follower asks its leader for a linearizable read (thesis §6.4). */
 export interface ReadIndexMessage extends Envelope {
   readonly type: 'readIndex'
+  /** The asker's number, unlike any it used before, in an earlier life too. */
   readonly readId: number
 }
 
@@ -80,6 +102,7 @@ export interface ReadIndexResponseMessage extends Envelope {
 export type Message =
   | AppendMessage
   | AppendResponseMessage
+  | CommitMessage
   | HeartbeatMessage
   | HeartbeatResponseMessage
   | VoteMessage

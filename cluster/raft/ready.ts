@@ -2,32 +2,42 @@ import type { Message } from './messages.ts'
 import type { Entry, HardState, RaftId, Role, SnapshotMeta } from './types.ts'
 
 /**
- * What the core wants done, in three lanes (etcd's asynchronous storage writes). The host:
+ * What the core wants done, in three lanes. The host:
  * 1. sends `messages` at once, while the write of `append` is still under way;
  * 2. writes `append` with one fdatasync, then sends its `responses` and calls `persisted(ticket)`;
  * 3. applies `committed` in order and calls `applied(index)`.
- * Appends are written in the order they were handed out, one at a time.
+ * At most one append is handed out at a time: while it is under way further entries and answers
+ * gather in the core and leave together with the next one (group commit).
  */
 export interface Ready {
   readonly messages: readonly Message[]
   readonly append: StorageAppend | null
   readonly committed: readonly Entry[]
   readonly reads: readonly ReadState[]
+  /**
+   * Peers whose log ends below what they acknowledged to this leader (rule K1). They say nothing
+   * else any more; the host tells them to stop. Named again with every heartbeat until they do.
+   */
+  readonly lostLog: readonly RaftId[]
 }
 
+/** Never empty: it holds a hard state, entries or a snapshot. */
 export interface StorageAppend {
   /** Rises by one with each append. A completion of an older term confirms nothing. */
   readonly ticket: number
   readonly hardState: HardState | null
   /** An entry whose index is already in the log replaces it and everything after it. */
   readonly entries: readonly Entry[]
-  /** Replaces the whole log and state; the host installs it before `persisted`. */
+  /**
+   * Replaces the whole log and state; the host installs it, and has it durable, before `persisted`.
+   * An append with a snapshot holds no entries.
+   */
   readonly snapshot: SnapshotMeta | null
   /** May leave only after this append is durable. */
   readonly responses: readonly Message[]
 }
 
-/** Serve the read once this replica has applied `index`; `index` 0: refused, ask again. */
+/** Serve a read once this replica has applied `index`; `index` 0: refused, ask again. */
 export interface ReadState {
   readonly readId: number
   readonly index: number
@@ -57,5 +67,6 @@ export interface PeerStatus {
   readonly learner: boolean
   /** Answered in the current check-quorum round. */
   readonly active: boolean
+  /** Append messages sent and not yet acknowledged. */
   readonly inflight: number
 }

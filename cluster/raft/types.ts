@@ -46,6 +46,8 @@ export interface SnapshotMeta {
 
 /** Stable reads that the pure core needs from the log; all synchronous. */
 export interface LogReader {
+  /** The snapshot to name to a peer that is too far behind: at or above `firstIndex() - 1`. */
+  readonly snapshot: SnapshotMeta
   /** The index after the newest snapshot or compaction point; 1 for a fresh log. */
   firstIndex(): number
   /** `firstIndex() - 1` for an empty log. */
