@@ -40,11 +40,16 @@ export function handleAppend(state: RaftState, message: AppendMessage): void {
 }
 
 export function handleHeartbeat(state: RaftState, message: HeartbeatMessage): void {
-  const { from: to, readId } = message
-  // This id acknowledged entries that its log has no more: it must not count for anything again.
-  if (message.acknowledged > state.log.lastIndex) state.silenced = true
-  if (!state.silenced) state.commitTo(message.commit)
-  state.send({ type: 'heartbeatResponse', to, readId, lostLog: state.silenced })
+  const { from: leader, acknowledged } = message
+  const { lastIndex } = state.log
+  if (acknowledged > lastIndex) {
+    // This id acknowledged entries that its log has no more: it must not count for anything again.
+    state.lostLog = { leader, acknowledged, lastIndex }
+    state.outbox.forgetWaiting()
+    return
+  }
+  state.commitTo(message.commit)
+  state.send({ type: 'heartbeatResponse', to: leader, readId: message.readId })
 }
 
 export function handleCommit(state: RaftState, message: CommitMessage): void {

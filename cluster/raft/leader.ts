@@ -88,10 +88,6 @@ export function handleAppendResponse(state: RaftState, message: AppendResponseMe
 export function handleHeartbeatResponse(state: RaftState, message: HeartbeatResponseMessage): void {
   const progress = state.progress.get(message.from)
   if (progress === undefined) return
-  if (message.lostLog) {
-    state.lostLog.push(message.from)
-    return
-  }
   progress.active = true
   progress.resume()
   state.sendPending = true

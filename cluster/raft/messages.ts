@@ -54,8 +54,6 @@ export interface HeartbeatMessage extends Envelope {
 export interface HeartbeatResponseMessage extends Envelope {
   readonly type: 'heartbeatResponse'
   readonly readId: number
-  /** The sender's disk forgot what it acknowledged: it counts for nothing any more (rule K1). */
-  readonly lostLog: boolean
 }
 
 export interface VoteMessage extends Envelope {

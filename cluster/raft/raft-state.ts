@@ -8,7 +8,7 @@ import { Progress } from './progress.ts'
 import type { Quorum } from './quorum.ts'
 import { RaftLog } from './raft-log.ts'
 import { ForwardedReads, ReadQueue } from './read-index.ts'
-import type { ReadState } from './ready.ts'
+import type { LostLog, ReadState } from './ready.ts'
 import { NO_ONE, Role, type Entry, type HardState, type RaftId } from './types.ts'
 
 /** A message without the fields that the state fills in. */
@@ -55,10 +55,8 @@ export class RaftState {
 
   readonly forwardedReads: ForwardedReads
   readStates: ReadState[] = []
-  /** Peers that said so in answer to a heartbeat. */
-  lostLog: RaftId[] = []
-  /** This disk forgot what it promised: the replica says nothing but that any more (rule K1). */
-  silenced = false
+  /** This disk forgot what it promised: the replica says nothing any more (rule K1). */
+  lostLog: LostLog | null = null
 
   constructor(options: RaftOptions) {
     this.options = resolveOptions(options)

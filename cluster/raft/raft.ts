@@ -31,10 +31,10 @@ import {
   type SnapshotMeta,
 } from './types.ts'
 
-/** `ok` means appended, nothing more: whether it commits, `ready().committed` tells. */
+/** Accepted means appended, nothing more: whether it commits, `ready().committed` tells. */
 export type ProposalResult =
-  | { readonly ok: true; readonly index: number; readonly term: number }
-  | { readonly ok: false; readonly reason: ProposalRefusal; readonly detail: string }
+  | { readonly accepted: true; readonly index: number; readonly term: number }
+  | { readonly accepted: false; readonly reason: ProposalRefusal; readonly detail: string }
 
 /**
  * - `notLeader`: another replica leads, or nobody.
@@ -48,8 +48,8 @@ export type ProposalRefusal =
   'notLeader' | 'transferring' | 'quota' | 'notReady' | 'pendingChange' | 'invalid'
 
 export type TransferResult =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly reason: 'notLeader' | 'notVoter' | 'alreadyLeader' }
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly reason: 'notLeader' | 'notVoter' | 'alreadyLeader' }
 
 /**
  * One replica of one Raft group, pure and synchronous: no clock, no chance of its own, no I/O. The
@@ -61,6 +61,7 @@ export class Raft {
   /** The write under way: at most one, of the term in which it was handed out. */
   #writing: { ticket: number; term: number } | null = null
   #nextTicket = 1
+  #toldLostLog = false
   #written: HardState
 
   constructor(options: RaftOptions) {
@@ -98,9 +99,9 @@ export class Raft {
     return this.#state.log.pendingSnapshot
   }
 
-  /** Index of the snapshot that is to be installed or being installed, 0 for none. */
-  get restoring(): number {
-    return this.#state.log.pendingSnapshot?.index ?? 0
+  /** The snapshot that is to be installed or being installed. */
+  get pendingSnapshot(): SnapshotMeta | null {
+    return this.#state.log.pendingSnapshot
   }
 
   /** In force from the moment it is appended, committed or not. */
@@ -117,7 +118,7 @@ export class Raft {
   /** A tick of the host's clock; elections and heartbeats are counted in them. */
   tick(): void {
     const state = this.#state
-    if (state.silenced) return
+    if (state.lostLog !== null) return
     for (const readId of state.forwardedReads.tick()) state.readStates.push({ readId, index: 0 })
     if (state.role === Role.leader) {
       tickLeader(state)
@@ -131,9 +132,7 @@ export class Raft {
 
   /** Takes a peer's message. Any order, repetition and loss of messages is fine. */
   step(message: Message): void {
-    const state = this.#state
-    // A replica that lost its log still tells its leader so; it must neither vote nor acknowledge.
-    if (!state.silenced || message.type === 'heartbeat') step(state, message)
+    if (this.#state.lostLog === null) step(this.#state, message)
   }
 
   /** Appends the data as consecutive entries; `index` is the first one's. */
@@ -155,7 +154,7 @@ export class Raft {
       return refuse('quota', `${state.uncommittedBytes} bytes are not applied yet`)
     }
     return {
-      ok: true,
+      accepted: true,
       index: appendAsLeader(state, EntryType.normal, data),
       term: state.term,
     }
@@ -182,7 +181,7 @@ export class Raft {
     if (fault !== null) return refuse('invalid', fault)
     const data = encodeConfiguration(next)
     const index = appendAsLeader(state, EntryType.configuration, [data])
-    return { ok: true, index, term: state.term }
+    return { accepted: true, index, term: state.term }
   }
 
   /**
@@ -196,7 +195,11 @@ export class Raft {
       return
     }
     const { forwardedReads, options, leader } = state
-    if (state.silenced || leader === NO_ONE || forwardedReads.size >= options.maxPendingReads) {
+    if (
+      state.lostLog !== null ||
+      leader === NO_ONE ||
+      forwardedReads.size >= options.maxPendingReads
+    ) {
       state.readStates.push({ readId, index: 0 })
       return
     }
@@ -210,15 +213,15 @@ export class Raft {
    */
   transferLeadership(to: RaftId): TransferResult {
     const state = this.#state
-    if (state.role !== Role.leader) return { ok: false, reason: 'notLeader' }
-    if (to === state.id) return { ok: false, reason: 'alreadyLeader' }
-    if (!isVoter(this.configuration, to)) return { ok: false, reason: 'notVoter' }
-    if (state.transferee === to) return { ok: true }
+    if (state.role !== Role.leader) return { accepted: false, reason: 'notLeader' }
+    if (to === state.id) return { accepted: false, reason: 'alreadyLeader' }
+    if (!isVoter(this.configuration, to)) return { accepted: false, reason: 'notVoter' }
+    if (state.transferee === to) return { accepted: true }
     state.transferee = to
     state.transferElapsed = 0
     state.sendPending = true
     continueTransfer(state)
-    return { ok: true }
+    return { accepted: true }
   }
 
   /**
@@ -227,7 +230,7 @@ export class Raft {
    */
   campaign(): void {
     const state = this.#state
-    if (state.silenced) return
+    if (state.lostLog !== null) return
     if (state.role === Role.follower) campaign(state, state.options.preVote ? 'preVote' : 'vote')
     else if (state.role !== Role.leader)
       for (const id of state.quorum.voters) repeatRequest(state, id)
@@ -242,7 +245,7 @@ export class Raft {
   /** A connection to a peer is up: it hears at once what it would hear at the next tick. */
   reportConnected(id: RaftId): void {
     const state = this.#state
-    if (state.silenced || id === state.id) return
+    if (state.lostLog !== null || id === state.id) return
     if (state.role === Role.preCandidate || state.role === Role.candidate) repeatRequest(state, id)
     const progress = state.progress.get(id)
     if (progress === undefined) return
@@ -257,7 +260,7 @@ export class Raft {
    */
   leaderConnectionClosed(): void {
     const state = this.#state
-    if (state.silenced || state.role !== Role.follower || state.leader === NO_ONE) return
+    if (state.lostLog !== null || state.role !== Role.follower || state.leader === NO_ONE) return
     if (!state.options.preVote) return
     state.becomeFollower(state.term, NO_ONE)
     campaign(state, 'preVote')
@@ -290,7 +293,7 @@ export class Raft {
     return (
       state.outbox.hasNow ||
       state.readStates.length > 0 ||
-      state.lostLog.length > 0 ||
+      (state.lostLog !== null && !this.#toldLostLog) ||
       state.log.hasCommitted ||
       (!state.log.writing && (this.#hasUnwritten() || state.outbox.hasAfterPersist))
     )
@@ -307,7 +310,7 @@ export class Raft {
     const committed = this.#takeCommitted()
     const { readStates: reads, lostLog } = state
     state.readStates = []
-    state.lostLog = []
+    this.#toldLostLog ||= lostLog !== null
     return { messages, append, committed, reads, lostLog }
   }
 
@@ -406,5 +409,5 @@ export class Raft {
 }
 
 function refuse(reason: ProposalRefusal, detail: string): ProposalResult {
-  return { ok: false, reason, detail }
+  return { accepted: false, reason, detail }
 }

@@ -15,10 +15,17 @@ export interface Ready {
   readonly committed: readonly Entry[]
   readonly reads: readonly ReadState[]
   /**
-   * Peers whose log ends below what they acknowledged to this leader (rule K1). They say nothing
-   * else any more; the host tells them to stop. Named again with every heartbeat until they do.
+   * Not null once this replica learned that its disk forgot what it acknowledged (rule K1). It says
+   * nothing any more; the host must stop it.
    */
-  readonly lostLog: readonly RaftId[]
+  readonly lostLog: LostLog | null
+}
+
+/** This replica acknowledged `acknowledged` to `leader` in this term, yet its log ends below it. */
+export interface LostLog {
+  readonly leader: RaftId
+  readonly acknowledged: number
+  readonly lastIndex: number
 }
 
 /** Never empty: it holds a hard state, entries or a snapshot. */

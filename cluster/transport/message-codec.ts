@@ -14,7 +14,7 @@ import { PeerProtocolError } from './peer-frame.ts'
  *                        n term, n index, u8 type, u32 length, data
  *     appendResponse     n index, u8 rejected, n hintIndex, n hintTerm, n lastIndex
  *     heartbeat          n commit, n acknowledged, n readId
- *     heartbeatResponse  n readId, u8 lostLog
+ *     heartbeatResponse  n readId
  *     commit             n commit
  *     preVote, vote      n lastIndex, n lastTerm, u8 transfer
  *     …VoteResponse      u8 rejected
@@ -100,7 +100,6 @@ function bodySize(message: Message, configuration: Uint8Array): number {
     case 'heartbeat':
       return 24
     case 'heartbeatResponse':
-      return 9
     case 'commit':
     case 'readIndex':
       return 8
@@ -138,10 +137,6 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
       writer.integer(message.acknowledged)
       writer.integer(message.readId)
       return
-    case 'heartbeatResponse':
-      writer.integer(message.readId)
-      writer.boolean(message.lostLog)
-      return
     case 'commit':
       writer.integer(message.commit)
       return
@@ -163,6 +158,7 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
       return
     case 'timeoutNow':
       return
+    case 'heartbeatResponse':
     case 'readIndex':
       writer.integer(message.readId)
       return
@@ -213,10 +209,6 @@ function readMessage(reader: MessageReader, type: MessageType, envelope: Envelop
       const readId = reader.integer()
       return { type, ...envelope, commit, acknowledged, readId }
     }
-    case 'heartbeatResponse': {
-      const readId = reader.integer()
-      return { type, ...envelope, readId, lostLog: reader.boolean() }
-    }
     case 'commit':
       return { type, ...envelope, commit: reader.integer() }
     case 'preVote':
@@ -232,6 +224,7 @@ function readMessage(reader: MessageReader, type: MessageType, envelope: Envelop
       return { type, ...envelope, snapshot: readSnapshot(reader) }
     case 'timeoutNow':
       return { type, ...envelope }
+    case 'heartbeatResponse':
     case 'readIndex':
       return { type, ...envelope, readId: reader.integer() }
     case 'readIndexResponse': {
