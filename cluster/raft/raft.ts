@@ -99,11 +99,6 @@ export class Raft {
     return this.#state.log.pendingSnapshot
   }
 
-  /** The snapshot that is to be installed or being installed. */
-  get pendingSnapshot(): SnapshotMeta | null {
-    return this.#state.log.pendingSnapshot
-  }
-
   /** In force from the moment it is appended, committed or not. */
   get configuration(): Configuration {
     return this.#state.configurations.current
