@@ -36,6 +36,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     process.stderr.write(`parley: unexpected error\n${describe(error)}\n`)
     return ExitCode.failed
+  } finally {
+    process.stdout.off('error', endOnClosedPipe)
   }
 }
 

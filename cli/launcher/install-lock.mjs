@@ -19,6 +19,9 @@ const POLL_MS = 200
 /**
  * Waits until the lock is free and takes it. `onWait(pid)` is called once if it has to wait.
  * Returns the function that gives it back.
+ *
+ * @param {string} path
+ * @param {(pid: number) => void} [onWait]
  */
 export async function takeInstallLock(path, onWait = () => {}) {
   mkdirSync(dirname(path), { recursive: true })
