@@ -23,6 +23,8 @@ export interface ClusterNodeEvents {
   onAuthority(term: number): void
   encodeBatch(commands: readonly Uint8Array[]): Uint8Array
   onApplied(index: number): void
+  /** The state jumped ahead: entries in between were applied by nobody here. */
+  onSnapshotInstalled(index: number): void
   /** A frame this package does not know: the host's own traffic between nodes. */
   onFrame(from: RaftId, kind: number, body: Uint8Array): void
   onPeerUp(id: RaftId): void
@@ -143,13 +145,14 @@ export class ClusterNode {
       failpoints,
       events: {
         send: (message) => this.#send(message),
+        flush: () => {},
         sendSnapshot: (to) => this.#sender.start(to),
         onLeader: (leader, term) => events.onLeader(leader, term),
         onAuthority: (term) => events.onAuthority(term),
         encodeBatch: (commands) => events.encodeBatch(commands),
         onApplied: (index) => events.onApplied(index),
+        onSnapshotInstalled: (index) => events.onSnapshotInstalled(index),
         onConfiguration: () => this.#connect(),
-        onLostLog: (peer) => this.transport.sendJson(peer, PeerFrameKind.lostLog, {}),
         onFatal: (error) => events.onFatal(error),
       },
     })
@@ -216,13 +219,6 @@ export class ClusterNode {
         return
       case PeerFrameKind.snapshotAck:
         this.#sender.acknowledged(from.raftId, decodeAck(body))
-        return
-      case PeerFrameKind.lostLog:
-        this.#parts.events.onFatal(
-          new Error(
-            `${from.name} says that this node's log ends below what it acknowledged: its disk lost data. Do not start it again with this directory; run: parley members replace ${this.#parts.name}`,
-          ),
-        )
         return
       default:
         this.#parts.events.onFrame(from.raftId, kind, body)

@@ -3,6 +3,7 @@ export { assert, assertSafeInteger, AssertionError, unreachable } from './assert
 export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cluster-node.ts'
 export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
+export { SegmentLog } from './log/segment-log.ts'
 export type { Logger } from './logger.ts'
 export type { InitialMember } from './membership/formation.ts'
 export type {

@@ -1,14 +1,14 @@
-import { AppendQueue } from './append-queue.ts'
 import { ApplyQueue } from './apply-queue.ts'
 import { assert } from './assert.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Logger } from './logger.ts'
 import type { Clock, Random, Timer } from './ports.ts'
+import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { Raft } from './raft/raft.ts'
-import type { RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
-import { type Entry, NO_ONE, type RaftId, Role } from './raft/types.ts'
+import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
+import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 import { ReadQueue } from './read-queue.ts'
@@ -18,6 +18,8 @@ import type { SnapshotSink, StateMachine } from './state-machine.ts'
 /** What a replica tells its host. Calls come between the steps of a turn; none may throw. */
 export interface ReplicaEvents {
   send(message: Message): void
+  /** Everything given to `send` must be on its way now: the disk may keep this thread busy. */
+  flush(): void
   /** The core wants a follower brought up by snapshot. */
   sendSnapshot(to: RaftId): void
   /** The leader or the term changed, as far as this replica knows; `NO_ONE` while there is none. */
@@ -27,12 +29,23 @@ export interface ReplicaEvents {
   /** One entry's data out of the commands gathered in one turn; stamps them (rule A8). */
   encodeBatch(commands: readonly Uint8Array[]): Uint8Array
   onApplied(index: number): void
+  /** The state jumped ahead to a snapshot. */
+  onSnapshotInstalled(index: number): void
   /** Members may have come or gone. */
   onConfiguration(): void
-  /** A follower's log ends below what its id acknowledged: tell it to stop (rule K1). */
-  onLostLog(peer: RaftId): void
   /** The log or the state machine failed: the process must end without another word. */
   onFatal(error: Error): void
+}
+
+/** The leader remembers more of this replica's log than the disk does (rule K1). */
+export class LostLogError extends Error {
+  override readonly name = 'LostLogError'
+
+  constructor(lost: LostLog) {
+    super(
+      `this node acknowledged its log up to ${lost.acknowledged}, and it ends at ${lost.lastIndex}: the disk forgot what it had synced. Do not start it again with this directory; replace the node (parley members replace)`,
+    )
+  }
 }
 
 interface ReceivedSnapshot {
@@ -55,7 +68,6 @@ export class Replica {
   readonly #failpoints: Failpoints
   readonly #events: ReplicaEvents
   readonly #raft: Raft
-  readonly #appends: AppendQueue
   readonly #applies: ApplyQueue
   readonly #proposals: ProposalQueue
   readonly #reads: ReadQueue
@@ -66,6 +78,7 @@ export class Replica {
   #leader: RaftId = NO_ONE
   #term = 0
   #authorityTerm = 0
+  #configuration: Configuration
   #received: ReceivedSnapshot | null = null
   #compactedTo = 0
   #compacting = false
@@ -99,7 +112,7 @@ export class Replica {
       random: () => parts.random.uint32(),
     })
     const fail = (error: Error) => this.#fail(error)
-    this.#appends = new AppendQueue(this.#log, (done) => this.#persisted(done), fail)
+    this.#configuration = this.#raft.configuration
     this.#applies = new ApplyQueue(this.#stateMachine, (entry) => this.#applied(entry), fail)
     this.#proposals = new ProposalQueue(this.#options)
     this.#reads = new ReadQueue(this.#raft, parts.random)
@@ -118,7 +131,7 @@ export class Replica {
     return this.#raft.status()
   }
 
-  get configuration() {
+  get configuration(): Configuration {
     return this.#raft.configuration
   }
 
@@ -142,7 +155,7 @@ export class Replica {
 
   /** Whether this replica leads and knows everything committed before its term. */
   get hasAuthority(): boolean {
-    return this.#authorityTerm > 0 && this.#authorityTerm === this.#raft.status().term
+    return this.#authorityTerm > 0 && this.#authorityTerm === this.#raft.term
   }
 
   /**
@@ -181,11 +194,10 @@ export class Replica {
   peerDown(id: RaftId): void {
     this.#raft.reportUnreachable(id)
     if (id === this.#leader && this.#timer !== null) {
-      this.#raft.leaderConnectionClosed()
       const pauseMs = (this.#random.uint32() / 2 ** 32) * this.#options.campaignSpreadMs
       this.#clock.after(pauseMs, () => {
-        if (this.#stopped || this.#raft.status().leader !== NO_ONE) return
-        this.#raft.campaign()
+        if (this.#stopped || this.#leader !== id) return
+        this.#raft.leaderConnectionClosed()
         this.#schedule()
       })
     }
@@ -247,7 +259,7 @@ export class Replica {
       const commands = this.#proposals.take()
       if (commands === null) return
       const proposed = this.#raft.propose([this.#events.encodeBatch(commands)])
-      if (!proposed.ok) {
+      if (!proposed.accepted) {
         // Leadership is being handed over or the quota is used up: wait, the gateways hold the rest.
         this.#proposals.putBack(commands)
         return
@@ -259,10 +271,10 @@ export class Replica {
     while (!this.#stopped && this.#raft.hasReady()) {
       this.#handle(this.#raft.ready())
       this.#noticeLeader()
-      this.#appends.flush()
       this.#applies.run()
     }
     this.#noticeLeader()
+    this.#noticeConfiguration()
     this.#compact()
   }
 
@@ -271,16 +283,16 @@ export class Replica {
       if (message.type === 'snapshot') this.#events.sendSnapshot(message.to)
       else if (!this.#withholds(message)) this.#events.send(message)
     }
+    if (ready.lostLog !== null) this.#fail(new LostLogError(ready.lostLog))
     if (ready.append !== null) {
-      if (ready.append.snapshot === null) this.#appends.push(ready.append)
-      else this.#install(ready.append)
+      if (ready.append.snapshot === null) this.#write(ready.append)
+      else this.#install(ready.append, ready.append.snapshot)
     }
     if (this.hasAuthority && ready.committed.length > 0) {
       this.#failpoints.hit('leader.committedUnanswered')
     }
     this.#applies.push(ready.committed)
     for (const read of ready.reads) this.#reads.answered(read)
-    for (const peer of ready.lostLog) this.#events.onLostLog(peer)
   }
 
   /** A drill at `leader.appendedUnsent` keeps its entries to itself until it dies of it. */
@@ -289,22 +301,31 @@ export class Replica {
     return this.#failpoints.armed('leader.appendedUnsent')
   }
 
-  /** All of `appends` are durable: only now may what depends on them leave. */
-  #persisted(appends: readonly StorageAppend[]): void {
+  /** One write and one fdatasync; the core hands out the next only after this one is done. */
+  #write(append: StorageAppend): void {
+    this.#events.flush()
+    const { hardState, entries } = append
+    this.#log.append({ hardState, entries, snapshot: null }, (error) => {
+      if (error === null) this.#persisted(append)
+      else this.#fail(error)
+    })
+  }
+
+  /** `append` is durable: only now may what depends on it leave. */
+  #persisted(append: StorageAppend): void {
     if (this.#stopped) return
-    const leads = this.hasAuthority && appends.some(({ entries }) => entries.length > 0)
-    if (leads) this.#failpoints.hit('leader.appendedUnsent')
-    for (const append of appends) {
-      for (const response of append.responses) this.#events.send(response)
-      this.#raft.persisted(append.ticket)
+    if (this.hasAuthority && append.entries.length > 0) {
+      this.#failpoints.hit('leader.appendedUnsent')
     }
-    this.#stateMachine.logPersisted(this.#raft.status().persisted)
+    for (const response of append.responses) this.#events.send(response)
+    this.#raft.persisted(append.ticket)
+    this.#stateMachine.logPersisted(this.#log.lastIndex())
     this.#schedule()
   }
 
   #applied(entry: Entry): void {
     this.#raft.applied(entry.index)
-    const { role, term } = this.#raft.status()
+    const { role, term } = this.#raft
     if (role === Role.leader && entry.term === term && this.#authorityTerm !== term) {
       this.#authorityTerm = term
       this.#events.onAuthority(term)
@@ -314,7 +335,7 @@ export class Replica {
   }
 
   #noticeLeader(): void {
-    const { leader, term, role } = this.#raft.status()
+    const { leader, term, role } = this.#raft
     if (role !== Role.leader && this.#authorityTerm !== 0) {
       this.#authorityTerm = 0
       this.#proposals.clear()
@@ -326,14 +347,18 @@ export class Replica {
     this.#events.onLeader(leader, term)
   }
 
+  #noticeConfiguration(): void {
+    if (this.#raft.configuration === this.#configuration) return
+    this.#configuration = this.#raft.configuration
+    this.#events.onConfiguration()
+  }
+
   /** Rule K6: state first (pointer renamed and synced), then the record in the log. */
-  #install(append: StorageAppend): void {
+  #install(append: StorageAppend, meta: SnapshotMeta): void {
     const received = this.#received
-    const meta = append.snapshot!
     assert(received?.offer.meta.index === meta.index, 'the core installs what was received')
     this.#received = null
     const work = async () => {
-      await this.#appends.hold()
       await this.#applies.pause()
       await received.sink.activate()
       await new Promise<void>((resolve, reject) => {
@@ -343,19 +368,20 @@ export class Replica {
         )
       })
       this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
-      this.#appends.release()
-      this.#persisted([append])
+      this.#persisted(append)
       this.#raft.applied(meta.index)
       this.#events.onApplied(meta.index)
+      this.#events.onSnapshotInstalled(meta.index)
       this.#applies.resume(meta.index)
       this.#schedule()
     }
     work().catch((error: Error) => this.#fail(error))
   }
 
+  /** The core had no use for it: nothing of it may stay. */
   #dropRefusedSnapshot(): void {
     const received = this.#received
-    if (received === null || this.#raft.restoring === received.offer.meta.index) return
+    if (received === null || this.#raft.pendingSnapshot?.index === received.offer.meta.index) return
     this.#received = null
     received.sink.abort().catch((error: Error) => this.#fail(error))
   }

@@ -3,6 +3,7 @@ import {
   type Logger,
   NO_ONE,
   PeerFrameKind,
+  PeerProtocolError,
   type RaftId,
   type Random,
   type Replica,
@@ -106,6 +107,7 @@ export class Forwarder {
 
   /** There may be a new way to the leader: everything unanswered goes again, in order. */
   handAgain(): void {
+    this.#outgoing = []
     for (const pending of this.#pending.values()) this.#hand(pending)
   }
 
@@ -132,6 +134,7 @@ export class Forwarder {
       const length = view.getUint32(offset, true)
       const command = body.subarray(offset + 4, offset + 4 + length)
       offset += 4 + length
+      if (offset > body.length) throw new PeerProtocolError('a forwarded command is cut short')
       const taken = replica?.propose(command) ?? 'notLeader'
       if (taken === 'taken') continue
       const waits = taken === 'notLeader' && replica?.leader === this.#host.raftId

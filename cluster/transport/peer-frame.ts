@@ -28,8 +28,6 @@ export const PeerFrameKind = {
   snapshotOffer: 10,
   snapshotChunk: 11,
   snapshotAck: 12,
-  /** The receiver's log ends below what its id acknowledged: it must stop (rule K1). */
-  lostLog: 13,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

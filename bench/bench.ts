@@ -1,0 +1,105 @@
+/**
+ * Acknowledged messages per second and latency of three real nodes on this machine, beside the bare
+ * limit under the same load, in one run (docs/performance.md).
+ *
+ *     node bench/bench.ts [--seconds 60] [--warmup 10] [--loads many,hot] [--in-flight 1,100,1000]
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { BareCluster } from './bare/bare-cluster.ts'
+import { ParleyCluster } from './load/parley-cluster.ts'
+import type { LoadResult, LoadSpec } from './load/load-spec.ts'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    warmup: { type: 'string', default: '10' },
+    loads: { type: 'string', default: 'many,hot' },
+    'in-flight': { type: 'string', default: '1,100,1000' },
+    body: { type: 'string', default: '256' },
+    only: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const CONVERSATIONS: Readonly<Record<string, number>> = { many: 1_000, hot: 1 }
+
+function shape(inFlight: number, load: string): Pick<LoadSpec, 'connections' | 'inFlight'> {
+  const connections = load === 'hot' ? 1 : Math.min(20, inFlight)
+  return { connections, inFlight: Math.ceil(inFlight / connections) }
+}
+
+async function measure(spec: LoadSpec): Promise<LoadResult> {
+  const script = new URL('./load/load-client.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [script, JSON.stringify(spec)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  const [code] = (await once(child, 'exit')) as [number]
+  if (code !== 0) throw new Error(`the load client ended with ${code}`)
+  return JSON.parse(output) as LoadResult
+}
+
+function describe(): string {
+  const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim()
+  const commit = git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') ? '+' : '')
+  const [cpu] = cpus()
+  return `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit}`
+}
+
+const line = (name: string, result: LoadResult) =>
+  `  ${name.padEnd(8)} ${String(result.perSecond).padStart(7)}/s  p50 ${result.p50Ms} ms  p99 ${result.p99Ms} ms  p99.9 ${result.p999Ms} ms  max ${result.maxMs} ms` +
+  (Object.keys(result.errors).length > 0 ? `  errors ${JSON.stringify(result.errors)}` : '')
+
+async function main(): Promise<void> {
+  process.stdout.write(`${describe()}\n`)
+  const directory = await mkdtemp(join(tmpdir(), 'parley-bench-'))
+  try {
+    for (const load of values.loads.split(',')) {
+      for (const inFlight of values['in-flight'].split(',').map(Number)) {
+        await compare(directory, load, inFlight)
+      }
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function compare(directory: string, load: string, inFlight: number): Promise<void> {
+  const conversations = CONVERSATIONS[load] ?? Number(load)
+  const spec = (target: LoadSpec['target'], url: string): LoadSpec => ({
+    target,
+    url,
+    ...shape(inFlight, load),
+    conversations,
+    bodyBytes: Number(values.body),
+    warmupMs: Number(values.warmup) * 1000,
+    durationMs: Number(values.seconds) * 1000,
+  })
+  const { connections, inFlight: each } = shape(inFlight, load)
+  process.stdout.write(
+    `${conversations} conversation(s), ${connections} connection(s) × ${each} in flight, ${values.body} B bodies, ${values.seconds} s after ${values.warmup} s\n`,
+  )
+  let bare: LoadResult | null = null
+  if (values.only !== 'parley') {
+    const cluster = await BareCluster.start(directory)
+    bare = await measure(spec('bare', cluster.url))
+    await cluster.stop()
+    process.stdout.write(`${line('bare', bare)}\n`)
+  }
+  if (values.only === 'bare') return
+  const cluster = await ParleyCluster.start(join(directory, `${load}-${inFlight}`))
+  const parley = await measure(spec('parley', await cluster.leaderUrl()))
+  process.stdout.write(`${line('parley', parley)}\n`)
+  const verdict = await cluster.verify(parley.stored)
+  await cluster.stop()
+  const share = bare === null ? '' : `${((parley.perSecond / bare.perSecond) * 100).toFixed(0)} % of bare; `
+  process.stdout.write(`  ${share}${verdict}\n`)
+}
+
+await main()

@@ -1,0 +1,25 @@
+/** One measurement, as a client process is told it (JSON on its command line). */
+export interface LoadSpec {
+  readonly target: 'parley' | 'bare'
+  readonly url: string
+  readonly connections: number
+  /** Unanswered messages per connection. */
+  readonly inFlight: number
+  readonly conversations: number
+  readonly bodyBytes: number
+  readonly warmupMs: number
+  readonly durationMs: number
+}
+
+export interface LoadResult {
+  readonly acknowledged: number
+  readonly seconds: number
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly p999Ms: number
+  readonly maxMs: number
+  readonly errors: Readonly<Record<string, number>>
+  /** Every message that was acknowledged, warm-up included: what the store must hold. */
+  readonly stored: number
+}

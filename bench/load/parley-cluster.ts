@@ -1,0 +1,49 @@
+import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
+import { mkdir } from 'node:fs/promises'
+
+/** Three real nodes for a measurement. */
+export class ParleyCluster {
+  readonly #cluster: ProcessCluster
+
+  private constructor(cluster: ProcessCluster) {
+    this.#cluster = cluster
+  }
+
+  static async start(directory: string, size = 3): Promise<ParleyCluster> {
+    await mkdir(directory, { recursive: true })
+    const cluster = await ProcessCluster.create(size, directory)
+    await cluster.startAll({ env: { NODE_ENV: 'production', PARLEY_LOG_LEVEL: 'warn' } })
+    await cluster.healthy()
+    return new ParleyCluster(cluster)
+  }
+
+  async leaderUrl(): Promise<string> {
+    return this.#cluster.node(await this.#cluster.healthy()).url
+  }
+
+  /** Every node must have applied the same and count at least what was acknowledged. */
+  async verify(stored: number): Promise<string> {
+    await this.#cluster.converged(60_000)
+    const counts = await Promise.all(
+      this.#cluster.nodes.map(async ({ url }) => {
+        const text = await (await fetch(`${url}/metrics`)).text()
+        return Number(/^parley_messages_stored_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN)
+      }),
+    )
+    const hashes = await Promise.all(
+      this.#cluster.nodes.map(async ({ name }) => {
+        const state = (await this.#cluster.state(name)) as unknown as { stateHash?: string } | null
+        return state?.stateHash ?? 'none'
+      }),
+    )
+    const equal = new Set(hashes).size === 1 && new Set(counts).size === 1
+    if (!equal || !(counts[0]! >= stored)) {
+      throw new Error(`store not as acknowledged: ${stored} sent, nodes hold ${counts} (${hashes})`)
+    }
+    return `store verified: ${counts[0]} messages on each node, equal state hashes`
+  }
+
+  async stop(): Promise<void> {
+    await this.#cluster.close()
+  }
+}

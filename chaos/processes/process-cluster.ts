@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePorts } from './free-ports.ts'
+
+const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+
+export interface ProcessNode {
+  readonly name: string
+  readonly url: string
+  readonly peerAddress: string
+  readonly data: string
+  process: ChildProcess | null
+  /** Of the last process that ended. */
+  exit: { code: number | null; signal: string | null } | null
+}
+
+export interface ClusterState {
+  readonly leader: string | null
+  readonly term: number
+  readonly applied: number
+  readonly commit: number
+  readonly ready: boolean
+  readonly members: readonly { readonly name: string; readonly id: string }[]
+}
+
+export interface StartOptions {
+  /** Of `parley node --unsafe-failpoints`. */
+  readonly failpoints?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Runs the node under another program, for example strace. */
+  readonly wrap?: readonly string[]
+}
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Real `parley node` processes on loopback, for tests and drills; stopped by the id it started. */
+export class ProcessCluster {
+  readonly directory: string
+  readonly nodes: readonly ProcessNode[]
+
+  private constructor(directory: string, nodes: readonly ProcessNode[]) {
+    this.directory = directory
+    this.nodes = nodes
+  }
+
+  static async create(size: number, parent = tmpdir()): Promise<ProcessCluster> {
+    const directory = await mkdtemp(join(parent, 'parley-'))
+    const ports = await freePorts(size * 2)
+    const nodes = Array.from({ length: size }, (_, at) => ({
+      name: `n${at + 1}`,
+      url: `http://127.0.0.1:${ports[at * 2]}`,
+      peerAddress: `127.0.0.1:${ports[at * 2 + 1]}`,
+      data: join(directory, `n${at + 1}`),
+      process: null,
+      exit: null,
+    }))
+    return new ProcessCluster(directory, nodes)
+  }
+
+  node(name: string): ProcessNode {
+    const found = this.nodes.find((node) => node.name === name)
+    if (found === undefined) throw new Error(`no node ${name}`)
+    return found
+  }
+
+  get running(): ProcessNode[] {
+    return this.nodes.filter((node) => node.process !== null)
+  }
+
+  async startAll(options: StartOptions = {}): Promise<void> {
+    await Promise.all(this.nodes.map((node) => this.start(node.name, options)))
+  }
+
+  async start(name: string, options: StartOptions = {}): Promise<void> {
+    const node = this.node(name)
+    await mkdir(this.directory, { recursive: true })
+    const members = this.nodes
+      .map((member) => `${member.name}=${new URL(member.url).host}/${member.peerAddress}`)
+      .join(',')
+    const command = [
+      ...(options.wrap ?? []),
+      process.execPath,
+      CLI,
+      'node',
+      ...['--name', name],
+      ...['--listen', new URL(node.url).host],
+      ...['--peer-listen', node.peerAddress],
+      ...['--data', node.data],
+      ...['--initial-members', members],
+      '--dev',
+      ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
+    ]
+    const child = spawn(command[0]!, command.slice(1), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+    })
+    const output = createWriteStream(join(this.directory, `${name}.log`), { flags: 'a' })
+    child.stdout.pipe(output, { end: false })
+    child.stderr.pipe(output, { end: false })
+    node.process = child
+    node.exit = null
+    child.once('exit', (code, signal) => {
+      output.end(`exit ${code} ${signal}\n`)
+      if (node.process !== child) return
+      node.process = null
+      node.exit = { code, signal }
+    })
+  }
+
+  /** Sends the signal and waits for the end of the process, unless it only pauses or resumes. */
+  async signal(name: string, signal: NodeJS.Signals): Promise<void> {
+    const child = this.node(name).process
+    if (child === null) return
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    child.kill(signal)
+    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await ended
+  }
+
+  async kill(name: string): Promise<void> {
+    await this.signal(name, 'SIGKILL')
+  }
+
+  /** What the node says of the cluster, `null` if it does not answer. */
+  async state(name: string): Promise<ClusterState | null> {
+    try {
+      const response = await fetch(`${this.node(name).url}/v1/cluster`, {
+        signal: AbortSignal.timeout(1_000),
+      })
+      return response.ok ? ((await response.json()) as ClusterState) : null
+    } catch {
+      return null
+    }
+  }
+
+  /** The leader that the newest term knows of. */
+  async leader(): Promise<string | null> {
+    const states = await Promise.all(this.running.map((node) => this.state(node.name)))
+    const newest = states
+      .filter((state) => state !== null)
+      .sort((a, b) => b.term - a.term)
+      .find((state) => state.leader !== null)
+    return newest?.leader ?? null
+  }
+
+  /** Waits until every running node is ready and all know the same leader. */
+  async healthy(timeoutMs = 20_000): Promise<string> {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const states = await Promise.all(this.running.map((node) => this.state(node.name)))
+      const leaders = new Set(states.map((state) => state?.leader ?? null))
+      const [leader] = leaders
+      if (states.every((state) => state?.ready) && leaders.size === 1 && leader) return leader
+      if (performance.now() > deadline) {
+        throw new Error(`not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}; logs in ${this.directory}`)
+      }
+      await sleep(50)
+    }
+  }
+
+  /** Waits until all running nodes have applied the same index. */
+  async converged(timeoutMs = 20_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const states = await Promise.all(this.running.map((node) => this.state(node.name)))
+      const applied = new Set(states.map((state) => state?.applied ?? -1))
+      if (applied.size === 1 && !applied.has(-1)) return
+      if (performance.now() > deadline) {
+        throw new Error(`not converged after ${timeoutMs} ms: ${[...applied].join(' ')}`)
+      }
+      await sleep(50)
+    }
+  }
+
+  /** Ends every process and removes the data; `keep` leaves it for a look. */
+  async close(keep = false): Promise<void> {
+    await Promise.all(this.running.map((node) => this.kill(node.name)))
+    if (!keep) await rm(this.directory, { recursive: true, force: true })
+  }
+}

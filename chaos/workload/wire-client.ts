@@ -1,0 +1,102 @@
+import { WebSocket } from 'ws'
+
+export type Frame = { t: string; id?: number; [field: string]: unknown }
+export type Answer = Frame & { error?: { code: string; message: string; retryable: boolean } }
+
+/**
+ * A client of `parley.v1.json` that knows only `docs/protocol.md`: shares no code with the product,
+ * so that it judges the wire and not itself.
+ */
+export class WireClient {
+  readonly pushed: Frame[] = []
+  onPush: (frame: Frame) => void = () => {}
+  onClose: () => void = () => {}
+  readonly #socket: WebSocket
+  readonly #waiting = new Map<number, (answer: Answer | null) => void>()
+  #id = 0
+  closed = false
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.on('message', (data) => {
+      const parsed = JSON.parse(String(data)) as Frame | Frame[]
+      for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.#take(frame)
+    })
+    socket.on('close', () => this.#ended())
+    socket.on('error', () => this.#ended())
+  }
+
+  /** Opens the socket only. Rejects if the node cannot be reached. */
+  static open(url: string, timeoutMs = 2_000): Promise<WireClient> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'parley.v1.json', {
+        handshakeTimeout: timeoutMs,
+      })
+      socket.once('error', reject)
+      socket.once('open', () => {
+        socket.off('error', reject)
+        resolve(new WireClient(socket))
+      })
+    })
+  }
+
+  /** Opens and says hello. Rejects if the node does not take it. */
+  static async connect(url: string, user: string, device: string): Promise<WireClient> {
+    const client = await WireClient.open(url)
+    const answer = await client.request({ t: 'hello:R', v: [1, 1], user, device }, 3_000)
+    if (answer === null || answer.error !== undefined) {
+      client.close()
+      throw new Error(`hello refused: ${answer?.error?.code ?? 'no answer'}`)
+    }
+    return client
+  }
+
+  /** The answer, or `null` if the connection ended or the time ran out first. */
+  request(frame: Omit<Frame, 'id'> & { t: string }, timeoutMs = 10_000): Promise<Answer | null> {
+    this.#id += 1
+    const id = this.#id
+    return new Promise((resolve) => {
+      if (this.closed) {
+        resolve(null)
+        return
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id)
+        resolve(null)
+      }, timeoutMs)
+      this.#waiting.set(id, (answer) => {
+        clearTimeout(timer)
+        resolve(answer)
+      })
+      this.#socket.send(JSON.stringify({ ...frame, id }))
+    })
+  }
+
+  sendRaw(data: string | Uint8Array): void {
+    this.#socket.send(data)
+  }
+
+  close(): void {
+    this.#socket.terminate()
+    this.#ended()
+  }
+
+  #take(frame: Frame): void {
+    const waiting = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
+    if (waiting !== undefined) {
+      this.#waiting.delete(frame.id!)
+      waiting(frame as Answer)
+      return
+    }
+    this.pushed.push(frame)
+    this.onPush(frame)
+  }
+
+  #ended(): void {
+    if (this.closed) return
+    this.closed = true
+    for (const waiting of this.#waiting.values()) waiting(null)
+    this.#waiting.clear()
+    this.onClose()
+  }
+}

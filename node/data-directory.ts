@@ -1,0 +1,73 @@
+import type { FileSystem } from '#cluster'
+
+/** An operator's mistake or a machine's state that stops a node before it opens anything. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+const LABEL = 'node.json'
+const FORMAT = 1
+
+interface Label {
+  readonly format: number
+  readonly name: string
+}
+
+/**
+ * Makes or checks the directory of one node. It bears the node's name, so that the data of another
+ * node is refused before anything in it is touched.
+ *
+ * @throws StartError with what to do next
+ */
+export async function openDataDirectory(
+  fileSystem: FileSystem,
+  directory: string,
+  name: string,
+): Promise<void> {
+  try {
+    await fileSystem.makeDirectory(directory)
+    if (await fileSystem.exists(`${directory}/${LABEL}`)) {
+      checkLabel(await fileSystem.readFile(`${directory}/${LABEL}`), directory, name)
+    } else await writeLabel(fileSystem, directory, name)
+  } catch (cause) {
+    if (cause instanceof StartError) throw cause
+    throw new StartError(
+      `cannot use the data directory ${directory}: ${(cause as Error).message}; make it writable for this user or choose another with --data`,
+      { cause },
+    )
+  }
+}
+
+async function writeLabel(fileSystem: FileSystem, directory: string, name: string): Promise<void> {
+  const label: Label = { format: FORMAT, name }
+  const temporary = `${directory}/${LABEL}.new`
+  if (await fileSystem.exists(temporary)) await fileSystem.remove(temporary)
+  const file = await fileSystem.open(temporary, { create: 'new' })
+  await file.write(new TextEncoder().encode(`${JSON.stringify(label)}\n`), 0)
+  await file.sync()
+  await file.close()
+  await fileSystem.rename(temporary, `${directory}/${LABEL}`)
+  await fileSystem.syncDirectory(directory)
+}
+
+function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
+  let label: Label
+  try {
+    label = JSON.parse(new TextDecoder().decode(bytes)) as Label
+  } catch (cause) {
+    throw new StartError(
+      `${directory}/${LABEL} is damaged; if this is the directory of ${name}, replace the node: parley members replace ${name}`,
+      { cause },
+    )
+  }
+  if (label.format !== FORMAT) {
+    throw new StartError(
+      `${directory} was written by a newer version (format ${label.format}, this one knows ${FORMAT}): upgrade this node`,
+    )
+  }
+  if (label.name !== name) {
+    throw new StartError(
+      `${directory} belongs to node ${label.name}, not ${name}: start ${label.name} with it, or give ${name} its own directory with --data`,
+    )
+  }
+}

@@ -1,0 +1,83 @@
+import {
+  type ClusterNode,
+  findMember,
+  type LogStorage,
+  NO_ONE,
+  type RaftId,
+  ReadUnavailableError,
+} from '#cluster'
+import { type WireError, wireError } from '#protocol'
+import type { AppliedWaiters } from './applied-waiters.ts'
+import type { Forwarder } from './forwarder.ts'
+import type { Backend, NodeRef, Submission } from './gateway/backend.ts'
+import type { StateReader, WriteResult } from './state-machine/types.ts'
+
+export interface BackendParts {
+  readonly self: NodeRef
+  readonly log: LogStorage
+  readonly state: StateReader
+  readonly waiters: AppliedWaiters
+  readonly forwarder: Forwarder
+  cluster(): ClusterNode
+  /** Sentences, one per failing check. */
+  failing(): readonly string[]
+}
+
+/** The gateway's view of this node. */
+export class NodeBackend implements Backend {
+  readonly self: NodeRef
+  readonly state: StateReader
+  readonly #parts: BackendParts
+
+  constructor(parts: BackendParts) {
+    this.self = parts.self
+    this.state = parts.state
+    this.#parts = parts
+  }
+
+  get epoch(): string {
+    return this.#parts.log.formation?.epoch ?? ''
+  }
+
+  leader(): NodeRef | null {
+    return this.#refOf(this.#parts.cluster().replica?.leader ?? NO_ONE)
+  }
+
+  nodes(): readonly NodeRef[] {
+    const configuration = this.#parts.cluster().replica?.configuration
+    if (configuration === undefined) return [this.self]
+    return configuration.voters.map(({ name, clientUrl }) => ({ id: name, url: clientUrl }))
+  }
+
+  readiness(): { ready: boolean; reasons: readonly string[] } {
+    const reasons = this.#parts.failing()
+    return { ready: reasons.length === 0, reasons }
+  }
+
+  submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void {
+    this.#parts.forwarder.submit(submission, done)
+  }
+
+  waitApplied(index: number, timeoutMs: number): Promise<boolean> {
+    return this.#parts.waiters.wait(index, timeoutMs)
+  }
+
+  async readIndex(): Promise<{ index: number } | { error: WireError }> {
+    const replica = this.#parts.cluster().replica
+    const retry = { retryAfterMs: 200, leader: this.leader() }
+    if (replica === null) return { error: wireError('NO_LEADER', 'the cluster is forming', retry) }
+    try {
+      return { index: await replica.readIndex() }
+    } catch (error) {
+      if (!(error instanceof ReadUnavailableError)) throw error
+      return { error: wireError('NO_LEADER', `${error.message}; ask again`, retry) }
+    }
+  }
+
+  #refOf(id: RaftId): NodeRef | null {
+    const configuration = this.#parts.cluster().replica?.configuration
+    if (id === NO_ONE || configuration === undefined) return null
+    const member = findMember(configuration, id)
+    return member === undefined ? null : { id: member.name, url: member.clientUrl }
+  }
+}

@@ -1,0 +1,71 @@
+import { type InitialMember, type Logger, NO_FAILPOINTS } from '#cluster'
+import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
+import { KillFailpoints } from './host/kill-failpoints.ts'
+import { NodeClock } from './host/node-clock.ts'
+import { NodeFileSystem } from './host/node-file-system.ts'
+import { NodeNetwork } from './host/node-network.ts'
+import { NodeRandom } from './host/node-random.ts'
+import { WsNetwork } from './host/ws-listener.ts'
+import { createLogger, type LogLevel } from './logger.ts'
+import { type NodePorts, ParleyNode } from './parley-node.ts'
+import { LevelDatabaseFactory } from './store/level-database.ts'
+
+export interface ServerOptions {
+  readonly name: string
+  /** Clients and HTTP, `host:port`. */
+  readonly listen: string
+  /** Peers, `host:port`. */
+  readonly peerListen: string
+  readonly dataDirectory: string
+  readonly initialMembers: readonly InitialMember[]
+  readonly dev: boolean
+  readonly logLevel: LogLevel
+  readonly version: string
+  /** `name=count,…`; for drills only: the process kills itself there. */
+  readonly unsafeFailpoints?: string
+}
+
+export interface RunningServer {
+  /** Drains and closes; harmless to call twice. */
+  drain(): Promise<void>
+  /** The exit code: 0 after a drain, 1 if the node had to stop. */
+  readonly stopped: Promise<number>
+}
+
+/** How long clients get to leave on their own. */
+const DRAIN_MS = 5_000
+
+/**
+ * Runs one node on the real machine.
+ *
+ * @throws Error whose message says what an operator does next
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const logger = createLogger({ node: options.name, level: options.logLevel })
+  const failpoints =
+    options.unsafeFailpoints === undefined
+      ? NO_FAILPOINTS
+      : new KillFailpoints(options.unsafeFailpoints)
+  const ports: NodePorts = {
+    clock: new NodeClock(),
+    random: new NodeRandom(),
+    fileSystem: new NodeFileSystem(),
+    network: new NodeNetwork(),
+    clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
+    databases: new LevelDatabaseFactory(),
+  }
+  if (options.initialMembers.length === 1) warnAlone(logger)
+  const node = await ParleyNode.start(options, ports, logger, failpoints)
+  logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
+  return {
+    drain: () => node.drain(DRAIN_MS),
+    stopped: node.ended.then((error) => (error === null ? 0 : 1)),
+  }
+}
+
+function warnAlone(logger: Logger): void {
+  logger.warn('cluster.single', {
+    message:
+      'this cluster has one member: what it acknowledges is on one disk only, not replicated, and is lost with it',
+  })
+}
