@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
-import { assert, assertSafeInteger } from '#cluster'
+import { assertSafeInteger } from '#cluster'
 import { storeFormat } from './value-codec.ts'
 
 /** What a numbered batch is. Numbers are part of the store format. */
@@ -68,8 +68,6 @@ export function decodeBatchRecord(encoded: Uint8Array): BatchRecord | null {
 }
 
 function encodeFields(record: UnchainedRecord): Buffer {
-  assert(record.number >= 1, 'batch numbers start at 1')
-  assert(record.kept >= 1 && record.kept <= record.number, 'a batch keeps its own record')
   const bytes = Buffer.alloc(length)
   bytes[0] = storeFormat
   bytes[1] = record.kind

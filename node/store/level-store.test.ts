@@ -1,16 +1,21 @@
 import { LevelDatabaseFactory } from './level-database.ts'
 import { MemoryDatabaseFactory } from './memory-database.ts'
-import { openStore } from './store-directory.ts'
+import { openStoreDirectory } from './store-directory.ts'
 import { describeStore, type StoreFixture } from './store.contract.ts'
-import { temporaryFolder, testClock, testFileSystem } from './test-host.ts'
+import { NodeClock } from '../host/node-clock.ts'
+import { NodeFileSystem } from '../host/node-file-system.ts'
+import { temporaryFolder } from './temporary-folder.ts'
+
+const fileSystem = new NodeFileSystem()
+const clock = new NodeClock()
 
 describeStore('LevelStore on level', async () => {
   const folder = await temporaryFolder()
   const open = async (): Promise<StoreFixture> => {
-    const directory = await openStore({
-      fileSystem: testFileSystem,
-      clock: testClock,
-      databases: new LevelDatabaseFactory(testFileSystem),
+    const directory = await openStoreDirectory({
+      fileSystem,
+      clock,
+      databases: new LevelDatabaseFactory(fileSystem),
       directory: folder.path,
     })
     return {
@@ -33,9 +38,9 @@ describeStore('LevelStore on a database in memory', async () => {
   const folder = await temporaryFolder()
   const databases = new MemoryDatabaseFactory()
   const open = async (): Promise<StoreFixture> => {
-    const directory = await openStore({
-      fileSystem: testFileSystem,
-      clock: testClock,
+    const directory = await openStoreDirectory({
+      fileSystem,
+      clock,
       databases,
       directory: folder.path,
     })

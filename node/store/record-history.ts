@@ -74,17 +74,12 @@ export class RecordHistory {
       kind !== BatchKind.cut || this.#cut === null || position.index > this.#cut.index,
       'a cut must be past the newest one',
     )
-    return chainRecord(
-      {
-        number: this.nextNumber,
-        kind,
-        index: position.index,
-        term: position.term,
-        kept: kind === BatchKind.cut ? this.#lowestToKeep() : this.firstNumber,
-        bytes,
-      },
-      this.#records.at(-1)?.chain ?? chainStart,
-    )
+    const number = this.nextNumber
+    const kept = kind === BatchKind.cut ? this.#lowestToKeep() : this.firstNumber
+    assert(kept >= 1 && kept <= number, 'a batch keeps its own record')
+    const { index, term } = position
+    const previousChain = this.#records.at(-1)?.chain ?? chainStart
+    return chainRecord({ number, kind, index, term, kept, bytes }, previousChain)
   }
 
   /** The batch of this record is durable. */
@@ -129,6 +124,7 @@ function verifyChain(records: readonly BatchRecord[]): void {
     if (previous !== null && record.number !== previous.number + 1) {
       throw damaged(`batches ${previous.number + 1} to ${record.number - 1} are missing`)
     }
+    if (record.kept > record.number) throw damaged(`batch ${record.number} keeps no records`)
     // The chain before the first record is known only at the very beginning.
     if (previous !== null || record.number === 1) {
       const expected = chainRecord(record, previous?.chain ?? chainStart).chain

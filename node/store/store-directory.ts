@@ -12,7 +12,7 @@ import {
   type StoreInstall,
 } from './store.ts'
 
-export interface OpenStoreOptions extends StoreFolderOptions {
+export interface StoreDirectoryOptions extends StoreFolderOptions {
   /** Made if it is missing. Nothing else may be kept in it. */
   readonly directory: string
   readonly log?: Logger
@@ -23,21 +23,21 @@ export interface OpenStoreOptions extends StoreFolderOptions {
  * crash left of installs and discards. Damage is told by `damaged`; this rejects only for what says
  * nothing about the store: a lock held by another process, missing rights, a full disk.
  */
-export async function openStore(options: OpenStoreOptions): Promise<StoreDirectory> {
+export async function openStoreDirectory(options: StoreDirectoryOptions): Promise<StoreDirectory> {
   const opened = new OpenedDirectory(options)
   await opened.open()
   return opened
 }
 
 class OpenedDirectory implements StoreDirectory {
-  readonly #options: OpenStoreOptions
+  readonly #options: StoreDirectoryOptions
   readonly #pointer: StorePointer
   #folder: StoreFolder | null = null
   #store: LevelStore | null = null
   #damaged: StoreDamagedError | null = null
   #install: DirectoryInstall | null = null
 
-  constructor(options: OpenStoreOptions) {
+  constructor(options: StoreDirectoryOptions) {
     this.#options = options
     this.#pointer = new StorePointer(options.fileSystem, options.directory)
   }
