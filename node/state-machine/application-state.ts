@@ -1,0 +1,142 @@
+import { assert, type Random } from '#cluster'
+import { StoreDamagedError, type Store } from '../store/store.ts'
+import { ConversationCache } from './conversation-cache.ts'
+import { DedupeTable } from './dedupe-table.ts'
+import { DirtySet } from './dirty-set.ts'
+import { HotTail } from './hot-tail.ts'
+import { KeyHash } from './key-hash.ts'
+import { dedupeKey, numberInCut, STATE_KEY } from './keys.ts'
+import type { StateLimits } from './limits.ts'
+import type { Settings } from './settings.ts'
+import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-record.ts'
+import { StateHash } from './state-hash.ts'
+import { ReadGuard } from './read-guard.ts'
+import { UserMemberships } from './user.ts'
+import { Verdicts } from './verdicts.ts'
+
+/** Blocks read together at open. */
+const BLOCKS_PER_READ = 64
+
+export interface InitialState {
+  readonly settings: Settings
+  /** An encoded `Configuration`: the formation's. */
+  readonly configuration: Uint8Array
+  readonly random: Random
+}
+
+/** Everything that one store and the log after its newest cut make up; an install replaces it whole. */
+export class ApplicationState {
+  readonly store: Store
+  readonly limits: StateLimits
+  readonly settings: Settings
+  readonly dirty = new DirtySet()
+  readonly conversations: ConversationCache
+  readonly dedupe = new DedupeTable()
+  readonly hot: HotTail
+  readonly verdicts: Verdicts
+  readonly users = new UserMemberships()
+  readonly readers = new ReadGuard()
+  readonly hash: StateHash
+  readonly seedHigh: number
+  readonly seedLow: number
+
+  appliedIndex: number
+  appliedTerm: number
+  logTime: number
+  /** Results before this log time no longer count (rule A3). Never falls, whatever the settings. */
+  windowStart: number
+  /** Conversations there are, in memory or not. */
+  conversationCount: number
+  lastVerdict: number
+  purgedVerdict: number
+  configuration: Uint8Array
+  dedupeCuts: DedupeCut[]
+
+  private constructor(store: Store, limits: StateLimits, record: StateRecord) {
+    this.store = store
+    this.limits = limits
+    this.settings = record.settings
+    this.conversations = new ConversationCache(limits.conversations, this.dirty)
+    this.hot = new HotTail(limits.hotBytes)
+    this.verdicts = new Verdicts(limits.verdicts)
+    this.verdicts.written(record.lastVerdict)
+    this.hash = new StateHash(record.hash)
+    this.seedHigh = record.seedHigh
+    this.seedLow = record.seedLow
+    this.appliedIndex = record.index
+    this.appliedTerm = record.term
+    this.logTime = record.logTime
+    this.windowStart = record.windowStart
+    this.conversationCount = record.conversations
+    this.lastVerdict = record.lastVerdict
+    this.purgedVerdict = record.purgedVerdict
+    this.configuration = record.configuration
+    this.dedupeCuts = [...record.dedupeCuts]
+  }
+
+  /** Loads the newest cut. Throws `StoreDamagedError` if what must be there is not. */
+  static async load(
+    store: Store,
+    limits: StateLimits,
+    initial: InitialState,
+  ): Promise<ApplicationState> {
+    if (store.cut === null) return new ApplicationState(store, limits, firstRecord(initial))
+    const bytes = await store.get(STATE_KEY)
+    if (bytes === null) throw new StoreDamagedError('the state record is missing from the store')
+    const record = decodeStateRecord(bytes)
+    assert(
+      record.index === store.cut.index && record.term === store.cut.term,
+      `the state record is of index ${record.index}, the newest cut of ${store.cut.index}`,
+    )
+    const state = new ApplicationState(store, limits, record)
+    for (const cut of record.dedupeCuts) await state.#loadDedupe(cut)
+    return state
+  }
+
+  /** Prefix of the hash of every key in the conversation. */
+  conversationPrefix(hash: KeyHash, id: string): KeyHash {
+    return hash.start(this.seedHigh, this.seedLow).text('c').text(id)
+  }
+
+  /** Prefix of the hash of keys where the user stands in for the conversation (rule A1). */
+  userPrefix(hash: KeyHash): KeyHash {
+    return hash.start(this.seedHigh, this.seedLow).text('u')
+  }
+
+  /** An id that memory does not hold does not exist at all: every conversation is in memory. */
+  get allInMemory(): boolean {
+    return this.conversations.size === this.conversationCount
+  }
+
+  async #loadDedupe(cut: DedupeCut): Promise<void> {
+    for (let first = 0; first < cut.blocks; first += BLOCKS_PER_READ) {
+      const count = Math.min(BLOCKS_PER_READ, cut.blocks - first)
+      const keys = Array.from({ length: count }, (_, i) =>
+        dedupeKey(numberInCut(cut.index, first + i)),
+      )
+      for (const bytes of await this.store.getMany(keys)) {
+        if (bytes === null) throw new StoreDamagedError(`a dedupe block of cut ${cut.index} is missing`)
+        this.dedupe.load({ bytes, maxLogTime: cut.maxLogTime }, this.settings.windowMs)
+      }
+    }
+  }
+}
+
+function firstRecord(initial: InitialState): StateRecord {
+  const { settings, configuration, random } = initial
+  return {
+    index: 0,
+    term: 0,
+    logTime: 0,
+    windowStart: 0,
+    hash: [0, 0, 0],
+    conversations: 0,
+    lastVerdict: 0,
+    purgedVerdict: 0,
+    seedHigh: random.uint32(),
+    seedLow: random.uint32(),
+    settings,
+    configuration,
+    dedupeCuts: [],
+  }
+}

@@ -1,0 +1,231 @@
+import { assert } from '#cluster'
+import type { Cut, CutPosition, Put } from '../store/store.ts'
+import type { ApplicationState } from './application-state.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { encodeConversation } from './conversation-codec.ts'
+import type { Conversation } from './conversation-state.ts'
+import { EXTENT_FIELDS, extentAt, extentCount, withExtent, writeExtents } from './extents.ts'
+import {
+  chunkKey,
+  conversationKey,
+  dedupeKey,
+  extentPageKey,
+  membersKey,
+  numberInCut,
+  STATE_KEY,
+  userKey,
+  verdictKey,
+} from './keys.ts'
+import { encodeStateRecord } from './state-record.ts'
+import { StoredEvent } from './stored-event.ts'
+import { encodeVerdict, type Verdict } from './verdict.ts'
+
+const DEDUPE_BLOCK_BYTES = 16_380
+/** A head lists up to twice this many extents before the older half becomes a page. */
+const EXTENTS_PER_PAGE = 8
+/** Larger member lists get a record of their own, written only when they change. */
+const MEMBERS_IN_HEAD_BYTES = 256
+const NOTHING = new Uint8Array(0)
+
+/** What a generation held at the moment it was frozen. */
+interface Frozen extends CutPosition {
+  readonly generation: number
+  readonly conversations: readonly Conversation[]
+  readonly users: ReadonlyMap<string, ReadonlySet<string>>
+  readonly verdicts: readonly Verdict[]
+  readonly dedupe: Uint8Array
+  readonly purged: readonly Uint8Array[]
+  readonly state: Uint8Array
+  /** Number that the hot tail would have given the next event. */
+  readonly nextEvent: number
+  readonly lastVerdict: number
+}
+
+/**
+ * Writes cuts (rule K3): freezing takes O(1) of the conversations, everything else is encoded while
+ * the store pulls it, in its slices, as it was at the freeze. Keys and bytes depend only on the state
+ * at the last cut and the log up to this one.
+ */
+export class Checkpointer {
+  readonly #state: ApplicationState
+  readonly #chunk = new ByteWriter(64 * 1024)
+  #running = false
+
+  constructor(state: ApplicationState) {
+    this.#state = state
+  }
+
+  get running(): boolean {
+    return this.#running
+  }
+
+  /** Writes a cut of the state as it is now. Rejects with the store's error, which is final. */
+  async run(): Promise<void> {
+    assert(!this.#running, 'two checkpoints at one time')
+    this.#running = true
+    const state = this.#state
+    const frozen = this.#freeze()
+    let aheadIsOut = false
+    const ahead = this.#ahead(frozen, () => (aheadIsOut = true))
+    const objects = this.#objects(frozen, () => aheadIsOut)
+    const cut: Cut = { index: frozen.index, term: frozen.term, ahead, objects }
+    await state.store.checkpoint(cut)
+    state.hot.written(frozen.nextEvent)
+    state.verdicts.written(frozen.lastVerdict)
+    state.users.completed()
+    state.dirty.completed()
+    this.#running = false
+  }
+
+  #freeze(): Frozen {
+    const state = this.#state
+    const { appliedIndex: index, appliedTerm: term, windowStart, lastVerdict } = state
+    const fresh = state.dedupe.takeFresh()
+    const dedupe = fresh?.bytes ?? NOTHING
+    const purged: Uint8Array[] = []
+    while (state.dedupeCuts.length > 0 && state.dedupeCuts[0]!.maxLogTime < windowStart) {
+      const old = state.dedupeCuts.shift()!
+      for (let i = 0; i < old.blocks; i += 1) purged.push(dedupeKey(numberInCut(old.index, i)))
+      while (state.purgedVerdict < old.lastVerdict) {
+        state.purgedVerdict += 1
+        purged.push(verdictKey(state.purgedVerdict))
+      }
+    }
+    state.dedupe.drop(windowStart)
+    if (fresh !== null) {
+      const blocks = Math.ceil(dedupe.length / DEDUPE_BLOCK_BYTES)
+      state.dedupeCuts.push({ index, blocks, maxLogTime: fresh.maxLogTime, lastVerdict })
+    }
+    return {
+      index,
+      term,
+      ...state.dirty.freeze(),
+      users: state.users.freeze(),
+      verdicts: state.verdicts.takeFresh(),
+      dedupe,
+      purged,
+      state: encodeStateRecord({
+        index,
+        term,
+        logTime: state.logTime,
+        windowStart,
+        hash: state.hash.parts,
+        conversations: state.conversationCount,
+        lastVerdict,
+        purgedVerdict: state.purgedVerdict,
+        seedHigh: state.seedHigh,
+        seedLow: state.seedLow,
+        settings: state.settings,
+        configuration: state.configuration,
+        dedupeCuts: state.dedupeCuts,
+      }),
+      nextEvent: state.hot.next,
+      lastVerdict,
+    }
+  }
+
+  /** Immutable values: event chunks, dedupe blocks, verdicts. */
+  *#ahead(frozen: Frozen, done: () => void): Generator<Put> {
+    const { index, dedupe } = frozen
+    for (let i = 0; i * DEDUPE_BLOCK_BYTES < dedupe.length; i += 1) {
+      const start = i * DEDUPE_BLOCK_BYTES
+      const value = dedupe.subarray(start, start + DEDUPE_BLOCK_BYTES)
+      yield { key: dedupeKey(numberInCut(index, i)), value }
+    }
+    for (const verdict of frozen.verdicts) {
+      yield { key: verdictKey(verdict.number), value: encodeVerdict(verdict) }
+    }
+    yield* this.#chunks(frozen)
+    done()
+  }
+
+  /** Runs of events, conversation by conversation, packed into chunks. */
+  *#chunks(frozen: Frozen): Generator<Put> {
+    const { chunkBytes } = this.#state.limits
+    const chunk = this.#chunk
+    chunk.clear()
+    let count = 0
+    for (const conversation of frozen.conversations) {
+      // What was paged in a cut now complete need not stand in the head as well.
+      const paged = conversation.pagedExtents * EXTENT_FIELDS
+      if (paged > 0) conversation.extents = conversation.extents.slice(paged)
+      conversation.pagedExtents = 0
+      const head = (conversation.frozen ?? conversation).head
+      let seq = conversation.writtenHead + 1
+      while (seq <= head) {
+        const number = numberInCut(frozen.index, count)
+        const offset = chunk.length
+        const firstSeq = seq
+        for (; seq <= head && (chunk.length < chunkBytes || chunk.length === 0); seq += 1) {
+          this.#writeEvent(conversation.hotNumber(seq))
+        }
+        const extent = { firstSeq, count: seq - firstSeq, chunk: number, offset }
+        const length = chunk.length - offset
+        conversation.extents = withExtent(conversation.extents, { ...extent, length })
+        conversation.writtenHead = seq - 1
+        if (chunk.length >= chunkBytes) {
+          yield { key: chunkKey(number), value: chunk.toBytes() }
+          chunk.clear()
+          count += 1
+        }
+      }
+    }
+    if (chunk.length === 0) return
+    yield { key: chunkKey(numberInCut(frozen.index, count)), value: chunk.toBytes() }
+  }
+
+  #writeEvent(hotNumber: number): void {
+    assert(hotNumber >= 0, 'an event left memory before it was written')
+    this.#state.hot.visit(hotNumber, (event) => StoredEvent.write(this.#chunk, event))
+  }
+
+  /** Mutable objects: heads, members, pages of extents, memberships, the state as a whole. */
+  *#objects(frozen: Frozen, aheadIsOut: () => boolean): Generator<Put> {
+    assert(aheadIsOut(), 'a cut is written before the values that it points at')
+    for (const conversation of frozen.conversations) {
+      yield* this.#encode(conversation, frozen.generation)
+    }
+    for (const [user, joined] of frozen.users) {
+      for (const conversation of joined) {
+        yield { key: userKey(user, conversation), value: NOTHING }
+      }
+    }
+    for (const key of frozen.purged) yield { key, value: null }
+    yield { key: STATE_KEY, value: frozen.state }
+  }
+
+  /** All of one conversation at once: it may change again as soon as this returns. */
+  #encode(conversation: Conversation, generation: number): Put[] {
+    const puts: Put[] = []
+    const { id } = conversation
+    if (extentCount(conversation.extents) >= 2 * EXTENTS_PER_PAGE) {
+      const page = conversation.extents.slice(0, EXTENTS_PER_PAGE * EXTENT_FIELDS)
+      const writer = new ByteWriter()
+      writeExtents(writer, page)
+      puts.push({ key: extentPageKey(id, extentAt(page, 0).firstSeq), value: writer.toBytes() })
+      conversation.pagedExtents = EXTENTS_PER_PAGE
+    }
+    const members = this.#members(conversation, generation)
+    if (members !== null && !conversation.membersApart) {
+      conversation.membersApart = members.length > MEMBERS_IN_HEAD_BYTES
+    }
+    if (members !== null && conversation.membersApart) {
+      puts.push({ key: membersKey(id), value: members })
+    }
+    const inHead = conversation.membersApart ? null : members
+    const value = encodeConversation(conversation, conversation.frozen ?? conversation, inHead)
+    puts.push({ key: conversationKey(id), value })
+    conversation.frozen = null
+    conversation.frozenMembers = null
+    conversation.encodedGeneration = generation
+    return puts
+  }
+
+  /** The members as of the freeze; `null` if their own record holds them already. */
+  #members(conversation: Conversation, generation: number): Uint8Array | null {
+    const { frozenMembers, membersApart, members } = conversation
+    const changed = frozenMembers?.changed ?? conversation.membersGeneration === generation
+    if (membersApart && !changed) return null
+    return frozenMembers?.bytes ?? members.encode()
+  }
+}

@@ -1,0 +1,47 @@
+import type { StoredEvent } from './stored-event.ts'
+import type { Verdict } from './verdict.ts'
+
+/**
+ * What prefetch read from the store for one entry, so that apply need not wait (rule K4). Emptied
+ * once the entry is applied.
+ */
+export class ColdObjects {
+  readonly #events = new Map<string, StoredEvent>()
+  readonly #verdicts = new Map<number, Verdict>()
+  /** Ids that the store was asked for and does not hold. */
+  readonly #absent = new Set<string>()
+
+  clear(): void {
+    if (this.#events.size > 0) this.#events.clear()
+    if (this.#verdicts.size > 0) this.#verdicts.clear()
+    if (this.#absent.size > 0) this.#absent.clear()
+  }
+
+  event(conversation: string, seq: number): StoredEvent | undefined {
+    return this.#events.get(eventName(conversation, seq))
+  }
+
+  addEvent(conversation: string, event: StoredEvent): void {
+    this.#events.set(eventName(conversation, event.seq), event)
+  }
+
+  verdict(number: number): Verdict | undefined {
+    return this.#verdicts.get(number)
+  }
+
+  addVerdict(verdict: Verdict): void {
+    this.#verdicts.set(verdict.number, verdict)
+  }
+
+  isAbsent(conversation: string): boolean {
+    return this.#absent.has(conversation)
+  }
+
+  addAbsent(conversation: string): void {
+    this.#absent.add(conversation)
+  }
+}
+
+function eventName(conversation: string, seq: number): string {
+  return `${seq}:${conversation}`
+}

@@ -1,0 +1,137 @@
+import { assert, unreachable } from '#cluster'
+import { ByteWriter } from './byte-writer.ts'
+import { CommandKind, type Command, type ConversationOperation } from './commands.ts'
+import {
+  COMMAND_VERSION,
+  CommandFlag,
+  CommandView,
+  OPERATION_NUMBERS,
+  REFUSE_NUMBERS,
+  ROLE_NUMBERS,
+} from './command-view.ts'
+
+const writer = new ByteWriter(4096)
+
+/** One command as it stands in a batch; the layout is `command-view.ts`'s. */
+export function encodeCommand(command: Command): Uint8Array {
+  writer.clear()
+  const conv = command.conv
+  const message = command.kind === CommandKind.message ? command : null
+  const to = message?.to ?? null
+  const replyTo = message?.replyTo ?? null
+  let flags = 0
+  if (command.prev !== null) flags |= CommandFlag.prev
+  if (command.since !== null) flags |= CommandFlag.since
+  if (conv !== null) flags |= CommandFlag.conv
+  if (to !== null) flags |= CommandFlag.to
+  if (replyTo !== null) flags |= CommandFlag.replyTo
+  if (message?.large === true) flags |= CommandFlag.large
+  assert(message === null || (conv === null) !== (to === null), 'a message has one of conv and to')
+
+  writer.u8(command.kind).u8(COMMAND_VERSION).u32(command.origin).u32(command.request).u8(flags)
+  wideText(command.user)
+  shortText(command.device)
+  shortText(command.msgId)
+  if (command.prev !== null) shortText(command.prev)
+  if (command.since !== null) writer.u48(command.since)
+  if (conv !== null) wideText(conv)
+  if (to !== null) wideText(to)
+  if (replyTo !== null) writer.u48(replyTo)
+  switch (command.kind) {
+    case CommandKind.message:
+      writer.raw(command.body)
+      break
+    case CommandKind.conversation:
+      writeOperation(command.operation)
+      break
+    case CommandKind.refuse:
+      writer.u8(REFUSE_NUMBERS[command.code])
+      break
+    default:
+      unreachable(command)
+  }
+  return writer.toBytes()
+}
+
+/** The mirror of `encodeCommand`; bodies are views into `bytes`. Throws on what it does not know. */
+export function decodeCommand(bytes: Uint8Array): Command {
+  return toCommand(new CommandView(asBuffer(bytes), 0, bytes.length))
+}
+
+export function toCommand(view: CommandView): Command {
+  const { kind, origin, request, user, device, msgId, prev, since } = view
+  const base = { origin, request, user, device, msgId, prev, since }
+  switch (kind) {
+    case CommandKind.message: {
+      const { conv, to, replyTo, large } = view
+      return { kind, ...base, conv, to, replyTo, large, body: view.payload() }
+    }
+    case CommandKind.conversation:
+      return { kind, ...base, conv: view.conv!, operation: view.operation() }
+    case CommandKind.refuse:
+      return { kind, ...base, conv: view.conv!, code: view.refuseCode() }
+    default:
+      return unreachable(kind)
+  }
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function writeOperation(operation: ConversationOperation): void {
+  writer.u8(OPERATION_NUMBERS[operation.op])
+  switch (operation.op) {
+    case 'create':
+      writer.varint(operation.members.length)
+      for (const member of operation.members) writer.string(member)
+      optionalText(operation.name)
+      optionalBytes(operation.meta)
+      break
+    case 'direct':
+      writer.string(operation.with)
+      break
+    case 'add':
+    case 'role':
+      writer.string(operation.member).u8(ROLE_NUMBERS[operation.role])
+      break
+    case 'remove':
+      writer.string(operation.member)
+      break
+    case 'leave':
+      break
+    case 'set': {
+      const { name, meta } = operation
+      writer.u8((name === undefined ? 0 : 1) | (meta === undefined ? 0 : 2))
+      if (name !== undefined) optionalText(name)
+      if (meta !== undefined) optionalBytes(meta)
+      break
+    }
+    default:
+      unreachable(operation)
+  }
+}
+
+function optionalText(text: string | null): void {
+  writer.u8(text === null ? 0 : 1)
+  if (text !== null) writer.string(text)
+}
+
+function optionalBytes(bytes: Uint8Array | null): void {
+  writer.u8(bytes === null ? 0 : 1)
+  if (bytes !== null) writer.bytes(bytes)
+}
+
+function shortText(text: string): void {
+  const length = Buffer.byteLength(text)
+  assert(length <= 0xff, `a text of ${length} bytes where at most 255 fit`)
+  writer.u8(length).text(text, length)
+}
+
+function wideText(text: string): void {
+  const length = Buffer.byteLength(text)
+  assert(length <= 0xffff, `a text of ${length} bytes where at most 65,535 fit`)
+  writer.u16(length).text(text, length)
+}

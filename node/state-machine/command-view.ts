@@ -1,0 +1,229 @@
+import { assert } from '#cluster'
+import { ByteReader } from './byte-reader.ts'
+import { utf8 } from './utf8.ts'
+import { CommandKind, type ConversationOperation, type RefuseCommand } from './commands.ts'
+
+export const COMMAND_VERSION = 1
+
+/**
+ * The layout of one command, version 1 of every kind. Part of the log and of the store, where events
+ * are kept as the commands that made them: it can be added to under a new version, never changed.
+ *
+ *     u8 kind   u8 version   u32 origin   u32 request   u8 flags
+ *     u16 length, user   u8 length, device   u8 length, msgId
+ *     [u8 length, prev]   [u48 since]                        if flagged
+ *     [u16 length, conv]  [u16 length, to]   [u48 replyTo]   if flagged
+ *     message: the body, to the end
+ *     conversation: u8 operation, its fields (see `readOperation`)
+ *     refuse: u8 code
+ */
+export const CommandFlag = {
+  prev: 1,
+  since: 2,
+  conv: 4,
+  to: 8,
+  replyTo: 16,
+  large: 32,
+} as const
+const KNOWN_FLAGS = 63
+
+/** Numbers are part of the log format. */
+export const OPERATION_NUMBERS = {
+  create: 1,
+  direct: 2,
+  add: 3,
+  remove: 4,
+  role: 5,
+  leave: 6,
+  set: 7,
+} as const satisfies Record<ConversationOperation['op'], number>
+
+export const ROLE_NUMBERS = { owner: 1, admin: 2, member: 3 } as const
+
+export const REFUSE_NUMBERS = {
+  CANCELLED: 1,
+  REJECTED_SPAM: 2,
+  USER_BLOCKED: 3,
+  FORBIDDEN: 4,
+} as const satisfies Record<RefuseCommand['code'], number>
+
+/**
+ * One command, decoded where it lies: what apply needs of every command is read at once, the rest
+ * on demand. Throws if kind, version or shape is unknown, so that the replica stops (rule A9).
+ */
+export class CommandView {
+  readonly data: Buffer
+  readonly start: number
+  readonly end: number
+  readonly kind: CommandKind
+  readonly origin: number
+  readonly request: number
+  readonly large: boolean
+  readonly user: string
+  readonly msgId: string
+  readonly prev: string | null
+  readonly since: number | null
+  readonly conv: string | null
+  readonly to: string | null
+  readonly replyTo: number | null
+  /** Where the body, the operation or the code begins: what the digest of rule A2 covers. */
+  readonly payloadStart: number
+  readonly #deviceStart: number
+
+  constructor(data: Buffer, start: number, end: number) {
+    assert(end - start >= 15 && end <= data.length, 'a command is shorter than its head')
+    const kind = data[start]!
+    const version = data[start + 1]!
+    assert(
+      kind >= CommandKind.message && kind <= CommandKind.refuse && version === COMMAND_VERSION,
+      `command of unknown kind ${kind} version ${version}: this node is too old for the log`,
+    )
+    const flags = data[start + 10]!
+    assert(flags <= KNOWN_FLAGS, `command with unknown flags ${flags}`)
+    this.data = data
+    this.start = start
+    this.end = end
+    this.kind = kind as CommandKind
+    this.origin = u32(data, start + 2)
+    this.request = u32(data, start + 6)
+    this.large = (flags & CommandFlag.large) !== 0
+
+    let at = start + 11
+    let length = data[at]! | (data[at + 1]! << 8)
+    at += 2
+    this.user = text(data, at, length, end)
+    at += length
+    this.#deviceStart = at
+    at += 1 + data[at]!
+    assert(at < end, 'a command ends inside its device')
+    length = data[at]!
+    at += 1
+    this.msgId = text(data, at, length, end)
+    at += length
+    let prev: string | null = null
+    let since: number | null = null
+    let conv: string | null = null
+    let to: string | null = null
+    let replyTo: number | null = null
+    if ((flags & CommandFlag.prev) !== 0) {
+      length = data[at]!
+      prev = text(data, at + 1, length, end)
+      at += 1 + length
+    }
+    if ((flags & CommandFlag.since) !== 0) {
+      since = u48(data, at)
+      at += 6
+    }
+    if ((flags & CommandFlag.conv) !== 0) {
+      length = data[at]! | (data[at + 1]! << 8)
+      conv = text(data, at + 2, length, end)
+      at += 2 + length
+    }
+    if ((flags & CommandFlag.to) !== 0) {
+      length = data[at]! | (data[at + 1]! << 8)
+      to = text(data, at + 2, length, end)
+      at += 2 + length
+    }
+    if ((flags & CommandFlag.replyTo) !== 0) {
+      replyTo = u48(data, at)
+      at += 6
+    }
+    assert(at <= end, 'a command ends inside its head')
+    this.prev = prev
+    this.since = since
+    this.conv = conv
+    this.to = to
+    this.replyTo = replyTo
+    this.payloadStart = at
+    if (this.kind === CommandKind.message) {
+      assert((conv === null) !== (to === null), 'a message names a conversation or a user')
+    } else {
+      assert(conv !== null && to === null && replyTo === null, 'a command has fields of a message')
+    }
+  }
+
+  get device(): string {
+    const length = this.data[this.#deviceStart]!
+    return utf8(this.data, this.#deviceStart + 1, this.#deviceStart + 1 + length)
+  }
+
+  /** Of a message the body, of others the encoded operation or code. */
+  payload(): Uint8Array {
+    return this.data.subarray(this.payloadStart, this.end)
+  }
+
+  operation(): ConversationOperation {
+    assert(this.kind === CommandKind.conversation, 'the command holds no operation')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end)
+    const operation = readOperation(reader)
+    reader.end('an operation')
+    return operation
+  }
+
+  refuseCode(): RefuseCommand['code'] {
+    assert(this.kind === CommandKind.refuse && this.end - this.payloadStart === 1, 'no refusal')
+    return nameOf(REFUSE_NUMBERS, this.data[this.payloadStart]!, 'refusal code')
+  }
+}
+
+function readOperation(reader: ByteReader): ConversationOperation {
+  const op = nameOf(OPERATION_NUMBERS, reader.u8(), 'operation')
+  switch (op) {
+    case 'create': {
+      const members: string[] = []
+      for (let left = reader.varint(); left > 0; left -= 1) members.push(reader.string())
+      return { op, members, name: optional(reader, readText), meta: optional(reader, readBytes) }
+    }
+    case 'direct':
+      return { op, with: reader.string() }
+    case 'add': {
+      const member = reader.string()
+      const role = nameOf(ROLE_NUMBERS, reader.u8(), 'role')
+      assert(role !== 'owner', 'nobody is added as an owner')
+      return { op, member, role }
+    }
+    case 'remove':
+      return { op, member: reader.string() }
+    case 'role':
+      return { op, member: reader.string(), role: nameOf(ROLE_NUMBERS, reader.u8(), 'role') }
+    case 'leave':
+      return { op }
+    case 'set': {
+      const present = reader.u8()
+      assert(present <= 3, `set with unknown fields ${present}`)
+      return {
+        op,
+        ...((present & 1) !== 0 && { name: optional(reader, readText) }),
+        ...((present & 2) !== 0 && { meta: optional(reader, readBytes) }),
+      }
+    }
+  }
+}
+
+const readText = (reader: ByteReader): string => reader.string()
+const readBytes = (reader: ByteReader): Uint8Array => reader.bytes()
+
+function optional<T>(reader: ByteReader, read: (reader: ByteReader) => T): T | null {
+  const present = reader.u8()
+  assert(present <= 1, `optional field marked ${present}`)
+  return present === 1 ? read(reader) : null
+}
+
+function nameOf<T extends string>(numbers: Record<T, number>, wanted: number, what: string): T {
+  for (const name in numbers) if (numbers[name] === wanted) return name
+  assert(false, `unknown ${what} ${wanted}: this node is too old for the log`)
+}
+
+function text(data: Buffer, start: number, length: number, end: number): string {
+  assert(start + length <= end, 'a command ends inside a text')
+  return utf8(data, start, start + length)
+}
+
+function u32(data: Buffer, at: number): number {
+  return (data[at]! | (data[at + 1]! << 8) | (data[at + 2]! << 16) | (data[at + 3]! << 24)) >>> 0
+}
+
+function u48(data: Buffer, at: number): number {
+  assert(at + 6 <= data.length, 'a command ends inside an integer')
+  return u32(data, at) + (data[at + 4]! | (data[at + 5]! << 8)) * 0x1_0000_0000
+}

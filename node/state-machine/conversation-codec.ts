@@ -1,0 +1,79 @@
+import { assert } from '#cluster'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { Conversation, type FrozenHead } from './conversation-state.ts'
+import { readExtents, writeExtents } from './extents.ts'
+import type { KeyHash } from './key-hash.ts'
+import { Members } from './members.ts'
+
+const FORMAT = 1
+
+/** A conversation's record under its `c` key. `members` is `null` if they stand under `m`. */
+export function encodeConversation(
+  conversation: Conversation,
+  head: FrozenHead,
+  members: Uint8Array | null,
+): Uint8Array {
+  const { id, kind, createdAt, extents, pagedExtents } = conversation
+  const flags =
+    (kind === 'group' ? 1 : 0) |
+    (head.name === null ? 0 : 2) |
+    (head.meta === null ? 0 : 4) |
+    (members === null ? 0 : 8)
+  writer.clear()
+  writer.u8(FORMAT).u8(flags).string(id).varint(createdAt)
+  writer.varint(head.head).varint(head.ord).varint(head.lastAt).varint(head.lastLogTime)
+  if (head.name !== null) writer.string(head.name)
+  if (head.meta !== null) writer.bytes(head.meta)
+  if (members !== null) writer.bytes(members)
+  writer.varint(pagedExtents)
+  writeExtents(writer, extents)
+  return writer.toBytes()
+}
+
+/** `members` are those of the `m` record, if there is one (`hasMembersApart`). */
+export function decodeConversation(
+  bytes: Uint8Array,
+  prefix: (hash: KeyHash, id: string) => KeyHash,
+  hash: KeyHash,
+  members: Members | null,
+): Conversation {
+  const reader = new ByteReader(bytes)
+  const format = reader.u8()
+  assert(format === FORMAT, `conversation record of unknown format ${format}`)
+  const flags = reader.u8()
+  const id = reader.string()
+  const { high, low } = prefix(hash, id)
+  const conversation = new Conversation({
+    id,
+    kind: (flags & 1) !== 0 ? 'group' : 'direct',
+    createdAt: reader.varint(),
+    hashHigh: high,
+    hashLow: low,
+  })
+  conversation.head = reader.varint()
+  conversation.ord = reader.varint()
+  conversation.lastAt = reader.varint()
+  conversation.lastLogTime = reader.varint()
+  if ((flags & 2) !== 0) conversation.name = reader.string()
+  if ((flags & 4) !== 0) conversation.meta = reader.bytes().slice()
+  if ((flags & 8) !== 0) conversation.members = Members.decode(reader.bytes())
+  else {
+    assert(members !== null, `the members of ${id} are missing`)
+    conversation.members = members
+    conversation.membersApart = true
+  }
+  conversation.pagedExtents = reader.varint()
+  conversation.extents = readExtents(reader)
+  reader.end('a conversation record')
+  conversation.coldHead = conversation.head
+  conversation.writtenHead = conversation.head
+  return conversation
+}
+
+/** Whether `bytes` says that the members have a record of their own. */
+export function hasMembersApart(bytes: Uint8Array): boolean {
+  return (bytes[1]! & 8) === 0
+}
+
+const writer = new ByteWriter(1024)

@@ -1,0 +1,66 @@
+import type { ApplicationState } from './application-state.ts'
+import { loadConversations } from './conversation-loader.ts'
+import type { Conversation } from './conversation-state.ts'
+import { conversationOfUserKey, userRange } from './keys.ts'
+import { isPresent, type Member } from './members.ts'
+import type { ConversationView } from './types.ts'
+
+/** Heads loaded together. */
+const LOADED_TOGETHER = 256
+
+interface Listed {
+  readonly view: ConversationView
+  readonly changedAt: number
+}
+
+/**
+ * The conversations that the user is or was a member of, newest change first, at most `limit`. Looks
+ * at all of them, a part at a time, as no order by change is kept for each member.
+ */
+export async function listConversations(
+  state: ApplicationState,
+  user: string,
+  limit: number,
+): Promise<ConversationView[]> {
+  // Memory first: what a cut writes meanwhile is then seen once or twice, never missed.
+  const ids = new Set(state.users.unwritten(user))
+  const { from, to } = userRange(user)
+  for await (const { key } of state.store.range(from, to)) ids.add(conversationOfUserKey(user, key))
+  let newest: Listed[] = []
+  const all = [...ids]
+  for (let first = 0; first < all.length; first += LOADED_TOGETHER) {
+    const part = all.slice(first, first + LOADED_TOGETHER)
+    for (const conversation of await conversationsOf(state, part)) {
+      const member = conversation.members.find(user)
+      if (member === undefined) continue
+      const changedAt = isPresent(member) ? conversation.lastLogTime : member.left!.logTime
+      newest.push({ view: conversationViewFor(conversation, member), changedAt })
+    }
+    newest.sort((a, b) => b.changedAt - a.changedAt || (a.view.id < b.view.id ? -1 : 1))
+    newest = newest.slice(0, limit)
+  }
+  return newest.map(({ view }) => view)
+}
+
+/** What the member may see: of a conversation that he left, how it was then, and no members. */
+export function conversationViewFor(conversation: Conversation, member: Member): ConversationView {
+  const view = conversation.view()
+  if (isPresent(member)) return view
+  const { ord, name } = member.left!
+  return { ...view, name, ord, meta: null, members: [], head: member.visible.at(-1)! }
+}
+
+async function conversationsOf(
+  state: ApplicationState,
+  ids: readonly string[],
+): Promise<Conversation[]> {
+  const cold = ids.filter((id) => state.conversations.get(id) === undefined)
+  const loaded = cold.length === 0 ? [] : await loadConversations(state, cold)
+  const byId = new Map(cold.map((id, i) => [id, loaded[i] ?? null]))
+  const found: Conversation[] = []
+  for (const id of ids) {
+    const conversation = state.conversations.get(id) ?? byId.get(id) ?? null
+    if (conversation !== null) found.push(conversation)
+  }
+  return found
+}

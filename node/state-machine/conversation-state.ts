@@ -1,0 +1,123 @@
+import { assert } from '#cluster'
+import { Members, isPresent } from './members.ts'
+import type { AppliedConversation, ConversationView, MemberView } from './types.ts'
+
+const NO_EXTENTS: number[] = []
+
+/** Head fields as they were when the generation being written was frozen (rule K3). */
+export interface FrozenHead {
+  readonly head: number
+  readonly ord: number
+  readonly lastAt: number
+  readonly lastLogTime: number
+  readonly name: string | null
+  readonly meta: Uint8Array | null
+}
+
+/**
+ * One conversation in memory. Only apply changes what the log decides; only the checkpointer changes
+ * what says where it is stored; events themselves stand in the hot tail.
+ */
+export class Conversation implements AppliedConversation, FrozenHead {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  readonly createdAt: number
+  members: Members
+  /** The newest seq, 0 before the first event. */
+  head = 0
+  /** Messages among the events up to `head`. */
+  ord = 0
+  /** Display time of the newest event: the next one is never before it (rule A8). */
+  lastAt = 0
+  lastLogTime = 0
+  name: string | null = null
+  meta: Uint8Array | null = null
+
+  /** Prefix of every key hash of this conversation. */
+  readonly hashHigh: number
+  readonly hashLow: number
+
+  /** Numbers in the hot tail of the events after `coldHead`, from `tailStart` on. */
+  #tail: number[] = []
+  #tailStart = 0
+  /** Events up to this seq are in the store only. */
+  coldHead = 0
+
+  /** Events up to this seq are in chunks already written or being written. */
+  writtenHead = 0
+  /** Newest extents, five numbers each (`extents.ts`); older ones fill pages in the store. */
+  extents: number[] = NO_EXTENTS
+  /** How many of the oldest `extents` stand in a page of the newest cut too. */
+  pagedExtents = 0
+  /** Generation in which it last changed; 0: as in the store. */
+  dirtyGeneration = 0
+  /** Generation that it was last encoded for. */
+  encodedGeneration = 0
+  /** Generation in which the members last changed. */
+  membersGeneration = 0
+  /** The members have a record of their own, as they are too many for the head. */
+  membersApart = false
+  frozen: FrozenHead | null = null
+  frozenMembers: { readonly bytes: Uint8Array; readonly changed: boolean } | null = null
+  /** Looked at since the evicting hand last passed. */
+  used = true
+
+  constructor(options: {
+    id: string
+    kind: 'direct' | 'group'
+    createdAt: number
+    hashHigh: number
+    hashLow: number
+    members?: Members
+  }) {
+    this.id = options.id
+    this.kind = options.kind
+    this.createdAt = options.createdAt
+    this.hashHigh = options.hashHigh
+    this.hashLow = options.hashLow
+    this.members = options.members ?? new Members()
+  }
+
+  forEachMember(visit: (user: string) => void): void {
+    for (const member of this.members.list) if (isPresent(member)) visit(member.user)
+  }
+
+  /** The next event's number in the hot tail. */
+  pushHot(eventNumber: number): void {
+    this.#tail.push(eventNumber)
+    assert(
+      this.coldHead + this.#tail.length - this.#tailStart === this.head,
+      `the hot tail of ${this.id} has a hole`,
+    )
+  }
+
+  /** Hot-tail number of the event, -1 if it is in the store only. */
+  hotNumber(seq: number): number {
+    return seq > this.coldHead && seq <= this.head
+      ? this.#tail[this.#tailStart + seq - this.coldHead - 1]!
+      : -1
+  }
+
+  /** The oldest hot event left memory. */
+  popHot(seq: number): void {
+    assert(seq === this.coldHead + 1 && seq <= this.writtenHead, 'an unwritten event is evicted')
+    this.coldHead = seq
+    this.#tailStart += 1
+    if (this.#tailStart === this.#tail.length) {
+      this.#tail = []
+      this.#tailStart = 0
+    } else if (this.#tailStart >= 64 && this.#tailStart * 2 >= this.#tail.length) {
+      this.#tail = this.#tail.slice(this.#tailStart)
+      this.#tailStart = 0
+    }
+  }
+
+  view(): ConversationView {
+    const { id, kind, name, meta, head, ord, createdAt } = this
+    const members: MemberView[] = []
+    for (const member of this.members.list) {
+      if (isPresent(member)) members.push({ user: member.user, role: member.role })
+    }
+    return { id, kind, name, meta, members, head, ord, createdAt }
+  }
+}

@@ -1,0 +1,92 @@
+import { assert } from '#cluster'
+import type { Conversation } from './conversation-state.ts'
+
+/**
+ * What changed since the last cut, in generations: `freeze` ends one in O(1), and its conversations
+ * are encoded as they were then, either before their next change or when the checkpointer comes to
+ * them (rule K3).
+ */
+export class DirtySet {
+  #generation = 1
+  #list: Conversation[] = []
+  #bytes = 0
+  /** 0 while no cut is being written. */
+  #frozen = 0
+  #frozenBytes = 0
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Bytes of commands that no completed cut covers. */
+  get bytes(): number {
+    return this.#bytes + this.#frozenBytes
+  }
+
+  /** Bytes of commands since the last freeze. */
+  get freshBytes(): number {
+    return this.#bytes
+  }
+
+  get size(): number {
+    return this.#list.length
+  }
+
+  addBytes(count: number): void {
+    this.#bytes += count
+  }
+
+  /** Call before any change of the conversation's head. */
+  touch(conversation: Conversation): void {
+    if (conversation.dirtyGeneration === this.#generation) return
+    if (this.#awaitsEncoding(conversation)) {
+      const { head, ord, lastAt, lastLogTime, name, meta } = conversation
+      conversation.frozen = { head, ord, lastAt, lastLogTime, name, meta }
+    }
+    conversation.dirtyGeneration = this.#generation
+    this.#list.push(conversation)
+  }
+
+  /** Call before any change of the conversation's members. */
+  touchMembers(conversation: Conversation): void {
+    this.touch(conversation)
+    if (conversation.frozen !== null && conversation.frozenMembers === null) {
+      conversation.frozenMembers = {
+        bytes: conversation.members.encode(),
+        changed: conversation.membersGeneration === this.#frozen,
+      }
+    }
+    conversation.membersGeneration = this.#generation
+  }
+
+  /** In a completed cut as it is, so that memory may let it go. */
+  isClean(conversation: Conversation): boolean {
+    const oldest = this.#frozen === 0 ? this.#generation : this.#frozen
+    return conversation.dirtyGeneration < oldest
+  }
+
+  freeze(): { generation: number; conversations: readonly Conversation[] } {
+    assert(this.#frozen === 0, 'two cuts at one time')
+    const frozen = { generation: this.#generation, conversations: this.#list }
+    this.#frozen = this.#generation
+    this.#frozenBytes = this.#bytes
+    this.#generation += 1
+    this.#list = []
+    this.#bytes = 0
+    return frozen
+  }
+
+  completed(): void {
+    assert(this.#frozen !== 0, 'a cut ends that never began')
+    this.#frozen = 0
+    this.#frozenBytes = 0
+  }
+
+  #awaitsEncoding(conversation: Conversation): boolean {
+    return (
+      this.#frozen !== 0 &&
+      conversation.dirtyGeneration === this.#frozen &&
+      conversation.encodedGeneration !== this.#frozen
+    )
+  }
+}

@@ -1,0 +1,134 @@
+import { assert } from '#cluster'
+import type { ApplicationState } from './application-state.ts'
+import { readColdEvents } from './cold-events.ts'
+import type { Conversation } from './conversation-state.ts'
+import type { StoredEvent } from './stored-event.ts'
+import type { EventPage } from './types.ts'
+
+/** Forward from after a seq, or backward from before one. */
+export type PageRequest =
+  | { readonly after: number; readonly limit: number }
+  | { readonly before: number; readonly limit: number }
+
+/** Seqs that the page covers; `gap` is the part, at its beginning, that the user never gets. */
+interface Plan {
+  readonly from: number
+  readonly to: number
+  readonly gap: EventPage['gap']
+}
+
+/**
+ * One page of what `user` sees of the conversation, in ascending order either way. Forward, `next`
+ * and `upTo` are the last seq covered; backward, `upTo` is the highest seq covered and `next` the
+ * lowest, to be passed as the next `before`. Seqs outside the user's intervals (rule B7) are told as
+ * a gap, at most one a page, at the side where the page begins.
+ */
+export async function readPage(
+  state: ApplicationState,
+  conversation: Conversation,
+  user: string,
+  request: PageRequest,
+): Promise<EventPage> {
+  const { limit } = request
+  assert(Number.isInteger(limit) && limit > 0, `a page of ${limit} events`)
+  const visible = conversation.members.find(user)?.visible ?? []
+  const { head } = conversation
+  if ('after' in request) {
+    const start = Math.max(0, request.after) + 1
+    if (start > head) return page([], request.after, head, false, null)
+    const { from, to, gap } = planForward(visible, start, head, limit)
+    const events = await readEvents(state, conversation, from, to, false)
+    const upTo = events.at(-1)?.seq ?? gap?.to ?? request.after
+    return page(events, upTo, upTo, upTo < head, gap)
+  }
+  const end = Math.min(request.before - 1, head)
+  if (end < 1) return page([], 1, Math.max(0, end), false, null)
+  const { from, to, gap } = planBackward(visible, end, limit)
+  const events = await readEvents(state, conversation, from, to, true)
+  const next = events[0]?.seq ?? gap?.from ?? request.before
+  return page(events, next, end, next > 1, gap)
+}
+
+function planForward(visible: readonly number[], start: number, head: number, limit: number): Plan {
+  for (let i = 0; i < visible.length; i += 2) {
+    const last = visible[i + 1]!
+    if (last < start) continue
+    const from = Math.max(start, visible[i]!)
+    if (from > head) break
+    const gap = from > start ? { from: start, to: from - 1, reason: 'membership' as const } : null
+    return { from, to: Math.min(last, head, from + limit - 1), gap }
+  }
+  return { from: 1, to: 0, gap: { from: start, to: head, reason: 'membership' } }
+}
+
+function planBackward(visible: readonly number[], end: number, limit: number): Plan {
+  for (let i = visible.length - 2; i >= 0; i -= 2) {
+    const first = visible[i]!
+    if (first > end) continue
+    const to = Math.min(end, visible[i + 1]!)
+    const gap = to < end ? { from: to + 1, to: end, reason: 'membership' as const } : null
+    return { from: Math.max(first, to - limit + 1), to, gap }
+  }
+  return { from: 1, to: 0, gap: { from: 1, to: end, reason: 'membership' } }
+}
+
+/** Ascending and without a hole; cut short, at the far side, at the bound of bytes. */
+async function readEvents(
+  state: ApplicationState,
+  conversation: Conversation,
+  from: number,
+  to: number,
+  reverse: boolean,
+): Promise<StoredEvent[]> {
+  const { pageBytes } = state.limits
+  const { coldHead, id, extents } = conversation
+  const hot: StoredEvent[] = []
+  const firstHot = Math.max(from, coldHead + 1)
+  let hotBytes = 0
+  for (let i = 0; i <= to - firstHot && hotBytes < pageBytes; i += 1) {
+    const event = state.hot.get(conversation.hotNumber(reverse ? to - i : firstHot + i))
+    hot.push(event)
+    hotBytes += event.bytes
+  }
+  const cold: StoredEvent[] = []
+  let coldBytes = 0
+  if (!reverse || hot.length === Math.max(0, to - firstHot + 1)) {
+    const room = reverse ? pageBytes - hotBytes : pageBytes
+    const range = { from, to: Math.min(to, coldHead), reverse }
+    const take = (event: StoredEvent): boolean => {
+      cold.push(event)
+      coldBytes += event.bytes
+      return coldBytes < room
+    }
+    if (room > 0) await readColdEvents(state.store, { id, extents }, range, take)
+  }
+  if (reverse) return contiguous([...cold.reverse(), ...hot.reverse()])
+  // The cold part was cut short: what follows it is not the next event.
+  const isWhole = cold.length === Math.max(0, Math.min(to, coldHead) - from + 1)
+  if (!isWhole) return contiguous(cold)
+  let bytes = coldBytes
+  const kept = cold
+  for (const event of hot) {
+    if (bytes >= pageBytes && kept.length > 0) break
+    kept.push(event)
+    bytes += event.bytes
+  }
+  return contiguous(kept)
+}
+
+function contiguous(events: StoredEvent[]): StoredEvent[] {
+  for (let i = 1; i < events.length; i += 1) {
+    assert(events[i]!.seq === events[i - 1]!.seq + 1, `a hole after event ${events[i - 1]!.seq}`)
+  }
+  return events
+}
+
+function page(
+  events: readonly StoredEvent[],
+  next: number,
+  upTo: number,
+  hasMore: boolean,
+  gap: EventPage['gap'],
+): EventPage {
+  return { events: events.map((event) => event.toEvent()), next, upTo, hasMore, gap }
+}

@@ -1,0 +1,80 @@
+import { assert } from '#cluster'
+import type { ApplicationState } from './application-state.ts'
+import type { ConversationOperation } from './commands.ts'
+import type { Conversation } from './conversation-state.ts'
+import { isPresent, type Member } from './members.ts'
+import { Refusal } from './refusals.ts'
+
+/** What a present member may ask of an existing group. */
+export type GroupOperation = Exclude<ConversationOperation, { op: 'create' | 'direct' }>
+
+/**
+ * Who may do what in a group: an owner everything; an admin adds members, removes members and sets
+ * name and meta; anybody leaves, but the last owner only when he is alone.
+ */
+export class GroupOperations {
+  readonly #state: ApplicationState
+
+  constructor(state: ApplicationState) {
+    this.#state = state
+  }
+
+  /** Why not, or `null`. Changes nothing. */
+  check(conversation: Conversation, sender: Member, operation: GroupOperation): Refusal | null {
+    if (conversation.kind === 'direct') return Refusal.directIsFixed
+    const { members } = conversation
+    const isOwner = sender.role === 'owner'
+    const lastOwner = isOwner && members.owners() === 1
+    if (operation.op === 'leave') {
+      return lastOwner && members.present > 1 ? Refusal.lastOwner : null
+    }
+    if (!isOwner && sender.role !== 'admin') return Refusal.roleTooLow
+    if (operation.op === 'set') return null
+    const target = members.find(operation.member)
+    const isThere = target !== undefined && isPresent(target)
+    switch (operation.op) {
+      case 'add':
+        if (operation.role === 'admin' && !isOwner) return Refusal.ownersOnly
+        if (isThere) return Refusal.alreadyMember
+        return members.present >= this.#state.settings.groupMembers ? Refusal.groupFull : null
+      case 'remove':
+        if (!isThere) return Refusal.targetNotMember
+        if (target === sender) return Refusal.leaveInstead
+        return target.role !== 'member' && !isOwner ? Refusal.ownersOnly : null
+      case 'role':
+        if (!isOwner) return Refusal.ownersOnly
+        if (!isThere) return Refusal.targetNotMember
+        return target === sender && lastOwner && operation.role !== 'owner'
+          ? Refusal.lastOwner
+          : null
+    }
+  }
+
+  /** What must stand before the event is told: joins, roles, settings. */
+  before(conversation: Conversation, operation: GroupOperation): void {
+    const { dirty, users } = this.#state
+    const { members } = conversation
+    if (operation.op === 'add') {
+      dirty.touchMembers(conversation)
+      members.join(operation.member, operation.role, conversation.head + 1)
+      users.joined(operation.member, conversation.id)
+    } else if (operation.op === 'role') {
+      dirty.touchMembers(conversation)
+      members.find(operation.member)!.role = operation.role
+    } else if (operation.op === 'set') {
+      dirty.touch(conversation)
+      if (operation.name !== undefined) conversation.name = operation.name
+      if (operation.meta !== undefined) conversation.meta = operation.meta?.slice() ?? null
+    }
+  }
+
+  /** What follows the event: whoever leaves still gets it. */
+  after(conversation: Conversation, sender: Member, operation: GroupOperation): void {
+    if (operation.op !== 'leave' && operation.op !== 'remove') return
+    const leaving = operation.op === 'leave' ? sender.user : operation.member
+    this.#state.dirty.touchMembers(conversation)
+    const { head, lastLogTime: logTime, ord, name, members } = conversation
+    members.leave(leaving, head, { logTime, ord, name })
+    assert(members.present === 0 || members.owners() > 0, `${conversation.id} lost its owner`)
+  }
+}

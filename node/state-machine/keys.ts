@@ -1,0 +1,82 @@
+import { assert } from '#cluster'
+
+/**
+ * Key layout of the store, format 1. One byte names the kind; texts carry their length in front, so
+ * that no id can run into what follows; numbers are big-endian, so that they sort.
+ *
+ *     a                        the state as a whole: index, hashes, settings, counters; sorts first
+ *     c  u16 length, conv      a conversation's head
+ *     m  u16 length, conv      its members, if they are too many for the head
+ *     x  u16 length, conv, u48 first seq     a full page of extents: where old events lie
+ *     e  u64 chunk             a chunk of event bodies
+ *     d  u64 block             a block of dedupe slots
+ *     r  u48 number            a verdict that left no event
+ *     u  u16 length, user, conv              the user is or was a member
+ */
+export const STATE_KEY = Buffer.from('a')
+
+export const conversationKey = (conv: string): Buffer => withText(0x63, conv, 0)
+export const membersKey = (conv: string): Buffer => withText(0x6d, conv, 0)
+
+export function extentPageKey(conv: string, firstSeq: number): Buffer {
+  const key = withText(0x78, conv, 6)
+  key.writeUIntBE(firstSeq, key.length - 6, 6)
+  return key
+}
+
+export const chunkKey = (chunk: number): Buffer => withNumber(0x65, chunk)
+export const dedupeKey = (block: number): Buffer => withNumber(0x64, block)
+export const verdictKey = (number: number): Buffer => withNumber(0x72, number)
+
+export function userKey(user: string, conv: string): Buffer {
+  const length = Buffer.byteLength(conv)
+  const key = withText(0x75, user, length)
+  key.write(conv, key.length - length)
+  return key
+}
+
+/** Every `userKey` of the user lies in here. */
+export function userRange(user: string): { from: Buffer; to: Buffer } {
+  const from = withText(0x75, user, 0)
+  return { from, to: after(from) }
+}
+
+export function conversationOfUserKey(user: string, key: Uint8Array): string {
+  const prefix = 3 + Buffer.byteLength(user)
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', prefix)
+}
+
+/** Chunks and blocks of one cut get ascending numbers, and no two cuts share any. */
+export const PER_CUT = 65_536
+
+export function numberInCut(cutIndex: number, count: number): number {
+  assert(count < PER_CUT, 'a cut holds more than 65,535 chunks')
+  const number = cutIndex * PER_CUT + count
+  assert(Number.isSafeInteger(number), 'the log index is beyond 2^37')
+  return number
+}
+
+/** The least key above every key that starts with `prefix`. */
+function after(prefix: Buffer): Buffer {
+  const key = Buffer.from(prefix)
+  let last = key.length - 1
+  while (key[last] === 0xff) last -= 1
+  key[last]! += 1
+  return key.subarray(0, last + 1)
+}
+
+function withText(kind: number, text: string, extra: number): Buffer {
+  const length = Buffer.byteLength(text)
+  const key = Buffer.allocUnsafe(3 + length + extra)
+  key[0] = kind
+  key.writeUInt16BE(length, 1)
+  key.write(text, 3)
+  return key
+}
+
+function withNumber(kind: number, value: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  key[0] = kind
+  key.writeBigUInt64BE(BigInt(value), 1)
+  return key
+}

@@ -1,0 +1,32 @@
+/** Bounds of one node's memory and pace. They change no verdict and may differ between nodes. */
+export interface StateLimits {
+  /** Conversations kept in memory once clean. @default 200,000 */
+  readonly conversations: number
+  /** Bytes of events kept in memory once written. @default 64 MiB */
+  readonly hotBytes: number
+  /** Written verdicts kept in memory. @default 20,000 */
+  readonly verdicts: number
+  /** Bytes of commands applied since the last cut that make the next one due. @default 32 MiB */
+  readonly checkpointBytes: number
+  /** A change waits no longer than this for a cut, in ms. @default 30,000 */
+  readonly checkpointIdleMs: number
+  /** Bytes of commands not yet in a completed cut at which `overloaded` turns true. @default 96 MiB */
+  readonly dirtyBytes: number
+  /** Bytes at which a chunk of events is full. @default 16 KiB */
+  readonly chunkBytes: number
+  /** Bytes of events in one page of a read; at least one event. @default 1 MiB */
+  readonly pageBytes: number
+}
+
+const MIB = 1024 * 1024
+
+export const DEFAULT_LIMITS: StateLimits = {
+  conversations: 200_000,
+  hotBytes: 64 * MIB,
+  verdicts: 20_000,
+  checkpointBytes: 32 * MIB,
+  checkpointIdleMs: 30_000,
+  dirtyBytes: 96 * MIB,
+  chunkBytes: 16 * 1024,
+  pageBytes: MIB,
+}

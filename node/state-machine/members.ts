@@ -1,0 +1,136 @@
+import { assert } from '#cluster'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { ROLE_NUMBERS } from './command-view.ts'
+import type { MemberRole } from './types.ts'
+
+/** Beyond this many a name is found through an index instead of a walk. */
+const WALK_UP_TO = 8
+
+/** An interval without an end: the member is present. */
+export const OPEN = Number.POSITIVE_INFINITY
+
+/** A present or past member: visible intervals are kept after leaving (rule B7). */
+export interface Member {
+  readonly user: string
+  role: MemberRole
+  /** Visible seqs as from, to, from, to, …, ascending, inclusive; the last `to` may be `OPEN`. */
+  visible: number[]
+  /** What the conversation was when the member last left it; `null` before and while present. */
+  left: { readonly logTime: number; readonly ord: number; readonly name: string | null } | null
+  /** Latest accepted write while in memory, so that a following `prev` needs no look-up. */
+  lastMsgId: string
+  lastSeq: number
+  lastLogTime: number
+}
+
+/** The members of one conversation, in the order they first came. */
+export class Members {
+  readonly list: Member[] = []
+  present = 0
+  #index: Map<string, Member> | null = null
+
+  find(user: string): Member | undefined {
+    if (this.#index !== null) return this.#index.get(user)
+    for (const member of this.list) if (member.user === user) return member
+    return undefined
+  }
+
+  isPresent(user: string): boolean {
+    const member = this.find(user)
+    return member !== undefined && isPresent(member)
+  }
+
+  owners(): number {
+    let owners = 0
+    for (const member of this.list) if (member.role === 'owner' && isPresent(member)) owners += 1
+    return owners
+  }
+
+  /** Present from `seq` on, for the first time or again. */
+  join(user: string, role: MemberRole, seq: number): void {
+    let member = this.find(user)
+    if (member === undefined) {
+      member = { user, role, visible: [], left: null, lastMsgId: '', lastSeq: 0, lastLogTime: 0 }
+      this.#push(member)
+    }
+    assert(!isPresent(member), `${user} joins twice`)
+    member.role = role
+    member.left = null
+    const last = member.visible.length - 1
+    // Back with the very next event: one interval, no empty gap in between.
+    if (last > 0 && member.visible[last]! + 1 === seq) member.visible[last] = OPEN
+    else member.visible.push(seq, OPEN)
+    this.present += 1
+  }
+
+  /** Sees the event at `seq` still, and nothing after it. */
+  leave(user: string, seq: number, left: NonNullable<Member['left']>): void {
+    const member = this.find(user)
+    assert(member !== undefined && isPresent(member), `${user} leaves without being there`)
+    member.visible[member.visible.length - 1] = seq
+    member.role = 'member'
+    member.left = left
+    this.present -= 1
+  }
+
+  encode(): Uint8Array {
+    const writer = new ByteWriter(32 * this.list.length + 8).varint(this.list.length)
+    for (const { user, role, visible, left } of this.list) {
+      writer.string(user).u8(ROLE_NUMBERS[role]).varint(visible.length)
+      for (const seq of visible) writer.varint(seq === OPEN ? 0 : seq)
+      writer.u8((left === null ? 0 : 1) | (left?.name == null ? 0 : 2))
+      if (left !== null) writer.varint(left.logTime).varint(left.ord)
+      if (left?.name != null) writer.string(left.name)
+    }
+    return writer.toBytes()
+  }
+
+  static decode(bytes: Uint8Array): Members {
+    const members = new Members()
+    const reader = new ByteReader(bytes)
+    for (let rest = reader.varint(); rest > 0; rest -= 1) {
+      const user = reader.string()
+      const role = roleOf(reader.u8())
+      const visible: number[] = []
+      for (let seqs = reader.varint(); seqs > 0; seqs -= 1) visible.push(reader.varint() || OPEN)
+      const flags = reader.u8()
+      const logTime = (flags & 1) === 0 ? 0 : reader.varint()
+      const ord = (flags & 1) === 0 ? 0 : reader.varint()
+      const name = (flags & 2) === 0 ? null : reader.string()
+      const left = (flags & 1) === 0 ? null : { logTime, ord, name }
+      const member: Member = { user, role, visible, left, lastMsgId: '', lastSeq: 0, lastLogTime: 0 }
+      members.#push(member)
+      if (isPresent(member)) members.present += 1
+    }
+    reader.end('a member list')
+    return members
+  }
+
+  #push(member: Member): void {
+    this.list.push(member)
+    if (this.#index !== null) this.#index.set(member.user, member)
+    else if (this.list.length > WALK_UP_TO) {
+      this.#index = new Map(this.list.map((each) => [each.user, each]))
+    }
+  }
+}
+
+export function isPresent(member: Member): boolean {
+  return member.visible[member.visible.length - 1] === OPEN
+}
+
+export function isVisible(member: Member, seq: number): boolean {
+  const { visible } = member
+  for (let i = 0; i < visible.length; i += 2) {
+    if (seq >= visible[i]! && seq <= visible[i + 1]!) return true
+  }
+  return false
+}
+
+function roleOf(number: number): MemberRole {
+  for (const role of ['owner', 'admin', 'member'] as const) {
+    if (ROLE_NUMBERS[role] === number) return role
+  }
+  assert(false, `unknown role ${number}`)
+}

@@ -1,0 +1,112 @@
+import { StoreDamagedError } from '../store/store.ts'
+import type { ApplicationState } from './application-state.ts'
+import { readColdEvents } from './cold-events.ts'
+import type { ColdObjects } from './cold-objects.ts'
+import { groupConversationId } from './conversation-id.ts'
+import { loadConversations } from './conversation-loader.ts'
+import type { Conversation } from './conversation-state.ts'
+import { verdictKey } from './keys.ts'
+import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
+import type { Results } from './results.ts'
+import { decodeVerdict } from './verdict.ts'
+
+interface MissingResult {
+  readonly conversation: Conversation | null
+  readonly number: number
+}
+
+/**
+ * Brings into memory what apply of one entry will look at (rule K4): first its conversations, then
+ * the stored results that dedupe hits point at. Nothing is applied while it runs.
+ */
+export class Prefetch {
+  readonly #state: ApplicationState
+  readonly #cold: ColdObjects
+  readonly #results: Results
+
+  constructor(state: ApplicationState, cold: ColdObjects, results: Results) {
+    this.#state = state
+    this.#cold = cold
+    this.#results = results
+  }
+
+  /** `null` if everything is in memory: the usual case. */
+  run(entry: PreparedEntry): Promise<void> | null {
+    const ids = this.#missingConversations(entry)
+    if (ids !== null) return this.#load(entry, [...ids])
+    const results = this.#missingResults(entry)
+    return results === null ? null : this.#loadResults(results)
+  }
+
+  #missingConversations(entry: PreparedEntry): Set<string> | null {
+    const { conversations, allInMemory } = this.#state
+    let missing: Set<string> | null = null
+    const want = (id: string): void => {
+      if (conversations.get(id) === undefined && !allInMemory) (missing ??= new Set()).add(id)
+    }
+    for (const { view, conversation, keyConversation, ofUser } of entry.commands) {
+      want(conversation)
+      if (!ofUser) continue
+      want(keyConversation)
+      if (view.prev !== null) want(groupConversationId(view.user, view.prev))
+    }
+    return missing
+  }
+
+  #missingResults(entry: PreparedEntry): MissingResult[] | null {
+    const { settings, logTime } = this.#state
+    const now = Math.max(logTime, entry.stamp.logTime)
+    const windowStart = Math.max(this.#state.windowStart, now - settings.windowMs)
+    let missing: MissingResult[] | null = null
+    const miss = (conversation: Conversation | null, number: number): void => {
+      ;(missing ??= []).push({ conversation, number })
+    }
+    for (const command of entry.commands) {
+      const { view, ofUser } = command
+      const since = view.since === null ? 0 : Math.min(view.since, now)
+      this.#results.find(command, view.msgId, Math.max(since, windowStart), miss)
+      if (ofUser) this.#results.creation(view.user, view.msgId, miss)
+      if (view.prev !== null && !this.#isNewestOfSender(command)) {
+        this.#results.find(command, view.prev, windowStart, miss)
+      }
+    }
+    return missing
+  }
+
+  /** `prev` is the sender's newest write here and its event is hot: apply will need nothing else. */
+  #isNewestOfSender({ view, conversation: id, ofUser }: PreparedCommand): boolean {
+    if (ofUser) return false
+    const conversation = this.#state.conversations.get(id)
+    const sender = conversation?.members.find(view.user)
+    return sender?.lastMsgId === view.prev && conversation!.hotNumber(sender!.lastSeq) >= 0
+  }
+
+  async #load(entry: PreparedEntry, ids: readonly string[]): Promise<void> {
+    const loaded = await loadConversations(this.#state, ids)
+    ids.forEach((id, i) => {
+      const conversation = loaded[i] ?? null
+      if (conversation === null) this.#cold.addAbsent(id)
+      else this.#state.conversations.add(conversation)
+    })
+    const results = this.#missingResults(entry)
+    if (results !== null) await this.#loadResults(results)
+  }
+
+  async #loadResults(missing: readonly MissingResult[]): Promise<void> {
+    const { store, purgedVerdict } = this.#state
+    for (const { conversation, number } of missing) {
+      if (conversation !== null) {
+        await readColdEvents(store, conversation, { from: number, to: number }, (event) => {
+          this.#cold.addEvent(conversation.id, event)
+          return true
+        })
+        continue
+      }
+      const bytes = await store.get(verdictKey(number))
+      if (bytes !== null) this.#cold.addVerdict(decodeVerdict(bytes))
+      else if (number > Math.max(purgedVerdict, this.#state.purgedVerdict)) {
+        throw new StoreDamagedError(`verdict ${number} is missing from the store`)
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import { assert } from '#cluster'
+import type { ApplicationState } from './application-state.ts'
+import { listConversations } from './conversation-list.ts'
+import { loadConversations } from './conversation-loader.ts'
+import type { Conversation } from './conversation-state.ts'
+import { readPage } from './event-page.ts'
+import type { ConversationView, EventPage, StateReader } from './types.ts'
+
+/**
+ * Reads of the applied state (rule K4): each takes what is in memory first, synchronously, then the
+ * rest from the store, where nothing that a read needs is ever overwritten. A read under way while a
+ * snapshot takes over finishes on the old state.
+ */
+export class Reader implements StateReader {
+  readonly #current: () => ApplicationState
+
+  constructor(current: () => ApplicationState) {
+    this.#current = current
+  }
+
+  get appliedIndex(): number {
+    return this.#current().appliedIndex
+  }
+
+  get logTime(): number {
+    return this.#current().logTime
+  }
+
+  get stateHash(): string {
+    return this.#current().hash.toString()
+  }
+
+  conversation(id: string): Promise<ConversationView | null> {
+    return this.#read(id, async (_state, conversation) => conversation.view())
+  }
+
+  async isMember(id: string, user: string): Promise<boolean> {
+    const read = this.#read(id, async (_, conversation) => conversation.members.isPresent(user))
+    return (await read) === true
+  }
+
+  conversationsOf(user: string, limit: number): Promise<ConversationView[]> {
+    assert(Number.isInteger(limit) && limit >= 0, `a limit of ${limit}`)
+    return this.#pinned((state) => listConversations(state, user, limit))
+  }
+
+  eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null> {
+    return this.#read(id, (state, conversation) =>
+      readPage(state, conversation, user, { after, limit }),
+    )
+  }
+
+  eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null> {
+    return this.#read(id, (state, conversation) =>
+      readPage(state, conversation, user, { before, limit }),
+    )
+  }
+
+  /** `null` if there is no such conversation. `read` begins before anything else can change it. */
+  #read<T>(
+    id: string,
+    read: (state: ApplicationState, conversation: Conversation) => Promise<T>,
+  ): Promise<T | null> {
+    return this.#pinned(async (state) => {
+      const hot = state.conversations.get(id)
+      if (hot !== undefined) return read(state, hot)
+      if (state.allInMemory) return null
+      const [loaded] = await loadConversations(state, [id])
+      // It may have come into memory meanwhile, and have changed there.
+      const conversation = state.conversations.get(id) ?? loaded ?? null
+      return conversation === null ? null : read(state, conversation)
+    })
+  }
+
+  async #pinned<T>(read: (state: ApplicationState) => Promise<T>): Promise<T> {
+    const state = this.#current()
+    state.readers.enter()
+    try {
+      return await read(state)
+    } finally {
+      state.readers.leave()
+    }
+  }
+}

@@ -1,0 +1,305 @@
+import {
+  assert,
+  type Clock,
+  type Configuration,
+  decodeConfiguration,
+  encodeConfiguration,
+  type Entry,
+  EntryType,
+  type Random,
+  type SnapshotMeta,
+  type SnapshotSink,
+  type SnapshotSource,
+  type StateMachine,
+  type Timer,
+} from '#cluster'
+import { StoreDamagedError, type Pair, type Store, type StoreDirectory } from '../store/store.ts'
+import { ApplicationState, type InitialState } from './application-state.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { ColdObjects } from './cold-objects.ts'
+import { ConversationApply } from './conversation.ts'
+import { STATE_KEY } from './keys.ts'
+import { DEFAULT_LIMITS, type StateLimits } from './limits.ts'
+import { Prefetch } from './prefetch.ts'
+import { prepareEntry, type PreparedEntry } from './prepared-entry.ts'
+import { Reader } from './reader.ts'
+import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
+import { SnapshotInstall } from './snapshot-install.ts'
+import { PinnedSnapshotSource } from './snapshot-source.ts'
+import { decodeStateRecord } from './state-record.ts'
+import type { ApplyListener, StateReader } from './types.ts'
+
+export interface StateMachineOptions {
+  /** Whose store is open; it stays the caller's to close, after this. */
+  readonly directory: StoreDirectory
+  readonly clock: Clock
+  readonly random: Random
+  /** The formation's configuration: in force until the log holds another. */
+  readonly configuration: Configuration
+  /** Told of results and events during apply, also while the log is replayed after a start. */
+  readonly listener: ApplyListener | null
+  /** A checkpoint failed: final, the process must end. */
+  readonly onFailure: (error: Error) => void
+  readonly limits?: Partial<StateLimits>
+  /** Seeds an empty state; the same on every node, as they are part of the formation (rule A9). */
+  readonly settings?: Partial<Settings>
+}
+
+/** Everything bound to one state: replaced whole when a snapshot takes over. */
+interface Live {
+  readonly state: ApplicationState
+  readonly cold: ColdObjects
+  readonly conversation: ConversationApply
+  readonly prefetch: Prefetch
+  readonly checkpointer: Checkpointer
+}
+
+/**
+ * The deterministic state of a node: conversations, members, events and the results of writes, built
+ * from the log alone (rules A1–A10), kept in memory first and in the store by checkpoints (K3).
+ */
+export class ParleyStateMachine implements StateMachine {
+  readonly #options: StateMachineOptions
+  readonly #limits: StateLimits
+  readonly #reader: Reader
+  #live: Live
+  #prepared: { readonly entry: Entry; readonly content: PreparedEntry } | null = null
+  #persistedIndex: number
+  #checkpoint: Promise<void> | null = null
+  #isDue = false
+  #idleTimer: Timer | null = null
+  #waiting: (() => void)[] = []
+  #isClosed = false
+  #isReplacing = false
+
+  private constructor(options: StateMachineOptions, limits: StateLimits, state: ApplicationState) {
+    this.#options = options
+    this.#limits = limits
+    this.#live = this.#bind(state)
+    this.#reader = new Reader(() => this.#live.state)
+    this.#persistedIndex = state.appliedIndex
+  }
+
+  /** Loads the newest cut; the log is replayed after it through `apply`. */
+  static async open(options: StateMachineOptions): Promise<ParleyStateMachine> {
+    const { store } = options.directory
+    assert(store !== null, 'a damaged store is discarded before the state opens')
+    const limits = { ...DEFAULT_LIMITS, ...options.limits }
+    const state = await ApplicationState.load(store, limits, initialState(options))
+    return new ParleyStateMachine(options, limits, state)
+  }
+
+  get appliedIndex(): number {
+    return this.#live.state.appliedIndex
+  }
+
+  get appliedTerm(): number {
+    return this.#live.state.appliedTerm
+  }
+
+  /** Log time in ms of the newest applied entry: where a new leader goes on from (rule A8). */
+  get logTime(): number {
+    return this.#live.state.logTime
+  }
+
+  get reader(): StateReader {
+    return this.#reader
+  }
+
+  get compactableIndex(): number {
+    return this.#store.previousCut?.index ?? 0
+  }
+
+  /** More is applied than checkpoints keep up with: the leader answers `OVERLOADED` (rule K3). */
+  get overloaded(): boolean {
+    return this.#live.state.dirty.bytes >= this.#limits.dirtyBytes
+  }
+
+  /** For metrics. */
+  get statistics(): {
+    readonly conversations: number
+    readonly conversationsInMemory: number
+    readonly dedupeSlots: number
+    readonly dedupeBytes: number
+    readonly hotBytes: number
+    readonly dirtyBytes: number
+  } {
+    const { conversationCount, conversations, dedupe, hot, dirty } = this.#live.state
+    return {
+      conversations: conversationCount,
+      conversationsInMemory: conversations.size,
+      dedupeSlots: dedupe.size,
+      dedupeBytes: dedupe.bytes,
+      hotBytes: hot.bytes,
+      dirtyBytes: dirty.bytes,
+    }
+  }
+
+  prefetch(entry: Entry): Promise<void> | null {
+    if (entry.type !== EntryType.normal || entry.data.length === 0) return null
+    return this.#live.prefetch.run(this.#prepare(entry))
+  }
+
+  apply(entry: Entry): void {
+    const { state, cold, conversation } = this.#live
+    const { listener } = this.#options
+    assert(entry.index === state.appliedIndex + 1, `entry ${entry.index} is applied out of order`)
+    state.hash.entry(entry)
+    if (entry.type === EntryType.configuration) {
+      decodeConfiguration(entry.data)
+      state.configuration = entry.data
+    } else if (entry.data.length > 0) {
+      assert(entry.type === EntryType.normal, 'an entry of unknown type: this node is too old')
+      const { stamp, commands } = this.#prepare(entry)
+      // Rule A8: whatever a leader stamps, log time and with it the window never fall.
+      state.logTime = Math.max(state.logTime, stamp.logTime)
+      state.windowStart = Math.max(state.windowStart, state.logTime - state.settings.windowMs)
+      conversation.wallTime = stamp.wallTime
+      for (const command of commands) {
+        const result = conversation.apply(command)
+        state.hash.result(result)
+        listener?.onResult(command.view.origin, command.view.request, result)
+      }
+    }
+    state.appliedIndex = entry.index
+    state.appliedTerm = entry.term
+    state.dirty.addBytes(entry.data.length)
+    this.#prepared = null
+    cold.clear()
+    state.hot.evict()
+    state.verdicts.evict()
+    state.conversations.evict()
+    listener?.onApplied(entry.index)
+    this.#maybeCheckpoint()
+  }
+
+  logPersisted(index: number): void {
+    if (index <= this.#persistedIndex) return
+    this.#persistedIndex = index
+    this.#maybeCheckpoint()
+  }
+
+  /** Resolves when a cut at or past what is applied now is durable; waits for the log if it must. */
+  async checkpoint(): Promise<void> {
+    const target = this.appliedIndex
+    while ((this.#store.cut?.index ?? 0) < target) {
+      assert(!this.#isClosed, 'a closed state writes no checkpoint')
+      this.#isDue = true
+      this.#maybeCheckpoint()
+      await (this.#checkpoint ?? new Promise<void>((resolve) => this.#waiting.push(resolve)))
+    }
+  }
+
+  async openSnapshot(): Promise<SnapshotSource> {
+    if (this.#store.cut === null) await this.checkpoint()
+    const snapshot = await this.#store.snapshot()
+    const configuration = await configurationOf(snapshot.pairs())
+    return new PinnedSnapshotSource({ ...snapshot.cut, configuration }, snapshot)
+  }
+
+  async beginInstall(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const install = await this.#options.directory.install()
+    return new SnapshotInstall(meta, install, (store, retire) => this.#takeOver(store, retire))
+  }
+
+  /** Waits for a checkpoint under way. The store stays open. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#idleTimer?.cancel()
+    this.#idleTimer = null
+    await this.#checkpoint
+  }
+
+  get #store(): Store {
+    return this.#live.state.store
+  }
+
+  #prepare(entry: Entry): PreparedEntry {
+    if (this.#prepared?.entry === entry) return this.#prepared.content
+    this.#live.cold.clear()
+    const content = prepareEntry(entry.data)
+    this.#prepared = { entry, content }
+    return content
+  }
+
+  #bind(state: ApplicationState): Live {
+    const cold = new ColdObjects()
+    const conversation = new ConversationApply(state, cold, this.#options.listener)
+    const prefetch = new Prefetch(state, cold, conversation.results)
+    return { state, cold, conversation, prefetch, checkpointer: new Checkpointer(state) }
+  }
+
+  /** Starts a cut if one is due and may be written: never past the durable log (rule K3). */
+  #maybeCheckpoint(): void {
+    const { state, checkpointer } = this.#live
+    if (state.appliedIndex === (state.store.cut?.index ?? 0) || this.#isClosed) return
+    if (this.#checkpoint !== null || this.#isReplacing) return
+    this.#idleTimer ??= this.#options.clock.after(this.#limits.checkpointIdleMs, () => {
+      this.#idleTimer = null
+      this.#isDue = true
+      this.#maybeCheckpoint()
+    })
+    const isDue = this.#isDue || state.dirty.freshBytes >= this.#limits.checkpointBytes
+    if (!isDue || state.appliedIndex > this.#persistedIndex) return
+    this.#idleTimer?.cancel()
+    this.#idleTimer = null
+    this.#isDue = false
+    this.#checkpoint = checkpointer.run().then(
+      () => this.#checkpointDone(),
+      (error: Error) => {
+        this.#checkpoint = null
+        // Of a closed or replaced state nobody asks any more.
+        if (!this.#isClosed && this.#live.checkpointer === checkpointer) {
+          this.#options.onFailure(error)
+        }
+      },
+    )
+  }
+
+  #checkpointDone(): void {
+    this.#checkpoint = null
+    this.#wake()
+    this.#maybeCheckpoint()
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
+  }
+
+  async #takeOver(store: Store, retire: () => Promise<void>): Promise<void> {
+    const initial = initialState(this.#options)
+    const state = await ApplicationState.load(store, this.#limits, initial)
+    const old = this.#live.state
+    this.#isReplacing = true
+    await this.#checkpoint
+    this.#idleTimer?.cancel()
+    this.#idleTimer = null
+    this.#isDue = false
+    this.#prepared = null
+    this.#live = this.#bind(state)
+    this.#persistedIndex = Math.max(this.#persistedIndex, state.appliedIndex)
+    this.#isReplacing = false
+    this.#wake()
+    await old.readers.idle()
+    await retire()
+  }
+}
+
+/** The configuration in force at a cut stands in its state record, the first of all pairs. */
+async function configurationOf(pairs: AsyncIterable<Pair>): Promise<Configuration> {
+  for await (const { key, value } of pairs) {
+    if (Buffer.compare(key, STATE_KEY) !== 0) break
+    return decodeConfiguration(decodeStateRecord(value).configuration)
+  }
+  throw new StoreDamagedError('the state record is missing from a snapshot')
+}
+
+function initialState(options: StateMachineOptions): InitialState {
+  return {
+    settings: { ...DEFAULT_SETTINGS, ...options.settings },
+    configuration: encodeConfiguration(options.configuration),
+    random: options.random,
+  }
+}

@@ -1,0 +1,89 @@
+import { assert } from '#cluster'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import { decodeSettings, encodeSettings, type Settings } from './settings.ts'
+
+const FORMAT = 1
+
+/** What one cut left for the dedupe table: dropped once the window has passed it. */
+export interface DedupeCut {
+  readonly index: number
+  /** Blocks are numbered `numberInCut(index, 0)` and on. */
+  readonly blocks: number
+  readonly maxLogTime: number
+  /** Verdicts up to this number were written by then. */
+  readonly lastVerdict: number
+}
+
+/** The state as a whole, under the key `a`: everything that is not per conversation or user. */
+export interface StateRecord {
+  readonly index: number
+  readonly term: number
+  readonly logTime: number
+  readonly windowStart: number
+  /** Running hash over everything applied (rule K5), three u32. */
+  readonly hash: readonly [number, number, number]
+  readonly conversations: number
+  readonly lastVerdict: number
+  /** Verdicts up to this number were purged. */
+  readonly purgedVerdict: number
+  readonly seedHigh: number
+  readonly seedLow: number
+  readonly settings: Settings
+  /** An encoded `Configuration`: the newest applied. */
+  readonly configuration: Uint8Array
+  readonly dedupeCuts: readonly DedupeCut[]
+}
+
+export function encodeStateRecord(record: StateRecord): Uint8Array {
+  const writer = new ByteWriter(512 + record.dedupeCuts.length * 24)
+    .u8(FORMAT)
+    .varint(record.index)
+    .varint(record.term)
+    .varint(record.logTime)
+    .varint(record.windowStart)
+    .u32(record.hash[0])
+    .u32(record.hash[1])
+    .u32(record.hash[2])
+    .varint(record.conversations)
+    .varint(record.lastVerdict)
+    .varint(record.purgedVerdict)
+    .u32(record.seedHigh)
+    .u32(record.seedLow)
+    .bytes(encodeSettings(record.settings))
+    .bytes(record.configuration)
+    .varint(record.dedupeCuts.length)
+  for (const cut of record.dedupeCuts) {
+    writer.varint(cut.index).varint(cut.blocks).varint(cut.maxLogTime).varint(cut.lastVerdict)
+  }
+  return writer.toBytes()
+}
+
+export function decodeStateRecord(bytes: Uint8Array): StateRecord {
+  const reader = new ByteReader(bytes)
+  const format = reader.u8()
+  assert(format === FORMAT, `state record of unknown format ${format}: this node is too old for it`)
+  const record = {
+    index: reader.varint(),
+    term: reader.varint(),
+    logTime: reader.varint(),
+    windowStart: reader.varint(),
+    hash: [reader.u32(), reader.u32(), reader.u32()] as const,
+    conversations: reader.varint(),
+    lastVerdict: reader.varint(),
+    purgedVerdict: reader.varint(),
+    seedHigh: reader.u32(),
+    seedLow: reader.u32(),
+    settings: decodeSettings(reader.bytes()),
+    configuration: reader.bytes().slice(),
+    dedupeCuts: [] as DedupeCut[],
+  }
+  for (let rest = reader.varint(); rest > 0; rest -= 1) {
+    const index = reader.varint()
+    const blocks = reader.varint()
+    const maxLogTime = reader.varint()
+    record.dedupeCuts.push({ index, blocks, maxLogTime, lastVerdict: reader.varint() })
+  }
+  reader.end('the state record')
+  return record
+}
