@@ -97,6 +97,7 @@ export class Gateway {
       queuedBytes: () => this.#queuedBytes(),
       queueLimitBytes: () => options.maxQueuedBytes,
       slowSessions: () => this.#slow.size,
+      ready: () => backend.readiness().ready,
       draining: () => this.#context.draining(),
     })
     this.#scheduleSweep()

@@ -56,6 +56,7 @@ export interface GatewayGauges {
   queuedBytes(): number
   queueLimitBytes(): number
   slowSessions(): number
+  ready(): boolean
   draining(): boolean
 }
 
@@ -126,6 +127,9 @@ export function defineGatewayGauges(registry: MetricsRegistry, gauges: GatewayGa
   )
   registry.gauge('parley_slow_sessions', 'Sessions that get notifies until they catch up.', () =>
     gauges.slowSessions(),
+  )
+  registry.gauge('parley_ready', 'Whether this node serves clients.', () =>
+    gauges.ready() ? 1 : 0,
   )
   registry.gauge('parley_draining', 'Whether this node sends its clients away.', () =>
     gauges.draining() ? 1 : 0,

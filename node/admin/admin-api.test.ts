@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { RecordingLogger, requestHead } from '../gateway/test-gateway.ts'
+import { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import { AdminApi } from './admin-api.ts'
+import type { ClusterView } from './cluster-view.ts'
+
+function cluster(more: Partial<ClusterView> = {}): ClusterView {
+  const member = (name: string, state: 'leader' | 'follower' | 'unreachable', match?: number) => ({
+    name,
+    id: `1${name.slice(1)}`,
+    role: 'voter' as const,
+    url: `http://${name}`,
+    peer: `${name}:1`,
+    state,
+    ...(match === undefined ? {} : { match }),
+  })
+  return {
+    clusterId: 'c',
+    epoch: 'e',
+    node: 'n1',
+    version: '0.1.0',
+    leader: 'n1',
+    term: 3,
+    commit: 20,
+    applied: 19,
+    ready: true,
+    reasons: [],
+    members: [
+      member('n1', 'leader', 20),
+      member('n2', 'follower', 15),
+      member('n3', 'unreachable', 0),
+    ],
+    ...more,
+  }
+}
+
+function api(more: Partial<ClusterView> = {}) {
+  const logger = new RecordingLogger()
+  const clusterView = () => cluster(more)
+  const metrics = new MetricsRegistry()
+  const admin = new AdminApi({ readiness: clusterView, clusterView, metrics, logger })
+  const get = (path: string, head: object = {}) => {
+    const url = new URL(path, 'http://node')
+    return admin.handle(requestHead({ path: url.pathname, query: url.searchParams, ...head }))
+  }
+  return { admin, logger, metrics, get }
+}
+
+const UNREADY = { ready: false, reasons: ['no leader is known', 'disk is full'], leader: null }
+
+describe('admin api', () => {
+  it('[AD1] is alive without a quorum', async () => {
+    expect(await api(UNREADY).get('/livez')).toMatchObject({ status: 200, body: 'ok\n' })
+  })
+
+  it('[AD2] is ready or names every failing check', async () => {
+    expect(await api().get('/readyz')).toMatchObject({ status: 200, body: 'ok\n' })
+    const answer = await api(UNREADY).get('/readyz')
+    expect(answer.status).toBe(503)
+    expect(answer.body).toBe('not ready\nfailing: no leader is known\nfailing: disk is full\n')
+    expect((await api().get('/readyz?verbose')).body).toBe('ok\nall checks pass\n')
+  })
+
+  it('[AD2] speaks JSON to who accepts it', async () => {
+    const answer = await api(UNREADY).get('/readyz', { accept: 'application/json' })
+    expect(answer).toMatchObject({ status: 503, contentType: 'application/json' })
+    expect(JSON.parse(answer.body)).toEqual({ ready: false, reasons: UNREADY.reasons })
+  })
+
+  it('[AD4] shows the cluster as this node sees it, dead members too', async () => {
+    const answer = await api().get('/v1/cluster')
+    expect(answer).toMatchObject({ status: 200, contentType: 'application/json' })
+    expect(JSON.parse(answer.body)).toEqual(cluster())
+  })
+
+  it('[AD3] exposes cells, histograms cumulatively', async () => {
+    const { metrics, get } = api()
+    const counter = metrics.counter('parley_things_total', 'Things.')
+    counter.add()
+    counter.add(2)
+    const kinds = metrics.counters('parley_kinds_total', 'Kinds.', 'kind', ['a', 'b'])
+    kinds.b.add()
+    const seconds = metrics.histogram('parley_wait_seconds', 'Waits.', [0.1, 1])
+    for (const value of [0.1, 0.5, 7]) seconds.observe(value)
+    const lines = (await get('/metrics')).body.split('\n')
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        '# TYPE parley_things_total counter',
+        'parley_things_total 3',
+        'parley_kinds_total{kind="a"} 0',
+        'parley_kinds_total{kind="b"} 1',
+        '# TYPE parley_wait_seconds histogram',
+        'parley_wait_seconds_bucket{le="0.1"} 1',
+        'parley_wait_seconds_bucket{le="1"} 2',
+        'parley_wait_seconds_bucket{le="+Inf"} 3',
+        'parley_wait_seconds_sum 7.6',
+        'parley_wait_seconds_count 3',
+      ]),
+    )
+    expect(() => metrics.counter('parley_things_total', 'Again.')).toThrow(
+      'already been registered',
+    )
+  })
+
+  it('[AD5] answers what is not there, and other methods, with a problem', async () => {
+    const { get } = api()
+    for (const path of ['/', '/v1/clusters', '/toString', '/__proto__', '/livez/']) {
+      const answer = await get(path)
+      expect(answer).toMatchObject({ status: 404, contentType: 'application/problem+json' })
+      expect(JSON.parse(answer.body)).toMatchObject({ title: 'Not found', status: 404 })
+    }
+    const answer = await get('/livez', { method: 'POST' })
+    expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
+  })
+
+  it('[AD5] answers 500 when a provider fails, and logs it', async () => {
+    const logger = new RecordingLogger()
+    const { metrics } = api()
+    const clusterView = () => {
+      throw new Error('broken')
+    }
+    const admin = new AdminApi({ readiness: cluster, clusterView, metrics, logger })
+    const answer = await admin.handle(requestHead({ path: '/v1/cluster' }))
+    expect(answer.status).toBe(500)
+    expect(answer.body).not.toContain('broken')
+    expect(logger.events).toEqual(['http.failed'])
+  })
+})
