@@ -70,3 +70,5 @@ function endOnClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(ExitCode.ok)
   throw error
 }
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2))
