@@ -76,6 +76,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
   }
   const { startServer } = await import('#node')
   const server = await startServer(options).catch((error: unknown) => {
+    if (isBug(error)) throw error
     const message = error instanceof Error ? error.message : String(error)
     throw new CliError(ExitCode.failed, message, { cause: error })
   })
@@ -95,6 +96,12 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
   if (process.connected) process.once('disconnect', drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)
+}
+
+/** A mistake of this program needs its stack; anything else is a sentence for an operator. */
+function isBug(error: unknown): boolean {
+  const bugs = ['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError', 'AssertionError']
+  return error instanceof Error && bugs.includes(error.name) && !('code' in error)
 }
 
 /** Adds what the configuration file says to what flags and environment left open. */
