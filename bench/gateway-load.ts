@@ -1,0 +1,102 @@
+// The client process of `gateway.bench.ts`: so many connections, each with so many messages in
+// flight, and the time every answer took. Reports over the IPC channel.
+import { WebSocket } from 'ws'
+import { decodeFrames, encodeBody, encodeFrame, joinFrames, type RequestFrame } from '#protocol'
+
+export interface LoadOptions {
+  readonly url: string
+  readonly connections: number
+  readonly inFlight: number
+  readonly bodyBytes: number
+  readonly warmupMs: number
+  readonly measureMs: number
+}
+
+export interface LoadReport {
+  readonly answers: number
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+const options = JSON.parse(process.argv[2] ?? '') as LoadOptions
+const body = encodeBody('x'.repeat(options.bodyBytes))
+let answers = 0
+let measuring = false
+let stopped = false
+const latencies = new Float64Array(4_000_000)
+
+function run(connection: number): Promise<void> {
+  const user = `u${connection}`
+  const webSocket = new WebSocket(options.url, 'parley.v1.msgpack', { perMessageDeflate: false })
+  const sentAt = new Map<number, number>()
+  let next = 1
+  const send = (count: number): void => {
+    const frames: Uint8Array[] = []
+    const now = performance.now()
+    for (let i = 0; i < count; i++) {
+      const id = next++
+      sentAt.set(id, now)
+      const conv = `conversation-${id % 50}`
+      const frame: RequestFrame = { t: 'msg:R', id, conv, msgId: `${user}_${id}_k3f9x2`, body }
+      frames.push(encodeFrame(frame, 'parley.v1.msgpack'))
+    }
+    webSocket.send(joinFrames(frames))
+  }
+  return new Promise((resolve, reject) => {
+    webSocket.on('error', reject)
+    webSocket.on('open', () => {
+      const hello: RequestFrame = { t: 'hello:R', id: 0, v: [1, 1], device: 'bench', user }
+      webSocket.send(encodeFrame(hello, 'parley.v1.msgpack'))
+    })
+    webSocket.on('message', (data: Buffer) => {
+      let settled = 0
+      const now = performance.now()
+      for (const frame of decodeFrames(data, 'parley.v1.msgpack', 'toClient')) {
+        if (frame instanceof Error) throw frame
+        if (frame.t === 'hello:A') send(options.inFlight)
+        if (frame.t !== 'msg:A') continue
+        if ('error' in frame) throw new Error(`${frame.error.code}: ${frame.error.message}`)
+        const id = 'id' in frame ? Number(frame.id) : 0
+        if (measuring && answers < latencies.length) {
+          latencies[answers++] = now - (sentAt.get(id) ?? now)
+        }
+        sentAt.delete(id)
+        settled++
+      }
+      if (settled > 0 && !stopped) send(settled)
+      if (stopped && sentAt.size === 0) {
+        webSocket.close(1000)
+        resolve()
+      }
+    })
+  })
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+const runs = Array.from({ length: options.connections }, (_, at) => run(at))
+await wait(options.warmupMs)
+measuring = true
+process.send?.('measuring')
+const cpuBefore = process.cpuUsage()
+const startedAt = performance.now()
+await wait(options.measureMs)
+measuring = false
+const seconds = (performance.now() - startedAt) / 1000
+const cpu = process.cpuUsage(cpuBefore)
+process.send?.('measured')
+stopped = true
+await Promise.all(runs)
+const sorted = latencies.subarray(0, answers).sort()
+const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? 0
+const report: LoadReport = {
+  answers,
+  seconds,
+  cpuSeconds: (cpu.user + cpu.system) / 1e6,
+  p50Ms: at(0.5),
+  p99Ms: at(0.99),
+}
+process.send?.(report)
+process.disconnect()
