@@ -1,10 +1,10 @@
 import type { LogStorage } from './log/log-storage.ts'
 import type { Logger } from './logger.ts'
 import { ClusterFormation, type InitialMember } from './membership/formation.ts'
-import type { Address, Clock, Network, Random } from './ports.ts'
+import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
-import type { RaftId } from './raft/types.ts'
+import { NO_ONE, type RaftId } from './raft/types.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.ts'
@@ -47,6 +47,13 @@ export interface ClusterNodeParts {
   readonly events: ClusterNodeEvents
 }
 
+const ASK_FOR_STATE_MS = 1_000
+const FORMATION_FRAMES: ReadonlySet<number> = new Set([
+  PeerFrameKind.form,
+  PeerFrameKind.formed,
+  PeerFrameKind.stranger,
+])
+
 /** One node's share of a cluster: its links, its formation, its replica and snapshot streams. */
 export class ClusterNode {
   readonly transport: PeerTransport
@@ -55,6 +62,7 @@ export class ClusterNode {
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   #replica: Replica | null = null
+  #timer: Timer | null = null
 
   constructor(parts: ClusterNodeParts) {
     this.#parts = parts
@@ -113,13 +121,24 @@ export class ClusterNode {
     if (this.#parts.log.formation !== null) this.#createReplica()
     this.#connect()
     this.#formation.start()
+    this.#askForState()
   }
 
   async close(): Promise<void> {
+    this.#timer?.cancel()
     this.#replica?.stop()
     this.#sender.close()
     await this.transport.close()
     await this.#receiver.close()
+  }
+
+  /** A replica that lost its state asks whoever leads until a snapshot is in (rule K3). */
+  #askForState(): void {
+    const replica = this.#replica
+    if (replica?.stateLost === true && replica.leader !== NO_ONE) {
+      this.transport.send(replica.leader, PeerFrameKind.snapshotRequest, new Uint8Array(0))
+    }
+    this.#timer = this.#parts.clock.after(ASK_FOR_STATE_MS, () => this.#askForState())
   }
 
   #hello(): PeerHello {
@@ -195,7 +214,7 @@ export class ClusterNode {
   #frame(from: PeerHello, kind: number, body: Uint8Array): void {
     const mine = this.#parts.log.formation?.clusterId ?? ''
     const sameCluster = mine !== '' && from.clusterId === mine
-    if (kind === PeerFrameKind.form || kind === PeerFrameKind.formed) {
+    if (FORMATION_FRAMES.has(kind)) {
       this.#formation.frame(from, kind, body)
     } else if (sameCluster) {
       this.#clusterFrame(from, kind, body)
@@ -211,6 +230,9 @@ export class ClusterNode {
         }
         return
       }
+      case PeerFrameKind.snapshotRequest:
+        if (this.#replica?.hasAuthority === true) this.#sender.start(from.raftId)
+        return
       case PeerFrameKind.snapshotOffer:
         this.#receiver.offered(from.raftId, decodeOffer(body))
         return

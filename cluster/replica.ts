@@ -106,7 +106,7 @@ export class Replica {
       id: this.#log.raftId,
       log: this.#log,
       hardState: this.#log.hardState,
-      configuration: this.#log.configurationAt(this.#log.lastIndex()),
+      configuration: this.#log.configurationAt(this.#log.hardState.commit),
       applied: this.#stateMachine.appliedIndex,
       electionTicks: this.#options.electionTicks,
       random: () => parts.random.uint32(),
@@ -164,7 +164,7 @@ export class Replica {
    */
   propose(command: Uint8Array): 'taken' | 'notLeader' | 'overloaded' {
     if (!this.hasAuthority || this.#stopped) return 'notLeader'
-    if (!this.#proposals.push(command)) return 'overloaded'
+    if (this.#stateMachine.overloaded || !this.#proposals.push(command)) return 'overloaded'
     this.#schedule()
     return 'taken'
   }
@@ -209,8 +209,20 @@ export class Replica {
     this.#schedule()
   }
 
+  /**
+   * The state was damaged and thrown away while the log, whole, starts after its beginning (rule
+   * K3): this replica votes and appends, and applies nothing before a peer's snapshot is in.
+   */
+  get stateLost(): boolean {
+    return this.#stateMachine.appliedIndex + 1 < this.#log.firstIndex()
+  }
+
   /** A whole snapshot lies verified beside the live state; the core decides whether to take it. */
   snapshotReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void {
+    if (this.stateLost && this.#log.term(offer.meta.index) === offer.meta.term) {
+      this.#recoverState(offer.meta, sink)
+      return
+    }
     this.#received = { offer, sink }
     const { term, meta: snapshot } = offer
     this.receive({ type: 'snapshot', from, to: this.raftId, term, snapshot })
@@ -370,6 +382,21 @@ export class Replica {
       this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
       this.#persisted(append)
       this.#raft.applied(meta.index)
+      this.#events.onApplied(meta.index)
+      this.#events.onSnapshotInstalled(meta.index)
+      this.#applies.resume(meta.index)
+      this.#schedule()
+    }
+    work().catch((error: Error) => this.#fail(error))
+  }
+
+  /** The log already holds what the snapshot stands for: only the state is replaced. */
+  #recoverState(meta: SnapshotMeta, sink: SnapshotSink): void {
+    const work = async () => {
+      await this.#applies.pause()
+      await sink.activate()
+      this.#logger.info('state.recovered', { index: meta.index, term: meta.term })
+      this.#raft.stateInstalled(meta)
       this.#events.onApplied(meta.index)
       this.#events.onSnapshotInstalled(meta.index)
       this.#applies.resume(meta.index)

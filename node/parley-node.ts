@@ -13,6 +13,7 @@ import {
   PeerFrameKind,
   type Random,
   type RaftId,
+  type Replica,
   type ReplicaOptions,
   SegmentLog,
 } from '#cluster'
@@ -31,9 +32,12 @@ import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { NodeBackend } from './node-backend.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
+import type { StateLimits } from './state-machine/limits.ts'
+import type { StateReader } from './state-machine/types.ts'
 import { ParleyStateMachine } from './state-machine/state-machine.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 import { openStoreDirectory } from './store/store-directory.ts'
+import type { StoreDirectory } from './store/store.ts'
 
 /** Everything outside the process, so that a simulator can stand in for all of it. */
 export interface NodePorts {
@@ -59,7 +63,7 @@ export interface NodeSettings {
   readonly replica?: Partial<ReplicaOptions>
   readonly gateway?: Partial<GatewayOptions>
   readonly log?: { readonly segmentBytes?: number }
-  readonly checkpoint?: { readonly everyBytes?: number; readonly idleMs?: number }
+  readonly state?: Partial<StateLimits>
 }
 
 const LEADERLESS = 'no leader: a majority of the members cannot be reached'
@@ -78,7 +82,7 @@ export class ParleyNode {
   readonly #backend: NodeBackend
   readonly #gateway: Gateway
   readonly #cluster: ClusterNode
-  readonly #closeStore: () => Promise<void>
+  readonly #stores: StoreDirectory
   #listener: ClientListener | null = null
   #draining = false
   #strangerTo: string | null = null
@@ -117,8 +121,31 @@ export class ParleyNode {
       clock,
       databases: ports.databases,
       directory: `${data}/store`,
+      log: logger,
     })
-    const node = new ParleyNode({ settings, ports, logger, failpoints, log, stores, stateMachine })
+    if (stores.damaged !== null) await discardStore(stores, log, logger)
+    const stateMachine = await ParleyStateMachine.open({
+      directory: stores,
+      clock,
+      random,
+      configuration: () => log.snapshot.configuration,
+      onFailure: (error) => node.#fail(error),
+      ...(settings.state === undefined ? {} : { limits: settings.state }),
+    })
+    if (stateMachine.appliedIndex > log.lastIndex()) {
+      throw new StartError(
+        `the store of ${name} stands at index ${stateMachine.appliedIndex}, its log ends at ${log.lastIndex()}: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
+      )
+    }
+    const node: ParleyNode = new ParleyNode({
+      settings,
+      ports,
+      logger,
+      failpoints,
+      log,
+      stores,
+      stateMachine,
+    })
     await node.#listen()
     return node
   }
@@ -129,7 +156,7 @@ export class ParleyNode {
     logger: Logger
     failpoints: Failpoints
     log: LogStorage
-    closeStore: () => Promise<void>
+    stores: StoreDirectory
     stateMachine: ParleyStateMachine
   }) {
     const { settings, ports, logger, log, stateMachine } = parts
@@ -139,7 +166,7 @@ export class ParleyNode {
     this.#logger = logger
     this.#log = log
     this.#stateMachine = stateMachine
-    this.#closeStore = parts.closeStore
+    this.#stores = parts.stores
     this.#logClock = new LogClock(clock)
     this.#waiters = new AppliedWaiters(clock, stateMachine.appliedIndex)
     this.#catchUp = new CatchUp(clock, this.#waiters, () => logger.info('node.ready'))
@@ -160,7 +187,7 @@ export class ParleyNode {
         onReplica: (replica) => this.#catchUp.begin(replica),
         onLeader: (leader, term) => this.#leaderChanged(leader, term),
         onAuthority: () => {
-          this.#logClock.anchor(stateMachine.reader.logTime)
+          this.#logClock.anchor(stateMachine.logTime)
           this.#forwarder.authority()
         },
         encodeBatch: (commands) =>
@@ -210,6 +237,16 @@ export class ParleyNode {
     })
   }
 
+  /** This node's member of the group, `null` before there is one: for whoever watches from inside. */
+  get replica(): Replica | null {
+    return this.#cluster.replica
+  }
+
+  /** The applied state, for the same. */
+  get state(): StateReader {
+    return this.#stateMachine.reader
+  }
+
   view() {
     return clusterView({
       name: this.#settings.name,
@@ -243,7 +280,7 @@ export class ParleyNode {
     this.#forwarder.close()
     this.#waiters.close()
     await this.#stateMachine.close()
-    await this.#closeStore()
+    await this.#stores.close()
     await this.#log.close()
     this.#end(null)
   }
@@ -332,4 +369,18 @@ export class ParleyNode {
     this.#gateway.close()
     this.#end(error)
   }
+}
+
+/** Rule K3: the log is whole, so the state can be had again, by replay or from a peer. */
+async function discardStore(
+  stores: StoreDirectory,
+  log: LogStorage,
+  logger: Logger,
+): Promise<void> {
+  const source = log.firstIndex() === 1 ? 'by replaying the log' : "from a peer's snapshot"
+  logger.error('store.damaged', {
+    error: stores.damaged,
+    message: `the store is damaged and thrown away; it is rebuilt ${source}`,
+  })
+  await stores.discard()
 }

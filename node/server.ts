@@ -1,3 +1,4 @@
+import packageJson from '../package.json' with { type: 'json' }
 import { type InitialMember, type Logger, NO_FAILPOINTS } from '#cluster'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
@@ -20,7 +21,6 @@ export interface ServerOptions {
   readonly initialMembers: readonly InitialMember[]
   readonly dev: boolean
   readonly logLevel: LogLevel
-  readonly version: string
   /** `name=count,…`; for drills only: the process kills itself there. */
   readonly unsafeFailpoints?: string
 }
@@ -46,16 +46,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.unsafeFailpoints === undefined
       ? NO_FAILPOINTS
       : new KillFailpoints(options.unsafeFailpoints)
+  const fileSystem = new NodeFileSystem()
   const ports: NodePorts = {
     clock: new NodeClock(),
     random: new NodeRandom(),
-    fileSystem: new NodeFileSystem(),
+    fileSystem,
     network: new NodeNetwork(),
     clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
-    databases: new LevelDatabaseFactory(),
+    databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) warnAlone(logger)
-  const node = await ParleyNode.start(options, ports, logger, failpoints)
+  const node = await ParleyNode.start({ ...options, version: packageJson.version }, ports, logger, failpoints)
   logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
   return {
     drain: () => node.drain(DRAIN_MS),

@@ -30,7 +30,7 @@ export interface FormationHost {
 /**
  * How a cluster comes to be (rule K1). All initial members start empty and exchange their Raft ids;
  * the first by name writes `{clusterId, epoch, ids}` as the first record of its log and offers it to
- * the others, who write the same. Nobody campaigns before all wrote it: a member that could vote in
+ * the others, who write the same and offer it on. Nobody campaigns before all wrote it: a member that could vote in
  * two clusters would be lost with its memory of the first. Crashes in between are harmless: the
  * offer is repeated until every member took it.
  */
@@ -60,8 +60,10 @@ export class ClusterFormation {
   peerUp(peer: PeerHello): void {
     this.#peers.set(peer.name, peer)
     const mine = this.#host.log.formation
-    if (mine === null && peer.clusterId !== '') this.#host.onStranger(peer.clusterId)
     if (mine !== null && peer.clusterId === mine.clusterId) this.#formedPeers.add(peer.raftId)
+    if (mine !== null && peer.clusterId === '' && !this.#mayStillForm(mine, peer)) {
+      this.#host.sendJson(peer.raftId, PeerFrameKind.stranger, { clusterId: mine.clusterId })
+    }
     this.#advance()
   }
 
@@ -71,12 +73,20 @@ export class ClusterFormation {
 
   frame(from: PeerHello, kind: number, body: Uint8Array): void {
     if (kind === PeerFrameKind.form) this.#offered(from, decodeJson(body) as Formation)
-    else if (kind === PeerFrameKind.formed) {
+    else if (kind === PeerFrameKind.stranger) {
+      const { clusterId } = decodeJson(body) as { clusterId: string }
+      if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
+    } else if (kind === PeerFrameKind.formed) {
       const { clusterId } = decodeJson(body) as { clusterId: string }
       if (clusterId !== this.#host.log.formation?.clusterId) return
       this.#formedPeers.add(from.raftId)
       this.#advance()
     }
+  }
+
+  /** Once all members wrote the first record, an empty directory under any id has lost its data. */
+  #mayStillForm(formation: Formation, peer: PeerHello): boolean {
+    return !this.#complete && formation.configuration.voters.some(({ id }) => id === peer.raftId)
   }
 
   #advance(): void {

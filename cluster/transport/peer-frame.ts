@@ -24,10 +24,14 @@ export const PeerFrameKind = {
   /** JSON `FormationOffer` and its answer. */
   form: 8,
   formed: 9,
+  /** JSON `{clusterId}`: that cluster knows nothing of the receiver's empty directory. */
+  stranger: 14,
   /** JSON `SnapshotOffer`; chunks and their acknowledgements follow. */
   snapshotOffer: 10,
   snapshotChunk: 11,
   snapshotAck: 12,
+  /** No body: the sender lost its state and asks the leader for a snapshot. */
+  snapshotRequest: 13,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 
