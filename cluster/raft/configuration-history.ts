@@ -1,6 +1,6 @@
 import { assert } from '../assert.ts'
-import { decodeConfiguration, type Configuration } from './configuration.ts'
-import { EntryType, type Entry } from './types.ts'
+import { decodeConfiguration, isVoter, type Configuration } from './configuration.ts'
+import { EntryType, type Entry, type RaftId } from './types.ts'
 
 interface Change {
   readonly index: number
@@ -27,6 +27,15 @@ export class ConfigurationHistory {
   /** Index at or above the entry that holds `current`. */
   get currentIndex(): number {
     return this.#newest.index
+  }
+
+  /**
+   * Whether the replica votes in the committed configuration or one after it. As long as its removal
+   * is not committed it may have to lead once more: it can be the only one whose log is long enough
+   * (thesis §4.2.2).
+   */
+  mayLead(id: RaftId): boolean {
+    return this.#changes.some(({ configuration }) => isVoter(configuration, id))
   }
 
   /** Takes the changes among entries that were just appended. True if there was one. */

@@ -86,11 +86,8 @@ export class RaftState {
 
   /** May stand for election: a voter whose state machine can follow its log. */
   get promotable(): boolean {
-    return (
-      isVoter(this.configurations.current, this.id) &&
-      this.log.pendingSnapshot === null &&
-      this.stateComplete
-    )
+    const { configurations, log } = this
+    return configurations.mayLead(this.id) && log.pendingSnapshot === null && this.stateComplete
   }
 
   /** False from a start with a lost state until a snapshot is in (rule K3). */
@@ -205,7 +202,10 @@ export class RaftState {
 
   #newProgress(id: RaftId, added: boolean): Progress {
     const progress = new Progress(this.log.lastIndex + 1, false, this.options)
-    if (id === this.id) progress.acknowledge(this.log.persisted)
+    if (id === this.id) {
+      progress.acknowledge(this.log.persisted)
+      progress.becomeReplicate()
+    }
     // An added one counts as present for a round, so that adding it cannot unseat the leader.
     progress.active = added
     return progress

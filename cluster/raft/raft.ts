@@ -234,7 +234,7 @@ export class Raft {
   /** The connection to a peer died: what was under way to it is lost. */
   reportUnreachable(id: RaftId): void {
     const progress = this.#state.progress.get(id)
-    if (progress?.state === 'replicate') progress.becomeProbe()
+    if (progress?.state === 'replicate' && id !== this.id) progress.becomeProbe()
   }
 
   /** A connection to a peer is up: it hears at once what it would hear at the next tick. */
@@ -383,7 +383,9 @@ export class Raft {
     if (hardState !== null) this.#written = hardState
     const ticket = this.#nextTicket++
     this.#writing = { ticket, term }
-    return { ticket, hardState, entries, snapshot, responses: state.outbox.takeAfterPersist() }
+    // A snapshot goes alone: what acknowledges entries behind it waits for their write.
+    const responses = state.log.hasUnwritten ? [] : state.outbox.takeAfterPersist()
+    return { ticket, hardState, entries, snapshot, responses }
   }
 
   #hasUnwritten(): boolean {
