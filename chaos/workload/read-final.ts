@@ -24,11 +24,16 @@ export async function readFinal(options: {
       })
       if (page === null) throw new Error(`${node} did not answer a pull of ${conv}`)
       if (page.error !== undefined) throw new Error(`${node}: ${page.error.code} ${page.error.message}`)
-      events.push(...(page.events as ReadEvent[]))
+      events.push(...(page.events as (ReadEvent & { body: unknown })[]).map(withTextBody))
       if (page.hasMore !== true) return { node, conv, events }
       after = page.next as number
     }
   } finally {
     client.close()
   }
+}
+
+/** Senders write text; what the product itself writes (members, settings) is compared as JSON. */
+function withTextBody(event: ReadEvent & { body: unknown }): ReadEvent {
+  return typeof event.body === 'string' ? event : { ...event, body: JSON.stringify(event.body) }
 }
