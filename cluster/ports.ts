@@ -38,6 +38,7 @@ export interface FileSystem {
   /** Replaces `to`. Durable only after `syncDirectory`. */
   rename(from: string, to: string): Promise<void>
   remove(path: string): Promise<void>
+  /** Fails if anything is in it. */
   removeDirectory(path: string): Promise<void>
   /** After it returns, names made, renamed or removed in `path` survive a power cut. */
   syncDirectory(path: string): Promise<void>

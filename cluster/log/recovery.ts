@@ -1,4 +1,4 @@
-import { AssertionError } from '../assert.ts'
+import { AssertionError, assert } from '../assert.ts'
 import type { File, FileSystem } from '../ports.ts'
 import { FRAME_VERSION, SALT_OFFSET, type Frame, type FrameHeader } from './frame-codec.ts'
 import { LogFormatError } from './log-format-error.ts'
@@ -17,7 +17,7 @@ export interface Recovered {
   readonly keptFrom: number
   /** Ascending; the newest batch stands in the last one. */
   readonly segments: Segment[]
-  /** Made or begun but holding no batch: to be removed. */
+  /** No longer needed, or made but holding no batch: to be removed. */
   readonly unused: readonly SegmentName[]
   readonly last: LastFrame
 }
@@ -53,20 +53,41 @@ export async function recover(
 ): Promise<Recovered> {
   const opened: OpenSegment[] = []
   try {
-    for (const [at, name] of names.entries()) {
-      const before = names[at - 1]
-      if (before !== undefined && before.number + 1 !== name.number) {
-        throw damaged(name.path, 0, `segment ${before.number + 1} is missing before it`)
-      }
-      opened.push(await openSegment(fileSystem, name))
+    for (const name of names) opened.push(await openSegment(fileSystem, name))
+    const keptFrom = await oldestNeeded(opened)
+    const needed = opened.filter((segment) => segment.name.number >= keptFrom)
+    for (const [at, { name }] of needed.entries()) {
+      if (name.number === keptFrom + at) continue
+      throw damaged(name.path, 0, `segment ${keptFrom + at} is missing before it`)
     }
-    const recovered = await new Recovery(opened).run()
-    const used = recovered.segments.length
-    for (const segment of opened.slice(used)) await segment.file.close()
-    return recovered
+    const recovered = await new Recovery(needed).run()
+    const used = new Set(recovered.segments.map((segment) => segment.number))
+    const unused = opened.filter((segment) => !used.has(segment.name.number))
+    for (const segment of unused) await segment.file.close()
+    return { ...recovered, unused: unused.map((segment) => segment.name) }
   } catch (error) {
     for (const segment of opened) await segment.file.close()
     throw error
+  }
+}
+
+/**
+ * The newest segment restates it, or holds the batch that moved it. What stands before it is what a
+ * crash left of a compaction: not whole, and no place to begin.
+ */
+async function oldestNeeded(opened: readonly OpenSegment[]): Promise<number> {
+  const newest = opened.findLast((segment) => segment.first !== null)
+  if (newest?.first == null) {
+    throw damaged(opened[0]!.name.path, 0, 'no segment begins with a whole batch')
+  }
+  const { name, scanner, first } = newest
+  let keptFrom = first.head.keptFrom
+  let offset = 0
+  for (let batch = first.batch; ; batch++) {
+    const frame = await scanner.frameAt(offset)
+    if (frame?.batch !== batch || frame.salt !== first.salt) return keptFrom
+    keptFrom = decode(name.path, offset, frame).keptFrom ?? keptFrom
+    offset += frame.bytes
   }
 }
 
@@ -82,27 +103,21 @@ class Recovery {
     this.#opened = opened
   }
 
-  async run(): Promise<Recovered> {
+  async run(): Promise<Omit<Recovered, 'unused'>> {
     const opened = this.#opened
     const used = opened.findLastIndex((segment) => segment.first !== null) + 1
-    const salt = opened[0]!.first?.salt
-    if (salt === undefined || used === 0) {
-      throw damaged(opened[0]!.name.path, 0, 'the first batch of the oldest segment is damaged')
-    }
+    const oldest = opened[0]!
+    if (oldest.first === null) throw damaged(oldest.name.path, 0, 'its first batch is damaged')
+    const { salt } = oldest.first
     for (let at = 0; at < used; at++) await this.#readSegment(at, at === used - 1, salt)
     await this.#checkEnd(opened.slice(used - 1), salt)
-    const state = this.#state!
-    const oldest = opened[0]!.name
-    if (oldest.number > this.#keptFrom) {
-      throw damaged(oldest.path, 0, `segment ${this.#keptFrom}, which is needed, is missing`)
-    }
+    assert(this.#keptFrom === oldest.name.number, 'the log begins with the oldest needed segment')
     return {
-      state,
+      state: this.#state!,
       index: this.#index,
       salt,
       keptFrom: this.#keptFrom,
       segments: this.#segments,
-      unused: opened.slice(used).map((segment) => segment.name),
       last: this.#last!,
     }
   }

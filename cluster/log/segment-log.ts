@@ -68,9 +68,7 @@ export class SegmentLog implements LogStorage {
     const unlock = await fileSystem.lock(directory)
     try {
       const started = await startLog({ ...options, segmentBytes })
-      const log = new SegmentLog({ ...options, segmentBytes }, started, unlock)
-      await log.#removeOldSegments()
-      return log
+      return new SegmentLog({ ...options, segmentBytes }, started, unlock)
     } catch (error) {
       await unlock()
       throw error
@@ -303,7 +301,7 @@ export class SegmentLog implements LogStorage {
     return this.#keptFrom
   }
 
-  /** Oldest first, each one durably: a crash in between leaves no gap. */
+  /** A crash in between leaves some of them, which the next start does not need and removes. */
   async #removeOldSegments(): Promise<void> {
     const kept = this.#segment(this.#keptFrom)
     if (kept === this.#segments[0]) return
@@ -313,8 +311,8 @@ export class SegmentLog implements LogStorage {
     for (const { file, path } of old) {
       await file.close()
       await this.#fileSystem.remove(path)
-      await this.#fileSystem.syncDirectory(this.#directory)
     }
+    await this.#fileSystem.syncDirectory(this.#directory)
   }
 }
 

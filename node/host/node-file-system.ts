@@ -65,7 +65,7 @@ export class NodeFileSystem implements FileSystem {
   }
 
   async removeDirectory(path: string): Promise<void> {
-    await attempt('remove', path, () => fs.rm(path, { recursive: true, force: true }))
+    await attempt('remove', path, () => fs.rmdir(path))
   }
 
   async syncDirectory(path: string): Promise<void> {
