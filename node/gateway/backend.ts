@@ -26,7 +26,16 @@ export interface Backend {
    * False until this process has applied up to a commit index heard from a leader after its start
    * (rule B2), and while it drains. `reasons` names each failing check for `/readyz`.
    */
-  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] }
+  readiness(): {
+    readonly ready: boolean
+    readonly reasons: readonly string[]
+    /**
+     * Whether clients may be greeted and read from: as `ready`, but true while there is no leader,
+     * since a client that is turned away during an election would come back later than its end.
+     * @default ready
+     */
+    readonly serving?: boolean
+  }
   /**
    * Takes a write to the leader and answers with the result that this node's own apply shows (rule
    * A6). `done` is called exactly once: with a verdict of the log, or with a retryable or unknown

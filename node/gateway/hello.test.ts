@@ -80,6 +80,16 @@ describe('hello', () => {
     expect(client.closed?.code).toBe(CloseCode.overload)
   })
 
+  it('[GW2] bounds the bytes of what is held', async () => {
+    const { clock, connect } = fixture({ maxMessageBytes: 500 })
+    const client = connect()
+    client.write(helloFrame({ resume: { epoch: 'e1', mark: 'e1.k' } }))
+    for (let id = 1; id <= 20; id++) client.write(messageFrame(id))
+    await clock.settle()
+    expect(errorOf(client.last('error:N')).code).toBe('OVERLOADED')
+    expect(client.closed?.code).toBe(CloseCode.overload)
+  })
+
   it('[GW13] refuses a second hello:R and stays open', async () => {
     const { clock, open } = fixture()
     const client = await open()
@@ -175,6 +185,17 @@ describe('hello', () => {
     expect(error).toMatchObject({ code, retryable: true, leader })
     expect(error.message).toContain('nothing applied since the start')
     expect(client.closed?.code).toBe(CloseCode.overload)
+  })
+
+  it('[GW7] greets while there is no leader, if the backend still serves', async () => {
+    const { clock, connect, backend } = fixture()
+    backend.ready = false
+    backend.serving = true
+    backend.leaderNode = null
+    const client = connect()
+    client.write(helloFrame())
+    await clock.settle()
+    expect(client.last('hello:A')).toMatchObject({ user: 'alice', leader: null })
   })
 
   it('[GW14] waits for the mark it resumes from, else BEHIND', async () => {

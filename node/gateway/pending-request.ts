@@ -1,18 +1,31 @@
 import { assert } from '#cluster'
-import { answerTypeOf, type AnswerFrame, type RequestFrame, type WireError } from '#protocol'
+import {
+  answerTypeOf,
+  type AnswerFrame,
+  type FrameId,
+  type RequestFrame,
+  type RequestType,
+  type WireError,
+} from '#protocol'
 import { FrameState } from './send-queue.ts'
 import type { Session } from './session.ts'
 
-/** One request that waits for its one answer. Outlives its session: the answer is then dropped. */
-export class PendingRequest<F extends RequestFrame = RequestFrame> {
+/**
+ * One request that waits for its one answer. Outlives its session: the answer is then dropped. Does
+ * not hold the frame, whose body would keep the whole WebSocket message in memory until then.
+ */
+export class PendingRequest {
   readonly session: Session
-  readonly frame: F
+  readonly type: RequestType
+  readonly id: FrameId
+  /** Monotonic time at which the frame was read. */
   readonly startedMs: number
   #settled = false
 
-  constructor(session: Session, frame: F, startedMs: number) {
+  constructor(session: Session, frame: RequestFrame, startedMs: number) {
     this.session = session
-    this.frame = frame
+    this.type = frame.t
+    this.id = frame.id
     this.startedMs = startedMs
   }
 
@@ -23,15 +36,12 @@ export class PendingRequest<F extends RequestFrame = RequestFrame> {
 
   fail(error: WireError): void {
     this.#settle()
-    this.session.answered(
-      this,
-      { t: answerTypeOf(this.frame.t), id: this.frame.id, error },
-      FrameState.none,
-    )
+    const failure = { t: answerTypeOf(this.type), id: this.id, error }
+    this.session.answered(this, failure, FrameState.none)
   }
 
   #settle(): void {
-    assert(!this.#settled, `${this.frame.t} is answered exactly once`)
+    assert(!this.#settled, `${this.type} is answered exactly once`)
     this.#settled = true
   }
 }

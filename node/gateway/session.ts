@@ -59,6 +59,7 @@ export class Session {
   /** Bytes that the connection held back after the last write; may have gone out since. */
   #unsent = 0
   #held: RequestFrame[] = []
+  #heldBytes = 0
   /** Over its bound: ends at the next write, not in the middle of a fan-out. */
   #overrun = false
 
@@ -101,6 +102,7 @@ export class Session {
     if (this.#state === 'ended') return
     const nowMs = this.#context.clock.monotonicMs()
     this.heardMs = nowMs
+    if (this.#state === 'greeting' && !this.#mayHold(message.length)) return
     const { subprotocol } = this.connection
     for (const decoded of decodeFrames(message, subprotocol, 'toServer', this.#limits)) {
       if (decoded instanceof ProtocolError) this.#malformed(decoded)
@@ -133,17 +135,25 @@ export class Session {
     this.#helloTimer?.cancel()
     this.#helloTimer = null
     this.#state = 'greeting'
-    greet(this, this.#begin(frame, nowMs), this.#context)
+    greet(this.#begin(frame, nowMs), frame, this.#context)
+  }
+
+  /** A held frame keeps its WebSocket message in memory, so bytes are bounded as well as frames. */
+  #mayHold(bytes: number): boolean {
+    this.#heldBytes += bytes
+    if (this.#heldBytes <= this.#context.options.maxMessageBytes) return true
+    this.#heldTooMuch()
+    return false
   }
 
   #hold(frame: RequestFrame): void {
     this.#held.push(frame)
-    if (this.#held.length <= this.#context.options.maxFramesBeforeHello) return
-    this.endWith(
-      wireError('OVERLOADED', 'Too many frames before hello:A.'),
-      CloseCode.overload,
-      'overload',
-    )
+    if (this.#held.length > this.#context.options.maxFramesBeforeHello) this.#heldTooMuch()
+  }
+
+  #heldTooMuch(): void {
+    const error = wireError('OVERLOADED', 'Too much came before hello:A.')
+    this.endWith(error, CloseCode.overload, 'overload')
   }
 
   #serve(frame: RequestFrame, nowMs: number): void {
@@ -154,11 +164,11 @@ export class Session {
       const most = this.#context.options.maxInFlight
       request.fail(wireError('OVERLOADED', `More than ${most} requests without an answer.`))
     } else {
-      handlerOf(frame.t)(request, this.#context)
+      handlerOf(frame.t)(request, frame, this.#context)
     }
   }
 
-  #begin<F extends RequestFrame>(frame: F, nowMs: number): PendingRequest<F> {
+  #begin(frame: RequestFrame, nowMs: number): PendingRequest {
     this.#inFlight++
     return new PendingRequest(this, frame, nowMs)
   }
@@ -191,7 +201,7 @@ export class Session {
       try {
         await read()
       } catch (error) {
-        this.#context.logger.error('gateway.read-failed', { request: request.frame.t, error })
+        this.#context.logger.error('gateway.read-failed', { request: request.type, error })
         request.fail(wireError('INTERNAL', 'The node failed to read. See its log.'))
       }
     })
@@ -210,7 +220,7 @@ export class Session {
     this.#inFlight--
     assert(this.#inFlight >= 0, 'more answers than requests')
     const { metrics, clock } = this.#context
-    const operation = request.frame.t.slice(0, -2) as Operation
+    const operation = request.type.slice(0, -2) as Operation
     const error = 'error' in answer ? answer.error : undefined
     metrics.requestAnswered(operation, error?.code ?? 'OK')
     if (error !== undefined && operation === 'msg' && !error.retryable) metrics.rejected.add()

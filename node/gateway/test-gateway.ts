@@ -151,6 +151,7 @@ export class FakeBackend implements Backend {
   readonly state = new FakeState()
   leaderNode: NodeRef | null = { id: 'n2', url: 'http://127.0.0.1:7402' }
   ready = true
+  serving: boolean | undefined = undefined
   reasons: string[] = []
   /** Every submission, in order, with what settles it. */
   readonly submissions: { submission: Submission; done: (outcome: Outcome) => void }[] = []
@@ -169,7 +170,8 @@ export class FakeBackend implements Backend {
   }
 
   readiness() {
-    return { ready: this.ready, reasons: this.reasons }
+    const { ready, reasons, serving = ready } = this
+    return { ready, reasons, serving }
   }
 
   submit(submission: Submission, done: (outcome: Outcome) => void): void {

@@ -8,10 +8,11 @@ import { CommandKind } from '../../state-machine/commands.ts'
  * the message was first, the answer says where it stands.
  */
 export function handleCancel(
-  request: PendingRequest<CancelRequest>,
+  request: PendingRequest,
+  frame: CancelRequest,
   context: GatewayContext,
 ): void {
-  const { frame, session } = request
+  const { session } = request
   context.backend.submit(
     {
       kind: CommandKind.refuse,

@@ -6,11 +6,14 @@ import type { PendingRequest } from '../pending-request.ts'
 import { notServing } from './read-position.ts'
 import { wireConversation } from './wire-event.ts'
 
-type Request = PendingRequest<ConversationRequest>
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
 
-export function handleConversation(request: Request, context: GatewayContext): void {
-  const { frame, session } = request
+export function handleConversation(
+  request: PendingRequest,
+  frame: ConversationRequest,
+  context: GatewayContext,
+): void {
+  const { session } = request
   switch (frame.op) {
     case 'get':
       session.read(request, () => get(request, frame.conv, context))
@@ -26,7 +29,7 @@ export function handleConversation(request: Request, context: GatewayContext): v
   }
 }
 
-async function get(request: Request, conv: string, context: GatewayContext): Promise<void> {
+async function get(request: PendingRequest, conv: string, context: GatewayContext): Promise<void> {
   const { state } = context.backend
   const refusal = notServing(context)
   if (refusal !== null) return request.fail(refusal)
@@ -37,11 +40,11 @@ async function get(request: Request, conv: string, context: GatewayContext): Pro
   if (!view.members.some((member) => member.user === request.session.user)) {
     return request.fail(wireError('NOT_MEMBER', 'Only members see a conversation.'))
   }
-  request.answer({ t: 'conv:A', id: request.frame.id, conversation: wireConversation(view) })
+  request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view) })
 }
 
 async function list(
-  request: Request,
+  request: PendingRequest,
   limit: number | undefined,
   context: GatewayContext,
 ): Promise<void> {
@@ -52,32 +55,33 @@ async function list(
   const views = await backend.state.conversationsOf(request.session.user, most)
   request.answer({
     t: 'conv:A',
-    id: request.frame.id,
+    id: request.id,
     conversations: views.map(wireConversation),
   })
 }
 
-function write(request: Request, frame: WriteFrame, context: GatewayContext): void {
+function write(request: PendingRequest, frame: WriteFrame, context: GatewayContext): void {
   const { session } = request
+  const { msgId } = frame
   const operation = operationOf(frame)
   if (operation === null) {
     unsupported(request, frame.op)
     return
   }
-  session.writeStarted(frame.msgId)
+  session.writeStarted(msgId)
   context.backend.submit(
     {
       kind: CommandKind.conversation,
       user: session.user,
       device: session.device,
-      msgId: frame.msgId,
+      msgId,
       prev: frame.prev ?? null,
       since: frame.since ?? null,
       conv: 'conv' in frame ? frame.conv : '',
       operation,
     },
     (result) => {
-      session.writeSettled(frame.msgId)
+      session.writeSettled(msgId)
       if ('error' in result) request.fail(result.error)
       else if (!result.ok) request.fail(wireError(result.code, result.message))
       else session.read(request, () => answerWrite(request, result, context))
@@ -87,7 +91,7 @@ function write(request: Request, frame: WriteFrame, context: GatewayContext): vo
 
 /** The conversation as it is now, for a member; who has left sees only that the write was taken. */
 async function answerWrite(
-  request: Request,
+  request: PendingRequest,
   result: Extract<WriteResult, { ok: true }>,
   context: GatewayContext,
 ): Promise<void> {
@@ -95,7 +99,7 @@ async function answerWrite(
   const isMember = view?.members.some((member) => member.user === request.session.user) ?? false
   request.answer({
     t: 'conv:A',
-    id: request.frame.id,
+    id: request.id,
     conversation: view !== null && isMember ? wireConversation(view) : undefined,
     msgId: result.msgId,
     seq: result.seq,
@@ -142,7 +146,7 @@ function isNil(value: Uint8Array): boolean {
   return value.length === 1 && value[0] === 0xc0
 }
 
-function unsupported(request: Request, op: string): void {
+function unsupported(request: PendingRequest, op: string): void {
   const what = op === 'set' ? 'set with retention or history' : op
   request.fail(wireError('UNSUPPORTED', `conv:R ${what} is not served by this node.`))
 }

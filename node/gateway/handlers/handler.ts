@@ -12,7 +12,8 @@ type FrameOf<T extends RequestType> = Extract<RequestFrame, { t: T }>
 
 /** Sees to it that the request is answered exactly once, now or later; never throws or rejects. */
 export type Handler<T extends RequestType = RequestType> = (
-  request: PendingRequest<FrameOf<T>>,
+  request: PendingRequest,
+  frame: FrameOf<T>,
   context: GatewayContext,
 ) => void
 

@@ -13,36 +13,33 @@ import { type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
 import { formatMark } from '../mark.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
-import type { Session } from '../session.ts'
 import { notServing, reachMark } from './read-position.ts'
 
 /** Frames served beyond the ones every node has. */
 const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable']
 
-type Hello = PendingRequest<HelloRequest>
-
 /**
  * Lets a client in or sends it away: version, rate, identity, readiness and the mark it resumes
  * from, in this order, cheapest first. Everything but the wait for the mark happens at once.
  */
-export function greet(session: Session, request: Hello, context: GatewayContext): void {
-  const { frame } = request
+export function greet(request: PendingRequest, frame: HelloRequest, context: GatewayContext): void {
+  const { session } = request
   const version = negotiateVersion(frame.v)
   if (version === null) {
     const [lowest, highest] = SUPPORTED_VERSIONS
     const message = `This node speaks versions ${lowest} to ${highest}, not ${frame.v[0]} to ${frame.v[1]}.`
-    turnAway(session, request, wireError('UNSUPPORTED', message), CloseCode.version, 'version')
+    turnAway(request, wireError('UNSUPPORTED', message), CloseCode.version, 'version')
     return
   }
   const refusal = admissionRefusal(context)
   if (refusal !== null) {
-    turnAwayForNow(session, request, refusal)
+    turnAwayForNow(request, refusal)
     return
   }
   const identity = context.authenticator.authenticate(frame, session.connection.head.remote)
   if (isRefusal(identity)) {
     context.metrics.authFailures.add()
-    turnAway(session, request, identity, CloseCode.policy, 'auth')
+    turnAway(request, identity, CloseCode.policy, 'auth')
     return
   }
   const { resume } = frame
@@ -51,15 +48,15 @@ export function greet(session: Session, request: Hello, context: GatewayContext)
   const reached = reachMark(mark, context)
   if (reached instanceof Promise) {
     void reached.then(
-      (late) => afterMark(session, request, identity, late, version, context),
+      (late) => afterMark(request, frame, identity, late, version, context),
       (error: unknown) => {
         context.logger.error('gateway.mark-failed', { error })
         const failure = wireError('INTERNAL', 'The node failed to reach the mark. See its log.')
-        afterMark(session, request, identity, failure, version, context)
+        afterMark(request, frame, identity, failure, version, context)
       },
     )
   } else {
-    afterMark(session, request, identity, reached, version, context)
+    afterMark(request, frame, identity, reached, version, context)
   }
 }
 
@@ -80,33 +77,33 @@ function admissionRefusal(context: GatewayContext): WireError | null {
 }
 
 function afterMark(
-  session: Session,
-  request: Hello,
+  request: PendingRequest,
+  frame: HelloRequest,
   identity: Identity,
   late: WireError | null,
   version: number,
   context: GatewayContext,
 ): void {
-  if (session.state !== 'greeting') return
+  if (request.session.state !== 'greeting') return
   if (late !== null && !late.retryable) {
-    turnAway(session, request, late, CloseCode.policy, 'protocol')
+    turnAway(request, late, CloseCode.policy, 'protocol')
     return
   }
   const refusal = late ?? (context.draining() ? admissionRefusal(context) : notServing(context))
-  if (refusal === null) admit(session, request, identity, version, context)
-  else turnAwayForNow(session, request, refusal)
+  if (refusal === null) admit(request, frame, identity, version, context)
+  else turnAwayForNow(request, refusal)
 }
 
 /** From the mark in `hello:A` on, every event of the user's conversations is pushed. */
 function admit(
-  session: Session,
-  request: Hello,
+  request: PendingRequest,
+  frame: HelloRequest,
   identity: Identity,
   version: number,
   context: GatewayContext,
 ): void {
   const { backend, metrics, options, registry } = context
-  const { frame } = request
+  const { session } = request
   session.user = identity.user
   session.device = frame.device
   session.mode = frame.mode ?? 'push'
@@ -151,18 +148,17 @@ function admit(
 }
 
 /** Refused for now, by this node: the client comes back or goes to another one. */
-function turnAwayForNow(session: Session, request: Hello, error: WireError): void {
+function turnAwayForNow(request: PendingRequest, error: WireError): void {
   const code = error.code === 'DRAINING' ? CloseCode.drain : CloseCode.overload
-  turnAway(session, request, error, code, error.code === 'DRAINING' ? 'drain' : 'overload')
+  turnAway(request, error, code, error.code === 'DRAINING' ? 'drain' : 'overload')
 }
 
 function turnAway(
-  session: Session,
-  request: Hello,
+  request: PendingRequest,
   error: WireError,
   code: number,
   reason: CloseReason,
 ): void {
   request.fail(error)
-  session.end(code, error.message, reason)
+  request.session.end(code, error.message, reason)
 }

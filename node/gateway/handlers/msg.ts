@@ -5,17 +5,20 @@ import { CommandKind } from '../../state-machine/commands.ts'
 
 /** Hands the write on in arrival order; everything that is not in the frame is for apply (A5). */
 export function handleMessage(
-  request: PendingRequest<MessageRequest>,
+  request: PendingRequest,
+  frame: MessageRequest,
   context: GatewayContext,
 ): void {
-  const { frame, session } = request
-  session.writeStarted(frame.msgId)
+  const { session } = request
+  // The callback must not hold the frame: see PendingRequest.
+  const { id, msgId } = frame
+  session.writeStarted(msgId)
   context.backend.submit(
     {
       kind: CommandKind.message,
       user: session.user,
       device: session.device,
-      msgId: frame.msgId,
+      msgId,
       prev: frame.prev ?? null,
       since: frame.since ?? null,
       conv: frame.conv ?? null,
@@ -25,7 +28,7 @@ export function handleMessage(
       body: frame.body,
     },
     (result) => {
-      session.writeSettled(frame.msgId)
+      session.writeSettled(msgId)
       if ('error' in result) {
         request.fail(result.error)
         return
@@ -38,8 +41,8 @@ export function handleMessage(
       else context.metrics.accepted.add()
       request.answer({
         t: 'msg:A',
-        id: frame.id,
-        msgId: frame.msgId,
+        id,
+        msgId,
         conv: result.conv,
         seq: result.seq,
         at: result.at,

@@ -5,12 +5,20 @@ import type { PendingRequest } from '../pending-request.ts'
 import { notServing, reachIndex, reachMark } from './read-position.ts'
 import { wireEvent } from './wire-event.ts'
 
-export function handlePull(request: PendingRequest<PullRequest>, context: GatewayContext): void {
-  request.session.read(request, () => pull(request, context))
+export function handlePull(
+  request: PendingRequest,
+  frame: PullRequest,
+  context: GatewayContext,
+): void {
+  request.session.read(request, () => pull(request, frame, context))
 }
 
-async function pull(request: PendingRequest<PullRequest>, context: GatewayContext): Promise<void> {
-  const { frame, session } = request
+async function pull(
+  request: PendingRequest,
+  frame: PullRequest,
+  context: GatewayContext,
+): Promise<void> {
+  const { session } = request
   const { backend, options } = context
   const behind = notServing(context) ?? (await reachMark(frame.mark, context))
   if (behind !== null) return request.fail(behind)

@@ -5,8 +5,8 @@ import { parseMark } from '../mark.ts'
 /** Why this node serves nobody at present, or `null`. */
 export function notServing(context: GatewayContext): WireError | null {
   const { backend } = context
-  const { ready, reasons } = backend.readiness()
-  if (ready) return null
+  const { ready, reasons, serving = ready } = backend.readiness()
+  if (serving) return null
   const leader = backend.leader()
   const because = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`
   return leader === null
