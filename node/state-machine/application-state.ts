@@ -19,8 +19,6 @@ const BLOCKS_PER_READ = 64
 
 export interface InitialState {
   readonly settings: Settings
-  /** An encoded `Configuration`: the formation's. */
-  readonly configuration: Uint8Array
   readonly random: Random
 }
 
@@ -115,7 +113,8 @@ export class ApplicationState {
         dedupeKey(numberInCut(cut.index, first + i)),
       )
       for (const bytes of await this.store.getMany(keys)) {
-        if (bytes === null) throw new StoreDamagedError(`a dedupe block of cut ${cut.index} is missing`)
+        if (bytes === null)
+          throw new StoreDamagedError(`a dedupe block of cut ${cut.index} is missing`)
         this.dedupe.load({ bytes, maxLogTime: cut.maxLogTime }, this.settings.windowMs)
       }
     }
@@ -123,7 +122,7 @@ export class ApplicationState {
 }
 
 function firstRecord(initial: InitialState): StateRecord {
-  const { settings, configuration, random } = initial
+  const { settings, random } = initial
   return {
     index: 0,
     term: 0,
@@ -136,7 +135,7 @@ function firstRecord(initial: InitialState): StateRecord {
     seedHigh: random.uint32(),
     seedLow: random.uint32(),
     settings,
-    configuration,
+    configuration: new Uint8Array(0),
     dedupeCuts: [],
   }
 }

@@ -46,7 +46,12 @@ export interface MessageCommand extends CommandBase {
 }
 
 export type ConversationOperation =
-  | { readonly op: 'create'; readonly members: readonly string[]; readonly name: string | null; readonly meta: Uint8Array | null }
+  | {
+      readonly op: 'create'
+      readonly members: readonly string[]
+      readonly name: string | null
+      readonly meta: Uint8Array | null
+    }
   | { readonly op: 'direct'; readonly with: string }
   | { readonly op: 'add'; readonly member: string; readonly role: 'admin' | 'member' }
   | { readonly op: 'remove'; readonly member: string }

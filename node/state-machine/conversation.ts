@@ -22,16 +22,15 @@ import type { ApplyListener, WriteResult } from './types.ts'
 export class ConversationApply {
   readonly #state: ApplicationState
   readonly #cold: ColdObjects
-  readonly #listener: ApplyListener | null
   readonly #results: Results
   readonly #operations: GroupOperations
   readonly #hash = new KeyHash()
   #wallTime = 0
+  listener: ApplyListener | null = null
 
-  constructor(state: ApplicationState, cold: ColdObjects, listener: ApplyListener | null) {
+  constructor(state: ApplicationState, cold: ColdObjects) {
     this.#state = state
     this.#cold = cold
-    this.#listener = listener
     this.#results = new Results(state, cold)
     this.#operations = new GroupOperations(state)
   }
@@ -169,7 +168,7 @@ export class ConversationApply {
       sender.lastLogTime = now
     }
     const { ord, id } = conversation
-    this.#listener?.onEvent(conversation, makeEvent(view, seq, ord, at, now))
+    this.listener?.onEvent(conversation, makeEvent(view, seq, ord, at, now))
     return { ok: true, conv: id, msgId: view.msgId, seq, ord, at, duplicate: false, now }
   }
 
@@ -207,10 +206,7 @@ export class ConversationApply {
     return { ok: true, conv, msgId: view.msgId, seq: 0, ord: 0, at, duplicate: false, now }
   }
 
-  #unrecorded(
-    view: CommandView,
-    info: (typeof UNRECORDED)[keyof typeof UNRECORDED],
-  ): WriteResult {
+  #unrecorded(view: CommandView, info: (typeof UNRECORDED)[keyof typeof UNRECORDED]): WriteResult {
     return { ok: false, msgId: view.msgId, ...info, now: this.#state.logTime }
   }
 

@@ -109,10 +109,7 @@ export class DedupeTable {
 
   #place(high: number, low: number, value: number, logTime: number, windowMs: number): void {
     let newest = this.#generations[this.#generations.length - 1]
-    if (
-      newest === undefined ||
-      logTime - newest.minLogTime > windowMs / GENERATIONS_PER_WINDOW
-    ) {
+    if (newest === undefined || logTime - newest.minLogTime > windowMs / GENERATIONS_PER_WINDOW) {
       newest = new Generation(this.#partitionBits, logTime)
       this.#generations.push(newest)
     }

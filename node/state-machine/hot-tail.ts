@@ -125,7 +125,9 @@ export interface RawEvent {
 const raw: RawEvent = { data: Buffer.alloc(0), start: 0, end: 0, seq: 0, ord: 0, at: 0, logTime: 0 }
 
 class Segment {
-  readonly conversation: (Conversation | null)[] = new Array<Conversation | null>(SEGMENT).fill(null)
+  readonly conversation: (Conversation | null)[] = new Array<Conversation | null>(SEGMENT).fill(
+    null,
+  )
   readonly data: (Buffer | null)[] = new Array<Buffer | null>(SEGMENT).fill(null)
   readonly start = new Uint32Array(SEGMENT)
   readonly end = new Uint32Array(SEGMENT)

@@ -99,7 +99,15 @@ export class Members {
       const ord = (flags & 1) === 0 ? 0 : reader.varint()
       const name = (flags & 2) === 0 ? null : reader.string()
       const left = (flags & 1) === 0 ? null : { logTime, ord, name }
-      const member: Member = { user, role, visible, left, lastMsgId: '', lastSeq: 0, lastLogTime: 0 }
+      const member: Member = {
+        user,
+        role,
+        visible,
+        left,
+        lastMsgId: '',
+        lastSeq: 0,
+        lastLogTime: 0,
+      }
       members.#push(member)
       if (isPresent(member)) members.present += 1
     }

@@ -60,5 +60,8 @@ export const REFUSAL_OF_CODE: Record<RefuseCommand['code'], Refusal> = {
 export const UNRECORDED = {
   mismatch: info('PAYLOAD_MISMATCH', 'this msgId was used before with another content'),
   expired: info('WINDOW_EXPIRED', 'no result is kept that far back: look in the history'),
-  outOfOrder: info('OUT_OF_ORDER', 'prev has no result yet: resend from the oldest unsettled write'),
+  outOfOrder: info(
+    'OUT_OF_ORDER',
+    'prev has no result yet: resend from the oldest unsettled write',
+  ),
 } as const

@@ -3,7 +3,6 @@ import {
   type Clock,
   type Configuration,
   decodeConfiguration,
-  encodeConfiguration,
   type Entry,
   EntryType,
   type Random,
@@ -34,10 +33,13 @@ export interface StateMachineOptions {
   readonly directory: StoreDirectory
   readonly clock: Clock
   readonly random: Random
-  /** The formation's configuration: in force until the log holds another. */
-  readonly configuration: Configuration
-  /** Told of results and events during apply, also while the log is replayed after a start. */
-  readonly listener: ApplyListener | null
+  /**
+   * The configuration that the log starts with (`log.snapshot.configuration`): in force at a cut
+   * before which no configuration entry was applied. Asked only once the replica is formed.
+   */
+  readonly configuration: () => Configuration
+  /** As given to `listen`, from the start. */
+  readonly listener?: ApplyListener | null
   /** A checkpoint failed: final, the process must end. */
   readonly onFailure: (error: Error) => void
   readonly limits?: Partial<StateLimits>
@@ -63,6 +65,7 @@ export class ParleyStateMachine implements StateMachine {
   readonly #limits: StateLimits
   readonly #reader: Reader
   #live: Live
+  #listener: ApplyListener | null = null
   #prepared: { readonly entry: Entry; readonly content: PreparedEntry } | null = null
   #persistedIndex: number
   #checkpoint: Promise<void> | null = null
@@ -75,6 +78,7 @@ export class ParleyStateMachine implements StateMachine {
   private constructor(options: StateMachineOptions, limits: StateLimits, state: ApplicationState) {
     this.#options = options
     this.#limits = limits
+    this.#listener = options.listener ?? null
     this.#live = this.#bind(state)
     this.#reader = new Reader(() => this.#live.state)
     this.#persistedIndex = state.appliedIndex
@@ -135,6 +139,12 @@ export class ParleyStateMachine implements StateMachine {
     }
   }
 
+  /** Tells of results and events during apply, also while the log is replayed after a start. */
+  listen(listener: ApplyListener): void {
+    this.#listener = listener
+    this.#live.conversation.listener = listener
+  }
+
   prefetch(entry: Entry): Promise<void> | null {
     if (entry.type !== EntryType.normal || entry.data.length === 0) return null
     return this.#live.prefetch.run(this.#prepare(entry))
@@ -142,7 +152,7 @@ export class ParleyStateMachine implements StateMachine {
 
   apply(entry: Entry): void {
     const { state, cold, conversation } = this.#live
-    const { listener } = this.#options
+    const listener = this.#listener
     assert(entry.index === state.appliedIndex + 1, `entry ${entry.index} is applied out of order`)
     state.hash.entry(entry)
     if (entry.type === EntryType.configuration) {
@@ -193,7 +203,7 @@ export class ParleyStateMachine implements StateMachine {
   async openSnapshot(): Promise<SnapshotSource> {
     if (this.#store.cut === null) await this.checkpoint()
     const snapshot = await this.#store.snapshot()
-    const configuration = await configurationOf(snapshot.pairs())
+    const configuration = (await configurationOf(snapshot.pairs())) ?? this.#options.configuration()
     return new PinnedSnapshotSource({ ...snapshot.cut, configuration }, snapshot)
   }
 
@@ -224,7 +234,8 @@ export class ParleyStateMachine implements StateMachine {
 
   #bind(state: ApplicationState): Live {
     const cold = new ColdObjects()
-    const conversation = new ConversationApply(state, cold, this.#options.listener)
+    const conversation = new ConversationApply(state, cold)
+    conversation.listener = this.#listener
     const prefetch = new Prefetch(state, cold, conversation.results)
     return { state, cold, conversation, prefetch, checkpointer: new Checkpointer(state) }
   }
@@ -287,11 +298,15 @@ export class ParleyStateMachine implements StateMachine {
   }
 }
 
-/** The configuration in force at a cut stands in its state record, the first of all pairs. */
-async function configurationOf(pairs: AsyncIterable<Pair>): Promise<Configuration> {
+/**
+ * The configuration applied up to a cut stands in its state record, the first of all pairs; `null` if
+ * there was none yet.
+ */
+async function configurationOf(pairs: AsyncIterable<Pair>): Promise<Configuration | null> {
   for await (const { key, value } of pairs) {
     if (Buffer.compare(key, STATE_KEY) !== 0) break
-    return decodeConfiguration(decodeStateRecord(value).configuration)
+    const { configuration } = decodeStateRecord(value)
+    return configuration.length === 0 ? null : decodeConfiguration(configuration)
   }
   throw new StoreDamagedError('the state record is missing from a snapshot')
 }
@@ -299,7 +314,6 @@ async function configurationOf(pairs: AsyncIterable<Pair>): Promise<Configuratio
 function initialState(options: StateMachineOptions): InitialState {
   return {
     settings: { ...DEFAULT_SETTINGS, ...options.settings },
-    configuration: encodeConfiguration(options.configuration),
     random: options.random,
   }
 }

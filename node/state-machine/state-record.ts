@@ -30,7 +30,7 @@ export interface StateRecord {
   readonly seedHigh: number
   readonly seedLow: number
   readonly settings: Settings
-  /** An encoded `Configuration`: the newest applied. */
+  /** An encoded `Configuration`: the newest applied; empty before the first. */
   readonly configuration: Uint8Array
   readonly dedupeCuts: readonly DedupeCut[]
 }

@@ -30,7 +30,12 @@ export class StoredEvent {
 
   static write(writer: ByteWriter, event: RawEvent): void {
     const { data, start, end } = event
-    writer.u32(end - start).u48(event.seq).u48(event.ord).u48(event.at).u48(event.logTime)
+    writer
+      .u32(end - start)
+      .u48(event.seq)
+      .u48(event.ord)
+      .u48(event.at)
+      .u48(event.logTime)
     writer.raw(data.subarray(start, end))
   }
 

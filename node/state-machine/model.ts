@@ -1,0 +1,245 @@
+import type { Command, ConversationOperation } from './commands.ts'
+import { CommandKind } from './commands.ts'
+import { directConversationId, groupConversationId } from './conversation-id.ts'
+
+/**
+ * The rules written down a second time, as plainly as they can be: lists, walks and copies, no
+ * memory to save. What the tests compare the state machine with.
+ */
+export interface ModelEvent {
+  readonly seq: number
+  readonly ord: number
+  readonly at: number
+  readonly from: string
+  readonly msgId: string
+}
+
+export type ModelAnswer =
+  | {
+      readonly conv: string
+      readonly seq: number
+      readonly at: number
+      readonly duplicate: boolean
+    }
+  | { readonly code: string }
+
+interface ModelMember {
+  role: string
+  intervals: [number, number][]
+}
+
+interface ModelConversation {
+  readonly kind: 'direct' | 'group'
+  readonly createdAt: number
+  readonly events: ModelEvent[]
+  readonly members: Map<string, ModelMember>
+}
+
+interface ModelResult {
+  readonly scope: string
+  readonly user: string
+  readonly msgId: string
+  readonly time: number
+  /** `null` agrees with everything. */
+  readonly content: string | null
+  readonly answer: { conv: string; seq: number; at: number } | { code: string }
+  readonly creates: boolean
+}
+
+export class Model {
+  readonly conversations = new Map<string, ModelConversation>()
+  readonly #results: ModelResult[] = []
+  readonly #windowMs: number
+  readonly #groupMembers: number
+  #now = 0
+
+  constructor(windowMs: number, groupMembers: number) {
+    this.#windowMs = windowMs
+    this.#groupMembers = groupMembers
+  }
+
+  apply(command: Command, logTime: number, wall: number): ModelAnswer {
+    this.#now = Math.max(this.#now, logTime)
+    const now = this.#now
+    const start = now - this.#windowMs
+    const { user, msgId, prev } = command
+    const scope = scopeOf(command)
+    const since = command.since === null ? null : Math.min(command.since, now)
+    const bound = Math.max(start, since ?? 0)
+    const mine = this.#results.filter((each) => each.scope === scope && each.user === user)
+    const creating =
+      command.kind === CommandKind.refuse || operationOf(command)?.op === 'create'
+        ? (each: ModelResult) => each.creates
+        : () => false
+    const known =
+      mine.find((each) => each.msgId === msgId && each.time >= bound) ??
+      mine.find((each) => each.msgId === msgId && creating(each))
+    if (known !== undefined) {
+      const content = contentOf(command)
+      if (content !== null && known.content !== null && content !== known.content) {
+        return { code: 'PAYLOAD_MISMATCH' }
+      }
+      return 'code' in known.answer ? known.answer : { ...known.answer, duplicate: true }
+    }
+    if (since !== null && since < start) return { code: 'WINDOW_EXPIRED' }
+    if (prev !== null && !mine.some((each) => each.msgId === prev && each.time >= start)) {
+      return { code: 'OUT_OF_ORDER' }
+    }
+    const answer = this.#decide(command, wall)
+    const creates = operationOf(command)?.op === 'create' && !('code' in answer)
+    const content = contentOf(command)
+    this.#results.push({ scope, user, msgId, time: now, content, answer, creates })
+    return 'code' in answer ? answer : { ...answer, duplicate: false }
+  }
+
+  /** What the user may see, in order. */
+  visible(id: string, user: string): ModelEvent[] {
+    const conversation = this.conversations.get(id)
+    const intervals = conversation?.members.get(user)?.intervals ?? []
+    const sees = (seq: number) => intervals.some(([from, to]) => seq >= from && seq <= to)
+    return (conversation?.events ?? []).filter(({ seq }) => sees(seq))
+  }
+
+  #decide(command: Command, wall: number): ModelResult['answer'] {
+    if (command.kind === CommandKind.refuse) return { code: command.code }
+    if (command.kind === CommandKind.message) return this.#message(command, wall)
+    const { user, operation } = command
+    if (operation.op === 'direct') {
+      const conv = directConversationId(user, operation.with)
+      const { createdAt } = this.#direct(conv, user, operation.with, wall)
+      return { conv, seq: 0, at: createdAt }
+    }
+    if (operation.op === 'create') {
+      const everybody = [...new Set([user, ...operation.members])]
+      if (everybody.length > this.#groupMembers) return { code: 'GROUP_FULL' }
+      const conv = groupConversationId(user, command.msgId)
+      const members = everybody.map((name): [string, ModelMember] => {
+        return [name, { role: name === user ? 'owner' : 'member', intervals: [[1, Infinity]] }]
+      })
+      const group = {
+        kind: 'group' as const,
+        createdAt: wall,
+        events: [],
+        members: new Map(members),
+      }
+      this.conversations.set(conv, group)
+      return this.#append(conv, command, wall, false)
+    }
+    return this.#operation(command.conv, command, operation, wall)
+  }
+
+  #message(command: Command & { kind: 1 }, wall: number): ModelResult['answer'] {
+    const { user, to, replyTo } = command
+    const id = command.conv ?? directConversationId(user, to!)
+    const conversation = this.conversations.get(id)
+    if (conversation === undefined && to === null) return { code: 'GROUP_NOT_FOUND' }
+    if (conversation !== undefined && !this.#isPresent(id, user)) return { code: 'NOT_MEMBER' }
+    if (replyTo !== null && !this.visible(id, user).some(({ seq }) => seq === replyTo)) {
+      return { code: 'UNKNOWN_REPLY' }
+    }
+    if (conversation === undefined) this.#direct(id, user, to!, wall)
+    return this.#append(id, command, wall, true)
+  }
+
+  #operation(
+    id: string,
+    command: Command,
+    operation: ConversationOperation,
+    wall: number,
+  ): ModelResult['answer'] {
+    const conversation = this.conversations.get(id)
+    if (conversation === undefined) return { code: 'GROUP_NOT_FOUND' }
+    if (!this.#isPresent(id, command.user)) return { code: 'NOT_MEMBER' }
+    const { members } = conversation
+    const me = members.get(command.user)!
+    const present = [...members.keys()].filter((name) => this.#isPresent(id, name))
+    const owners = present.filter((name) => members.get(name)!.role === 'owner')
+    const forbidden = { code: 'FORBIDDEN' }
+    const next = conversation.events.length + 1
+    if (conversation.kind === 'direct') return forbidden
+    if (operation.op === 'leave') {
+      if (me.role === 'owner' && owners.length === 1 && present.length > 1) return forbidden
+      me.intervals.at(-1)![1] = next
+      me.role = 'member'
+      return this.#append(id, command, wall, false)
+    }
+    if (me.role === 'member') return forbidden
+    if (operation.op === 'set') return this.#append(id, command, wall, false)
+    if (operation.op === 'create' || operation.op === 'direct') throw new Error('not of a group')
+    const target = members.get(operation.member)
+    const there = present.includes(operation.member)
+    if (operation.op === 'add') {
+      if (operation.role === 'admin' && me.role !== 'owner') return forbidden
+      if (there) return forbidden
+      if (present.length >= this.#groupMembers) return { code: 'GROUP_FULL' }
+      const member = target ?? { role: '', intervals: [] }
+      member.role = operation.role
+      member.intervals.push([next, Infinity])
+      members.set(operation.member, member)
+    } else if (operation.op === 'remove') {
+      if (!there || operation.member === command.user) return forbidden
+      if (target!.role !== 'member' && me.role !== 'owner') return forbidden
+      target!.intervals.at(-1)![1] = next
+      target!.role = 'member'
+    } else {
+      if (me.role !== 'owner' || !there) return forbidden
+      const onlyMe = operation.member === command.user && owners.length === 1
+      if (onlyMe && operation.role !== 'owner') return forbidden
+      target!.role = operation.role
+    }
+    return this.#append(id, command, wall, false)
+  }
+
+  #direct(id: string, one: string, other: string, wall: number): ModelConversation {
+    const existing = this.conversations.get(id)
+    if (existing !== undefined) return existing
+    const members = [...new Set([one, other])].map((name): [string, ModelMember] => {
+      return [name, { role: 'member', intervals: [[1, Infinity]] }]
+    })
+    const direct = {
+      kind: 'direct' as const,
+      createdAt: wall,
+      events: [],
+      members: new Map(members),
+    }
+    this.conversations.set(id, direct)
+    return direct
+  }
+
+  #isPresent(id: string, user: string): boolean {
+    return this.conversations.get(id)?.members.get(user)?.intervals.at(-1)?.[1] === Infinity
+  }
+
+  #append(
+    conv: string,
+    command: Command,
+    wall: number,
+    isMessage: boolean,
+  ): { conv: string; seq: number; at: number } {
+    const { events } = this.conversations.get(conv)!
+    const last = events.at(-1)
+    const seq = events.length + 1
+    const at = Math.max(last?.at ?? 0, wall)
+    const ord = (last?.ord ?? 0) + (isMessage ? 1 : 0)
+    events.push({ seq, ord, at, from: command.user, msgId: command.msgId })
+    return { conv, seq, at }
+  }
+}
+
+function operationOf(command: Command): ConversationOperation | null {
+  return command.kind === CommandKind.conversation ? command.operation : null
+}
+
+function scopeOf(command: Command): string {
+  if (command.kind === CommandKind.message) {
+    return command.conv ?? directConversationId(command.user, command.to!)
+  }
+  return command.conv === '' ? `user ${command.user}` : command.conv
+}
+
+function contentOf(command: Command): string | null {
+  if (command.kind === CommandKind.refuse) return null
+  return command.kind === CommandKind.message
+    ? JSON.stringify([command.replyTo, Buffer.from(command.body).toString('hex')])
+    : JSON.stringify(command.operation)
+}

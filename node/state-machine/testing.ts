@@ -1,0 +1,171 @@
+import type { Clock, Entry, Random, Timer } from '#cluster'
+import { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
+import type { StoreDirectory } from '../store/store.ts'
+import { encodeBatch } from './batch-codec.ts'
+import { encodeCommand } from './command-codec.ts'
+import {
+  CommandKind,
+  type Command,
+  type ConversationOperation,
+  type RefuseCommand,
+} from './commands.ts'
+import { ParleyStateMachine, type StateMachineOptions } from './state-machine.ts'
+import type { ApplyListener, ConversationEvent, WriteResult } from './types.ts'
+
+/** What the tests of this folder share: commands in short form and a machine on a memory store. */
+
+interface Common {
+  readonly user: string
+  readonly msgId: string
+  readonly device?: string
+  readonly prev?: string | null
+  readonly since?: number | null
+}
+
+const base = ({ user, msgId, device = 'phone', prev = null, since = null }: Common) => {
+  return { origin: 1, request: 2, user, device, msgId, prev, since }
+}
+
+export function message(
+  fields: Common & {
+    readonly conv?: string
+    readonly to?: string
+    readonly body?: string
+    readonly replyTo?: number | null
+    readonly large?: boolean
+  },
+): Command {
+  const { conv = null, to = null, body = fields.msgId, replyTo = null, large = false } = fields
+  const common = { kind: CommandKind.message, ...base(fields) }
+  return { ...common, conv, to, replyTo, large, body: Buffer.from(body) }
+}
+
+export function operation(
+  fields: Common & { readonly conv?: string },
+  of: ConversationOperation,
+): Command {
+  const common = { kind: CommandKind.conversation, ...base(fields) }
+  return { ...common, conv: fields.conv ?? '', operation: of }
+}
+
+export function create(fields: Common, ...members: string[]): Command {
+  return operation(fields, { op: 'create', members, name: null, meta: null })
+}
+
+export function refuse(
+  fields: Common & { readonly conv: string },
+  code: RefuseCommand['code'],
+): Command {
+  return { kind: CommandKind.refuse, ...base(fields), conv: fields.conv, code }
+}
+
+export class ManualClock implements Clock {
+  #now = 0
+  #timers: { at: number; run: () => void }[] = []
+
+  wallMs(): number {
+    return this.#now
+  }
+
+  monotonicMs(): number {
+    return this.#now
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const timer = { at: this.#now + delayMs, run }
+    this.#timers.push(timer)
+    return { cancel: () => void (this.#timers = this.#timers.filter((each) => each !== timer)) }
+  }
+
+  defer(run: () => void): void {
+    queueMicrotask(run)
+  }
+
+  advance(ms: number): void {
+    this.#now += ms
+    const due = this.#timers.filter((timer) => timer.at <= this.#now)
+    this.#timers = this.#timers.filter((timer) => timer.at > this.#now)
+    for (const timer of due) timer.run()
+  }
+}
+
+export const fixedRandom: Random = {
+  uint32: () => 0x1234_5678,
+  bytes: (length) => new Uint8Array(length).fill(7),
+}
+
+export interface AppliedEvent extends ConversationEvent {
+  readonly conv: string
+  readonly toldTo: readonly string[]
+}
+
+/** A machine with everything that it told its listener. */
+export class Machine {
+  readonly machine: ParleyStateMachine
+  readonly directory: StoreDirectory
+  readonly clock: ManualClock
+  results: WriteResult[] = []
+  events: AppliedEvent[] = []
+
+  private constructor(machine: ParleyStateMachine, directory: StoreDirectory, clock: ManualClock) {
+    this.machine = machine
+    this.directory = directory
+    this.clock = clock
+    const listener: ApplyListener = {
+      onResult: (_origin, _request, result) => this.results.push(result),
+      onEvent: (conversation, event) => {
+        const toldTo: string[] = []
+        conversation.forEachMember((user) => toldTo.push(user))
+        this.events.push({ ...event, conv: conversation.id, toldTo })
+      },
+      onApplied: () => {},
+    }
+    machine.listen(listener)
+  }
+
+  static async open(
+    options: Partial<StateMachineOptions> & { readonly directory?: StoreDirectory } = {},
+  ): Promise<Machine> {
+    const clock = new ManualClock()
+    const directory = options.directory ?? new MemoryStoreDirectory()
+    const machine = await ParleyStateMachine.open({
+      clock,
+      random: fixedRandom,
+      configuration: () => ({ voters: [], outgoing: [], learners: [] }),
+      onFailure: (error) => {
+        throw error
+      },
+      ...options,
+      directory,
+    })
+    return new Machine(machine, directory, clock)
+  }
+
+  /** Applies the entry as a replica does, durable here at once, and returns its results. */
+  async apply(entry: Entry): Promise<WriteResult[]> {
+    this.machine.logPersisted(entry.index)
+    const before = this.results.length
+    await this.machine.prefetch(entry)
+    this.machine.apply(entry)
+    return this.results.slice(before)
+  }
+
+  /** Applies one batch right after the last entry; log time and wall time are `time`. */
+  write(time: number, ...commands: Command[]): Promise<WriteResult[]> {
+    return this.apply(batch(this.machine.appliedIndex + 1, time, commands))
+  }
+
+  async one(time: number, command: Command): Promise<WriteResult> {
+    return (await this.write(time, command))[0]!
+  }
+}
+
+export function batch(
+  index: number,
+  time: number,
+  commands: readonly Command[],
+  wallTime = time,
+): Entry {
+  const stamp = { logTime: time, wallTime }
+  return { index, term: 1, type: 0, data: encodeBatch(stamp, commands.map(encodeCommand)) }
+}
