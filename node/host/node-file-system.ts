@@ -4,11 +4,19 @@ import type { File, FileSystem } from '#cluster'
 import { lockDirectory } from './directory-lock.ts'
 import { FileError } from './file-error.ts'
 import { NodeFile } from './node-file.ts'
+import { SyncPace } from './sync-pace.ts'
 
 const FLAGS = { new: 'wx+', never: 'r+' } as const
 
 /** The files of this machine. Every error is a `FileError` that names the path and what to do. */
 export class NodeFileSystem implements FileSystem {
+  readonly #makePace: () => SyncPace
+
+  /** `makePace` decides for each file where its syncs run. */
+  constructor(options: { makePace?: () => SyncPace } = {}) {
+    this.#makePace = options.makePace ?? (() => new SyncPace())
+  }
+
   /** The names of new directories are durable when it resolves. */
   async makeDirectory(path: string): Promise<void> {
     const first = await attempt('make', path, () => fs.mkdir(path, { recursive: true }))
@@ -89,7 +97,11 @@ export class NodeFileSystem implements FileSystem {
   }
 
   async #open(path: string, flags: string): Promise<File> {
-    return attempt('open', path, async () => new NodeFile(path, await fs.open(path, flags, 0o600)))
+    return attempt(
+      'open',
+      path,
+      async () => new NodeFile(path, await fs.open(path, flags, 0o600), this.#makePace()),
+    )
   }
 }
 

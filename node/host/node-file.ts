@@ -9,12 +9,13 @@ import { SyncPace } from './sync-pace.ts'
 export class NodeFile implements File {
   readonly #path: string
   readonly #handle: FileHandle
-  readonly #pace = new SyncPace()
+  readonly #pace: SyncPace
   #syncing = false
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, pace = new SyncPace()) {
     this.#path = path
     this.#handle = handle
+    this.#pace = pace
   }
 
   async size(): Promise<number> {
@@ -65,19 +66,19 @@ export class NodeFile implements File {
 
   writeAndSync(buffer: Uint8Array, position: number, done: (error: Error | null) => void): void {
     assert(!this.#syncing, `two writes to ${this.#path} at one time`)
-    const start = performance.now()
     if (this.#pace.inPool) {
       this.#syncing = true
       this.#writeAndSyncInPool(buffer, position).then(
         () => {
           this.#syncing = false
-          this.#pace.took(performance.now() - start)
+          this.#pace.pooled()
           complete(done, null)
         },
         (error: Error) => complete(done, error),
       )
       return
     }
+    const start = performance.now()
     let error: Error | null = null
     try {
       this.#writeAllSync(buffer, position)

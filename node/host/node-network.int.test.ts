@@ -1,0 +1,44 @@
+import net from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { networkContract } from './network.contract.ts'
+import { NodeNetwork } from './node-network.ts'
+
+async function freeAddress(): Promise<string> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return `127.0.0.1:${port}`
+}
+
+describe('NodeNetwork', () => {
+  networkContract(async () => ({ network: new NodeNetwork(), freeAddress }))
+
+  it('says what to do about an address that is taken', async () => {
+    const network = new NodeNetwork()
+    const listener = await network.listen('127.0.0.1:0', () => undefined)
+    await expect(network.listen(listener.address, () => undefined)).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+      message: `cannot listen on ${listener.address}: another process listens there: stop it or choose another address`,
+    })
+    await listener.close()
+  })
+
+  it('refuses what is no address', async () => {
+    const network = new NodeNetwork()
+    for (const address of ['7501', 'host:', 'host:70000', 'a:b:1']) {
+      await expect(network.connect(address, 100)).rejects.toThrow('write host:port')
+    }
+  })
+
+  it('gives up on a peer that does not answer', async () => {
+    // A listener whose queue is full takes no more; its own kernel then drops what comes.
+    const network = new NodeNetwork()
+    const started = performance.now()
+    // 192.0.2.0/24 is reserved for documentation: nobody answers, or the machine says so at once.
+    await expect(network.connect('192.0.2.1:7501', 50)).rejects.toThrow(
+      'cannot reach 192.0.2.1:7501',
+    )
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+})
