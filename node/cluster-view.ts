@@ -9,6 +9,7 @@ export interface ViewSources {
   readonly cluster: ClusterNode
   readonly initialMembers: readonly Omit<Member, 'id'>[]
   readonly leader: () => NodeRef | null
+  readonly stateHash: () => string
   readonly readiness: () => { ready: boolean; reasons: readonly string[] }
 }
 
@@ -26,6 +27,7 @@ export function clusterView(sources: ViewSources): ClusterView {
     term: status?.term ?? 0,
     commit: status?.commit ?? 0,
     applied: status?.applied ?? 0,
+    stateHash: sources.stateHash(),
     ready,
     reasons,
     members: memberViews(sources),

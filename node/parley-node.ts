@@ -35,6 +35,7 @@ import { encodeBatch } from './state-machine/batch-codec.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { StateReader } from './state-machine/types.ts'
 import { ParleyStateMachine } from './state-machine/state-machine.ts'
+import { EventKind } from './state-machine/types.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 import { openStoreDirectory } from './store/store-directory.ts'
 import type { StoreDirectory } from './store/store.ts'
@@ -212,7 +213,7 @@ export class ParleyNode {
       failing: () => this.#failing(),
     })
     const metrics = new MetricsRegistry()
-    defineNodeMetrics(metrics, () => this.#cluster, log, settings)
+    const applied = defineNodeMetrics(metrics, () => this.#cluster, log, settings)
     const admin = new AdminApi({
       readiness: () => this.#backend.readiness(),
       clusterView: () => this.view(),
@@ -232,7 +233,10 @@ export class ParleyNode {
       onResult: (origin, request, result) => {
         this.#forwarder.result(origin, request, result)
       },
-      onEvent: (conversation, event) => this.#gateway.onEvent(conversation, event),
+      onEvent: (conversation, event) => {
+        if (event.kind === EventKind.message) applied.messages.add()
+        this.#gateway.onEvent(conversation, event)
+      },
       onApplied: () => {},
     })
   }
@@ -256,6 +260,7 @@ export class ParleyNode {
       initialMembers: this.#settings.initialMembers,
       leader: () => this.#backend.leader(),
       readiness: () => this.#backend.readiness(),
+      stateHash: () => this.#stateMachine.reader.stateHash,
     })
   }
 

@@ -27,7 +27,7 @@ export class ParleyCluster {
     const counts = await Promise.all(
       this.#cluster.nodes.map(async ({ url }) => {
         const text = await (await fetch(`${url}/metrics`)).text()
-        return Number(/^parley_messages_stored_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN)
+        return Number(/^parley_messages_applied_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN)
       }),
     )
     const hashes = await Promise.all(

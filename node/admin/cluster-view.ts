@@ -10,6 +10,8 @@ export interface ClusterView {
   readonly term: number
   readonly commit: number
   readonly applied: number
+  /** Hash over everything applied: equal on all nodes that have applied the same index (K5). */
+  readonly stateHash: string
   readonly ready: boolean
   readonly reasons: readonly string[]
   /** Every configured member, those that are down too, by name. */

@@ -1,14 +1,20 @@
 import { type ClusterNode, type LogStorage, NO_ONE } from '#cluster'
 import type { NodeSettings } from '../parley-node.ts'
+import type { CounterCell } from './cells.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
-/** Gauges that are read when scraped: nothing is counted for them on the way. */
+export interface AppliedMetrics {
+  /** Messages that apply stored since this process started, the replay of the log included. */
+  readonly messages: CounterCell
+}
+
+/** Most are read when scraped: nothing is counted for them on the way. */
 export function defineNodeMetrics(
   metrics: MetricsRegistry,
   cluster: () => ClusterNode,
   log: LogStorage,
   settings: NodeSettings,
-): void {
+): AppliedMetrics {
   const gauge = (name: string, help: string, read: () => number) =>
     metrics.collected(name, help, 'gauge', () => [{ labels: {}, value: read() }])
   const status = () => cluster().replica?.status()
@@ -52,6 +58,12 @@ export function defineNodeMetrics(
         .filter(({ id }) => id !== log.raftId)
         .map(({ id, match }) => ({ labels: { peer: id }, value: log.lastIndex() - match })),
   )
+  return {
+    messages: metrics.counter(
+      'parley_messages_applied_total',
+      'Messages stored by apply since this process started.',
+    ),
+  }
 }
 
 function voters(cluster: ClusterNode): number {
