@@ -287,6 +287,15 @@ describe('slow consumers', () => {
     expect(gateway.sessionCount).toBe(0)
   })
 
+  it('[GW24] get nothing more once they are past it', async () => {
+    const { clock, open, gateway } = fixture({ maxQueuedBytes: 5_000 })
+    const client = await open('alice', 'd1', { mode: 'notify' })
+    for (let seq = 1; seq <= 1_000; seq++) gateway.onEvent(group, event(seq))
+    await clock.settle()
+    expect(client.closed?.code).toBe(CloseCode.slowConsumer)
+    expect(client.frames).toHaveLength(0)
+  })
+
   it('[GW24] are closed when too many conversations wait for a notify', async () => {
     const { clock, open, gateway } = fixture({ slowBytes: 1, maxPendingNotifies: 3 })
     const client = await open('alice')

@@ -14,19 +14,10 @@ export function handleConversation(
   context: GatewayContext,
 ): void {
   const { session } = request
-  switch (frame.op) {
-    case 'get':
-      session.read(request, () => get(request, frame.conv, context))
-      return
-    case 'list':
-      session.read(request, () => list(request, frame.limit, context))
-      return
-    case 'receipts':
-      unsupported(request, frame.op)
-      return
-    default:
-      write(request, frame, context)
-  }
+  if (frame.op === 'get') session.read(request, () => get(request, frame.conv, context))
+  else if (frame.op === 'list') session.read(request, () => list(request, frame.limit, context))
+  else if (frame.op === 'receipts') unsupported(request, frame.op)
+  else write(request, frame, context)
 }
 
 async function get(request: PendingRequest, conv: string, context: GatewayContext): Promise<void> {

@@ -89,7 +89,7 @@ function afterMark(
     turnAway(request, late, CloseCode.policy, 'protocol')
     return
   }
-  const refusal = late ?? (context.draining() ? admissionRefusal(context) : notServing(context))
+  const refusal = late ?? notServing(context)
   if (refusal === null) admit(request, frame, identity, version, context)
   else turnAwayForNow(request, refusal)
 }
