@@ -4,7 +4,8 @@
  *
  * It is trusted with little: a batch is kept or lost whole, a batch whose `write` resolved survives
  * a crash, later batches never survive a crash that an earlier one did not. After rot it may return
- * wrong values, forget keys and forget batches without an error (rule K5); `LevelStore` copes.
+ * wrong values, forget keys and forget batches without an error, or end the process (rule K5);
+ * `LevelStore` and `StoreFolder` cope.
  */
 export interface KeyValueDatabase {
   get(key: Uint8Array): Promise<Uint8Array | null>
@@ -15,11 +16,6 @@ export interface KeyValueDatabase {
   snapshot(): DatabaseSnapshot
   /** Bytes on disk and in write buffers, roughly. */
   size(): Promise<number>
-  /**
-   * Compares every checksum the database keeps for itself, awaiting `pace` after each small slice of
-   * work. Rejects with kind `corrupt`. Resolves to the bytes it read.
-   */
-  verify(pace: () => Promise<void>): Promise<number>
   /** Open iterators and snapshots end with it. */
   close(): Promise<void>
 }
@@ -63,8 +59,20 @@ export interface DatabaseSnapshot {
 export interface KeyValueDatabaseFactory {
   /** `create: true` makes a new one and fails on an old one; `false` fails if there is none. */
   open(path: string, options: { readonly create: boolean }): Promise<KeyValueDatabase>
+  /**
+   * Compares every checksum that the database keeps in its files, open or not. Rejects with kind
+   * `corrupt`. Resolves to the bytes it read.
+   */
+  verify(path: string, options?: VerifyOptions): Promise<number>
   /** Removes the database and its directory; nothing there is fine. */
   remove(path: string): Promise<void>
+}
+
+export interface VerifyOptions {
+  /** Awaited after each small slice of work. */
+  readonly pace?: () => Promise<void>
+  /** Does nothing at all if the files hold more than this. */
+  readonly limitBytes?: number
 }
 
 /**

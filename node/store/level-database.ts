@@ -9,6 +9,7 @@ import {
   type KeyValueDatabaseFactory,
   type KeyValueIterator,
   type StoredPair,
+  type VerifyOptions,
   type WriteBatch,
 } from './key-value-database.ts'
 import { verifyTables } from './table-verifier.ts'
@@ -69,7 +70,11 @@ export class LevelDatabaseFactory implements KeyValueDatabaseFactory {
     } catch (error) {
       throw databaseError(error, 'open')
     }
-    return new LevelDatabase(level, this.#fileSystem)
+    return new LevelDatabase(level)
+  }
+
+  verify(path: string, options: VerifyOptions = {}): Promise<number> {
+    return verifyTables(this.#fileSystem, path, options)
   }
 
   async remove(path: string): Promise<void> {
@@ -82,11 +87,9 @@ export class LevelDatabaseFactory implements KeyValueDatabaseFactory {
 /** LevelDB behind the port: what it can and cannot be trusted with is said there. */
 class LevelDatabase implements KeyValueDatabase {
   readonly #level: Database
-  readonly #fileSystem: FileSystem
 
-  constructor(level: Database, fileSystem: FileSystem) {
+  constructor(level: Database) {
     this.#level = level
-    this.#fileSystem = fileSystem
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | null> {
@@ -137,10 +140,6 @@ class LevelDatabase implements KeyValueDatabase {
     const tables = await translated(this.#level.approximateSize(lowestKey, highestKey))
     const memory = Number(this.#level.getProperty('leveldb.approximate-memory-usage'))
     return tables + (Number.isFinite(memory) ? memory : 0)
-  }
-
-  verify(pace: () => Promise<void>): Promise<number> {
-    return verifyTables(this.#fileSystem, this.#level.location, pace)
   }
 
   close(): Promise<void> {

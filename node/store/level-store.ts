@@ -4,7 +4,7 @@ import { BatchWriter } from './batch-writer.ts'
 import { CheckpointRun } from './checkpoint-run.ts'
 import { asDamage, detectDamage } from './damage.ts'
 import { decodeKeyList } from './key-list.ts'
-import { DatabaseError, type KeyValueDatabase } from './key-value-database.ts'
+import { DatabaseError, type KeyValueDatabase, type VerifyOptions } from './key-value-database.ts'
 import { PinnedCut } from './pinned-cut.ts'
 import { readPairs } from './read-pairs.ts'
 import { RecordHistory } from './record-history.ts'
@@ -29,6 +29,10 @@ export interface LevelStoreOptions {
    * its name, so without this a power cut could take a synced cut along with the file.
    */
   readonly syncNames: () => Promise<void>
+  /** Checks the database's own files, see `KeyValueDatabaseFactory.verify`. */
+  readonly verifyFiles: (options: VerifyOptions) => Promise<number>
+  /** Called after an orderly close. */
+  readonly onClosed: () => Promise<void>
   readonly clock: Clock
   readonly pacing?: PacerOptions
 }
@@ -134,7 +138,7 @@ export class LevelStore implements Store {
       this.#assertOpen()
       if (pacer.due()) await pacer.pause()
     }
-    return { bytes: await detectDamage(this.#database.verify(pace)) }
+    return { bytes: await detectDamage(this.#options.verifyFiles({ pace })) }
   }
 
   async close(): Promise<void> {
@@ -142,6 +146,7 @@ export class LevelStore implements Store {
     this.#isClosed = true
     await this.#checkpoint?.catch(() => undefined) // Its caller hears of it.
     await this.#database.close()
+    await this.#options.onClosed()
   }
 
   async #run(cut: Cut): Promise<void> {

@@ -1,8 +1,9 @@
 import type { Clock, FileSystem } from '#cluster'
-import { asDamage } from './damage.ts'
+import { detectDamage } from './damage.ts'
 import type { KeyValueDatabase, KeyValueDatabaseFactory } from './key-value-database.ts'
 import { LevelStore } from './level-store.ts'
 import type { PacerOptions } from './slice-pacer.ts'
+import { StartCounter } from './start-counter.ts'
 import { StoreSeal } from './store-seal.ts'
 
 export interface StoreFolderOptions {
@@ -12,7 +13,20 @@ export interface StoreFolderOptions {
   readonly pacing?: PacerOptions
 }
 
-/** One store on disk: a database in `db` and its seal beside it. */
+/**
+ * LevelDB, as it is built, ends the process when it walks into some kinds of rot. From the third
+ * start on that follows such short lives, the files are verified without LevelDB before it sees them.
+ */
+const trustedStarts = 2
+
+/**
+ * A database of up to this size is verified at every open: about half a second. LevelDB itself looks
+ * at no table's checksums, and a compaction writes what it read under fresh ones, so rot in a key that
+ * is not found before LevelDB opens may never be (rule K5). Larger ones rely on `Store.scrub`.
+ */
+const quicklyVerifiedBytes = 512 * 1024 * 1024
+
+/** One store on disk: a database in `db`, beside it its seal and a count of short lives. */
 export class StoreFolder {
   readonly path: string
   readonly #options: StoreFolderOptions
@@ -35,16 +49,16 @@ export class StoreFolder {
 
   /** Throws `StoreDamagedError` unless it holds everything it acknowledged, as far as can be told. */
   async open(): Promise<LevelStore> {
-    const { clock, pacing, databases, fileSystem } = this.#options
-    const seal = await StoreSeal.open(fileSystem, this.#sealPath)
-    const database = await this.#openDatabase(databases)
-    return LevelStore.open({
-      database,
-      seal,
-      clock,
-      syncNames: () => this.syncNames(),
-      ...(pacing === undefined ? {} : { pacing }),
-    })
+    const { clock, fileSystem } = this.#options
+    const starts = new StartCounter(fileSystem, clock, this.#startsPath)
+    const count = await starts.begin()
+    try {
+      await this.#verifyFiles(count > trustedStarts ? Infinity : quicklyVerifiedBytes)
+      return await this.#open(starts)
+    } catch (error) {
+      starts.abandon()
+      throw error
+    }
   }
 
   syncNames(): Promise<void> {
@@ -65,7 +79,9 @@ export class StoreFolder {
     if (await fileSystem.exists(this.#databasePath)) {
       await fileSystem.removeDirectory(this.#databasePath)
     }
-    if (await fileSystem.exists(this.#sealPath)) await fileSystem.remove(this.#sealPath)
+    for (const path of [this.#sealPath, this.#startsPath]) {
+      if (await fileSystem.exists(path)) await fileSystem.remove(path)
+    }
     if (await fileSystem.exists(this.path)) await fileSystem.removeDirectory(this.path)
   }
 
@@ -77,11 +93,27 @@ export class StoreFolder {
     return `${this.path}/seal`
   }
 
-  async #openDatabase(databases: KeyValueDatabaseFactory): Promise<KeyValueDatabase> {
-    try {
-      return await databases.open(this.#databasePath, { create: false })
-    } catch (error) {
-      throw asDamage(error)
-    }
+  get #startsPath(): string {
+    return `${this.path}/starts`
+  }
+
+  async #open(starts: StartCounter): Promise<LevelStore> {
+    const { clock, pacing, databases, fileSystem } = this.#options
+    const seal = await StoreSeal.open(fileSystem, this.#sealPath)
+    const database = await detectDamage(databases.open(this.#databasePath, { create: false }))
+    return LevelStore.open({
+      database,
+      seal,
+      clock,
+      syncNames: () => this.syncNames(),
+      verifyFiles: (options) => databases.verify(this.#databasePath, options),
+      onClosed: () => starts.settle(),
+      ...(pacing === undefined ? {} : { pacing }),
+    })
+  }
+
+  /** Unpaced: until the store is open, nothing else is waiting for this thread. */
+  async #verifyFiles(limitBytes: number): Promise<void> {
+    await detectDamage(this.#options.databases.verify(this.#databasePath, { limitBytes }))
   }
 }

@@ -1,12 +1,13 @@
 import { crc32c } from '@node-rs/crc32'
 import type { File, FileSystem } from '#cluster'
-import { DatabaseError } from './key-value-database.ts'
+import { DatabaseError, type VerifyOptions } from './key-value-database.ts'
 
 const footerBytes = 48
 const trailerBytes = 5
 const magicLow = 0x8b80fb57
 const magicHigh = 0xdb477524
 const uncompressed = 0
+const windowBytes = 512 * 1024
 
 interface BlockHandle {
   readonly offset: number
@@ -18,17 +19,18 @@ interface BlockHandle {
  * included, which LevelDB writes and, as it is built here, never reads. A flipped bit in a key, an
  * index or a filter hides keys, or uncovers older values under them, without any error.
  *
- * `pace` is awaited after every block. Tables that a compaction removes meanwhile are skipped. The
- * logs and the manifest are left out: LevelDB checks those itself when it opens.
+ * Tables that a compaction removes meanwhile are skipped. The logs and the manifest are left out:
+ * LevelDB checks those itself when it opens.
  */
 export async function verifyTables(
   fileSystem: FileSystem,
   path: string,
-  pace: () => Promise<void>,
+  { pace, limitBytes = Infinity }: VerifyOptions,
 ): Promise<number> {
+  const names = (await fileSystem.list(path)).filter((name) => /\.(ldb|sst)$/.test(name))
+  if (limitBytes !== Infinity && (await sizeOf(fileSystem, path, names)) > limitBytes) return 0
   let bytes = 0
-  for (const name of await fileSystem.list(path)) {
-    if (!name.endsWith('.ldb') && !name.endsWith('.sst')) continue
+  for (const name of names) {
     const file = await openTable(fileSystem, `${path}/${name}`)
     if (file === null) continue
     try {
@@ -36,6 +38,21 @@ export async function verifyTables(
     } finally {
       await file.close()
     }
+  }
+  return bytes
+}
+
+async function sizeOf(
+  fileSystem: FileSystem,
+  path: string,
+  names: readonly string[],
+): Promise<number> {
+  let bytes = 0
+  for (const name of names) {
+    const file = await openTable(fileSystem, `${path}/${name}`)
+    if (file === null) continue
+    bytes += await file.size()
+    await file.close()
   }
   return bytes
 }
@@ -54,13 +71,16 @@ class TableVerifier {
   readonly #file: File
   readonly #name: string
   #fileBytes = 0
+  /** Blocks follow each other, so that few reads fetch many. */
+  #window = Buffer.alloc(0)
+  #windowOffset = 0
 
   constructor(file: File, name: string) {
     this.#file = file
     this.#name = name
   }
 
-  async verify(pace: () => Promise<void>): Promise<number> {
+  async verify(pace: (() => Promise<void>) | undefined): Promise<number> {
     this.#fileBytes = await this.#file.size()
     const footer = await this.#read({ offset: this.#fileBytes - footerBytes, size: footerBytes })
     if (footer.readUInt32LE(40) !== magicLow || footer.readUInt32LE(44) !== magicHigh) {
@@ -69,9 +89,11 @@ class TableVerifier {
     const [metaIndex, next] = this.#handle(footer, 0)
     const [index] = this.#handle(footer, next)
     for (const root of [metaIndex, index]) {
-      for (const handle of this.#handles(await this.#block(root))) {
+      // Copied: reading on moves the window.
+      const handles = Buffer.from(await this.#block(root))
+      for (const handle of this.#handles(handles)) {
         await this.#block(handle)
-        await pace()
+        await pace?.()
       }
     }
     return this.#fileBytes
@@ -118,14 +140,23 @@ class TableVerifier {
     throw this.#damaged('a block handle is broken')
   }
 
+  /** Valid until the next call. */
   async #read(range: BlockHandle): Promise<Buffer> {
     if (range.offset < 0 || range.offset + range.size > this.#fileBytes) {
       throw this.#damaged('a block lies outside the file')
     }
-    const buffer = Buffer.alloc(range.size)
-    const length = await this.#file.read(buffer, range.offset)
-    if (length !== range.size) throw this.#damaged('the file ends early')
-    return buffer
+    const end = this.#windowOffset + this.#window.length
+    if (range.offset < this.#windowOffset || range.offset + range.size > end) {
+      const length = Math.max(range.size, Math.min(windowBytes, this.#fileBytes - range.offset))
+      const window = Buffer.allocUnsafe(length)
+      if ((await this.#file.read(window, range.offset)) !== length) {
+        throw this.#damaged('the file ends early')
+      }
+      this.#window = window
+      this.#windowOffset = range.offset
+    }
+    const at = range.offset - this.#windowOffset
+    return this.#window.subarray(at, at + range.size)
   }
 
   #damaged(what: string): DatabaseError {
