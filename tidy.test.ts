@@ -63,10 +63,6 @@ const MARKDOWN = FILES.filter((path) => path.endsWith('.md'))
 const TEXTS = new Map(FILES.map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]))
 const textOf = (path: string) => TEXTS.get(path) ?? ''
 
-/** Tests, the suites that they share, and what only they use. */
-const isTest = (path: string) =>
-  /\.test\.ts$|\.contract\.ts$|\.arbitrary\.ts$|(^|\/)test-[^/]*\.ts$|(^|\/)testing\//.test(path)
-const isProduct = (path: string) => CODE.includes(path) && !isTest(path)
 const folderOf = (path: string) => path.split('/')[0] ?? ''
 
 /** Blanks out comments, keeping lines, so that a rule may be spoken about. */
@@ -96,6 +92,52 @@ const packageOf = (specifier: string) =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
 
+const manifests = ['package.json', 'client/package.json'].filter((path) => TEXTS.has(path))
+const doors: Record<string, string> = (
+  JSON.parse(textOf('package.json')) as { imports: Record<string, string> }
+).imports
+
+/** Files of the repository that a file names: imports, and programs started by their name. */
+const namedBy = (path: string): string[] => [
+  ...importsOf(path).map((specifier) =>
+    normalize(doors[specifier] ?? join(dirname(path), specifier)),
+  ),
+  ...[...textOf(path).matchAll(/['"`/]([\w-]+\.(?:ts|mjs))['"`]/g)].map((match) =>
+    normalize(join(dirname(path), match[1] ?? '')),
+  ),
+]
+
+/** The given files and all that they lead to. */
+const reachableFrom = (entries: readonly string[]): Set<string> => {
+  const reached = new Set<string>()
+  const waiting = [...entries]
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (reached.has(path) || !CODE.includes(path)) continue
+    reached.add(path)
+    waiting.push(...namedBy(path))
+  }
+  return reached
+}
+
+/** What `package.json`, a shell or a page starts from. */
+const PROGRAMS = [
+  ...manifests.flatMap((manifest) =>
+    [...textOf(manifest).matchAll(/\b(?:\.\/)?([\w./-]+\.(?:ts|mjs))\b/g)].map((match) =>
+      normalize(join(dirname(manifest), match[1] ?? '')),
+    ),
+  ),
+  ...CODE.filter((path) => /\.bench\.ts$|vitest\.config\.ts$|(^|\/)main\.ts$|^\.ci\//.test(path)),
+  ...CODE.filter(
+    (path) => /^(bench|chaos)\//.test(path) && MARKDOWN.some((page) => textOf(page).includes(path)),
+  ),
+]
+const isTestFile = (path: string) => path.endsWith('.test.ts')
+const product = reachableFrom(PROGRAMS.filter((path) => !isTestFile(path)))
+/** Tests, the suites that they share, and what only they use. */
+const isTest = (path: string) =>
+  isTestFile(path) || path.endsWith('.contract.ts') || !product.has(path)
+const isProduct = (path: string) => CODE.includes(path) && !isTest(path)
+
 describe('doors', () => {
   test('folders reach each other only through the doors they may use', () => {
     const wrong = Object.entries(DOORS).flatMap(([folder, { doors, packages }]) =>
@@ -103,6 +145,8 @@ describe('doors', () => {
         importsOf(path)
           .filter((specifier) => {
             if (specifier.startsWith('.')) {
+              // The version, for one, is told in the manifest alone.
+              if (folder === 'node' && /^(\.\.\/)+package\.json$/.test(specifier)) return false
               return folderOf(relative(ROOT, resolve(ROOT, dirname(path), specifier))) !== folder
             }
             if (specifier.startsWith('#')) {
@@ -222,30 +266,8 @@ describe('specifications', () => {
 })
 
 test('every code file is used', () => {
-  const manifests = ['package.json', 'client/package.json'].filter((path) => TEXTS.has(path))
-  const used = new Set(
-    manifests.flatMap((path) =>
-      [...textOf(path).matchAll(/\b(?:\.\/)?([\w./-]+\.(?:ts|mjs))\b/g)].map((match) =>
-        normalize(join(dirname(path), match[1] ?? '')),
-      ),
-    ),
-  )
-  for (const path of CODE) {
-    for (const specifier of importsOf(path)) {
-      if (!specifier.startsWith('#')) used.add(normalize(join(dirname(path), specifier)))
-    }
-    // Started as a process of its own: named in a string, for example by a bench or a test.
-    for (const match of textOf(path).matchAll(/['"`/]([\w-]+\.(?:ts|mjs))['"`]/g)) {
-      used.add(normalize(join(dirname(path), match[1] ?? '')))
-    }
-  }
-  const isProgram = (path: string) =>
-    /\.test\.ts$|\.bench\.ts$|vitest\.config\.ts$|(^|\/)main\.ts$|^\.ci\//.test(path)
-  const documented = (path: string) =>
-    MARKDOWN.some((page) => textOf(page).includes(path)) && /^(bench|chaos)\//.test(path)
-  expect(CODE.filter((path) => !used.has(path) && !isProgram(path) && !documented(path))).toEqual(
-    [],
-  )
+  const used = reachableFrom([...PROGRAMS, ...CODE.filter(isTestFile)])
+  expect(CODE.filter((path) => !used.has(path))).toEqual([])
 })
 
 describe('dependencies', () => {
@@ -297,14 +319,10 @@ describe('dependencies', () => {
   })
 
   test('each dependency is used', () => {
-    const product = new Set(
-      CODE.filter((path) => !isTest(path))
-        .flatMap(importsOf)
-        .map(packageOf),
-    )
+    const used = new Set([...product].flatMap(importsOf).map(packageOf))
     const unused = Object.keys(manifest.dependencies ?? {}).filter(
       // `node` is the program that runs everything, started by the launcher.
-      (name) => !product.has(name) && name !== 'node',
+      (name) => !used.has(name) && name !== 'node',
     )
     expect(unused).toEqual([])
   })

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parseMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
-import { version } from '../version.ts'
 import type { ServerOptions } from '#node'
 
 interface NodeFlags {
@@ -68,7 +67,6 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
     logLevel: flags.logLevel,
-    version: version(),
     ...(flags.unsafeFailpoints === undefined ? {} : { unsafeFailpoints: flags.unsafeFailpoints }),
   }
   if (!options.initialMembers.some((member) => member.name === options.name)) {

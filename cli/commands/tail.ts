@@ -1,0 +1,109 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import type { ChatClient, ChatMessage } from '#client'
+import { connectAs, explainChatError } from '../chat-session.ts'
+import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { parseDuration } from '../duration.ts'
+import { note, print, printJson } from '../output.ts'
+
+interface TailFlags {
+  readonly as: string
+  readonly conv?: string
+  readonly lines: number
+  readonly follow: boolean
+  readonly timeout: number
+  readonly url?: string[]
+  readonly json?: boolean
+}
+
+const LINES_LIMIT = 1_000
+
+export function configure(command: Command): void {
+  command
+    .requiredOption('--as <user>', 'whose conversations')
+    .option('--conv <id>', 'only this one')
+    .option('-n, --lines <count>', 'how many earlier messages of each to print first', lines, 10)
+    .option('--no-follow', 'end after the earlier ones')
+    .option(
+      '--timeout <duration>',
+      'how long to look for a node that serves',
+      parseDuration,
+      10_000,
+    )
+    .addOption(urlOption())
+    .option('--json', 'one JSON document per message')
+    .action(run)
+}
+
+async function run(flags: TailFlags): Promise<void> {
+  const chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout)
+  const show = flags.json === true ? printJson : (message: ChatMessage) => print(describe(message))
+  const stop = () => chat.close()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  try {
+    // Begun before the history is read, so that nothing falls in between.
+    const stream =
+      flags.conv === undefined ? chat.messages() : chat.conversation(flags.conv).messages()
+    const shown = await showEarlier(chat, flags, show)
+    if (!flags.follow) return
+    note(`parley: ${flags.as} listens; Ctrl-C ends it`)
+    for await (const message of stream) {
+      if (message.seq > (shown.get(message.conversation) ?? 0)) show(message)
+    }
+  } catch (error) {
+    throw explainChatError(error)
+  } finally {
+    chat.close()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
+  }
+}
+
+/** Prints the newest messages of each conversation; tells up to which seq by conversation. */
+async function showEarlier(
+  chat: ChatClient,
+  flags: TailFlags,
+  show: (message: ChatMessage) => void,
+): Promise<ReadonlyMap<string, number>> {
+  const ids =
+    flags.conv === undefined ? (await chat.conversations()).map(({ id }) => id) : [flags.conv]
+  const shown = new Map<string, number>()
+  if (flags.lines === 0) return shown
+  // The list is newest first; a terminal shows the newest last.
+  for (const id of ids.toReversed()) {
+    let page = await chat.conversation(id).history({ limit: flags.lines })
+    shown.set(id, page.events.at(-1)?.seq ?? 0)
+    // Members joining and the like are events too: go on until there are enough messages.
+    let messages = page.events.filter(isMessage)
+    while (messages.length < flags.lines && page.hasMore) {
+      page = await page.next()
+      messages = [...page.events.filter(isMessage), ...messages]
+    }
+    for (const message of messages.slice(-flags.lines)) show(message)
+  }
+  return shown
+}
+
+function isMessage(event: { kind: string }): event is ChatMessage {
+  return event.kind === 'message'
+}
+
+function describe(message: ChatMessage): string {
+  const time = new Date(message.at).toISOString().slice(11, 19)
+  const body = typeof message.body === 'string' ? message.body : JSON.stringify(message.body)
+  const text = message.recalled ? '(recalled)' : message.expired ? '(expired)' : visible(body ?? '')
+  return `${time}  ${message.conversation}  ${message.seq}  ${message.from}: ${text}`
+}
+
+/** What someone else wrote must not drive the terminal. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
+    character === '\n' ? '⏎' : `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  )
+}
+
+function lines(text: string): number {
+  const count = Number(text)
+  if (!/^\d+$/.test(text) || count > LINES_LIMIT) {
+    throw new InvalidArgumentError(`Must be an integer from 0 to ${LINES_LIMIT}.`)
+  }
+  return count
+}
