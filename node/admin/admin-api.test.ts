@@ -23,6 +23,7 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     term: 3,
     commit: 20,
     applied: 19,
+    stateHash: '0f',
     ready: true,
     reasons: [],
     members: [
