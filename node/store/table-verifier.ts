@@ -1,6 +1,8 @@
 import { crc32c } from '@node-rs/crc32'
 import type { File, FileSystem } from '#cluster'
+import { maskChecksum } from './level-checksum.ts'
 import { DatabaseError, type VerifyOptions } from './key-value-database.ts'
+import { readLiveTables } from './level-manifest.ts'
 
 const footerBytes = 48
 const trailerBytes = 5
@@ -15,9 +17,9 @@ interface BlockHandle {
 }
 
 /**
- * Reads every table file under `path` and compares the checksum of each block, index and filter
- * included, which LevelDB writes and, as it is built here, never reads. A flipped bit in a key, an
- * index or a filter hides keys, or uncovers older values under them, without any error.
+ * Reads every table of the database at `path` and compares the checksum of each block, index and
+ * filter included, which LevelDB writes and, as it is built here, never reads. A flipped bit in a
+ * key, an index or a filter hides keys, or uncovers older values under them, without any error.
  *
  * Tables that a compaction removes meanwhile are skipped. The logs and the manifest are left out:
  * LevelDB checks those itself when it opens.
@@ -27,34 +29,20 @@ export async function verifyTables(
   path: string,
   { pace, limitBytes = Infinity }: VerifyOptions,
 ): Promise<number> {
-  const names = (await fileSystem.list(path)).filter((name) => /\.(ldb|sst)$/.test(name))
-  if (limitBytes !== Infinity && (await sizeOf(fileSystem, path, names)) > limitBytes) return 0
-  let bytes = 0
-  for (const name of names) {
+  const tables = await readLiveTables(fileSystem, path)
+  const total = tables.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (total > limitBytes) return 0
+  for (const table of tables) {
+    const name = `${String(table.number).padStart(6, '0')}.ldb`
     const file = await openTable(fileSystem, `${path}/${name}`)
     if (file === null) continue
     try {
-      bytes += await new TableVerifier(file, name).verify(pace)
+      await new TableVerifier(file, name, table.bytes).verify(pace)
     } finally {
       await file.close()
     }
   }
-  return bytes
-}
-
-async function sizeOf(
-  fileSystem: FileSystem,
-  path: string,
-  names: readonly string[],
-): Promise<number> {
-  let bytes = 0
-  for (const name of names) {
-    const file = await openTable(fileSystem, `${path}/${name}`)
-    if (file === null) continue
-    bytes += await file.size()
-    await file.close()
-  }
-  return bytes
+  return total
 }
 
 async function openTable(fileSystem: FileSystem, path: string): Promise<File | null> {
@@ -70,19 +58,19 @@ async function openTable(fileSystem: FileSystem, path: string): Promise<File | n
 class TableVerifier {
   readonly #file: File
   readonly #name: string
-  #fileBytes = 0
+  readonly #bytes: number
   /** Blocks follow each other, so that few reads fetch many. */
   #window = Buffer.alloc(0)
   #windowOffset = 0
 
-  constructor(file: File, name: string) {
+  constructor(file: File, name: string, bytes: number) {
     this.#file = file
     this.#name = name
+    this.#bytes = bytes
   }
 
-  async verify(pace: (() => Promise<void>) | undefined): Promise<number> {
-    this.#fileBytes = await this.#file.size()
-    const footer = await this.#read({ offset: this.#fileBytes - footerBytes, size: footerBytes })
+  async verify(pace: (() => Promise<void>) | undefined): Promise<void> {
+    const footer = await this.#read({ offset: this.#bytes - footerBytes, size: footerBytes })
     if (footer.readUInt32LE(40) !== magicLow || footer.readUInt32LE(44) !== magicHigh) {
       throw this.#damaged('its footer is broken')
     }
@@ -96,13 +84,12 @@ class TableVerifier {
         await pace?.()
       }
     }
-    return this.#fileBytes
   }
 
   async #block(handle: BlockHandle): Promise<Buffer> {
     const bytes = await this.#read({ offset: handle.offset, size: handle.size + trailerBytes })
     const stored = bytes.readUInt32LE(handle.size + 1)
-    if (mask(crc32c(bytes.subarray(0, handle.size + 1))) !== stored) {
+    if (maskChecksum(crc32c(bytes.subarray(0, handle.size + 1))) !== stored) {
       throw this.#damaged(`the block at ${handle.offset} fails its checksum`)
     }
     if (bytes[handle.size] !== uncompressed) throw this.#damaged('a block is compressed')
@@ -142,12 +129,12 @@ class TableVerifier {
 
   /** Valid until the next call. */
   async #read(range: BlockHandle): Promise<Buffer> {
-    if (range.offset < 0 || range.offset + range.size > this.#fileBytes) {
+    if (range.offset < 0 || range.offset + range.size > this.#bytes) {
       throw this.#damaged('a block lies outside the file')
     }
     const end = this.#windowOffset + this.#window.length
     if (range.offset < this.#windowOffset || range.offset + range.size > end) {
-      const length = Math.max(range.size, Math.min(windowBytes, this.#fileBytes - range.offset))
+      const length = Math.max(range.size, Math.min(windowBytes, this.#bytes - range.offset))
       const window = Buffer.allocUnsafe(length)
       if ((await this.#file.read(window, range.offset)) !== length) {
         throw this.#damaged('the file ends early')
@@ -162,9 +149,4 @@ class TableVerifier {
   #damaged(what: string): DatabaseError {
     return new DatabaseError('corrupt', `table ${this.#name}: ${what}`)
   }
-}
-
-/** LevelDB stores checksums rotated, so that a checksum over checksums stays meaningful. */
-function mask(checksum: number): number {
-  return (((checksum >>> 15) | (checksum << 17)) + 0xa282ead8) >>> 0
 }
