@@ -117,7 +117,8 @@ export class Progress {
     this.state = state
     this.#probeSent = false
     this.#snapshotIndex = 0
-    this.commitSent = 0
+    // What told it may be lost, unless the peer has just answered.
+    if (state !== 'replicate') this.commitSent = 0
     this.inflights.reset()
   }
 }

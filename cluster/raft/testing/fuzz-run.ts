@@ -4,7 +4,7 @@ import type { Message } from '../messages.ts'
 import { Role } from '../types.ts'
 import { SeededRandom } from './random.ts'
 import { SafetyChecker } from './safety-checker.ts'
-import { configurationOf, idOf, member, numberOf, TestReplica } from './test-replica.ts'
+import { configurationOf, member, numberOf, TestReplica } from './test-replica.ts'
 
 interface Faults {
   readonly drop: number
@@ -29,13 +29,14 @@ export class FuzzRun {
   readonly #checker = new SafetyChecker()
   readonly #all: TestReplica[] = []
   readonly #down = new Set<TestReplica>()
+  /** Whether the write under way at a crash reached the disk. */
+  readonly #keepWrite = new Map<TestReplica, boolean>()
   readonly #reads = new Map<number, { replica: TestReplica; floor: number }>()
   #network: Message[] = []
   #cut = new Set<number>()
   #proposals = 0
   #nextRead = 1
-  #healed = false
-  readonly stats = { elections: 0, reads: 0, crashes: 0, snapshots: 0, changes: 0 }
+  readonly stats = { reads: 0, crashes: 0, snapshots: 0, changes: 0 }
 
   constructor(seed: number) {
     const random = new SeededRandom(seed)
@@ -76,6 +77,10 @@ export class FuzzRun {
     return this.#checker.committed
   }
 
+  get elections(): number {
+    return this.#checker.elections
+  }
+
   run(events: number): void {
     for (let i = 0; i < events; i++) {
       this.#event()
@@ -85,7 +90,6 @@ export class FuzzRun {
 
   /** After the last fault everything must come to agree, with one write and then without any. */
   settle(): void {
-    this.#healed = true
     this.#cut.clear()
     for (const replica of this.#all) if (this.#down.has(replica)) this.#restart(replica)
     this.#rounds(() => this.#leader() !== undefined && this.#caughtUp())
@@ -197,8 +201,6 @@ export class FuzzRun {
     this.#keepWrite.set(replica, this.#random.chance(0.5))
   }
 
-  readonly #keepWrite = new Map<TestReplica, boolean>()
-
   #restart(replica: TestReplica): void {
     this.#down.delete(replica)
     replica.restart({ keepWrite: this.#keepWrite.get(replica) ?? false })
@@ -209,20 +211,16 @@ export class FuzzRun {
   #turn(replica: TestReplica): void {
     if (this.#down.has(replica) || !replica.raft.hasReady()) return
     // A write that is still under way must not be handed out again; the core sees to that.
-    const wasLeader = replica.raft.role === Role.leader
     const ready = replica.ready()
     assert(ready.lostLog === null, 'a replica believes that its disk forgot')
     for (const message of ready.messages) this.#send(replica, message)
-    if (!wasLeader && replica.raft.role === Role.leader) this.stats.elections++
     for (const { readId, index } of ready.reads) this.#readAnswered(readId, index)
   }
 
   #persist(replica: TestReplica): void {
     if (this.#down.has(replica)) return
-    const wasLeader = replica.raft.role === Role.leader
     if (replica.writing?.snapshot != null) this.stats.snapshots++
     for (const message of replica.persist()) this.#send(replica, message)
-    if (!wasLeader && replica.raft.role === Role.leader) this.stats.elections++
   }
 
   #send(sender: TestReplica, message: Message): void {
@@ -321,11 +319,4 @@ export class FuzzRun {
       `read ${readId} at ${index} misses what was committed to ${read.floor}`,
     )
   }
-
-  get healed(): boolean {
-    return this.#healed
-  }
-
-  debugAll() { return this.#all }
-  debugNet() { return this.#network }
 }

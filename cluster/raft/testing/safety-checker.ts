@@ -20,6 +20,11 @@ export class SafetyChecker {
   readonly #commits = new Map<RaftId, number>()
   readonly #applied = new Map<RaftId, number>()
 
+  /** Terms that had a leader. */
+  get elections(): number {
+    return this.#leaders.size
+  }
+
   get committed(): number {
     return this.#committed.length
   }
