@@ -1,0 +1,50 @@
+import { decodeBody } from './protocol/body-codec.ts'
+import type { WireEvent, WireEventKind } from './protocol/frames.ts'
+
+/** One event of a conversation, as the application sees it. */
+export interface ChatEvent {
+  readonly conversation: string
+  /** Position in the conversation: gapless, the same for everyone. */
+  readonly seq: number
+  readonly kind: WireEventKind
+  /** Messages up to and including this event. */
+  readonly ord: number
+  readonly msgId: string
+  readonly from: string
+  readonly device: string
+  /** Wall time in ms, for display; never falling within a conversation. */
+  readonly at: number
+  /** `undefined` if it was recalled, is expired, or its kind has none. */
+  readonly body: unknown
+  readonly replyTo: number | null
+  /** Seq that an edit, recall or reaction is about. */
+  readonly target: number | null
+  /** Seq of the last edit. */
+  readonly edited: number | null
+  readonly recalled: boolean
+  readonly expired: boolean
+}
+
+/** An event of kind `message`. */
+export type ChatMessage = ChatEvent & { readonly kind: 'message' }
+
+export const isMessage = (event: ChatEvent): event is ChatMessage => event.kind === 'message'
+
+export function toChatEvent(conversation: string, event: WireEvent): ChatEvent {
+  return {
+    conversation,
+    seq: event.seq,
+    kind: event.kind,
+    ord: event.ord,
+    msgId: event.msgId,
+    from: event.from,
+    device: event.device,
+    at: event.at,
+    body: event.body === undefined ? undefined : decodeBody(event.body),
+    replyTo: event.replyTo ?? null,
+    target: event.target ?? null,
+    edited: event.edited ?? null,
+    recalled: event.recalled ?? false,
+    expired: event.expired ?? false,
+  }
+}

@@ -1,0 +1,239 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { CONNECTION_TABLE, nextState, type ConnectionState } from './connection-states.ts'
+import { Endpoints, webSocketUrl } from './endpoints.ts'
+import { FakeCluster } from './testing/fake-cluster.ts'
+import { Harness, collect } from './testing/harness.ts'
+import { SeededRandom } from './testing/virtual-clock.ts'
+
+let harness: Harness
+let cluster: FakeCluster
+
+beforeEach(() => {
+  harness = new Harness()
+  cluster = harness.cluster
+})
+
+const hellos = () => cluster.requests.filter(({ frame }) => frame.t === 'hello:R')
+const nodeOf = (): string => cluster.sessions[0]!.node
+
+describe('[CN1] the state table', () => {
+  test('every state but closed can be closed, and closed is the end', () => {
+    for (const state of Object.keys(CONNECTION_TABLE) as ConnectionState[]) {
+      expect(nextState(state, 'close')).toBe(state === 'closed' ? null : 'closed')
+      expect(nextState('closed', 'open')).toBeNull()
+    }
+  })
+
+  test('a session stands only after socket and hello', () => {
+    const path = (['open', 'opened', 'greeted'] as const).reduce<ConnectionState>(
+      (state, event) => nextState(state, event)!,
+      'idle',
+    )
+    expect(path).toBe('online')
+    expect(() => nextState('idle', 'greeted')).toThrow(/invariant/)
+  })
+
+  test('whatever is lost waits for its next attempt', () => {
+    for (const state of ['opening', 'greeting', 'online'] as const) {
+      expect(nextState(state, 'lost')).toBe('waiting')
+      expect(nextState(state, 'refused')).toBe('closed')
+    }
+    expect(nextState('waiting', 'open')).toBe('opening')
+  })
+})
+
+describe('connecting', () => {
+  test('[CN2] rejects after its limit, and resolves at once without one', async () => {
+    for (const node of cluster.nodes) cluster.down.add(node)
+    await expect(
+      harness.within(2000, harness.connect('alice', { connectTimeoutMs: 1000 })),
+    ).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await harness.clock.advance(60_000)
+    expect(harness.clock.pendingTimers).toBe(0)
+    const chat = await harness.connect('alice', { connectTimeoutMs: 0 })
+    cluster.group('team', 'alice')
+    const message = chat.conversation('team').send('early')
+    await harness.clock.advance(3000)
+    expect(message.status).toBe('pending')
+    cluster.down.clear()
+    await harness.within(6000, message.sent)
+    chat.close()
+  })
+
+  test('[CN3] a refusal for good is final', async () => {
+    cluster.fault = (frame) =>
+      frame.t === 'hello:R' ? FakeCluster.error('AUTHENTICATION_FAILED') : null
+    await expect(harness.connect('alice')).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' })
+    expect(hellos()).toHaveLength(1)
+  })
+
+  test('[CN3] an expired token is fetched anew, once', async () => {
+    let tokens = 0
+    cluster.fault = (frame) =>
+      frame.t === 'hello:R' && frame.token === 'token-1'
+        ? FakeCluster.error('AUTHENTICATION_FAILED')
+        : null
+    const getToken = (): Promise<string> => Promise.resolve(`token-${++tokens}`)
+    const connecting = harness.connect('alice', { user: undefined, getToken })
+    const chat = await harness.within(2000, connecting)
+    expect(tokens).toBe(2)
+    expect(chat.user).toBe('token-2')
+    chat.close()
+  })
+
+  test('[CN4] a crowded node is left alone for as long as it asks', async () => {
+    cluster.fault = (frame) =>
+      frame.t === 'hello:R' && hellos().length <= 1 ? FakeCluster.error('OVERLOADED', 3000) : null
+    const connecting = harness.connect('alice')
+    await harness.clock.advance(2900)
+    expect(hellos()).toHaveLength(1)
+    const chat = await harness.within(2000, connecting)
+    chat.close()
+  })
+
+  test('[CN5] a node that takes the connection and says nothing is given up', async () => {
+    cluster.silent.add('n1')
+    cluster.silent.add('n2')
+    const chat = await harness.within(
+      12_000,
+      harness.connect('alice', { connectTimeoutMs: 12_000 }),
+    )
+    expect(nodeOf()).toBe('n3')
+    chat.close()
+  })
+})
+
+describe('reconnecting', () => {
+  test('[CN6] with a write under way: within 100 ms to another node', async () => {
+    cluster.group('team', 'alice')
+    for (let seed = 1; seed <= 20; seed++) {
+      const chat = await harness.connect('alice', {
+        ports: {
+          clock: harness.clock,
+          random: new SeededRandom(seed),
+          openSocket: cluster.openSocket,
+        },
+      })
+      const node = nodeOf()
+      cluster.fault = (frame) => (frame.t === 'msg:R' ? 'drop' : null)
+      const message = chat.conversation('team').send(seed)
+      await harness.clock.advance(5)
+      cluster.fault = () => null
+      cluster.down.add(node)
+      cluster.disconnect(node)
+      await harness.within(120, message.sent)
+      expect(nodeOf()).not.toBe(node)
+      cluster.down.clear()
+      chat.close()
+      await harness.clock.advance(10)
+    }
+  })
+
+  test('[CN7] idle: spread over spreadMs, but at once when there is something to send', async () => {
+    cluster.group('team', 'alice')
+    const waits: number[] = []
+    for (let seed = 1; seed <= 20; seed++) {
+      const chat = await harness.connect('alice', {
+        ports: {
+          clock: harness.clock,
+          random: new SeededRandom(seed),
+          openSocket: cluster.openSocket,
+        },
+      })
+      cluster.disconnect()
+      await harness.clock.advance(5)
+      const { state } = chat
+      if (state.state !== 'disconnected') throw new Error(state.state)
+      waits.push(state.retryInMs)
+      if (seed % 2 === 0) await harness.within(120, chat.conversation('team').send(1).sent)
+      chat.close()
+      await harness.clock.advance(10)
+    }
+    expect(Math.max(...waits)).toBeLessThanOrEqual(cluster.spreadMs)
+    expect(Math.max(...waits)).toBeGreaterThan(cluster.spreadMs / 2)
+    expect(Math.min(...waits)).toBeLessThan(cluster.spreadMs / 2)
+  })
+
+  test('[CN8] a node that falls silent is left, with work and without', async () => {
+    cluster.group('team', 'alice')
+    const chat = await harness.connect('alice')
+    cluster.silent.add(nodeOf())
+    const message = chat.conversation('team').send(1)
+    await harness.within(3000, message.sent)
+    cluster.silent.clear()
+    cluster.silent.add(nodeOf())
+    const before = hellos().length
+    await harness.clock.advance(3 * cluster.heartbeatMs + cluster.spreadMs)
+    expect(hellos().length).toBeGreaterThan(before)
+    expect(chat.state.state).toBe('connected')
+    chat.close()
+  })
+
+  test('[CN10] the mark and the epoch of the last session go into the next hello', async () => {
+    const chat = await harness.connect('alice')
+    await harness.clock.advance(cluster.heartbeatMs + 100)
+    const { logTime } = cluster
+    cluster.disconnect()
+    await harness.clock.advance(cluster.spreadMs + 1000)
+    const [first, second] = hellos().map(({ frame }) => frame)
+    expect(first).not.toHaveProperty('resume.epoch')
+    expect(second).toMatchObject({ resume: { epoch: 'epoch-1', mark: `epoch-1:${logTime}` } })
+    chat.close()
+  })
+
+  test('[CN11] goaway moves within its time, before the node ends', async () => {
+    const chat = await harness.connect('alice')
+    const node = nodeOf()
+    cluster.broadcast({ t: 'goaway:N', reconnectAfterMs: 500 })
+    await harness.clock.advance(600)
+    expect(nodeOf()).not.toBe(node)
+    chat.close()
+  })
+
+  test('[CN12] another client with this device ends this one for good', async () => {
+    const chat = await harness.connect('alice')
+    const statuses = collect(chat.status())
+    cluster.closeAll(4002)
+    await harness.clock.advance(60_000)
+    expect(chat.state).toMatchObject({ state: 'closed', error: { code: 'REPLACED' } })
+    expect(hellos()).toHaveLength(1)
+    await statuses.done
+    expect(statuses.items.map((status) => status.state)).toEqual(['connected', 'closed'])
+    expect(harness.clock.pendingTimers).toBe(0)
+  })
+
+  test('[CN13] a working connection is kept when the leader moves; what waits goes out', async () => {
+    cluster.group('team', 'alice')
+    const chat = await harness.connect('alice')
+    cluster.fault = (frame) => (frame.t === 'msg:R' ? FakeCluster.error('NO_LEADER', 60_000) : null)
+    const message = chat.conversation('team').send(1)
+    await harness.clock.advance(100)
+    cluster.fault = () => null
+    cluster.broadcast({ t: 'leader:N', leader: { id: 'n2', url: 'http://n2.test:7400' } })
+    await harness.within(50, message.sent)
+    expect(hellos()).toHaveLength(1)
+    expect(chat.state).toMatchObject({ state: 'connected', leader: 'n2' })
+    chat.close()
+  })
+
+  test('[CN14] of nodes that failed equally often the leader is tried first', () => {
+    const urls = ['http://a:1', 'http://b:1', 'http://c:1']
+    const endpoints = new Endpoints(urls, new SeededRandom(1))
+    endpoints.learnLeader({ id: 'b', url: 'http://b:1' })
+    expect(endpoints.next()).toBe('ws://b:1/v1/ws')
+    endpoints.failed('ws://b:1/v1/ws')
+    const other = endpoints.next()
+    expect(other).not.toBe('ws://b:1/v1/ws')
+    endpoints.failed(other)
+    endpoints.failed(endpoints.next())
+    expect(endpoints.next()).toBe('ws://b:1/v1/ws')
+  })
+
+  test('[CN15] URLs of any scheme lead to the same place', () => {
+    expect(webSocketUrl('http://h:1')).toBe('ws://h:1/v1/ws')
+    expect(webSocketUrl('https://h/')).toBe('wss://h/v1/ws')
+    expect(webSocketUrl('ws://h:1/other')).toBe('ws://h:1/other')
+    expect(() => webSocketUrl('ftp://h')).toThrow(/http/)
+    expect(() => webSocketUrl('nonsense')).toThrow(/URL/)
+  })
+})

@@ -1,0 +1,179 @@
+import { isMessage, type ChatEvent, type ChatMessage } from './chat-event.ts'
+import type { OutgoingMessage } from './outgoing-message.ts'
+import type { Gap, Role, WireMember } from './protocol/frames.ts'
+
+/** A conversation as its members see it. */
+export interface ConversationInfo {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  readonly name: string | null
+  readonly meta: unknown
+  readonly members: readonly WireMember[]
+  /** The newest seq, 0 before the first event. */
+  readonly head: number
+  /** Messages so far. */
+  readonly ord: number
+  /** Wall time in ms. */
+  readonly createdAt: number
+}
+
+export interface SendOptions {
+  /** Seq of the message this one answers. It can never come before it. */
+  readonly replyTo?: number | undefined
+  /** Retention removes it first. */
+  readonly large?: boolean | undefined
+  /** An id of one's own, to resend over process restarts. @default a new one */
+  readonly msgId?: string | undefined
+}
+
+/** Ascending by seq. */
+export interface HistoryPage {
+  readonly events: readonly ChatEvent[]
+  /** Seqs of this page that this user never gets, and why. */
+  readonly gap: Gap | null
+  /** Whether there is something older. */
+  readonly hasMore: boolean
+  /** The page before this one; empty when `hasMore` is false. */
+  next(): Promise<HistoryPage>
+}
+
+export interface ConversationEvents {
+  /** Seqs that this user never gets, passed over by a running `messages()` or `events()`. */
+  readonly gap: Gap
+  /** The cluster was restored from a backup: what was shown before may not be its history. */
+  readonly discontinuity: { readonly epoch: string }
+  readonly [name: string]: unknown
+}
+
+/** What a conversation is to; with `to` its id is learned when it is first needed. */
+export type Target =
+  { readonly conv: string; readonly to: null } | { readonly conv: null; readonly to: string }
+
+/** What a conversation asks of its client. */
+export interface ConversationOwner {
+  send(target: Target, body: unknown, options: SendOptions): OutgoingMessage
+  /** The id, made known by the cluster if need be. */
+  resolve(target: Target): Promise<string>
+  knownId(target: Target): string | null
+  stream<Event extends ChatEvent>(
+    target: Target,
+    after: number | null,
+    wanted: (event: ChatEvent) => event is Event,
+  ): AsyncIterableIterator<Event>
+  history(conversation: string, before: number, limit: number): Promise<HistoryPage>
+  info(conversation: string): Promise<ConversationInfo>
+  change(conversation: string, change: ConversationChange): Promise<ConversationInfo | null>
+  on<Name extends 'gap' | 'discontinuity'>(
+    target: Target,
+    name: Name,
+    listener: (event: ConversationEvents[Name]) => void,
+  ): () => void
+}
+
+export type ConversationChange =
+  | { readonly op: 'add'; readonly user: string; readonly role?: 'admin' | 'member' | undefined }
+  | { readonly op: 'remove'; readonly user: string }
+  | { readonly op: 'role'; readonly user: string; readonly role: Role }
+  | { readonly op: 'leave' }
+  | { readonly op: 'set'; readonly name?: string | null | undefined; readonly meta?: unknown }
+
+/**
+ * One conversation. A light handle: make as many as you like, they share everything. Methods that
+ * return a promise reject with `ChatError`: a verdict such as `NOT_MEMBER` or `FORBIDDEN`, `TIMEOUT`
+ * for reads, `CLOSED`.
+ */
+export class Conversation {
+  readonly #owner: ConversationOwner
+  readonly #target: Target
+
+  /** @internal Made by `ChatClient`. */
+  constructor(owner: ConversationOwner, target: Target) {
+    this.#owner = owner
+    this.#target = target
+  }
+
+  /** `null` for a direct conversation whose id was not needed yet. */
+  get id(): string | null {
+    return this.#owner.knownId(this.#target)
+  }
+
+  /** The other side if this was made by `chat.direct(user)`. */
+  get user(): string | null {
+    return this.#target.to
+  }
+
+  /**
+   * Puts a message into the outbox and returns at once. Messages of this device to this
+   * conversation are stored in the order of these calls, each exactly once.
+   * @param body JSON's data model plus `Uint8Array`; up to 64 KiB encoded.
+   * @throws ChatError INVALID_MESSAGE, PAYLOAD_TOO_LARGE, OUTBOX_FULL, CLOSED: then nothing was sent.
+   */
+  send(body: unknown, options: SendOptions = {}): OutgoingMessage {
+    return this.#owner.send(this.#target, body, options)
+  }
+
+  /**
+   * Messages in order, without holes, each once, the own ones included; what is missed is fetched.
+   * It can be iterated once, and ends when the client is closed. A slow reader holds up only itself.
+   * @param options.after seq to go on after; 0 begins with the first. The default begins now.
+   */
+  messages(options: { after?: number | undefined } = {}): AsyncIterableIterator<ChatMessage> {
+    return this.#owner.stream(this.#target, options.after ?? null, isMessage)
+  }
+
+  /** Like `messages`, with every kind of event: members joining, settings changed. */
+  events(options: { after?: number | undefined } = {}): AsyncIterableIterator<ChatEvent> {
+    const any = (event: ChatEvent): event is ChatEvent => event.seq > 0
+    return this.#owner.stream(this.#target, options.after ?? null, any)
+  }
+
+  /**
+   * A page of what was there before `before`, complete or an error.
+   * @param options.before seq; the default is the newest end.
+   * @param options.limit 1 to 1000. @default 50
+   */
+  async history(
+    options: { before?: number | undefined; limit?: number | undefined } = {},
+  ): Promise<HistoryPage> {
+    const id = await this.#owner.resolve(this.#target)
+    return this.#owner.history(id, options.before ?? Number.MAX_SAFE_INTEGER, options.limit ?? 50)
+  }
+
+  async info(): Promise<ConversationInfo> {
+    return this.#owner.info(await this.#owner.resolve(this.#target))
+  }
+
+  add(user: string, role?: 'admin' | 'member'): Promise<ConversationInfo | null> {
+    return this.#change({ op: 'add', user, role })
+  }
+
+  remove(user: string): Promise<ConversationInfo | null> {
+    return this.#change({ op: 'remove', user })
+  }
+
+  setRole(user: string, role: Role): Promise<ConversationInfo | null> {
+    return this.#change({ op: 'role', user, role })
+  }
+
+  /** Resolves with `null`: who has left sees the conversation no more. */
+  leave(): Promise<ConversationInfo | null> {
+    return this.#change({ op: 'leave' })
+  }
+
+  /** `null` removes the name; a `meta` of `null` removes that. What is left out stays. */
+  set(change: { name?: string | null; meta?: unknown }): Promise<ConversationInfo | null> {
+    return this.#change({ op: 'set', ...change })
+  }
+
+  /** Returns what takes the listener off again. */
+  on<Name extends 'gap' | 'discontinuity'>(
+    name: Name,
+    listener: (event: ConversationEvents[Name]) => void,
+  ): () => void {
+    return this.#owner.on(this.#target, name, listener)
+  }
+
+  async #change(change: ConversationChange): Promise<ConversationInfo | null> {
+    return this.#owner.change(await this.#owner.resolve(this.#target), change)
+  }
+}

@@ -1,0 +1,240 @@
+import { toChatEvent, type ChatEvent } from './chat-event.ts'
+import type { ConnectionStatus } from './connection.ts'
+import type {
+  ConversationChange,
+  ConversationEvents,
+  ConversationInfo,
+  ConversationOwner,
+  HistoryPage,
+  SendOptions,
+  Target,
+} from './conversation.ts'
+import { check, encode } from './checks.ts'
+import { ClientCore, type CoreListener } from './core.ts'
+import { Directory } from './directory.ts'
+import { Emitter } from './emitter.ts'
+import { ChatError } from './errors.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { OutgoingMessage } from './outgoing-message.ts'
+import { Sender } from './sender.ts'
+import { Streams } from './streams.ts'
+import { decodeBody } from './protocol/body-codec.ts'
+import type {
+  BareNotice,
+  ConversationAnswer,
+  Gap,
+  MessageNotice,
+  PullAnswer,
+  RequestFrame,
+  WireConversation,
+} from './protocol/frames.ts'
+import { LIMITS } from './protocol/limits.ts'
+import type { Write, WriteAnswer } from './write.ts'
+import { findInHistory } from './window-expired.ts'
+
+/** All conversations of one client: what the handles and the client itself are made of. */
+export class Conversations implements ConversationOwner, CoreListener {
+  readonly core: ClientCore
+  readonly streams: Streams
+  readonly sender: Sender
+  readonly #options: ResolvedOptions
+  readonly #directory = new Directory()
+  /** Direct conversations being asked for, so that each is asked for once. */
+  readonly #resolving = new Map<string, Promise<string>>()
+  readonly #emitter: Emitter<{
+    gap: { readonly conversation: string; readonly gap: Gap }
+    discontinuity: { readonly epoch: string }
+  }>
+  readonly #onStatus: (status: ConnectionStatus) => void
+
+  constructor(options: ResolvedOptions, onStatus: (status: ConnectionStatus) => void) {
+    this.#options = options
+    this.#onStatus = onStatus
+    this.#emitter = new Emitter(options.ports.clock)
+    this.core = new ClientCore(options, this)
+    this.streams = new Streams(
+      {
+        ports: options.ports,
+        pull: (conv, after, limit) => this.#pull({ t: 'pull:R', conv, after, limit }, null),
+        onGap: (conversation, gap) => this.#emitter.emit('gap', { conversation, gap }),
+        list: () => this.#list(null),
+        head: async (conv) => (await this.#get(conv, null)).head,
+      },
+      options.bufferedEvents,
+    )
+    this.sender = new Sender(options, this.core, this.#directory, this.streams)
+  }
+
+  send(target: Target, body: unknown, options: SendOptions): OutgoingMessage {
+    return this.sender.send(target, body, options)
+  }
+
+  knownId(target: Target): string | null {
+    return target.conv ?? this.#directory.idOf(target.to)
+  }
+
+  resolve(target: Target): Promise<string> {
+    const known = this.knownId(target)
+    if (known !== null) return Promise.resolve(known)
+    const user = target.to!
+    let resolving = this.#resolving.get(user)
+    if (resolving === undefined) {
+      resolving = this.#makeDirect(user).finally(() => this.#resolving.delete(user))
+      this.#resolving.set(user, resolving)
+    }
+    return resolving
+  }
+
+  stream<Event extends ChatEvent>(
+    target: Target,
+    after: number | null,
+    wanted: (event: ChatEvent) => event is Event,
+  ): AsyncIterableIterator<Event> {
+    if (after !== null && !(Number.isSafeInteger(after) && after >= 0)) {
+      throw new ChatError('INVALID_MESSAGE', 'after must be a seq: an integer of 0 or more')
+    }
+    return this.streams.one(this.resolve(target), after, wanted)
+  }
+
+  async history(conversation: string, before: number, limit: number): Promise<HistoryPage> {
+    const frame = { t: 'pull:R', conv: conversation, before, limit } as const
+    check(frame)
+    const page = await this.#pull(frame, this.#options.readTimeoutMs)
+    return {
+      events: page.events.map((event) => toChatEvent(conversation, event)),
+      gap: page.gap ?? null,
+      hasMore: page.hasMore,
+      next: () =>
+        page.hasMore ? this.history(conversation, page.next, limit) : Promise.resolve(emptyPage()),
+    }
+  }
+
+  async info(conversation: string): Promise<ConversationInfo> {
+    return toInfo(await this.#get(conversation, this.#options.readTimeoutMs))
+  }
+
+  async list(): Promise<readonly ConversationInfo[]> {
+    return (await this.#list(this.#options.readTimeoutMs)).map(toInfo)
+  }
+
+  async change(conv: string, change: ConversationChange): Promise<ConversationInfo | null> {
+    const msgId = this.sender.nextMsgId()
+    const draft =
+      change.op === 'set'
+        ? {
+            op: change.op,
+            name: change.name,
+            meta: change.meta === undefined ? undefined : encode(change.meta),
+          }
+        : change
+    const answer = await this.sender.write({ t: 'conv:R', conv, msgId, ...draft })
+    return answer.conversation === undefined ? null : toInfo(answer.conversation)
+  }
+
+  async createGroup(
+    members: readonly string[],
+    name: string | undefined,
+    meta: unknown,
+  ): Promise<string> {
+    const answer = await this.sender.write({
+      t: 'conv:R',
+      op: 'create',
+      msgId: this.sender.nextMsgId(),
+      members,
+      name,
+      meta: meta === undefined ? undefined : encode(meta),
+    })
+    return conversationOf(answer).id
+  }
+
+  on<Name extends 'gap' | 'discontinuity'>(
+    target: Target,
+    name: Name,
+    listener: (event: ConversationEvents[Name]) => void,
+  ): () => void {
+    if (name === 'discontinuity') {
+      return this.#emitter.on('discontinuity', (event) => {
+        listener(event as ConversationEvents[Name])
+      })
+    }
+    return this.#emitter.on('gap', ({ conversation, gap }) => {
+      if (conversation === this.knownId(target)) listener(gap as ConversationEvents[Name])
+    })
+  }
+
+  onNotice(notice: MessageNotice | BareNotice): void {
+    if (notice.kind !== undefined) this.sender.echo(notice)
+    this.streams.notice(notice)
+  }
+
+  onLook(): void {
+    this.streams.look()
+  }
+
+  onNewEpoch(epoch: string): void {
+    this.streams.newEpoch()
+    this.#emitter.emit('discontinuity', { epoch })
+  }
+
+  onStatus(status: ConnectionStatus): void {
+    if (status.state === 'closed') this.streams.close(status.error)
+    this.#onStatus(status)
+  }
+
+  async findInHistory(write: Write): Promise<'resend' | 'unknown' | WriteAnswer> {
+    const { draft } = write
+    const { user } = this.core
+    if (draft.t !== 'msg:R' || user === null) return 'unknown'
+    const conv = draft.conv ?? (await this.resolve({ conv: null, to: draft.to! }))
+    return findInHistory(conv, user, draft.msgId, (before) =>
+      this.#pull({ t: 'pull:R', conv, before, limit: 500 }, null),
+    )
+  }
+
+  async #makeDirect(user: string): Promise<string> {
+    const answer = await this.sender.write({
+      t: 'conv:R',
+      op: 'direct',
+      msgId: this.sender.nextMsgId(),
+      with: user,
+    })
+    const { id } = conversationOf(answer)
+    this.#directory.learn(user, id)
+    return id
+  }
+
+  async #get(conv: string, timeoutMs: number | null): Promise<WireConversation> {
+    const answer = await this.core.reads.read({ t: 'conv:R', op: 'get', conv }, timeoutMs)
+    return conversationOf(answer as ConversationAnswer)
+  }
+
+  async #list(timeoutMs: number | null): Promise<readonly WireConversation[]> {
+    const limit = LIMITS.pageEvents
+    const answer = await this.core.reads.read({ t: 'conv:R', op: 'list', limit }, timeoutMs)
+    return (answer as ConversationAnswer).conversations ?? []
+  }
+
+  async #pull(
+    frame: Omit<Extract<RequestFrame, { t: 'pull:R' }>, 'id'>,
+    timeoutMs: number | null,
+  ): Promise<PullAnswer> {
+    return (await this.core.reads.read(frame, timeoutMs)) as PullAnswer
+  }
+}
+
+function conversationOf(answer: ConversationAnswer): WireConversation {
+  if (answer.conversation !== undefined) return answer.conversation
+  throw new ChatError('INTERNAL', 'the node left the conversation out of its answer')
+}
+
+function toInfo(conversation: WireConversation): ConversationInfo {
+  const { meta } = conversation
+  return { ...conversation, meta: meta === undefined ? undefined : decodeBody(meta) }
+}
+
+const emptyPage = (): HistoryPage => ({
+  events: [],
+  gap: null,
+  hasMore: false,
+  next: () => Promise.resolve(emptyPage()),
+})

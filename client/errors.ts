@@ -1,0 +1,59 @@
+import {
+  ERROR_CODES,
+  type ErrorCode,
+  type Outcome,
+  type WireError,
+} from './protocol/error-codes.ts'
+
+/** The wire's codes and the SDK's own: `CLOSED`, `OUTBOX_FULL`, `TIMEOUT`. */
+export type ChatErrorCode = ErrorCode | 'CLOSED' | 'OUTBOX_FULL' | 'TIMEOUT'
+
+const BRAND = Symbol.for('parley.ChatError')
+
+/** Every error that the SDK throws or rejects with. Decide by `code`, never by `message`. */
+export class ChatError extends Error {
+  override readonly name = 'ChatError'
+  readonly code: ChatErrorCode
+  /** Whether doing the same again may succeed. A write is then to be repeated by `retry()`. */
+  readonly retryable: boolean
+  /** `notApplied`: certainly nothing was stored. `unknown`: it may have been. */
+  readonly outcome: Outcome
+  /** Milliseconds that the server asked to wait, if it did. */
+  readonly retryAfterMs: number | null
+
+  constructor(
+    code: ChatErrorCode,
+    message: string,
+    more: {
+      retryable?: boolean
+      outcome?: Outcome
+      retryAfterMs?: number | null
+      cause?: unknown
+    } = {},
+  ) {
+    super(message, more.cause === undefined ? undefined : { cause: more.cause })
+    this.code = code
+    this.retryable = more.retryable ?? isRetryable(code)
+    this.outcome = more.outcome ?? 'notApplied'
+    this.retryAfterMs = more.retryAfterMs ?? null
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  /** Also true for an error of another copy of this package. */
+  static is(error: unknown): error is ChatError {
+    return error instanceof Error && BRAND in error
+  }
+
+  static fromWire(error: WireError): ChatError {
+    return new ChatError(error.code, error.message, {
+      retryable: error.retryable,
+      outcome: error.outcome,
+      retryAfterMs: error.retryAfterMs ?? null,
+    })
+  }
+}
+
+function isRetryable(code: ChatErrorCode): boolean {
+  if (code === 'OUTBOX_FULL' || code === 'TIMEOUT') return true
+  return code !== 'CLOSED' && ERROR_CODES[code].retryable
+}

@@ -1,0 +1,18 @@
+export { ChatClient, type GroupOptions } from './client.ts'
+export {
+  Conversation,
+  type ConversationChange,
+  type ConversationEvents,
+  type ConversationInfo,
+  type HistoryPage,
+  type SendOptions,
+} from './conversation.ts'
+export { type ChatEvent, type ChatMessage } from './chat-event.ts'
+export { type ConnectionStatus } from './connection.ts'
+export { ChatError, type ChatErrorCode } from './errors.ts'
+export { OutgoingMessage, type MessageStatus, type SendResult } from './outgoing-message.ts'
+export { type ChatOptions } from './options.ts'
+export { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
+export { MemoryStore, type ClientStore, type StoredMessage } from './store.ts'
+export { type ClientPorts, type Clock, type Random, type Socket, type Timer } from './ports.ts'
+export { defaultPorts } from './host/default-ports.ts'

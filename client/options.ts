@@ -1,0 +1,116 @@
+import { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
+import { ChatError } from './errors.ts'
+import { defaultPorts } from './host/default-ports.ts'
+import { MemoryStore, type ClientStore } from './store.ts'
+import type { ClientPorts } from './ports.ts'
+import { isSubprotocol, type Subprotocol } from './protocol/codec.ts'
+
+/** What `ChatClient.connect` takes. */
+export interface ChatOptions {
+  /** Nodes to start from, as `http://host:port` or `ws://host:port`; one is enough. */
+  readonly urls: readonly string[]
+  /** 1 to 40 characters of [A-Za-z0-9._:@-], the same for this device every time. */
+  readonly device: string
+  /** Without a token: only for a cluster in dev mode, over loopback. */
+  readonly user?: string | undefined
+  readonly token?: string | undefined
+  /** Called before every attempt to connect, for tokens that expire. Wins over `token`. */
+  readonly getToken?: (() => Promise<string> | string) | undefined
+  /** @default 'parley.v1.msgpack' */
+  readonly subprotocol?: Subprotocol | undefined
+  /**
+   * Keeps unsettled messages over the life of one client. The default forgets them with the process.
+   * @default a new MemoryStore
+   */
+  readonly store?: ClientStore | undefined
+  readonly retry?: Partial<RetryConfig> | undefined
+  /**
+   * Wait in `connect` for the first session, at most this long; 0 returns at once, and messages
+   * wait in the outbox.
+   * @default 10000
+   */
+  readonly connectTimeoutMs?: number | undefined
+  /** Limit of one attempt: socket, hello and its answer. @default 4000 */
+  readonly attemptTimeoutMs?: number | undefined
+  /**
+   * Silence, while something waits for an answer, after which the node is taken for dead and
+   * another is tried. @default 2000
+   */
+  readonly silenceMs?: number | undefined
+  /** Limit of a read such as `history`. @default 30000 */
+  readonly readTimeoutMs?: number | undefined
+  /** Writes in the outbox; one more makes `send` throw `OUTBOX_FULL`. @default 1000 */
+  readonly maxPending?: number | undefined
+  /** Bytes of bodies in the outbox. @default 16777216 */
+  readonly maxPendingBytes?: number | undefined
+  /** Writes to one conversation on the wire at once. @default 64 */
+  readonly window?: number | undefined
+  /** Events kept for a slow reader of `messages()`; more are pulled when it is ready. @default 500 */
+  readonly bufferedEvents?: number | undefined
+  /** Time, randomness and sockets. @default the platform's */
+  readonly ports?: ClientPorts | undefined
+}
+
+/** The options with every default in place. */
+export interface ResolvedOptions {
+  readonly urls: readonly string[]
+  readonly device: string
+  readonly user: string | null
+  readonly token: (() => Promise<string> | string) | null
+  readonly refreshesToken: boolean
+  readonly subprotocol: Subprotocol
+  readonly store: ClientStore
+  readonly retry: RetryConfig
+  readonly connectTimeoutMs: number
+  readonly attemptTimeoutMs: number
+  readonly silenceMs: number
+  readonly readTimeoutMs: number
+  readonly maxPending: number
+  readonly maxPendingBytes: number
+  readonly window: number
+  readonly bufferedEvents: number
+  readonly ports: ClientPorts
+}
+
+/** @throws ChatError INVALID_MESSAGE naming the option that is wrong. */
+export function resolveOptions(options: ChatOptions): ResolvedOptions {
+  const { device, token } = options
+  if (!/^[A-Za-z0-9._:@-]{1,40}$/.test(device)) {
+    throw invalid('device must be 1 to 40 characters of [A-Za-z0-9._:@-]')
+  }
+  const subprotocol = options.subprotocol ?? 'parley.v1.msgpack'
+  if (!isSubprotocol(subprotocol)) throw invalid(`unknown subprotocol ${String(subprotocol)}`)
+  const retry = { ...DEFAULT_RETRY, ...options.retry }
+  atLeast(1, retry.initialDelayMs, 'retry.initialDelayMs')
+  atLeast(1, retry.multiplier, 'retry.multiplier')
+  atLeast(retry.initialDelayMs, retry.maxDelayMs, 'retry.maxDelayMs')
+  atLeast(0, retry.maxRetries, 'retry.maxRetries')
+  if (!(retry.jitter >= 0 && retry.jitter <= 1)) throw invalid('retry.jitter must be 0 to 1')
+  return {
+    urls: options.urls,
+    device,
+    user: options.user ?? null,
+    token: options.getToken ?? (token === undefined ? null : () => token),
+    refreshesToken: options.getToken !== undefined,
+    subprotocol,
+    store: options.store ?? new MemoryStore(),
+    retry,
+    connectTimeoutMs: atLeast(0, options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
+    attemptTimeoutMs: atLeast(1, options.attemptTimeoutMs ?? 4000, 'attemptTimeoutMs'),
+    silenceMs: atLeast(1, options.silenceMs ?? 2000, 'silenceMs'),
+    readTimeoutMs: atLeast(1, options.readTimeoutMs ?? 30_000, 'readTimeoutMs'),
+    maxPending: atLeast(1, options.maxPending ?? 1000, 'maxPending'),
+    maxPendingBytes: atLeast(1, options.maxPendingBytes ?? 16 * 1024 * 1024, 'maxPendingBytes'),
+    window: atLeast(1, options.window ?? 64, 'window'),
+    bufferedEvents: atLeast(1, options.bufferedEvents ?? 500, 'bufferedEvents'),
+    ports: options.ports ?? defaultPorts(),
+  }
+}
+
+function atLeast(least: number, value: number, name: string): number {
+  if (!(value >= least) || !Number.isFinite(value))
+    throw invalid(`${name} must be ${least} or more`)
+  return value
+}
+
+const invalid = (message: string): ChatError => new ChatError('INVALID_MESSAGE', message)

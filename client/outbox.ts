@@ -1,0 +1,347 @@
+import { assert } from './assert.ts'
+import { backoffMs } from './backoff.ts'
+import { ChatError } from './errors.ts'
+import { Lane } from './lane.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Timer } from './ports.ts'
+import type { WireError } from './protocol/error-codes.ts'
+import type { RequestFrame, ServerFrame } from './protocol/frames.ts'
+import { isFailure } from './protocol/frames.ts'
+import type { Write, WriteAnswer } from './write.ts'
+
+/** What the outbox needs from the client around it. */
+export interface OutboxOwner {
+  isOnline(): boolean
+  /** Sends a request under a new id; `onAnswer` is called at most once, while this session lasts. */
+  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
+  /** The newest log time heard of (rule A3). */
+  logTime(): number | null
+  /** The first write came, or the last one went. */
+  onActivity(): void
+  /** `WINDOW_EXPIRED`: looks the write up in the history (rule A3). */
+  findInHistory(write: Write): Promise<'resend' | 'unknown' | WriteAnswer>
+}
+
+export type WithoutId = RequestFrame extends infer Frame
+  ? Frame extends { id: unknown }
+    ? Omit<Frame, 'id'>
+    : never
+  : never
+
+/**
+ * Every write from `send` to its final answer (rules A2–A5): in order per conversation, several on
+ * the wire at once, sent again under the same msgId until the log has spoken. A timeout, a lost
+ * connection or `OUTCOME_UNKNOWN` is never a failure.
+ */
+export class Outbox {
+  readonly #options: ResolvedOptions
+  readonly #owner: OutboxOwner
+  readonly #lanes = new Map<string, Lane>()
+  /** Unsettled writes by msgId, for echoes. */
+  readonly #writes = new Map<string, Write>()
+  readonly #laneOf = new Map<Write, Lane>()
+  #bytes = 0
+  #inFlight = 0
+  #maxInFlight = 64
+  #isSaturated = false
+  #timer: Timer | null = null
+  #timerDueMs = Infinity
+  #emptyWaiters: (() => void)[] = []
+
+  constructor(options: ResolvedOptions, owner: OutboxOwner) {
+    this.#options = options
+    this.#owner = owner
+  }
+
+  get size(): number {
+    return this.#writes.size
+  }
+
+  /** @throws ChatError OUTBOX_FULL */
+  checkRoom(bytes: number): void {
+    const { maxPending, maxPendingBytes } = this.#options
+    if (this.#writes.size >= maxPending) {
+      throw new ChatError('OUTBOX_FULL', `${maxPending} writes wait for an answer already`)
+    }
+    if (this.#bytes + bytes > maxPendingBytes) {
+      throw new ChatError('OUTBOX_FULL', `the outbox holds ${maxPendingBytes} bytes at most`)
+    }
+  }
+
+  /** @throws ChatError OUTBOX_FULL, before anything changed. */
+  add(laneKey: string, write: Write): void {
+    const { msgId } = write.draft
+    if (this.#writes.has(msgId)) {
+      throw new ChatError('INVALID_MESSAGE', `a write with msgId ${msgId} is under way`)
+    }
+    this.checkRoom(write.bytes)
+    let lane = this.#lanes.get(laneKey)
+    if (lane === undefined) {
+      lane = new Lane(laneKey)
+      this.#lanes.set(laneKey, lane)
+    }
+    lane.writes.push(write)
+    this.#laneOf.set(write, lane)
+    this.#writes.set(msgId, write)
+    this.#bytes += write.bytes
+    if (this.#writes.size === 1) this.#owner.onActivity()
+    this.#pump(lane)
+  }
+
+  hasLane(key: string): boolean {
+    return this.#lanes.has(key)
+  }
+
+  /** Gives up on a write that never went out. */
+  abandon(write: Write, error: ChatError): void {
+    assert(!write.isStored, 'only a write that was not sent can be abandoned')
+    this.#fail(write, error)
+  }
+
+  /** The store has the write now. */
+  stored(write: Write): void {
+    write.isStored = true
+    const lane = this.#laneOf.get(write)
+    if (lane !== undefined) this.#pump(lane)
+  }
+
+  /** A session stands: everything without an answer goes out at once. */
+  online(maxInFlight: number): void {
+    this.#maxInFlight = Math.max(1, maxInFlight)
+    this.resendAll(true)
+  }
+
+  /** Answers to what was on the wire will not come any more. */
+  offline(): void {
+    this.#stopTimer()
+    for (const lane of this.#lanes.values()) this.#recall(lane)
+  }
+
+  /** There is a new leader, or a new session. */
+  resendAll(isNewSession = false): void {
+    for (const lane of this.#lanes.values()) {
+      lane.resume()
+      lane.failures = 0
+      this.#recall(lane)
+      if (isNewSession) for (const write of lane.writes) write.sends = 0
+    }
+    this.#pumpAll()
+  }
+
+  /** The cluster was restored: times of its old history mean nothing beyond `now` (rule K8). */
+  newEpoch(now: number): void {
+    for (const write of this.#writes.values()) {
+      // A result from before the restore is not newer than `now`, one from after it not older.
+      if (write.since !== null) write.since = Math.min(write.since, now)
+    }
+  }
+
+  /** The event of an own write came by: as good as its answer. */
+  echo(msgId: string, answer: WriteAnswer): void {
+    const write = this.#writes.get(msgId)
+    if (write !== undefined && write.draft.t === 'msg:R') this.#settle(write, answer)
+  }
+
+  /** Resolves when nothing waits for an answer. */
+  whenEmpty(): Promise<void> {
+    if (this.#writes.size === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#emptyWaiters.push(resolve))
+  }
+
+  /** Gives up on everything: what was on a socket may be stored all the same. */
+  close(error: (write: Write) => ChatError): void {
+    this.#stopTimer()
+    for (const write of [...this.#writes.values()]) this.#fail(write, error(write))
+  }
+
+  #pumpAll(): void {
+    this.#isSaturated = false
+    for (const lane of this.#lanes.values()) {
+      this.#pump(lane)
+      if (this.#isSaturated) return
+    }
+  }
+
+  #pump(lane: Lane): void {
+    if (lane.isPaused || !this.#owner.isOnline()) return
+    const count = Math.min(lane.writes.length, this.#options.window)
+    for (let i = 0; i < count; i++) {
+      const write = lane.writes[i]!
+      if (write.isInFlight) continue
+      // Later ones wait too: they would only be refused as out of order.
+      if (!write.isStored) return
+      if (this.#inFlight >= this.#maxInFlight) {
+        this.#isSaturated = true
+        return
+      }
+      write.isInFlight = true
+      this.#inFlight++
+      this.#transmit(lane, write, i)
+    }
+  }
+
+  #transmit(lane: Lane, write: Write, index: number): void {
+    if (write.since === null && !write.mayHaveBeenSent) write.since = this.#owner.logTime()
+    write.mayHaveBeenSent = true
+    write.round = lane.round
+    const { clock, random } = this.#options.ports
+    write.dueMs = clock.monotonicMs() + backoffMs(write.sends, this.#options.retry, random)
+    write.sends++
+    write.onSent()
+    const frame: WithoutId = {
+      ...write.draft,
+      prev: lane.previous(index),
+      since: write.since ?? undefined,
+    }
+    const { round } = lane
+    this.#owner.request(frame, (answer) => this.#answered(lane, write, round, answer))
+    this.#armTimer(write.dueMs)
+  }
+
+  #answered(lane: Lane, write: Write, round: number, answer: ServerFrame): void {
+    if (!isFailure(answer)) {
+      lane.failures = 0
+      this.#settle(write, answer as WriteAnswer)
+      return
+    }
+    // Answered already by another copy: the refusal of this one says nothing.
+    if (this.#laneOf.get(write) !== lane) return
+    const { error } = answer
+    if (error.code === 'WINDOW_EXPIRED') this.#search(lane, write, error)
+    else if (!error.retryable) {
+      lane.failures = 0
+      this.#fail(write, ChatError.fromWire(error))
+      this.#pump(lane)
+    } else if (round === lane.round && !lane.isPaused) this.#rewind(lane, error)
+  }
+
+  /** Sends everything of the lane again, oldest first, at once or after a while. */
+  #rewind(lane: Lane, error: WireError): void {
+    const { clock, random } = this.#options.ports
+    const isFirst = lane.failures === 0
+    const delayMs =
+      error.retryAfterMs ??
+      (error.code === 'OUT_OF_ORDER' && isFirst
+        ? 0
+        : backoffMs(lane.failures, this.#options.retry, random))
+    lane.failures++
+    this.#recall(lane)
+    lane.pause = clock.after(delayMs, () => {
+      lane.pause = null
+      this.#pump(lane)
+    })
+    if (this.#isSaturated) this.#pumpAll()
+  }
+
+  /** Nothing of the lane counts as being on the wire any more. */
+  #recall(lane: Lane): void {
+    lane.round++
+    for (const write of lane.writes) {
+      if (!write.isInFlight) continue
+      write.isInFlight = false
+      this.#inFlight--
+    }
+    assert(this.#inFlight >= 0, 'writes in flight are counted once')
+  }
+
+  #settle(write: Write, answer: WriteAnswer): void {
+    // A late answer to one that was given up as unknown still tells what became of it.
+    this.#forget(write)
+    write.onSettled(answer)
+  }
+
+  #fail(write: Write, error: ChatError): void {
+    if (this.#forget(write)) write.onFailed(error)
+  }
+
+  #forget(write: Write): boolean {
+    const lane = this.#laneOf.get(write)
+    if (lane === undefined) return false
+    this.#laneOf.delete(write)
+    this.#writes.delete(write.draft.msgId)
+    lane.remove(write)
+    this.#bytes -= write.bytes
+    if (write.isInFlight) {
+      write.isInFlight = false
+      this.#inFlight--
+    }
+    if (lane.writes.length === 0) {
+      lane.resume()
+      this.#lanes.delete(lane.key)
+    } else this.#pump(lane)
+    if (this.#isSaturated) this.#pumpAll()
+    if (this.#writes.size === 0) {
+      this.#stopTimer()
+      this.#owner.onActivity()
+      const waiters = this.#emptyWaiters
+      this.#emptyWaiters = []
+      for (const resolve of waiters) resolve()
+    }
+    return true
+  }
+
+  #search(lane: Lane, write: Write, error: WireError): void {
+    if (lane.isHeld) return
+    lane.isHeld = true
+    this.#recall(lane)
+    const finish = (verdict: 'resend' | 'unknown' | WriteAnswer): void => {
+      lane.isHeld = false
+      if (this.#laneOf.get(write) !== lane) return this.#pump(lane)
+      if (verdict === 'resend') {
+        // It is not there, so this is its first time: the window counts from here.
+        write.since = this.#owner.logTime()
+        this.#pump(lane)
+      } else if (verdict === 'unknown') {
+        this.#fail(write, new ChatError(error.code, error.message, { outcome: 'unknown' }))
+      } else this.#settle(write, verdict)
+      this.#pump(lane)
+    }
+    this.#owner.findInHistory(write).then(finish, () => finish('unknown'))
+  }
+
+  #armTimer(dueMs: number): void {
+    if (dueMs >= this.#timerDueMs) return
+    this.#timer?.cancel()
+    this.#timerDueMs = dueMs
+    const { clock } = this.#options.ports
+    const delayMs = Math.max(0, dueMs - clock.monotonicMs())
+    this.#timer = clock.after(delayMs, () => {
+      this.#timer = null
+      this.#timerDueMs = Infinity
+      this.#retryDue()
+    })
+  }
+
+  #stopTimer(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+    this.#timerDueMs = Infinity
+  }
+
+  /** Sends again what got no answer in time on a live session, and gives up after enough of that. */
+  #retryDue(): void {
+    if (!this.#owner.isOnline()) return
+    const now = this.#options.ports.clock.monotonicMs()
+    let nextMs = Infinity
+    for (const lane of [...this.#lanes.values()]) {
+      for (const write of [...lane.writes]) {
+        if (!write.isInFlight) continue
+        if (write.dueMs <= now) {
+          if (write.sends > this.#options.retry.maxRetries) {
+            this.#fail(write, unanswered(write))
+            continue
+          }
+          const index = lane.writes.indexOf(write)
+          this.#transmit(lane, write, index)
+        }
+        nextMs = Math.min(nextMs, write.dueMs)
+      }
+    }
+    if (nextMs !== Infinity) this.#armTimer(nextMs)
+  }
+}
+
+const unanswered = (write: Write): ChatError =>
+  new ChatError('OUTCOME_UNKNOWN', `no answer after ${write.sends} sends; retry() asks again`, {
+    outcome: 'unknown',
+  })

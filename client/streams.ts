@@ -1,0 +1,202 @@
+import type { ChatEvent } from './chat-event.ts'
+import { EventQueue } from './event-queue.ts'
+import { eventStream } from './event-stream.ts'
+import { Subscription, type SubscriptionOwner } from './subscription.ts'
+import type { BareNotice, MessageNotice, WireConversation, WireEvent } from './protocol/frames.ts'
+
+/** What streams need from the client around them. */
+export interface StreamsOwner extends SubscriptionOwner {
+  /** The conversations of this user, newest change first. */
+  list(): Promise<readonly WireConversation[]>
+  /** The newest seq of a conversation. */
+  head(conversation: string): Promise<number>
+}
+
+/** A reader of one conversation, or of all. */
+interface Stream {
+  readonly queue: EventQueue<ChatEvent>
+  readonly subscriptions: Map<string, Subscription>
+  /** Pushed before it was known where to begin: the highest seq by conversation. */
+  readonly early: Map<string, number>
+  hasBegun: boolean
+  readonly isAll: boolean
+}
+
+/** Brings events to every running `messages()` and `events()`. */
+export class Streams {
+  readonly #owner: StreamsOwner
+  readonly #bufferedEvents: number
+  readonly #streams = new Set<Stream>()
+
+  constructor(owner: StreamsOwner, bufferedEvents: number) {
+    this.#owner = owner
+    this.#bufferedEvents = bufferedEvents
+  }
+
+  /** Events of one conversation after `after`; `null` begins at its present head. */
+  one<Event extends ChatEvent>(
+    conversation: Promise<string>,
+    after: number | null,
+    wanted: (event: ChatEvent) => event is Event,
+  ): AsyncIterableIterator<Event> {
+    const stream = this.#open(false)
+    const begin = async (): Promise<void> => {
+      const id = await conversation
+      const from = after ?? (await this.#owner.head(id))
+      if (!this.#streams.has(stream)) return
+      this.#subscribe(stream, id, from)
+      stream.hasBegun = true
+      const early = stream.early.get(id) ?? 0
+      stream.early.clear()
+      stream.subscriptions.get(id)!.notify(early)
+      stream.subscriptions.get(id)!.look()
+    }
+    begin().catch((error: unknown) => this.#failed(stream, error))
+    return this.#iterate(stream, wanted)
+  }
+
+  /** Events of all conversations from now on, in order within each. */
+  all<Event extends ChatEvent>(
+    wanted: (event: ChatEvent) => event is Event,
+  ): AsyncIterableIterator<Event> {
+    const stream = this.#open(true)
+    const begin = async (): Promise<void> => {
+      const conversations = await this.#owner.list()
+      if (!this.#streams.has(stream)) return
+      for (const { id, head } of conversations) this.#subscribe(stream, id, head)
+      stream.hasBegun = true
+      for (const [id, seq] of stream.early) this.#notify(stream, id, seq)
+      stream.early.clear()
+    }
+    begin().catch((error: unknown) => this.#failed(stream, error))
+    return this.#iterate(stream, wanted)
+  }
+
+  /** A pushed event or a bare notify. */
+  notice(notice: MessageNotice | BareNotice): void {
+    if (notice.kind === undefined) {
+      for (const stream of this.#streams) this.#notify(stream, notice.conv, notice.seq)
+    } else this.event(notice.conv, notice)
+  }
+
+  event(conversation: string, event: WireEvent): void {
+    for (const stream of this.#streams) {
+      const subscription = this.#subscriptionFor(stream, conversation, event.seq)
+      subscription?.receive(event)
+    }
+  }
+
+  /** Looks for what came while nobody pushed: after every hello, and at every heartbeat. */
+  look(): void {
+    let wantsAll = false
+    for (const stream of this.#streams) {
+      if (!stream.hasBegun) continue
+      if (stream.isAll) wantsAll = true
+      else for (const subscription of stream.subscriptions.values()) subscription.look()
+    }
+    if (wantsAll) this.#lookAtAll()
+  }
+
+  /** The history is another one now: every running stream goes on from its present end. */
+  newEpoch(): void {
+    for (const stream of this.#streams) {
+      for (const [id, subscription] of stream.subscriptions) {
+        this.#owner.head(id).then(
+          (head) => subscription.restart(head),
+          // It is gone with the old history; there will be nothing to read.
+          () => stream.subscriptions.delete(id),
+        )
+      }
+    }
+  }
+
+  /** Ends every stream; what it received is still given out. */
+  close(error: Error | null): void {
+    for (const stream of [...this.#streams]) {
+      stream.queue.end(error)
+      this.#drop(stream)
+    }
+  }
+
+  #lookAtAll(): void {
+    this.#owner.list().then(
+      (conversations) => {
+        for (const { id, head } of conversations) {
+          if (head === 0) continue
+          for (const stream of this.#streams) if (stream.isAll) this.#notify(stream, id, head)
+        }
+      },
+      () => {
+        // Only when the client was closed, or a node refuses for good: the next look asks again.
+      },
+    )
+  }
+
+  #open(isAll: boolean): Stream {
+    const stream: Stream = {
+      queue: new EventQueue<ChatEvent>(this.#bufferedEvents, () => {
+        for (const subscription of stream.subscriptions.values()) subscription.fill()
+      }),
+      subscriptions: new Map(),
+      early: new Map(),
+      hasBegun: false,
+      isAll,
+    }
+    this.#streams.add(stream)
+    return stream
+  }
+
+  #iterate<Event extends ChatEvent>(
+    stream: Stream,
+    wanted: (event: ChatEvent) => event is Event,
+  ): AsyncIterableIterator<Event> {
+    return eventStream(stream.queue, wanted, () => {
+      stream.queue.end()
+      this.#drop(stream)
+    })
+  }
+
+  #notify(stream: Stream, conversation: string, seq: number): void {
+    this.#subscriptionFor(stream, conversation, seq)?.notify(seq)
+  }
+
+  #subscriptionFor(stream: Stream, conversation: string, seq: number): Subscription | null {
+    const subscription = stream.subscriptions.get(conversation)
+    if (subscription !== undefined) return subscription
+    if (!stream.hasBegun) {
+      // It names no more than exist, so it is bounded by what the user is a member of.
+      stream.early.set(conversation, Math.max(seq, stream.early.get(conversation) ?? 0))
+      return null
+    }
+    if (!stream.isAll) return null
+    // Unknown until now, so this user came to it after the stream began: all of it is new.
+    return this.#subscribe(stream, conversation, 0)
+  }
+
+  #subscribe(stream: Stream, conversation: string, after: number): Subscription {
+    const subscription = new Subscription(
+      conversation,
+      after,
+      this.#owner,
+      stream.queue,
+      (error) => {
+        stream.subscriptions.delete(conversation)
+        // One conversation that is lost to this user must not end the stream of all others.
+        if (!stream.isAll) this.#failed(stream, error)
+      },
+    )
+    stream.subscriptions.set(conversation, subscription)
+    return subscription
+  }
+
+  #failed(stream: Stream, error: unknown): void {
+    stream.queue.end(error instanceof Error ? error : new Error(String(error)))
+    this.#drop(stream)
+  }
+
+  #drop(stream: Stream): void {
+    this.#streams.delete(stream)
+    for (const subscription of stream.subscriptions.values()) subscription.close()
+    stream.subscriptions.clear()
+  }
+}

@@ -1,0 +1,414 @@
+import type { Socket } from '../ports.ts'
+import { decodeFrames, encodeFrame, type Subprotocol } from '../protocol/codec.ts'
+import { wireError, type ErrorCode, type WireError } from '../protocol/error-codes.ts'
+import {
+  answerTypeOf,
+  type ConversationRequest,
+  type HelloRequest,
+  type MessageRequest,
+  type PullRequest,
+  type RequestFrame,
+  type ServerFrame,
+  type WireConversation,
+  type WireEvent,
+} from '../protocol/frames.ts'
+import { ProtocolError } from '../protocol/protocol-error.ts'
+import type { SeededRandom, VirtualClock } from './virtual-clock.ts'
+
+interface StoredConversation {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  readonly members: Set<string>
+  readonly events: WireEvent[]
+  name: string | null
+}
+
+export interface FakeSession {
+  readonly node: string
+  readonly socket: Socket
+  readonly subprotocol: Subprotocol
+  user: string
+  device: string
+  hello: HelloRequest | null
+  isOpen: boolean
+}
+
+/** What to do with a request instead of serving it. */
+export type Fault = 'drop' | 'dropAnswer' | 'close' | WireError
+
+/**
+ * A cluster in memory that keeps the rules a client relies on: once per msgId (A2), `prev` (A4),
+ * one gapless stream per conversation (B1). Tests break it through `fault`, `down` and `silent`.
+ */
+export class FakeCluster {
+  readonly clock: VirtualClock
+  readonly #random: SeededRandom
+  readonly nodes = ['n1', 'n2', 'n3']
+  readonly conversations = new Map<string, StoredConversation>()
+  readonly sessions: FakeSession[] = []
+  /** Every request that reached a node, in order. */
+  readonly requests: { node: string; frame: RequestFrame }[] = []
+  /** Final results by user, conversation and msgId. */
+  readonly #results = new Map<string, ServerFrame>()
+  readonly #bodies = new Map<string, string>()
+  leader: string | null = 'n1'
+  epoch = 'epoch-1'
+  logTime = 5_000_000
+  heartbeatMs = 10_000
+  spreadMs = 4000
+  inflight = 1000
+  latencyMs = 1
+  /** Nodes that refuse connections. */
+  readonly down = new Set<string>()
+  /** Nodes that take everything and answer nothing. */
+  readonly silent = new Set<string>()
+  fault: (frame: RequestFrame, node: string) => Fault | null = () => null
+  /** What a node pushes: the event, a bare notify, or nothing. */
+  push: 'event' | 'notify' | 'none' = 'event'
+  /** Seqs up to which history is gone, by conversation. */
+  readonly gapUpTo = new Map<string, number>()
+
+  constructor(clock: VirtualClock, random: SeededRandom) {
+    this.clock = clock
+    this.#random = random
+  }
+
+  get urls(): string[] {
+    return this.nodes.map((node) => this.#url(node))
+  }
+
+  group(id: string, ...members: string[]): StoredConversation {
+    const created: StoredConversation = {
+      id,
+      kind: id.startsWith('d_') ? 'direct' : 'group',
+      members: new Set(members),
+      events: [],
+      name: null,
+    }
+    this.conversations.set(id, created)
+    return created
+  }
+
+  /** Somebody else's message. */
+  post(conv: string, from: string, body: Uint8Array): WireEvent {
+    const conversation = this.conversations.get(conv)!
+    const msgId = `${from}-${conversation.events.length + 1}`
+    return this.#append(conversation, msgId, from, 'other', body, null)
+  }
+
+  bodies(conv: string): unknown[] {
+    return this.conversations.get(conv)!.events.map((event) => event.msgId)
+  }
+
+  /** Ends all sessions, or those of one node. */
+  disconnect(node?: string): void {
+    for (const session of [...this.sessions]) {
+      if (node === undefined || session.node === node) this.#end(session, 1006)
+    }
+  }
+
+  /** Sends a notice to every session. */
+  broadcast(frame: ServerFrame): void {
+    for (const session of this.sessions) this.#send(session, frame)
+  }
+
+  closeAll(code: number): void {
+    for (const session of [...this.sessions]) this.#end(session, code)
+  }
+
+  readonly openSocket = (url: string, subprotocol: string): Socket => {
+    const node = this.nodes.find((each) => url.startsWith(this.#url(each).replace('http', 'ws')))
+    const socket: Socket = {
+      send: (data) => {
+        this.clock.after(this.latencyMs, () => this.#receive(session, data))
+      },
+      close: () => this.#end(session, 1000),
+      onOpen: () => {},
+      onMessage: () => {},
+      onClose: () => {},
+    }
+    const session: FakeSession = {
+      node: node ?? '?',
+      socket,
+      subprotocol: subprotocol as Subprotocol,
+      user: '',
+      device: '',
+      hello: null,
+      isOpen: true,
+    }
+    this.clock.after(this.latencyMs, () => {
+      if (!session.isOpen) return
+      if (node === undefined || this.down.has(node)) {
+        session.isOpen = false
+        socket.onClose(1006, 'connection refused')
+      } else if (!this.silent.has(node)) {
+        this.sessions.push(session)
+        socket.onOpen()
+      }
+    })
+    return socket
+  }
+
+  #url(node: string): string {
+    return `http://${node}.test:7400`
+  }
+
+  #end(session: FakeSession, code: number): void {
+    if (!session.isOpen) return
+    session.isOpen = false
+    const index = this.sessions.indexOf(session)
+    if (index !== -1) this.sessions.splice(index, 1)
+    this.clock.after(this.latencyMs, () => session.socket.onClose(code, ''))
+  }
+
+  #send(session: FakeSession, frame: ServerFrame): void {
+    const marked = { ...frame, mark: `${this.epoch}:${this.logTime}` } as ServerFrame
+    const data = encodeFrame(marked, session.subprotocol)
+    this.clock.after(this.latencyMs, () => {
+      if (session.isOpen && !this.silent.has(session.node)) session.socket.onMessage(data)
+    })
+  }
+
+  #receive(session: FakeSession, data: Uint8Array | string): void {
+    if (!session.isOpen || this.silent.has(session.node)) return
+    for (const frame of decodeFrames(data, session.subprotocol, 'toServer')) {
+      if (frame instanceof ProtocolError) throw frame
+      this.requests.push({ node: session.node, frame })
+      const fault = this.fault(frame, session.node)
+      if (fault === 'drop') continue
+      if (fault === 'close') return this.#end(session, 1006)
+      const answer =
+        fault === null || fault === 'dropAnswer' ? this.#serve(session, frame) : fail(frame, fault)
+      if (fault !== 'dropAnswer') this.#send(session, answer)
+    }
+  }
+
+  #serve(session: FakeSession, frame: RequestFrame): ServerFrame {
+    this.logTime++
+    switch (frame.t) {
+      case 'hello:R':
+        return this.#hello(session, frame)
+      case 'msg:R':
+        return this.#message(session, frame)
+      case 'conv:R':
+        return this.#conversation(session, frame)
+      case 'pull:R':
+        return this.#pull(session, frame)
+      case 'ping:R':
+        return { t: 'ping:A', id: frame.id, now: this.logTime }
+      default:
+        return fail(frame, wireError('UNSUPPORTED', frame.t))
+    }
+  }
+
+  #hello(session: FakeSession, frame: HelloRequest): ServerFrame {
+    session.user = frame.user ?? frame.token!
+    session.device = frame.device
+    session.hello = frame
+    const address = (id: string) => ({ id, url: this.#url(id) })
+    return {
+      t: 'hello:A',
+      id: frame.id,
+      v: 1,
+      features: [],
+      user: session.user,
+      device: frame.device,
+      node: session.node,
+      leader: this.leader === null ? null : address(this.leader),
+      nodes: this.nodes.map(address),
+      epoch: this.epoch,
+      now: this.logTime,
+      inbox: null,
+      heartbeatMs: this.heartbeatMs,
+      spreadMs: this.spreadMs,
+      limits: {
+        bodyBytes: 65_536,
+        messageBytes: 1_048_576,
+        framesPerMessage: 1024,
+        inflight: this.inflight,
+        pageEvents: 1000,
+        members: 1000,
+      },
+    }
+  }
+
+  #message(session: FakeSession, frame: MessageRequest): ServerFrame {
+    const conv = frame.conv ?? directId(session.user, frame.to!)
+    if (frame.to !== undefined && !this.conversations.has(conv)) {
+      this.group(conv, session.user, frame.to)
+    }
+    return this.#once(session, frame, conv, () => {
+      const conversation = this.conversations.get(conv)
+      if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
+      if (!conversation.members.has(session.user)) return fail(frame, wireError('NOT_MEMBER', 'no'))
+      const { seq, at, ord } = this.#append(
+        conversation,
+        frame.msgId,
+        session.user,
+        session.device,
+        frame.body,
+        session,
+        frame.replyTo,
+      )
+      const { id, msgId } = frame
+      return { t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate: false, now: this.logTime }
+    })
+  }
+
+  /** Rules A2 and A4. */
+  #once(
+    session: FakeSession,
+    frame: MessageRequest | Extract<ConversationRequest, { msgId: string }>,
+    conv: string,
+    apply: () => ServerFrame,
+  ): ServerFrame {
+    const key = (msgId: string): string => `${session.user} ${conv} ${msgId}`
+    const body = 'body' in frame ? Array.from(frame.body).join() : ''
+    const first = this.#results.get(key(frame.msgId))
+    if (first !== undefined) {
+      if (this.#bodies.get(key(frame.msgId)) !== body) {
+        return fail(frame, wireError('PAYLOAD_MISMATCH', 'another body'))
+      }
+      return {
+        ...first,
+        id: frame.id,
+        ...('error' in first ? {} : { duplicate: true }),
+      } as ServerFrame
+    }
+    if (frame.prev !== undefined && !this.#results.has(key(frame.prev))) {
+      return fail(frame, wireError('OUT_OF_ORDER', `${frame.prev} has no result`))
+    }
+    const result = apply()
+    this.#results.set(key(frame.msgId), result)
+    this.#bodies.set(key(frame.msgId), body)
+    return result
+  }
+
+  #append(
+    conversation: StoredConversation,
+    msgId: string,
+    from: string,
+    device: string,
+    body: Uint8Array,
+    sender: FakeSession | null,
+    replyTo?: number,
+  ): WireEvent {
+    const seq = conversation.events.length + 1
+    const at = this.clock.wallMs()
+    const event: WireEvent = {
+      seq,
+      kind: 'message',
+      ord: seq,
+      msgId,
+      from,
+      device,
+      at,
+      body: Uint8Array.from(body),
+      replyTo,
+    }
+    conversation.events.push(event)
+    if (this.push === 'none') return event
+    for (const session of this.sessions) {
+      if (session === sender || !conversation.members.has(session.user)) continue
+      const conv = conversation.id
+      const frame =
+        this.push === 'event' ? { t: 'msg:N', conv, ...event } : { t: 'msg:N', conv, seq }
+      this.#send(session, frame as ServerFrame)
+    }
+    return event
+  }
+
+  #conversation(session: FakeSession, frame: ConversationRequest): ServerFrame {
+    const { id } = frame
+    if (frame.op === 'list') {
+      const mine = [...this.conversations.values()].filter((c) => c.members.has(session.user))
+      return { t: 'conv:A', id, conversations: mine.map(view) }
+    }
+    if (frame.op === 'receipts') return fail(frame, wireError('UNSUPPORTED', 'receipts'))
+    if (frame.op === 'get') {
+      const conversation = this.conversations.get(frame.conv)
+      if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
+      return { t: 'conv:A', id, conversation: view(conversation) }
+    }
+    let conv: string
+    if (frame.op === 'create') conv = `g_${session.user}_${frame.msgId}`
+    else conv = frame.op === 'direct' ? directId(session.user, frame.with) : frame.conv
+    return this.#once(session, frame, frame.op === 'direct' ? session.user : conv, () => {
+      const conversation =
+        this.conversations.get(conv) ??
+        this.group(
+          conv,
+          session.user,
+          ...(frame.op === 'create' ? frame.members : frame.op === 'direct' ? [frame.with] : []),
+        )
+      if (frame.op === 'add') conversation.members.add(frame.user)
+      if (frame.op === 'remove') conversation.members.delete(frame.user)
+      if (frame.op === 'leave') conversation.members.delete(session.user)
+      if (frame.op === 'create') conversation.name = frame.name ?? null
+      if (frame.op === 'set' && frame.name !== undefined) conversation.name = frame.name
+      return {
+        t: 'conv:A',
+        id,
+        conversation: conversation.members.has(session.user) ? view(conversation) : undefined,
+        msgId: frame.msgId,
+        seq: conversation.events.length,
+        duplicate: false,
+        now: this.logTime,
+      }
+    })
+  }
+
+  #pull(session: FakeSession, frame: PullRequest): ServerFrame {
+    const conversation = this.conversations.get(frame.conv)
+    if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
+    if (!conversation.members.has(session.user)) return fail(frame, wireError('NOT_MEMBER', 'no'))
+    const head = conversation.events.length
+    const lost = this.gapUpTo.get(frame.conv) ?? 0
+    const id = frame.id
+    if (frame.after !== undefined) {
+      const after = Math.max(frame.after, Math.min(lost, head))
+      const events = conversation.events.slice(after, after + frame.limit)
+      const next = events.at(-1)?.seq ?? after
+      const gap =
+        frame.after < lost
+          ? { from: frame.after + 1, to: lost, reason: 'retention' as const }
+          : null
+      return { t: 'pull:A', id, events, next, upTo: head, hasMore: next < head, gap }
+    }
+    const before = Math.min(frame.before!, head + 1)
+    const from = Math.max(lost, before - 1 - frame.limit)
+    const events = conversation.events.slice(from, before - 1)
+    const next = events[0]?.seq ?? before
+    const gap =
+      next - 1 <= lost && lost > 0 ? { from: 1, to: lost, reason: 'retention' as const } : null
+    return { t: 'pull:A', id, events, next, upTo: head, hasMore: next - 1 > lost, gap }
+  }
+
+  /** A retryable or final refusal, for `fault`. */
+  static error(code: ErrorCode, retryAfterMs?: number): WireError {
+    return wireError(code, `told to: ${code}`, { retryAfterMs })
+  }
+
+  /** A number below `limit` from the cluster's own seed. */
+  pick(limit: number): number {
+    return this.#random.uint32() % limit
+  }
+}
+
+function fail(frame: RequestFrame, error: WireError): ServerFrame {
+  return { t: answerTypeOf(frame.t), id: frame.id, error }
+}
+
+export const directId = (one: string, other: string): string => `d_${[one, other].sort().join('_')}`
+
+function view(conversation: StoredConversation): WireConversation {
+  return {
+    id: conversation.id,
+    kind: conversation.kind,
+    name: conversation.name,
+    members: [...conversation.members].map((user) => ({ user, role: 'member' })),
+    head: conversation.events.length,
+    ord: conversation.events.length,
+    createdAt: 0,
+  }
+}

@@ -1,0 +1,41 @@
+import type { ChatError } from './errors.ts'
+import type {
+  ConversationAnswer,
+  ConversationRequest,
+  MessageAnswer,
+  MessageRequest,
+} from './protocol/frames.ts'
+
+/** A request without what is known only when it goes out. */
+type Draft<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'prev' | 'since'> : never
+
+export type MutatingConversationRequest = Extract<ConversationRequest, { msgId: string }>
+
+/** What a write says; its body is encoded once and for all (rule A2). */
+export type WriteDraft = Draft<MessageRequest> | Draft<MutatingConversationRequest>
+
+export type WriteAnswer = MessageAnswer | ConversationAnswer
+
+/** One write on its way to its final answer. */
+export interface Write {
+  readonly draft: WriteDraft
+  /** Bytes that it holds in the outbox. */
+  readonly bytes: number
+  /** Log time known before it first went out (rule A3); `null` before that, or if it is not known. */
+  since: number | null
+  /** It may have been on a socket before: then a `since` chosen now would be wrong. */
+  mayHaveBeenSent: boolean
+  /** The store has it: it may go out. */
+  isStored: boolean
+  /** On the wire, without an answer. */
+  isInFlight: boolean
+  /** Round of its lane in which it last went out. */
+  round: number
+  /** Sends on this connection. */
+  sends: number
+  /** Monotonic ms at which it is sent again. */
+  dueMs: number
+  onSent(): void
+  onSettled(answer: WriteAnswer): void
+  onFailed(error: ChatError): void
+}
