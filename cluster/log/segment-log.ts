@@ -169,18 +169,21 @@ export class SegmentLog implements LogStorage {
     if (snapshot === null && entries.length === 0 && hardState === null) return done(null)
     const first = entries[0]?.index ?? null
     const replaces = snapshot !== null || (first !== null && first <= this.lastIndex())
+    let place: { segment: Segment; offset: number; bytes: number } | null = null
     const job = this.#job({
       encode: (writer) => encodeAppend(writer, request),
       placed: (segment, offset, bytes) => {
-        if (snapshot !== null) this.#index.clear()
-        if (replaces) this.#index.breakRun()
-        if (first === null) return
-        segment.lowestIndex = Math.min(segment.lowestIndex, first)
-        this.#index.add(first, segment.number, offset, bytes)
+        place = { segment, offset, bytes }
+        if (first !== null) segment.lowestIndex = Math.min(segment.lowestIndex, first)
       },
       done: (error) => {
         this.#appending = false
         if (error === null) {
+          const { segment, offset, bytes } = place!
+          // Not before: until now its entries are read from memory, and its bytes may not be there.
+          if (snapshot !== null) this.#index.clear()
+          if (replaces) this.#index.breakRun()
+          if (first !== null) this.#index.add(first, segment.number, offset, bytes)
           this.#durableIndex = this.lastIndex()
           this.#cache.trim(this.#durableIndex)
           if (snapshot !== null) this.#compactLater(snapshot)
