@@ -363,6 +363,8 @@ export class Session {
     this.#held = []
     this.#unsent = 0
     this.#context.metrics.closed[reason].add()
+    const { user, device } = this
+    this.#context.logger.debug('session.ended', { user, device, reason })
     this.#context.ended(this)
   }
 }

@@ -114,6 +114,8 @@ function admit(
     replaced.endWith(wireError('REPLACED', message), CloseCode.replaced, 'replaced')
   }
   metrics.opened.add()
+  const { remote } = session.connection.head
+  context.logger.debug('session.opened', { user: session.user, device: session.device, remote })
   request.answer(
     {
       t: 'hello:A',
