@@ -40,6 +40,8 @@ async function run(flags: TailFlags): Promise<void> {
   const stop = () => chat.close()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   try {
+    // A stranger's history is an empty one: asking for the conversation itself tells them apart.
+    if (flags.conv !== undefined) await chat.conversation(flags.conv).info()
     // Begun before the history is read, so that nothing falls in between.
     const stream =
       flags.conv === undefined ? chat.messages() : chat.conversation(flags.conv).messages()
