@@ -19,7 +19,7 @@ beforeEach(() => {
 
 afterEach(() => {
   process.off('unhandledRejection', onRejection)
-  expect(rejections).toEqual([])
+  if (rejections.length > 0) throw new Error('unhandled rejections', { cause: rejections })
 })
 
 const frames = (type: string) => cluster.requests.filter(({ frame }) => frame.t === type)

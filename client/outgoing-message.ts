@@ -1,5 +1,5 @@
 import { Emitter } from './emitter.ts'
-import { ChatError } from './errors.ts'
+import type { ChatError } from './errors.ts'
 import type { Clock } from './ports.ts'
 
 /**

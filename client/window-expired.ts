@@ -19,7 +19,8 @@ export async function findInHistory(
       return { t: 'msg:A', id: 0, msgId, conv: conversation, seq, at, ord, duplicate: true, now: 0 }
     }
     // What one could not see as no member one did not send either; anything else may have hidden it.
-    if (answer.gap != null && answer.gap.reason !== 'membership') return 'unknown'
+    const reason = answer.gap?.reason ?? 'membership'
+    if (reason !== 'membership') return 'unknown'
     if (!answer.hasMore) return 'resend'
     if (answer.next >= before) return 'unknown'
     before = answer.next

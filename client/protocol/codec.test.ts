@@ -97,7 +97,7 @@ test('[WP3] the hand-written decoder of msg:R agrees with the table', () => {
   }
   fc.assert(
     fc.property(
-      arbitraryFrame('toServer').filter((frame) => frame.t === 'msg:R'),
+      arbitraryFrame('toServer', 'msg:R'),
       fc.option(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }))),
       (frame, damage) => {
         const data = Uint8Array.from(encodeFrame(asFrame(frame), 'parley.v1.msgpack') as Uint8Array)
@@ -116,21 +116,19 @@ test('[WP3] the hand-written decoder of msg:R agrees with the table', () => {
 })
 
 describe('[WP4] hostile input', () => {
-  const onlyProtocolErrors = (data: Uint8Array | string, subprotocol: Subprotocol): void => {
-    for (const direction of ['toServer', 'toClient'] as const) {
-      const decoded = decodeFrames(data, subprotocol, direction as 'toServer')
-      for (const frame of decoded) {
-        if (frame instanceof ProtocolError) continue
-        expect(typeof frame.t).toBe('string')
-      }
-    }
-  }
+  /** Whether decoding gave frames and `ProtocolError`s alone; anything that it throws goes on. */
+  const isHandled = (data: Uint8Array | string, subprotocol: Subprotocol): boolean =>
+    (['toServer', 'toClient'] as const).every((direction) =>
+      decodeFrames(data, subprotocol, direction as 'toServer').every(
+        (frame) => frame instanceof ProtocolError || typeof frame.t === 'string',
+      ),
+    )
 
   test('random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (data) => {
-        onlyProtocolErrors(data, 'parley.v1.msgpack')
-        onlyProtocolErrors(data, 'parley.v1.json')
+        expect(isHandled(data, 'parley.v1.msgpack')).toBe(true)
+        expect(isHandled(data, 'parley.v1.json')).toBe(true)
       }),
       { numRuns: 5000 },
     )
@@ -144,8 +142,8 @@ describe('[WP4] hostile input', () => {
           fc.oneof(arbitraryJson, fc.constantFrom('msg:R', 'conv:R', 'create', 'ack:R', 'msg:A')),
         ),
         (value) => {
-          onlyProtocolErrors(JSON.stringify(value), 'parley.v1.json')
-          onlyProtocolErrors(encodeBody(value), 'parley.v1.msgpack')
+          expect(isHandled(JSON.stringify(value), 'parley.v1.json')).toBe(true)
+          expect(isHandled(encodeBody(value), 'parley.v1.msgpack')).toBe(true)
         },
       ),
       { numRuns: 2000 },
@@ -160,9 +158,9 @@ describe('[WP4] hostile input', () => {
         fc.integer({ min: 0, max: 255 }),
         (f, at, b) => {
           const data = Uint8Array.from(encodeFrame(asFrame(f), 'parley.v1.msgpack') as Uint8Array)
-          onlyProtocolErrors(data.subarray(0, at % data.length), 'parley.v1.msgpack')
+          expect(isHandled(data.subarray(0, at % data.length), 'parley.v1.msgpack')).toBe(true)
           data[at % data.length] = b
-          onlyProtocolErrors(data, 'parley.v1.msgpack')
+          expect(isHandled(data, 'parley.v1.msgpack')).toBe(true)
         },
       ),
       { numRuns: 3000 },

@@ -3,13 +3,15 @@ import { encodeBody } from './body-codec.ts'
 import type { Fields, FieldType, FrameSchema } from './schema.ts'
 import { BARE_NOTICE_SCHEMA, FAILURE_SCHEMA, REQUEST_SCHEMAS, SERVER_SCHEMAS } from './schema.ts'
 
-/** Frames of every shape that the schema table allows: for property tests of both codecs. */
+/** Frames of every shape that the schema table allows, or of one type: for property tests. */
 export function arbitraryFrame(
   direction: FrameSchema['direction'],
+  only?: string,
 ): fc.Arbitrary<Record<string, unknown> & { t: string }> {
   const table = direction === 'toServer' ? REQUEST_SCHEMAS : SERVER_SCHEMAS
   const shapes: fc.Arbitrary<Record<string, unknown> & { t: string }>[] = []
   for (const [t, schema] of Object.entries(table)) {
+    if (only !== undefined && t !== only) continue
     if (schema.variants === undefined) {
       shapes.push(oneOf(arbitraryFields(schema.fields), schema.oneOf).map((f) => ({ t, ...f })))
       continue
@@ -20,7 +22,7 @@ export function arbitraryFrame(
       shapes.push(all.map((f) => ({ t, [on]: value, ...f })))
     }
   }
-  if (direction === 'toClient') {
+  if (direction === 'toClient' && only === undefined) {
     shapes.push(arbitraryFields(BARE_NOTICE_SCHEMA.fields).map((f) => ({ t: 'msg:N', ...f })))
     shapes.push(arbitraryFields(FAILURE_SCHEMA.fields).map((f) => ({ t: 'msg:A', ...f })))
   }

@@ -15,6 +15,7 @@ import type { Writer } from './writer.ts'
  * A `msg:R` whose first key is `t`, or `null` for anything else or anything unusual: the
  * table-driven decoder then has the last word, and finds the words for what is wrong.
  */
+// oxlint-disable-next-line max-lines-per-function -- one pass over the bytes, state in locals
 export function decodeMessageRequest(reader: Reader, limits: DecodeLimits): MessageRequest | null {
   const b = reader.bytes
   const end = reader.end
