@@ -25,7 +25,7 @@ export async function openDataDirectory(
   name: string,
 ): Promise<void> {
   try {
-    await fileSystem.makeDirectory(directory)
+    await makeDurableDirectory(fileSystem, directory)
     if (await fileSystem.exists(`${directory}/${LABEL}`)) {
       checkLabel(await fileSystem.readFile(`${directory}/${LABEL}`), directory, name)
     } else await writeLabel(fileSystem, directory, name)
@@ -36,6 +36,25 @@ export async function openDataDirectory(
       { cause },
     )
   }
+}
+
+/**
+ * A directory whose name is not synced vanishes in a power cut with everything that was synced inside
+ * it. The direct parent is synced every time: an earlier start may have died before it got there.
+ */
+async function makeDurableDirectory(fileSystem: FileSystem, directory: string): Promise<void> {
+  const parents = [parentOf(directory)]
+  while (!(await fileSystem.exists(parents.at(-1)!))) parents.push(parentOf(parents.at(-1)!))
+  await fileSystem.makeDirectory(directory)
+  for (const parent of parents) await fileSystem.syncDirectory(parent)
+}
+
+/** Of a relative path without a slash the working directory. */
+function parentOf(path: string): string {
+  const trimmed = path.replace(/(?<=.)\/+$/, '')
+  const at = trimmed.lastIndexOf('/')
+  if (at < 0) return trimmed === '.' ? '..' : '.'
+  return at === 0 ? '/' : trimmed.slice(0, at)
 }
 
 async function writeLabel(fileSystem: FileSystem, directory: string, name: string): Promise<void> {

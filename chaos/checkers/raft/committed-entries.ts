@@ -1,0 +1,97 @@
+import type { RaftStatus } from '#cluster'
+import type { DurableLog } from './durable-log.ts'
+import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+
+/**
+ * R5: what a leader commits is an entry of its own term and durable on a majority of the voters at
+ * that moment (Raft §5.3, §5.4.2); no replica ever commits another entry at its index (§5.4.3).
+ * R6: a new leader's log holds everything that was ever committed (§5.4.3).
+ */
+export class CommittedEntries implements RaftChecker {
+  readonly #voters: number
+  readonly #disks: () => readonly DurableLog[]
+  /** The term of each committed entry; ended by the highest. */
+  readonly #terms: number[] = [0]
+  readonly #compared = new Map<string, number>()
+  #leaderTerm = 0
+
+  constructor(voters: number, disks: () => readonly DurableLog[]) {
+    this.#voters = voters
+    this.#disks = disks
+  }
+
+  get highest(): number {
+    return this.#terms.length - 1
+  }
+
+  onStatus(replica: ObservedReplica, status: RaftStatus): void {
+    const { id, role, term, commit, persisted } = status
+    if (role === 'leader' && term > this.#leaderTerm) {
+      this.#leaderTerm = term
+      this.#elected(replica, status)
+    }
+    if (commit > this.highest) this.#commitNew(replica, status)
+    // A follower may know of a commit before its own copy is on disk.
+    const before = this.#compared.get(id) ?? 0
+    const upTo = Math.min(commit, persisted)
+    if (upTo <= before) return
+    this.#compare(replica, before, upTo)
+    this.#compared.set(id, upTo)
+  }
+
+  #commitNew({ name }: ObservedReplica, { commit, term, role }: RaftStatus): void {
+    const holders = this.#disks().filter((disk) => disk.lastIndex >= commit)
+    const byTerm = new Map<number, number>()
+    for (const disk of holders) {
+      const of = disk.termAt(commit)
+      if (of !== null) byTerm.set(of, (byTerm.get(of) ?? 0) + 1)
+    }
+    const majority = Math.floor(this.#voters / 2) + 1
+    const [found] = [...byTerm].find(([, count]) => count >= majority) ?? []
+    demand(
+      found !== undefined,
+      'R5',
+      () =>
+        `${name} commits ${commit}, durable on ${[...byTerm.values()].join('+') || 0} of ${this.#voters}`,
+    )
+    demand(
+      role !== 'leader' || found === term,
+      'R5',
+      () => `${name}, leader of term ${term}, commits ${commit} of term ${found} by counting`,
+    )
+    const source = holders.find((disk) => disk.termAt(commit) === found)!
+    for (let index = this.#terms.length; index <= commit; index++) {
+      this.#terms.push(source.termAt(index) ?? -1)
+    }
+  }
+
+  #compare({ name, disk }: ObservedReplica, before: number, commit: number): void {
+    for (let index = before + 1; index <= commit; index++) {
+      const mine = disk.termAt(index)
+      const committed = this.#terms[index]!
+      if (mine === null || committed < 0) continue
+      demand(
+        mine === committed,
+        'R5',
+        () =>
+          `${name} commits ${index} of term ${mine}, others committed that of term ${committed}`,
+      )
+    }
+  }
+
+  #elected({ name, disk }: ObservedReplica, { term, lastIndex }: RaftStatus): void {
+    const { highest } = this
+    demand(
+      lastIndex >= highest,
+      'R6',
+      () => `${name} leads term ${term} with a log up to ${lastIndex}; ${highest} is committed`,
+    )
+    const mine = disk.termAt(highest)
+    const committed = this.#terms[highest]!
+    demand(
+      mine === null || committed < 0 || mine === committed,
+      'R6',
+      () => `${name} leads term ${term} without the committed entry ${highest}`,
+    )
+  }
+}

@@ -1,0 +1,37 @@
+import type { RaftStatus } from '#cluster'
+import type { Message } from '../../../cluster/raft/messages.ts'
+import type { DurableLog } from './durable-log.ts'
+
+/** A replica as the world sees it: whose it is, and what its disk is known to hold. */
+export interface ObservedReplica {
+  /** The node's. */
+  readonly name: string
+  readonly disk: DurableLog
+}
+
+/** One property of the protocol, judged while it runs. Each method throws `PropertyViolation`. */
+export interface RaftChecker {
+  /** After an event of a node's process. */
+  onStatus?(replica: ObservedReplica, status: RaftStatus): void
+  /** As the bytes of a message leave the process. */
+  onMessage?(replica: ObservedReplica, message: Message): void
+  /** A node finished starting over the disk of an earlier life. */
+  onStarted?(replica: ObservedReplica, status: RaftStatus): void
+  /** The state after applying `index`. */
+  onApplied?(node: string, index: number, hash: string): void
+}
+
+/** A promise of the product that was seen broken. */
+export class PropertyViolation extends Error {
+  override readonly name = 'PropertyViolation'
+  readonly property: string
+
+  constructor(property: string, message: string) {
+    super(`${property}: ${message}`)
+    this.property = property
+  }
+}
+
+export function demand(condition: boolean, property: string, message: () => string): void {
+  if (!condition) throw new PropertyViolation(property, message())
+}

@@ -1,0 +1,86 @@
+import type { Clock, Random, Timer } from '#cluster'
+import type { Prng } from '../prng.ts'
+import type { SimProcess } from './sim-process.ts'
+import type { SimScheduler } from './sim-scheduler.ts'
+
+/** The wall clock of a machine: set by hand or by a bad time server, it may say anything. */
+export interface WallClock {
+  /** What it says beyond simulated time, in ms. */
+  offsetMs: number
+}
+
+export interface ClockOptions {
+  /** Seconds of this process per simulated second. */
+  readonly rate: number
+  /** Timers are late by up to this, in ms. */
+  readonly latenessMs: number
+  /** Work takes no simulated time, but each look at the clock within it up to this, in ms. */
+  readonly lookMs: number
+}
+
+const EPOCH_MS = Date.UTC(2026, 0, 1)
+/** The next turn of an event loop comes within this, in ms. */
+const TURN_MS = 0.05
+
+/** The clock port of one process: monotonic from its start, perhaps too fast or too slow. */
+export class SimClock implements Clock {
+  readonly #scheduler: SimScheduler
+  readonly #process: SimProcess
+  readonly #prng: Prng
+  readonly #wall: WallClock
+  readonly #options: ClockOptions
+  readonly #startMs: number
+  readonly #baseMs: number
+  #lookedIn = -1
+  #spentMs = 0
+  #shownMs = 0
+
+  constructor(parts: {
+    scheduler: SimScheduler
+    process: SimProcess
+    prng: Prng
+    wall: WallClock
+    options: ClockOptions
+  }) {
+    this.#scheduler = parts.scheduler
+    this.#process = parts.process
+    this.#prng = parts.prng
+    this.#wall = parts.wall
+    this.#options = parts.options
+    this.#startMs = parts.scheduler.nowMs
+    this.#baseMs = parts.prng.between(1, 1e6)
+  }
+
+  wallMs(): number {
+    return Math.floor(EPOCH_MS + this.#scheduler.nowMs + this.#wall.offsetMs)
+  }
+
+  monotonicMs(): number {
+    const { lookMs, rate } = this.#options
+    const now = this.#baseMs + (this.#scheduler.nowMs - this.#startMs) * rate
+    if (lookMs === 0) return now
+    if (this.#lookedIn !== this.#scheduler.events) {
+      this.#lookedIn = this.#scheduler.events
+      this.#spentMs = 0
+    }
+    this.#spentMs += this.#prng.float() * lookMs
+    this.#shownMs = Math.max(this.#shownMs, now + this.#spentMs)
+    return this.#shownMs
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const late = this.#prng.float() * this.#options.latenessMs
+    const waitMs = Math.max(0, delayMs) / this.#options.rate + late
+    const event = this.#scheduler.after(waitMs, this.#process, run)
+    return { cancel: () => void (event.run = null) }
+  }
+
+  defer(run: () => void): void {
+    this.#scheduler.after(this.#prng.float() * TURN_MS, this.#process, run)
+  }
+}
+
+/** The random port of one process. */
+export function simRandom(prng: Prng): Random {
+  return { uint32: () => prng.uint32(), bytes: (length) => prng.bytes(length) }
+}

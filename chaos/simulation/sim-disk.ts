@@ -1,0 +1,291 @@
+import type { File, FileSystem } from '#cluster'
+import type { Prng } from '../prng.ts'
+import { type Change, DiskFile, type Survival } from './disk-file.ts'
+import { DiskTree } from './disk-tree.ts'
+import type { SimProcess } from './sim-process.ts'
+import type { SimScheduler } from './sim-scheduler.ts'
+
+export interface DiskOptions {
+  /** One operation without a sync, in ms, up to. */
+  readonly operationMs: number
+  /** One sync, in ms, from and up to; most are near the lower. */
+  readonly syncMs: readonly [number, number]
+  /** Share of `writeAndSync` calls that are done before they return, as on the main thread. */
+  readonly inlineShare: number
+  /** Bytes of the volume. */
+  readonly capacityBytes: number
+}
+
+export interface DiskFaults {
+  /** Share of writes and syncs that fail. */
+  writeErrorShare: number
+  syncErrorShare: number
+  /** Everything takes this many times as long. */
+  slowness: number
+}
+
+/** What the harness is told as it happens. */
+export interface DiskObserver {
+  /** Written to `path` and synced: survives a power cut from here on. */
+  onSynced(path: string, bytes: Uint8Array): void
+}
+
+class DiskError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`)
+    this.code = code
+  }
+}
+
+/** One machine's disk. It outlives the processes that use it. */
+export class SimDisk {
+  readonly tree = new DiskTree()
+  readonly faults: DiskFaults = { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 }
+  /** Faults that were really met. */
+  errors = 0
+  observer: DiskObserver | null = null
+  /** Asked between a write and its sync; may end the process. */
+  beforeSync: (process: SimProcess) => void = () => {}
+  readonly #scheduler: SimScheduler
+  readonly #prng: Prng
+  readonly #options: DiskOptions
+  readonly #locks = new Map<string, SimProcess>()
+
+  constructor(scheduler: SimScheduler, prng: Prng, options: DiskOptions) {
+    this.#scheduler = scheduler
+    this.#prng = prng
+    this.#options = options
+  }
+
+  /** The file system port of one process. */
+  portOf(process: SimProcess): FileSystem {
+    const later = <T>(run: () => T): Promise<T> => this.#later(process, this.#operationMs(), run)
+    const { tree } = this
+    return {
+      makeDirectory: (path) => later(() => tree.makeDirectory(path)),
+      list: (path) => later(() => tree.list(path)),
+      exists: (path) => later(() => tree.has(path)),
+      open: (path, { create }) => later(() => this.#open(process, path, create)),
+      readFile: (path) => later(() => this.#file(path).content()),
+      rename: (from, to) =>
+        later(() => {
+          if (!tree.has(from)) throw new DiskError('ENOENT', from)
+          this.#maybeFail(process)
+          tree.rename(from, to)
+        }),
+      remove: (path) =>
+        later(() => {
+          this.#file(path)
+          tree.remove(path)
+        }),
+      removeDirectory: (path) =>
+        later(() => {
+          if (tree.list(path).length > 0) throw new DiskError('ENOTEMPTY', path)
+          tree.removeDirectory(path)
+        }),
+      syncDirectory: (path) =>
+        this.#later(process, this.#syncMs(), () => {
+          if (this.#fails(this.faults.syncErrorShare)) throw new DiskError('EIO', `sync of ${path}`)
+          tree.sync(path)
+        }),
+      freeBytes: () => later(() => this.#freeBytes()),
+      lock: (path) => later(() => this.#lock(process, path)),
+    }
+  }
+
+  /** What an end of the process does to files: calls under way happened, in part or not at all. */
+  kill(process: SimProcess): void {
+    for (const [, file] of this.tree.files()) file.kill(() => this.#survival())
+    this.#unlock(process)
+  }
+
+  /** What a power cut does: anything not synced may be there, in part, in any order, or not. */
+  powerCut(process: SimProcess): void {
+    const mostly = this.#prng.float()
+    for (const [, file] of this.tree.files()) {
+      file.powerCut(() => (this.#prng.chance(mostly) ? 'nothing' : this.#survival()))
+    }
+    this.tree.powerCut(this.#prng)
+    this.#unlock(process)
+  }
+
+  wipe(): void {
+    for (const name of this.tree.list('')) {
+      if (this.tree.file(`/${name}`) === undefined) this.tree.removeDirectory(`/${name}`)
+      else this.tree.remove(`/${name}`)
+    }
+    this.tree.sync('')
+  }
+
+  /**
+   * Flips one bit of a matching file, before where it was last written: the end of a log that no
+   * later batch has proven cannot be told from a torn write (rule K2). `null` if there is nothing.
+   */
+  rot(prng: Prng, matches: (path: string) => boolean): string | null {
+    const files = this.tree.files().filter(([path, file]) => matches(path) && file.lastWriteAt > 0)
+    if (files.length === 0) return null
+    const [path, file] = prng.pick(files)
+    const end = Math.min(file.length, file.lastWriteAt)
+    if (end === 0) return null
+    const bit = prng.below(end * 8)
+    file.flipBit(bit)
+    return `${path}: bit ${bit}`
+  }
+
+  #survival(): Survival {
+    const kind = this.#prng.below(4)
+    if (kind === 0) return 'all'
+    if (kind === 1) return 'nothing'
+    const share = this.#prng.float()
+    // A prefix of the write, or any of its sectors.
+    if (kind === 2) {
+      let torn = false
+      return { sectors: () => !(torn ||= this.#prng.chance(share)) }
+    }
+    return { sectors: () => this.#prng.chance(share) }
+  }
+
+  #open(process: SimProcess, path: string, create: 'new' | 'if-missing' | 'never'): File {
+    const old = this.tree.file(path)
+    if (create === 'new' && old !== undefined) throw new DiskError('EEXIST', path)
+    if (create === 'never' && old === undefined) throw new DiskError('ENOENT', path)
+    const file = old ?? new DiskFile()
+    if (old === undefined) this.tree.add(path, file)
+    return this.#handle(process, path, file)
+  }
+
+  #handle(process: SimProcess, path: string, file: DiskFile): File {
+    const later = <T>(run: () => T): Promise<T> => this.#later(process, this.#operationMs(), run)
+    const change = async (begin: () => Change): Promise<void> => {
+      if (!process.isAlive) return new Promise(() => {})
+      this.#maybeFail(process)
+      const made = begin()
+      await later(() => file.reported(made))
+    }
+    return {
+      size: () => later(() => file.length),
+      read: (buffer, position) => later(() => file.read(buffer, position)),
+      readSync: (buffer, position) => file.read(buffer, position),
+      write: (buffer, position) => change(() => file.write(buffer, position)),
+      truncate: (length) => change(() => file.truncate(length)),
+      sync: () => {
+        const covered = file.beginSync()
+        return this.#later(process, this.#syncMs(), () => this.#sync(path, file, covered))
+      },
+      writeAndSync: (buffer, position, done) => {
+        if (!process.isAlive) return
+        this.#writeAndSync(process, path, file, buffer, position, done)
+      },
+      close: () => later(() => {}),
+    }
+  }
+
+  #writeAndSync(
+    process: SimProcess,
+    path: string,
+    file: DiskFile,
+    buffer: Uint8Array,
+    position: number,
+    done: (error: Error | null) => void,
+  ): void {
+    if (this.#fails(this.faults.writeErrorShare)) {
+      this.#scheduler.after(this.#operationMs(), process, () => done(new DiskError('EIO', path)))
+      return
+    }
+    const written = file.write(buffer, position)
+    const covered = file.beginSync()
+    this.beforeSync(process)
+    if (!process.isAlive) return
+    const complete = () => {
+      file.reported(written)
+      try {
+        this.#sync(path, file, covered)
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      done(null)
+    }
+    const inline = this.faults.slowness === 1 && this.#prng.chance(this.#options.inlineShare)
+    if (inline) complete()
+    else this.#scheduler.after(this.#syncMs(), process, complete)
+  }
+
+  #sync(path: string, file: DiskFile, covered: readonly Change[]): void {
+    if (this.#fails(this.faults.syncErrorShare)) {
+      file.failSync(covered)
+      throw new DiskError('EIO', 'sync')
+    }
+    file.endSync(covered)
+    if (this.observer === null) return
+    for (const { bytes } of covered) if (bytes !== null) this.observer.onSynced(path, bytes)
+  }
+
+  #file(path: string): DiskFile {
+    const file = this.tree.file(path)
+    if (file === undefined) throw new DiskError('ENOENT', path)
+    return file
+  }
+
+  #later<T>(process: SimProcess, delayMs: number, run: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!process.isAlive) return
+      this.#scheduler.after(delayMs, process, () => {
+        try {
+          resolve(run())
+        } catch (error) {
+          reject(error as Error)
+        }
+      })
+    })
+  }
+
+  #maybeFail(_process: SimProcess): void {
+    if (this.#fails(this.faults.writeErrorShare)) throw new DiskError('EIO', 'write')
+    if (this.#freeBytes() <= 0) {
+      this.errors += 1
+      throw new DiskError('ENOSPC', 'no space left on the volume')
+    }
+  }
+
+  #fails(share: number): boolean {
+    if (!this.#prng.chance(share)) return false
+    this.errors += 1
+    return true
+  }
+
+  #freeBytes(): number {
+    if (this.#options.capacityBytes === Infinity) return Number.MAX_SAFE_INTEGER
+    let used = 0
+    for (const [, file] of this.tree.files()) used += file.length
+    return this.#options.capacityBytes - used
+  }
+
+  #lock(process: SimProcess, path: string): () => Promise<void> {
+    const holder = this.#locks.get(path)
+    if (holder?.isAlive === true) {
+      throw new DiskError('EBUSY', `${path} is in use by ${holder.host}`)
+    }
+    this.#locks.set(path, process)
+    return () => {
+      if (this.#locks.get(path) === process) this.#locks.delete(path)
+      return Promise.resolve()
+    }
+  }
+
+  #unlock(process: SimProcess): void {
+    for (const [path, holder] of this.#locks) if (holder === process) this.#locks.delete(path)
+  }
+
+  #operationMs(): number {
+    return this.#prng.float() * this.#options.operationMs * this.faults.slowness
+  }
+
+  #syncMs(): number {
+    const [low, high] = this.#options.syncMs
+    const uniform = this.#prng.float()
+    return (low + (high - low) * uniform ** 4) * this.faults.slowness
+  }
+}

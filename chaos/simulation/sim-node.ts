@@ -1,0 +1,225 @@
+import type { FailpointName, Failpoints, InitialMember, Logger, ReplicaOptions } from '#cluster'
+import { type NodeSettings, ParleyNode } from '../../node/parley-node.ts'
+import { DurableLog } from '../checkers/raft/durable-log.ts'
+import type { ObservedReplica } from '../checkers/raft/raft-checker.ts'
+import type { Prng } from '../prng.ts'
+import type { SimClients } from './sim-clients.ts'
+import { SimClock, simRandom } from './sim-clock.ts'
+import { type DatabaseLatency, SimDatabases } from './sim-database.ts'
+import { type DiskOptions, SimDisk } from './sim-disk.ts'
+import type { SimNetwork } from './sim-network.ts'
+import { ProcessDeath, SimProcess } from './sim-process.ts'
+import type { SimScheduler } from './sim-scheduler.ts'
+
+/** How every node of a run is set up. */
+export interface NodeProfile {
+  readonly replica: Partial<ReplicaOptions>
+  readonly gateway: NodeSettings['gateway']
+  readonly log: NodeSettings['log']
+  readonly state: NodeSettings['state']
+  readonly disk: DiskOptions
+  readonly database: DatabaseLatency
+  /** Clock rates are drawn from 1 ± this. */
+  readonly clockDrift: number
+  readonly timerLatenessMs: number
+  /** What a look at the clock costs at most: makes long work yield. */
+  readonly lookMs: number
+}
+
+export interface NodeHost {
+  readonly scheduler: SimScheduler
+  readonly network: SimNetwork
+  readonly clients: SimClients
+  readonly logger: (node: SimNode) => Logger
+  /** A new number for a process. */
+  nextProcess(): number
+  /** The process stopped itself, or its code threw; `error` says why. */
+  onEnd(node: SimNode, error: Error, how: 'stopped' | 'threw'): void
+}
+
+/** A machine with its disk, and the node that lives on it, life after life. */
+export class SimNode implements ObservedReplica {
+  readonly name: string
+  readonly clientAddress: string
+  readonly peerAddress: string
+  readonly disk: DurableLog = new DurableLog()
+  readonly platter: SimDisk
+  readonly databases: SimDatabases
+  readonly wall = { offsetMs: 0 }
+  /** Dies at the next hit of this failpoint. */
+  armed: FailpointName | null = null
+  process: SimProcess | null = null
+  parley: ParleyNode | null = null
+  /** Why it may not come back, once its disk is known to be damaged. */
+  retired: string | null = null
+  /** Its disk was rotted or lost on purpose: it may give up. */
+  damaged = false
+  /** Its disk was lost: it is a stranger now (rule K1). */
+  wiped = false
+  starts = 0
+  readonly #host: NodeHost
+  readonly #profile: NodeProfile
+  readonly #members: readonly InitialMember[]
+  readonly #prng: Prng
+
+  constructor(parts: {
+    member: InitialMember
+    members: readonly InitialMember[]
+    host: NodeHost
+    profile: NodeProfile
+    prng: Prng
+  }) {
+    const { member, host, profile, prng } = parts
+    this.name = member.name
+    this.peerAddress = member.peerAddress
+    this.clientAddress = member.clientUrl.replace('http://', '')
+    this.#members = parts.members
+    this.#host = host
+    this.#profile = profile
+    this.#prng = prng
+    this.platter = new SimDisk(host.scheduler, prng.split('disk'), profile.disk)
+    this.platter.observer = {
+      onSynced: (path, bytes) => {
+        if (path.includes('/log/')) this.disk.synced(bytes)
+      },
+    }
+    this.platter.beforeSync = (process) => {
+      if (this.armed !== 'log.writtenUnsynced' || process !== this.process) return
+      this.armed = null
+      this.kill()
+    }
+    this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
+  }
+
+  get isUp(): boolean {
+    return this.process !== null
+  }
+
+  get isPaused(): boolean {
+    return this.process?.isPaused === true
+  }
+
+  start(): void {
+    if (this.process !== null || this.retired !== null) return
+    this.starts += 1
+    const { scheduler, network, clients } = this.#host
+    const prng = this.#prng.split(`life ${this.starts}`)
+    const process: SimProcess = new SimProcess(scheduler, {
+      number: this.#host.nextProcess(),
+      host: this.name,
+      onFault: (error) => this.#ended(process, error, 'threw'),
+    })
+    this.process = process
+    network.powerOn(this.name)
+    const drift = this.#profile.clockDrift
+    const clock = new SimClock({
+      scheduler,
+      process,
+      prng: prng.split('clock'),
+      wall: this.wall,
+      options: {
+        rate: prng.between(1 - drift, 1 + drift),
+        latenessMs: this.#profile.timerLatenessMs,
+        lookMs: this.#profile.lookMs,
+      },
+    })
+    const ports = {
+      clock,
+      random: simRandom(prng.split('random')),
+      fileSystem: this.platter.portOf(process),
+      network: network.portOf(process),
+      clientNetwork: clients.portOf(process),
+      databases: this.databases.portOf(process),
+    }
+    scheduler.after(0, process, () => {
+      ParleyNode.start(
+        this.#settings(),
+        ports,
+        this.#host.logger(this),
+        this.#failpoints(process),
+      ).then(
+        (node) => {
+          if (this.process !== process) return
+          this.parley = node
+          void node.ended.then((error) => {
+            if (error !== null) this.#ended(process, error, 'stopped')
+          })
+        },
+        (error: Error) => this.#ended(process, error, 'stopped'),
+      )
+    })
+  }
+
+  /** Ends the process; the machine runs on, and what it wrote stays in the page cache. */
+  kill(): void {
+    const process = this.#die()
+    if (process === null) return
+    this.platter.kill(process)
+    this.databases.crash(process)
+    this.#host.network.processDied(process, 'killed')
+    this.#host.clients.processDied(process, 'killed')
+  }
+
+  /** Ends the machine: nobody is told, and what was not synced may be gone. */
+  powerCut(): void {
+    const process = this.#die()
+    if (process === null) return
+    this.platter.powerCut(process)
+    this.databases.crash(process)
+    this.databases.keepOnly((path) => this.platter.tree.directory(path) !== undefined)
+    this.#host.network.processDied(process, 'power')
+    this.#host.clients.processDied(process, 'power')
+  }
+
+  /** A new, empty disk. */
+  wipe(): void {
+    this.platter.wipe()
+    this.databases.wipe()
+    this.disk.forget()
+    this.wiped = true
+  }
+
+  #die(): SimProcess | null {
+    const { process } = this
+    if (process === null) return null
+    process.die()
+    this.process = null
+    this.parley = null
+    this.armed = null
+    return process
+  }
+
+  #ended(process: SimProcess, error: Error, how: 'stopped' | 'threw'): void {
+    if (this.process !== process) return
+    this.kill()
+    this.#host.onEnd(this, error, how)
+  }
+
+  #settings(): NodeSettings {
+    const { replica, gateway, log, state } = this.#profile
+    return {
+      name: this.name,
+      listen: this.clientAddress,
+      peerListen: this.peerAddress,
+      dataDirectory: '/data',
+      initialMembers: this.#members,
+      dev: true,
+      version: 'simulated',
+      replica,
+      ...(gateway === undefined ? {} : { gateway }),
+      ...(log === undefined ? {} : { log }),
+      ...(state === undefined ? {} : { state }),
+    }
+  }
+
+  #failpoints(process: SimProcess): Failpoints {
+    return {
+      hit: (name) => {
+        if (this.process !== process || this.armed !== name) return
+        this.kill()
+        throw new ProcessDeath(name)
+      },
+      armed: (name) => this.process === process && this.armed === name,
+    }
+  }
+}

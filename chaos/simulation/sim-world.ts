@@ -1,0 +1,184 @@
+import { AssertionError, LogDamagedError, type InitialMember, type Logger } from '#cluster'
+import { CommittedEntries } from '../checkers/raft/committed-entries.ts'
+import { ElectionSafety } from '../checkers/raft/election-safety.ts'
+import { LogMatching } from '../checkers/raft/log-matching.ts'
+import { MonotonicPromises } from '../checkers/raft/monotonic-promises.ts'
+import { PersistBeforeSend } from '../checkers/raft/persist-before-send.ts'
+import { PropertyViolation, type RaftChecker } from '../checkers/raft/raft-checker.ts'
+import { RestartKeeps } from '../checkers/raft/restart-keeps.ts'
+import { StateAgreement } from '../checkers/raft/state-agreement.ts'
+import type { Prng } from '../prng.ts'
+import { SimClients } from './sim-clients.ts'
+import { SimNetwork } from './sim-network.ts'
+import { SimNode } from './sim-node.ts'
+import type { SimProcess } from './sim-process.ts'
+import { type EventOwner, SimScheduler } from './sim-scheduler.ts'
+import type { Swarm } from './swarm.ts'
+import { readMessages } from './wire-tap.ts'
+
+const FIRST_CLIENT_PORT = 7401
+const FIRST_PEER_PORT = 7501
+
+/** All machines of a run, the wires between them, and the judges that watch every step. */
+export class SimWorld {
+  readonly scheduler = new SimScheduler()
+  readonly network: SimNetwork
+  readonly clients: SimClients
+  readonly nodes: readonly SimNode[]
+  readonly elections = new ElectionSafety()
+  readonly agreement = new StateAgreement()
+  readonly committed: CommittedEntries
+  violation: PropertyViolation | null = null
+  /** The last lines of what happened, for whoever reads a failure. */
+  readonly notes: string[] = []
+  keepNotes = 2_000
+  readonly #checkers: readonly RaftChecker[]
+  readonly #byHost = new Map<string, SimNode>()
+  readonly #applied = new Map<SimProcess, number>()
+  readonly #seen = new WeakSet<SimProcess>()
+  #processes = 0
+
+  constructor(prng: Prng, swarm: Swarm) {
+    this.network = new SimNetwork(this.scheduler, prng.split('network'), swarm.link)
+    this.clients = new SimClients(this.scheduler, this.network)
+    const members: InitialMember[] = Array.from({ length: swarm.nodes }, (_, at) => ({
+      name: `n${at + 1}`,
+      peerAddress: `127.0.0.1:${FIRST_PEER_PORT + at}`,
+      clientUrl: `http://127.0.0.1:${FIRST_CLIENT_PORT + at}`,
+    }))
+    this.nodes = members.map(
+      (member) =>
+        new SimNode({
+          member,
+          members,
+          host: {
+            scheduler: this.scheduler,
+            network: this.network,
+            clients: this.clients,
+            logger: (node) => this.#logger(node),
+            nextProcess: () => ++this.#processes,
+            onEnd: (node, error, how) => this.#ended(node, error, how),
+          },
+          profile: swarm.profile,
+          prng: prng.split(member.name),
+        }),
+    )
+    for (const node of this.nodes) this.#byHost.set(node.name, node)
+    this.committed = new CommittedEntries(swarm.nodes, () => this.nodes.map(({ disk }) => disk))
+    this.#checkers = [
+      this.elections,
+      new MonotonicPromises(),
+      new LogMatching(),
+      new PersistBeforeSend(),
+      this.committed,
+      this.agreement,
+      new RestartKeeps(),
+    ]
+    this.network.tap = (process, bytes) => this.#tap(process, bytes)
+    this.scheduler.afterEvent = (owner) => this.#afterEvent(owner)
+  }
+
+  /** Where clients reach the nodes. */
+  get addresses(): readonly string[] {
+    return this.nodes.map(({ clientAddress }) => clientAddress)
+  }
+
+  note(line: string): void {
+    if (this.keepNotes === 0) return
+    this.notes.push(`${this.scheduler.nowMs.toFixed(3)} ${line}`)
+    if (this.notes.length > this.keepNotes * 2) this.notes.splice(0, this.keepNotes)
+  }
+
+  /** The first one counts: the rest may follow from it. */
+  fail(violation: PropertyViolation): void {
+    if (this.violation !== null) return
+    this.violation = violation
+    this.note(`violation ${violation.message}`)
+  }
+
+  /** Everything that was broken on purpose works again; a disk that was lost stays lost. */
+  heal(): void {
+    this.network.healAll()
+    for (const node of this.nodes) {
+      node.armed = null
+      node.process?.resume()
+      Object.assign(node.platter.faults, { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 })
+      node.databases.slowness = 1
+      node.start()
+    }
+  }
+
+  #tap(process: SimProcess, bytes: Uint8Array): void {
+    const node = this.#byHost.get(process.host)!
+    this.#judge(() =>
+      readMessages(bytes, (message) => {
+        for (const checker of this.#checkers) checker.onMessage?.(node, message)
+      }),
+    )
+  }
+
+  #afterEvent(owner: EventOwner | null): void {
+    if (owner === null || !owner.isAlive) return
+    const process = owner as SimProcess
+    const node = this.#byHost.get(process.host)!
+    const replica = node.parley?.replica
+    if (replica === undefined || replica === null) return
+    this.#judge(() => {
+      const status = replica.status()
+      if (!this.#seen.has(process)) {
+        this.#seen.add(process)
+        for (const checker of this.#checkers) checker.onStarted?.(node, status)
+      }
+      for (const checker of this.#checkers) checker.onStatus?.(node, status)
+      const { state } = node.parley!
+      const index = state.appliedIndex
+      if (this.#applied.get(process) === index) return
+      this.#applied.set(process, index)
+      this.agreement.onApplied(node.name, index, state.stateHash)
+    })
+  }
+
+  #judge(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      if (error instanceof PropertyViolation) this.fail(error)
+      else this.fail(new PropertyViolation('harness', (error as Error).stack ?? String(error)))
+    }
+  }
+
+  /** A node stops itself for what was done to its disk, never for anything else. */
+  #ended(node: SimNode, error: Error, how: 'stopped' | 'threw'): void {
+    this.note(`${node.name} ${how}: ${error.message}`)
+    const broken = error instanceof AssertionError || how === 'threw'
+    if (broken) {
+      this.fail(new PropertyViolation('R9', `${node.name} ${how}: ${error.stack ?? error.message}`))
+      return
+    }
+    const lost = error instanceof LogDamagedError || /members replace/.test(error.message)
+    if (lost) {
+      if (node.damaged) node.retired = error.message
+      else
+        this.fail(
+          new PropertyViolation('R9', `${node.name} gives its intact disk up: ${error.message}`),
+        )
+      return
+    }
+    if (node.platter.errors === 0 && !node.damaged) {
+      this.fail(new PropertyViolation('R9', `${node.name} stopped for no fault: ${error.stack}`))
+      return
+    }
+    this.scheduler.after(1_000, null, () => node.start())
+  }
+
+  #logger(node: SimNode): Logger {
+    const line = (level: string) => (event: string, fields?: Record<string, unknown>) => {
+      if (this.keepNotes === 0) return
+      const text = JSON.stringify(fields ?? {}, (_, value: unknown) =>
+        value instanceof Error ? value.message : value,
+      )
+      this.note(`${node.name} ${level} ${event} ${text}`)
+    }
+    return { debug: () => {}, info: line('info'), warn: line('warn'), error: line('error') }
+  }
+}

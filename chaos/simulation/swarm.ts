@@ -1,0 +1,115 @@
+import type { Prng } from '../prng.ts'
+import type { LinkOptions } from './sim-link.ts'
+import type { NodeProfile } from './sim-node.ts'
+
+/** What a nemesis may do in a run. */
+export const FAULTS = [
+  'kill',
+  'killAll',
+  'power',
+  'powerAll',
+  'pause',
+  'isolate',
+  'halves',
+  'bridge',
+  'oneWay',
+  'clog',
+  'slowLink',
+  'reset',
+  'wallJump',
+  'slowDisk',
+  'diskError',
+  'failpoint',
+  'transfer',
+  'storeRot',
+  'logRot',
+  'wipe',
+] as const
+export type Fault = (typeof FAULTS)[number]
+
+/** Everything that a seed decides about a run before it begins. */
+export interface Swarm {
+  readonly nodes: number
+  readonly link: LinkOptions
+  readonly profile: NodeProfile
+  readonly faults: readonly Fault[]
+  /** Between two faults, on average. */
+  readonly faultEveryMs: number
+  readonly devices: number
+  readonly conversations: number
+  readonly window: number
+  readonly thinkMs: number
+  readonly repeatShare: number
+  readonly moveShare: number
+  readonly pullShare: number
+}
+
+const KIB = 1024
+
+/** Each run gets a random part of everything: rare combinations come up, and most runs stay fast. */
+export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
+  const nodes = fixed.nodes ?? prng.pick([1, 2, 3, 3, 3, 3, 5, 5, 5, 7])
+  const devices = 2 + prng.below(7)
+  return {
+    nodes,
+    link: drawLink(prng.split('link')),
+    profile: drawProfile(prng.split('profile')),
+    faults: prng.chance(0.05) ? [] : FAULTS.filter(() => prng.chance(0.4)),
+    faultEveryMs: prng.pick([300, 1_000, 3_000, 6_000]),
+    devices,
+    conversations: prng.pick([1, 2, 5, 12]),
+    window: prng.pick([1, 4, 16, 50]),
+    thinkMs: devices * prng.pick([5, 10, 30]),
+    repeatShare: prng.pick([0, 0.05, 0.2]),
+    moveShare: prng.pick([0, 0.002, 0.02]),
+    pullShare: prng.pick([0.05, 0.2, 0.5]),
+    ...fixed,
+  }
+}
+
+function drawLink(prng: Prng): LinkOptions {
+  return {
+    delayMs: prng.pick([0.05, 0.5, 2, 10]),
+    jitterMs: prng.pick([0.2, 2, 10, 40]),
+    lossShare: prng.pick([0, 0, 0.002, 0.02]),
+    corruptShare: prng.pick([0, 0, 0, 0.000_5]),
+    splitShare: prng.pick([0, 0, 0.01, 0.2]),
+  }
+}
+
+function drawProfile(prng: Prng): NodeProfile {
+  return {
+    replica: {
+      tickMs: prng.pick([30, 50, 100]),
+      electionTicks: 10,
+      maxBatchBytes: prng.pick([512, 16 * KIB, 256 * KIB]),
+    },
+    gateway: { flushSlice: prng.pick([1, 200]), maxPageEvents: prng.pick([7, 100]) },
+    log: { segmentBytes: prng.pick([8, 64, 512]) * KIB },
+    state: {
+      checkpointBytes: prng.pick([2 * KIB, 64 * KIB, 1024 * KIB]),
+      checkpointIdleMs: prng.pick([150, 2_000, 30_000]),
+      hotBytes: prng.pick([0, 4 * KIB, 1024 * KIB]),
+      conversations: prng.pick([1, 10, 1_000]),
+      verdicts: prng.pick([5, 200, 20_000]),
+      chunkBytes: prng.pick([200, 16 * KIB]),
+    },
+    disk: {
+      operationMs: prng.pick([0.05, 1]),
+      syncMs: prng.pick([
+        [0.05, 0.3],
+        [0.2, 5],
+        [1, 80],
+      ] as const),
+      inlineShare: prng.pick([0, 0.5, 1]),
+      capacityBytes: Infinity,
+    },
+    database: prng.pick([
+      { readMs: 0.05, writeMs: 1 },
+      { readMs: 3, writeMs: 40 },
+    ]),
+    clockDrift: prng.pick([0, 0.002, 0.05]),
+    timerLatenessMs: prng.pick([0.2, 1, 10]),
+    lookMs: prng.pick([0, 0, 0.02, 0.2]),
+  }
+}

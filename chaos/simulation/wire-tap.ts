@@ -1,0 +1,19 @@
+import { PeerFrameKind } from '#cluster'
+import { decodeMessage } from '../../cluster/transport/message-codec.ts'
+import type { Message } from '../../cluster/raft/messages.ts'
+
+const HEADER_BYTES = 9
+
+/** Reads the Raft messages in what a process writes to a peer; every write holds whole frames. */
+export function readMessages(bytes: Uint8Array, visit: (message: Message) => void): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 0
+  while (at < buffer.length) {
+    const end = at + 4 + buffer.readUInt32LE(at)
+    if (end > buffer.length) throw new Error('a write to a peer ends within a frame')
+    if (buffer[at + 8] === PeerFrameKind.raft) {
+      visit(decodeMessage(buffer.subarray(at + HEADER_BYTES, end)).message)
+    }
+    at = end
+  }
+}

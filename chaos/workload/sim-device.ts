@@ -1,0 +1,357 @@
+import { Packr } from 'msgpackr'
+import type { Subprotocol } from '#protocol'
+import type { History, ReadEvent, SendRecord } from '../history/history.ts'
+import type { Prng } from '../prng.ts'
+import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
+import type { SimScheduler } from '../simulation/sim-scheduler.ts'
+import type { ReadLedger } from './read-ledger.ts'
+
+const packr = new Packr({ useRecords: false })
+
+export type Frame = { t: string; id?: number; [field: string]: unknown }
+interface Failure {
+  readonly code: string
+  readonly retryable: boolean
+  readonly retryAfterMs?: number
+}
+
+export interface DeviceOptions {
+  readonly user: string
+  readonly device: string
+  readonly subprotocol: Subprotocol
+  /** Client addresses of all nodes. */
+  readonly addresses: readonly string[]
+  readonly thinkMs: number
+  /** Unsettled writes per conversation. */
+  readonly window: number
+  /** Share of acknowledged writes that are sent again. */
+  readonly repeatShare: number
+  /** Share of steps at which the connection is dropped for another node. */
+  readonly moveShare: number
+  readonly pullShare: number
+}
+
+interface Unsettled {
+  readonly record: SendRecord
+  readonly since: number
+}
+
+const REQUEST_TIMEOUT_MS = 7_000
+
+/**
+ * One device: writes with `prev` and `since`, pipelined, never takes silence for a failure, repeats a
+ * msgId until the log has spoken, moves between nodes, reads. Everything it does is an event of the
+ * simulated world.
+ */
+export class SimDevice {
+  readonly options: DeviceOptions
+  readonly #scheduler: SimScheduler
+  readonly #clients: SimClients
+  readonly #prng: Prng
+  readonly #history: History
+  readonly #ledger: ReadLedger
+  readonly #queues = new Map<string, Unsettled[]>()
+  readonly #orders = new Map<string, number>()
+  readonly #settled: Unsettled[] = []
+  readonly #waiting = new Map<number, (answer: Frame | null) => void>()
+  #socket: ClientSocket | null = null
+  #greeted = false
+  #connection = 0
+  #id = 0
+  #count = 0
+  #now = 0
+  #mark: string | null = null
+  #epoch = ''
+  #writing = true
+  #stopped = false
+  /** Answers that were no acknowledgement, by code. */
+  readonly refusals = new Map<string, number>()
+
+  constructor(parts: {
+    options: DeviceOptions
+    scheduler: SimScheduler
+    clients: SimClients
+    prng: Prng
+    history: History
+    ledger: ReadLedger
+  }) {
+    this.options = parts.options
+    this.#scheduler = parts.scheduler
+    this.#clients = parts.clients
+    this.#prng = parts.prng
+    this.#history = parts.history
+    this.#ledger = parts.ledger
+  }
+
+  get unsettled(): number {
+    let count = 0
+    for (const queue of this.#queues.values()) count += queue.length
+    return count
+  }
+
+  start(): void {
+    this.#connect()
+    this.#stepLater()
+  }
+
+  join(conv: string): void {
+    this.#queues.set(conv, [])
+  }
+
+  /** Writes nothing new; what is unsettled goes on until it is settled. */
+  stopWriting(): void {
+    this.#writing = false
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#socket?.drop()
+  }
+
+  /** Sends once connected; `null` if the connection ended first. */
+  request(frame: Frame, done: (answer: Frame | null) => void): void {
+    const socket = this.#socket
+    if (socket === null || !this.#greeted) {
+      done(null)
+      return
+    }
+    const id = ++this.#id
+    this.#waiting.set(id, done)
+    this.#write({ ...frame, id })
+    this.#later(REQUEST_TIMEOUT_MS, () => {
+      if (!this.#waiting.has(id)) return
+      // Nothing for so long: another node may do better.
+      this.#drop()
+    })
+  }
+
+  get isReady(): boolean {
+    return this.#greeted
+  }
+
+  // ——— connection ———
+
+  #later(delayMs: number, run: () => void): void {
+    this.#scheduler.after(delayMs, null, () => {
+      if (!this.#stopped) run()
+    })
+  }
+
+  #connect(): void {
+    const address = this.#prng.pick(this.options.addresses)
+    const { user, device, subprotocol } = this.options
+    const connection = ++this.#connection
+    const mine = (run: () => void) => () => {
+      if (connection === this.#connection && !this.#stopped) run()
+    }
+    this.#socket = this.#clients.connect(device, address, subprotocol, {
+      onOpen: mine(() => {
+        // Monotonic reads across nodes: the next one first applies what the last one showed (B2).
+        const resume =
+          this.#mark === null ? {} : { resume: { epoch: this.#epoch, mark: this.#mark } }
+        const id = ++this.#id
+        this.#waiting.set(id, (answer) => this.#hello(answer))
+        this.#write({ t: 'hello:R', id, v: [1, 1], user, device, ...resume })
+        this.#later(
+          3_000,
+          mine(() => {
+            if (!this.#greeted) this.#drop()
+          }),
+        )
+      }),
+      onMessage: (message) => {
+        if (connection === this.#connection && !this.#stopped) this.#receive(message)
+      },
+      onClose: mine(() => this.#drop()),
+    })
+  }
+
+  #drop(): void {
+    this.#connection += 1
+    this.#socket?.drop()
+    this.#socket = null
+    this.#greeted = false
+    this.#ledger.sessionEnded(this.options.device)
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const done of waiting) done(null)
+    this.#later(this.#prng.between(5, 150), () => {
+      if (this.#socket === null) this.#connect()
+    })
+  }
+
+  #hello(answer: Frame | null): void {
+    if (answer === null) return
+    if (answer['error'] !== undefined) {
+      this.#drop()
+      return
+    }
+    this.#greeted = true
+    this.#epoch = answer['epoch'] as string
+    this.#learn(answer)
+    for (const conv of this.#queues.keys()) this.#resend(conv)
+  }
+
+  #write(frame: Frame): void {
+    const { subprotocol } = this.options
+    const message =
+      subprotocol === 'parley.v1.json' ? JSON.stringify(frame) : new Uint8Array(packr.pack(frame))
+    this.#socket?.send(message)
+  }
+
+  #receive(message: Uint8Array | string): void {
+    const decoded = (typeof message === 'string' ? JSON.parse(message) : packr.unpack(message)) as
+      Frame | Frame[]
+    for (const frame of Array.isArray(decoded) ? decoded : [decoded]) {
+      if (typeof frame['mark'] === 'string') this.#mark = frame['mark']
+      const done = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
+      if (done !== undefined) {
+        this.#waiting.delete(frame.id!)
+        done(frame)
+      } else if (frame.t === 'msg:N') this.#ledger.pushed(this.options.device, frame)
+    }
+  }
+
+  // ——— what it does ———
+
+  #stepLater(): void {
+    const { thinkMs } = this.options
+    this.#later(-Math.log(1 - this.#prng.float()) * thinkMs, () => {
+      this.#step()
+      this.#stepLater()
+    })
+  }
+
+  #step(): void {
+    if (!this.#greeted) return
+    if (this.#prng.chance(this.options.moveShare)) {
+      this.#drop()
+      return
+    }
+    const convs = [...this.#queues.keys()]
+    if (convs.length === 0) return
+    // The first conversations are the busy ones.
+    const conv = convs[Math.floor(convs.length * this.#prng.float() ** 2)]!
+    if (this.#prng.chance(this.options.pullShare)) this.#pull(conv)
+    else if (this.#prng.chance(this.options.repeatShare)) this.#repeat()
+    else if (this.#writing) this.#sendNew(conv)
+  }
+
+  #sendNew(conv: string): void {
+    const queue = this.#queues.get(conv)!
+    if (queue.length >= this.options.window) return
+    const { user, device } = this.options
+    const order = (this.#orders.get(conv) ?? 0) + 1
+    this.#orders.set(conv, order)
+    this.#count += 1
+    const msgId = `${device}-${this.#count}`
+    const padding = this.#prng.chance(0.05) ? 'x'.repeat(this.#prng.below(4_000)) : ''
+    const record = this.#history.send({
+      conv,
+      user,
+      device,
+      msgId,
+      order,
+      body: `${msgId} in ${conv}${padding}`,
+    })
+    const unsettled = { record, since: this.#now }
+    queue.push(unsettled)
+    this.#send(unsettled, queue.at(-2)?.record.msgId)
+  }
+
+  #send(unsettled: Unsettled, prev: string | undefined): void {
+    const { record, since } = unsettled
+    const { conv, msgId, body } = record
+    this.request(
+      { t: 'msg:R', conv, msgId, body, since, ...(prev === undefined ? {} : { prev }) },
+      (answer) => {
+        if (answer !== null) this.#answered(unsettled, answer)
+      },
+    )
+  }
+
+  #answered(unsettled: Unsettled, answer: Frame): void {
+    const { record } = unsettled
+    this.#learn(answer)
+    const error = answer['error'] as Failure | undefined
+    if (error === undefined) {
+      const seq = answer['seq'] as number
+      if (record.acked !== null) {
+        record.repeats.push({ seq, duplicate: answer['duplicate'] as boolean })
+        return
+      }
+      this.#history.acknowledge(record, seq)
+      this.#ledger.acknowledged(record.conv, seq, record)
+      this.#settle(unsettled)
+      return
+    }
+    this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
+    if (record.acked !== null) return
+    if (!error.retryable) {
+      record.refused = error.code
+      this.#settle(unsettled)
+      return
+    }
+    const connection = this.#connection
+    const pauseMs = error.code === 'OUT_OF_ORDER' ? 5 : (error.retryAfterMs ?? 50)
+    if (this.#resending.has(record.conv)) return
+    this.#resending.add(record.conv)
+    this.#later(pauseMs, () => {
+      this.#resending.delete(record.conv)
+      if (connection === this.#connection) this.#resend(record.conv)
+    })
+  }
+
+  readonly #resending = new Set<string>()
+
+  #settle(unsettled: Unsettled): void {
+    const queue = this.#queues.get(unsettled.record.conv)!
+    const at = queue.indexOf(unsettled)
+    if (at >= 0) queue.splice(at, 1)
+    this.#settled.push(unsettled)
+    if (this.#settled.length > 50) this.#settled.shift()
+  }
+
+  /** From the oldest unsettled write on, in order (rule A4). */
+  #resend(conv: string): void {
+    const queue = this.#queues.get(conv)!
+    let prev: string | undefined
+    for (const unsettled of [...queue]) {
+      this.#send(unsettled, prev)
+      prev = unsettled.record.msgId
+    }
+  }
+
+  /** A copy of what was answered already, as after a lost answer. */
+  #repeat(): void {
+    if (this.#settled.length === 0) return
+    const unsettled = this.#prng.pick(this.#settled)
+    if (unsettled.record.acked !== null) this.#send(unsettled, undefined)
+  }
+
+  #pull(conv: string): void {
+    const linearizable = this.#prng.chance(0.5)
+    const after = Math.max(0, this.#ledger.highestSeen(conv) - this.#prng.below(30))
+    const expectation = this.#ledger.beginRead(this.options.device, conv, linearizable)
+    const mark = linearizable || this.#mark === null ? {} : { mark: this.#mark }
+    const read = linearizable ? { read: 'linearizable' } : {}
+    this.request({ t: 'pull:R', conv, after, limit: 100, ...read, ...mark }, (answer) => {
+      if (answer === null) return
+      const error = answer['error'] as Failure | undefined
+      if (error !== undefined) {
+        this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
+        return
+      }
+      this.#ledger.endRead(expectation, {
+        events: answer['events'] as ReadEvent[],
+        upTo: answer['upTo'] as number,
+        after,
+        hasMore: answer['hasMore'] as boolean,
+      })
+    })
+  }
+
+  #learn(answer: Frame): void {
+    if (typeof answer['now'] === 'number') this.#now = Math.max(this.#now, answer['now'])
+  }
+}
