@@ -132,10 +132,15 @@ const PROGRAMS = [
   ),
 ]
 const isTestFile = (path: string) => path.endsWith('.test.ts')
-const product = reachableFrom(PROGRAMS.filter((path) => !isTestFile(path)))
+/** What runs in production, and what the commands for people run. */
+const product = reachableFrom(
+  PROGRAMS.filter((path) => !/^(bench|chaos|\.ci)\/|\.test\.ts$/.test(path)),
+)
 /** Tests, the suites that they share, and what only they use. */
 const isTest = (path: string) =>
-  isTestFile(path) || path.endsWith('.contract.ts') || !product.has(path)
+  isTestFile(path) ||
+  path.endsWith('.contract.ts') ||
+  (!product.has(path) && !/^(bench|chaos|\.ci)\//.test(path))
 const isProduct = (path: string) => CODE.includes(path) && !isTest(path)
 
 describe('doors', () => {
@@ -248,7 +253,7 @@ describe('specifications', () => {
   // A title starts with its ids: '[K2] a torn tail is cut off', '[A2][A3] …'.
   const tested = new Set(
     CODE.filter(isTest).flatMap((path) =>
-      idsOf(textOf(path), /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g),
+      idsOf(withoutComments(textOf(path)), /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g),
     ),
   )
 
