@@ -98,7 +98,8 @@ async function compare(directory: string, load: string, inFlight: number): Promi
   process.stdout.write(`${line('parley', parley)}\n`)
   const verdict = await cluster.verify(parley.stored)
   await cluster.stop()
-  const share = bare === null ? '' : `${((parley.perSecond / bare.perSecond) * 100).toFixed(0)} % of bare; `
+  const share =
+    bare === null ? '' : `${((parley.perSecond / bare.perSecond) * 100).toFixed(0)} % of bare; `
   process.stdout.write(`  ${share}${verdict}\n`)
 }
 

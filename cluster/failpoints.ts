@@ -18,8 +18,6 @@ export const FAILPOINTS = {
   'leader.committedUnanswered': 'after commit, before apply and answer',
   /** Gateway: half of an answer's bytes are on the socket. */
   'gateway.halfAnswer': 'with half of the answer written',
-  /** Any replica: the batch is written, fdatasync was not called. */
-  'log.writtenUnsynced': 'after write, before fdatasync',
 } as const
 
 export type FailpointName = keyof typeof FAILPOINTS

@@ -52,11 +52,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     random: new NodeRandom(),
     fileSystem,
     network: new NodeNetwork(),
-    clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
+    clientNetwork: new WsNetwork({
+      maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
+      failpoints,
+    }),
     databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) warnAlone(logger)
-  const node = await ParleyNode.start({ ...options, version: packageJson.version }, ports, logger, failpoints)
+  const node = await ParleyNode.start(
+    { ...options, version: packageJson.version },
+    ports,
+    logger,
+    failpoints,
+  )
   logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
   return {
     drain: () => node.drain(DRAIN_MS),

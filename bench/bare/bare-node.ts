@@ -102,18 +102,18 @@ function lead(): void {
     own += 1
     commit()
   }
-  new WebSocketServer({ port: Number(port), host: '127.0.0.1', perMessageDeflate: false }, ready).on(
-    'connection',
-    (socket) => {
-      socket.on('message', (data: Buffer) => {
-        const ids = requestIds(data)
-        gathering.push(data)
-        asking.push({ socket, ids })
-        if (!scheduled) setImmediate(flush)
-        scheduled = true
-      })
-    },
-  )
+  new WebSocketServer(
+    { port: Number(port), host: '127.0.0.1', perMessageDeflate: false },
+    ready,
+  ).on('connection', (socket) => {
+    socket.on('message', (data: Buffer) => {
+      const ids = requestIds(data)
+      gathering.push(data)
+      asking.push({ socket, ids })
+      if (!scheduled) setImmediate(flush)
+      scheduled = true
+    })
+  })
 }
 
 /** The frames are decoded as the product decodes them: without that nobody could answer. */
@@ -127,7 +127,17 @@ function requestIds(data: Buffer): number[] {
 
 function answerTo(id: number): Uint8Array {
   return encodeFrame(
-    { t: 'msg:A', id, msgId: 'x'.repeat(20), conv: 'x'.repeat(20), seq: 1, at: 1, ord: 1, duplicate: false, now: 1 },
+    {
+      t: 'msg:A',
+      id,
+      msgId: 'x'.repeat(20),
+      conv: 'x'.repeat(20),
+      seq: 1,
+      at: 1,
+      ord: 1,
+      duplicate: false,
+      now: 1,
+    },
     'parley.v1.msgpack',
   )
 }

@@ -10,39 +10,43 @@ let failed = true
 afterEach(() => cluster.close(failed && process.env.PARLEY_KEEP !== undefined))
 
 describe('real nodes', () => {
-  test('the leader killed in mid-send, again and again: nothing lost, doubled or reordered', async () => {
-    cluster = await ProcessCluster.create(3)
-    await cluster.startAll()
-    await cluster.healthy()
-    const deadline = performance.now() + SECONDS * 1000
-    let kills = 0
-    const report = await runDrill({
-      cluster,
-      senders: 20,
-      conversations: 10,
-      harm: async ({ recovered }) => {
-        while (performance.now() < deadline) {
-          const leader = await cluster.leader()
-          if (leader === null) continue
-          await cluster.kill(leader)
-          kills += 1
-          await recovered()
-          await cluster.start(leader)
-          await cluster.healthy()
-          await sleep(Math.random() * 300)
-        }
-      },
-    })
-    const recoveries = [...report.recoveriesMs].sort((a, b) => a - b)
-    console.log(
-      `kills ${kills}, sent ${report.sent}, acknowledged ${report.acknowledged}, repeats ${report.repeats}, ` +
-        `recovery p50 ${recoveries[recoveries.length >> 1]?.toFixed(0)} ms, max ${recoveries.at(-1)?.toFixed(0)} ms`,
-    )
-    expect(report.violations).toEqual([])
-    expect(kills).toBeGreaterThan(0)
-    expect(report.acknowledged).toBe(report.sent)
-    expect(report.duplicatesAnswered).toBe(report.repeats)
-    expect(report.repeats).toBeGreaterThan(0)
-    failed = false
-  }, (SECONDS + 60) * 1000)
+  test(
+    'the leader killed in mid-send, again and again: nothing lost, doubled or reordered',
+    async () => {
+      cluster = await ProcessCluster.create(3)
+      await cluster.startAll()
+      await cluster.healthy()
+      const deadline = performance.now() + SECONDS * 1000
+      let kills = 0
+      const report = await runDrill({
+        cluster,
+        senders: 20,
+        conversations: 10,
+        harm: async ({ recovered }) => {
+          while (performance.now() < deadline) {
+            const leader = await cluster.leader()
+            if (leader === null) continue
+            await cluster.kill(leader)
+            kills += 1
+            await recovered()
+            await cluster.start(leader)
+            await cluster.healthy()
+            await sleep(Math.random() * 300)
+          }
+        },
+      })
+      const recoveries = [...report.recoveriesMs].sort((a, b) => a - b)
+      console.log(
+        `kills ${kills}, sent ${report.sent}, acknowledged ${report.acknowledged}, repeats ${report.repeats}, ` +
+          `recovery p50 ${recoveries[recoveries.length >> 1]?.toFixed(0)} ms, max ${recoveries.at(-1)?.toFixed(0)} ms`,
+      )
+      expect(report.violations).toEqual([])
+      expect(kills).toBeGreaterThan(0)
+      expect(report.acknowledged).toBe(report.sent)
+      expect(report.duplicatesAnswered).toBe(report.repeats)
+      expect(report.repeats).toBeGreaterThan(0)
+      failed = false
+    },
+    (SECONDS + 60) * 1000,
+  )
 })

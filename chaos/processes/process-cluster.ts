@@ -155,7 +155,9 @@ export class ProcessCluster {
       const [leader] = leaders
       if (states.every((state) => state?.ready) && leaders.size === 1 && leader) return leader
       if (performance.now() > deadline) {
-        throw new Error(`not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}; logs in ${this.directory}`)
+        throw new Error(
+          `not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}; logs in ${this.directory}`,
+        )
       }
       await sleep(50)
     }

@@ -14,7 +14,7 @@ export async function readFinal(options: {
   const client = await WireClient.connect(url, user, `reader-${node}`)
   try {
     const events: ReadEvent[] = []
-    for (let after = 0; ; ) {
+    for (let after = 0; ;) {
       const page = await client.request({
         t: 'pull:R',
         conv,
@@ -23,7 +23,8 @@ export async function readFinal(options: {
         read: 'linearizable',
       })
       if (page === null) throw new Error(`${node} did not answer a pull of ${conv}`)
-      if (page.error !== undefined) throw new Error(`${node}: ${page.error.code} ${page.error.message}`)
+      if (page.error !== undefined)
+        throw new Error(`${node}: ${page.error.code} ${page.error.message}`)
       events.push(...(page.events as (ReadEvent & { body: unknown })[]).map(withTextBody))
       if (page.hasMore !== true) return { node, conv, events }
       after = page.next as number

@@ -16,6 +16,14 @@ export interface ReadResult {
   readonly hasMore: boolean
 }
 
+/** A bare one, without sender and msgId, only says that there is something. */
+interface PushedEvent {
+  readonly conv: string
+  readonly seq: number
+  readonly from?: string
+  readonly msgId?: string
+}
+
 /**
  * What clients were shown while the run goes on, and what they may rely on: one message per seq, for
  * everybody and for ever (P3); a page without holes (P4); a linearizable read shows everything that
@@ -73,12 +81,11 @@ export class ReadLedger {
 
   /** Within one session what is pushed of a conversation rises; nothing is pushed twice. */
   pushed(device: string, frame: { [field: string]: unknown }): void {
-    const conv = frame['conv'] as string
-    const seq = frame['seq'] as number
+    const { conv, seq, from, msgId } = frame as unknown as PushedEvent
     this.pushes += 1
     raise(this.#seen, conv, seq)
-    if (frame['msgId'] === undefined) return
-    this.#show(conv, seq, `${String(frame['from'])} ${String(frame['msgId'])}`)
+    if (msgId === undefined) return
+    this.#show(conv, seq, `${from} ${msgId}`)
     const key = `${device} ${conv}`
     const before = this.#pushed.get(key) ?? 0
     if (seq <= before) this.#violate('P11', `${device} is pushed ${conv}#${seq} after #${before}`)

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { type Failpoints, NO_FAILPOINTS } from '#cluster'
 import { SUBPROTOCOLS, type Subprotocol } from '#protocol'
 import type {
   ClientConnection,
@@ -18,6 +19,8 @@ import { badRequest, createHttpServer, listen, refuseUpgrade, requestHead } from
 const CLOSE_TIMEOUT = { closeTimeout: 5_000 }
 
 export interface WsNetworkOptions {
+  /** @default none */
+  readonly failpoints?: Failpoints
   /** Larger WebSocket messages from a client close its connection with 1009. Bytes. */
   readonly maxMessageBytes: number
 }
@@ -25,9 +28,11 @@ export interface WsNetworkOptions {
 /** Clients over real sockets: HTTP by `node:http`, upgrades at `/v1/ws` by `ws`. */
 export class WsNetwork implements ClientNetwork {
   readonly #options: WsNetworkOptions
+  readonly #failpoints: Failpoints
 
   constructor(options: WsNetworkOptions) {
     this.#options = options
+    this.#failpoints = options.failpoints ?? NO_FAILPOINTS
   }
 
   async listenForClients(address: string, handlers: ClientHandlers): Promise<ClientListener> {
@@ -57,7 +62,7 @@ export class WsNetwork implements ClientNetwork {
       upgrades.handleUpgrade(request, socket, firstBytes, (webSocket) => {
         open.add(webSocket)
         webSocket.once('close', () => open.delete(webSocket))
-        handlers.onConnection(new WsConnection(webSocket, head))
+        handlers.onConnection(new WsConnection(webSocket, head, socket, this.#failpoints))
       })
     })
     return new WsListener(server, open, await listen(server, address))
@@ -98,9 +103,13 @@ class WsConnection implements ClientConnection {
   onClose: (code: number) => void = () => {}
   readonly #webSocket: WebSocket
   readonly #binary: boolean
+  readonly #socket: Socket
+  readonly #failpoints: Failpoints
 
-  constructor(webSocket: WebSocket, head: RequestHead) {
+  constructor(webSocket: WebSocket, head: RequestHead, socket: Socket, failpoints: Failpoints) {
     this.#webSocket = webSocket
+    this.#socket = socket
+    this.#failpoints = failpoints
     this.head = head
     this.subprotocol = webSocket.protocol as Subprotocol
     this.#binary = this.subprotocol === 'parley.v1.msgpack'
@@ -114,7 +123,22 @@ class WsConnection implements ClientConnection {
 
   send(message: Uint8Array | string): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
+    if (this.#failpoints.armed('gateway.halfAnswer')) {
+      this.#dieHalfway(Buffer.from(message as Uint8Array))
+      return
+    }
+    this.#failpoints.hit('gateway.halfAnswer')
     this.#webSocket.send(message, { binary: this.#binary })
+  }
+
+  /** For a drill: the client sees the beginning of a frame, and then the end of the node. */
+  #dieHalfway(payload: Buffer): void {
+    const head = Buffer.from([this.#binary ? 0x82 : 0x81, 126, 0, 0])
+    head.writeUInt16BE(Math.min(payload.length, 0xffff), 2)
+    const half = payload.subarray(0, payload.length >> 1)
+    this.#socket.write(Buffer.concat([head, half]), () =>
+      this.#failpoints.hit('gateway.halfAnswer'),
+    )
   }
 
   close(code: number, reason: string): void {
