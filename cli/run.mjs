@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureInstalled } from './launcher/install.mjs'
 import { runChild } from './launcher/run-child.mjs'
+import { chooseNode } from './launcher/runtime.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const [tool, ...args] = process.argv.slice(2)
@@ -21,7 +22,8 @@ try {
   process.stderr.write(`parley: ${error.message}\n`)
   process.exit(1)
 }
-const program = join(root, 'node_modules', '.bin', tool)
+// `node` is whichever Node fits; the others are commands of the dependencies.
+const program = tool === 'node' ? chooseNode(root) : join(root, 'node_modules', '.bin', tool)
 if (!existsSync(program)) {
   process.stderr.write(`parley: no tool called ${tool} is installed\n`)
   process.exit(64)
