@@ -111,3 +111,10 @@ export type Message =
   | ReadIndexResponseMessage
 
 export type MessageType = Message['type']
+
+/** The message of one type. */
+export type MessageOf<T extends MessageType, M extends Message = Message> = M extends Message
+  ? T extends M['type']
+    ? M
+    : never
+  : never
