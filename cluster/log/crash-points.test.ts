@@ -193,6 +193,25 @@ describe('a crash', () => {
     }
   })
 
+  for (const lost of [false, true]) {
+    const disk = lost ? 'never reaches the disk' : 'is not on the disk yet'
+    it(`makes durable what a start read, if that ${disk} (LG11)`, async () => {
+      const operations = await lastOperation()
+      for (let operation = 1; operation <= operations; operation++) {
+        const { disk, promised } = await runInto(operation, 'stop')
+        const killed = disk.killed({ lost })
+        const log = await openOn(killed)
+        expectKept(log, promised)
+        const said = contentOf(log)
+        for (let seed = 0; seed < 3; seed++) {
+          const again = await openOn(killed.crash(operationSeed(operation, seed)))
+          expect(again.raftId).toBe(log.raftId)
+          expect(contentOf(again, log.firstIndex())).toEqual(said)
+        }
+      }
+    })
+  }
+
   it('leaves the Raft id as it was once anyone could have heard it (LG1)', async () => {
     const disk = new CrashFileSystem()
     const { raftId } = await openOn(disk)

@@ -29,8 +29,9 @@ class Inode {
     this.seen = applied(this.seen, change)
   }
 
+  /** Only what is known to be unsynced is written: pages that were lost stay lost. */
   sync(): void {
-    this.durable = this.seen
+    for (const change of this.changes) this.durable = applied(this.durable, change)
     this.changes = []
   }
 }
@@ -72,6 +73,20 @@ export class CrashFileSystem implements FileSystem {
       for (const change of inode.changes) bytes = survived(bytes, change, random)
       return bytes
     })
+  }
+
+  /**
+   * The disk as the next process finds it when only this one was killed: all that was written is
+   * seen, durable or not. With `lost`, the system gave up writing the rest and marked it clean.
+   */
+  killed(options: { lost: boolean }): CrashFileSystem {
+    const next = new CrashFileSystem()
+    for (const [path, inode] of this.#names) next.#names.set(path, inode)
+    for (const [path, inode] of this.#durableNames) next.#durableNames.set(path, inode)
+    for (const directory of this.#directories) next.#directories.add(directory)
+    next.#nameChanges = [...this.#nameChanges]
+    if (options.lost) for (const inode of this.#names.values()) inode.changes = []
+    return next
   }
 
   /** The disk as the process sees it now, all of it durable. */
