@@ -47,7 +47,7 @@ export function decodeJsonBody(bytes: Uint8Array): unknown {
 }
 
 /** Own memory: the packer hands out views of a buffer that it goes on to share. */
-const copy = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes)
+const copy = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 
 function toPlain(value: unknown, path: string, depth: number, fromJson: boolean): unknown {
   switch (typeof value) {

@@ -111,7 +111,7 @@ test('[WP3] the hand-written decoder of msg:R agrees with the table', () => {
         } else expect(plain(hot)).toEqual(plain(cold))
       },
     ),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   )
 })
 
@@ -130,7 +130,7 @@ describe('[WP4] hostile input', () => {
         expect(isHandled(data, 'parley.v1.msgpack')).toBe(true)
         expect(isHandled(data, 'parley.v1.json')).toBe(true)
       }),
-      { numRuns: 5000 },
+      { numRuns: 3000 },
     )
   })
 
@@ -163,7 +163,7 @@ describe('[WP4] hostile input', () => {
           expect(isHandled(data, 'parley.v1.msgpack')).toBe(true)
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     )
   })
 

@@ -32,24 +32,24 @@ export function arbitraryFrame(
 /** JSON values with keys and numbers that encoders like to trip over. */
 export const arbitraryJson: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   value: fc.oneof(
-    { depthSize: 'small', withCrossShrink: true },
+    { maxDepth: 3, depthSize: 'xsmall', withCrossShrink: true },
     fc.oneof(
       fc.string({ unit: 'grapheme' }),
-      fc.string({ minLength: 20, maxLength: 300, unit: 'grapheme-ascii' }),
+      fc.string({ minLength: 20, maxLength: 60, unit: 'grapheme-ascii' }),
       fc.double({ noNaN: true, noDefaultInfinity: true }),
       fc.integer(),
       fc.maxSafeInteger(),
       fc.boolean(),
       fc.constant(null),
     ),
-    fc.array(tie('value'), { maxLength: 20 }),
+    fc.array(tie('value'), { maxLength: 5 }),
     fc.dictionary(
       fc.oneof(
         fc.string(),
         fc.constantFrom('__proto__', 'constructor', 'toJSON', 'hasOwnProperty', 'length', '0', ''),
       ),
       tie('value'),
-      { maxKeys: 20 },
+      { maxKeys: 5 },
     ),
   ),
 })).value
@@ -98,7 +98,7 @@ function arbitraryField(type: FieldType): fc.Arbitrary<unknown> {
       }
       return fc.string({
         minLength: 1,
-        maxLength: type.maxBytes,
+        maxLength: Math.min(type.maxBytes, 40),
         unit: characters(type.alphabet === 'name' ? NAME : PRINTABLE),
       })
     case 'enum':

@@ -223,7 +223,8 @@ export class Reader {
   #take(length: number): Uint8Array {
     const from = this.position
     this.#advance(length)
-    return this.bytes.slice(from, this.position)
+    // A copy, and plain: a buffer of Node's would share memory and print differently.
+    return new Uint8Array(this.bytes.subarray(from, this.position))
   }
 
   #view(length: number): DataView {
