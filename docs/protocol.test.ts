@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { decodeFrames } from './codec.ts'
-import { CloseCode, ERROR_CODES } from './error-codes.ts'
-import { ProtocolError } from './protocol-error.ts'
-import { REQUEST_SCHEMAS, SERVER_SCHEMAS } from './schema.ts'
+import {
+  CloseCode,
+  decodeFrames,
+  ERROR_CODES,
+  ProtocolError,
+  REQUEST_SCHEMAS,
+  SERVER_SCHEMAS,
+} from '#protocol'
 
-const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8').replace(
-  / +/g,
-  ' ',
-)
+const page = readFileSync(new URL('protocol.md', import.meta.url), 'utf8').replace(/ +/g, ' ')
 const examples = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map((match) => match[1]!.trim())
 
 test('[WP8] every example of the page is a frame', () => {
   expect(examples.length).toBeGreaterThan(15)
   for (const example of examples) {
-    const direction = /"t":"[a-z]+:R"/.test(example) ? 'toServer' : 'toClient'
+    const direction = /"t": ?"[a-z]+:R"/.test(example) ? 'toServer' : 'toClient'
     const decoded = decodeFrames(example, 'parley.v1.json', direction as 'toServer')
     expect(decoded.filter((frame) => frame instanceof ProtocolError)).toEqual([])
   }
