@@ -1,6 +1,7 @@
 import type { LogStorage } from './log/log-storage.ts'
 import type { Logger } from './logger.ts'
 import { ClusterFormation, type InitialMember } from './membership/formation.ts'
+import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
@@ -36,6 +37,8 @@ export interface ClusterNodeParts {
   readonly name: string
   readonly peerListen: Address
   readonly initialMembers: readonly InitialMember[]
+  /** Take in a member whose directory was emptied without being told to (rule K1). */
+  readonly autoReplace: boolean
   readonly options: ReplicaOptions
   readonly clock: Clock
   readonly random: Random
@@ -52,6 +55,7 @@ const FORMATION_FRAMES: ReadonlySet<number> = new Set([
   PeerFrameKind.form,
   PeerFrameKind.formed,
   PeerFrameKind.stranger,
+  PeerFrameKind.join,
 ])
 
 /** One node's share of a cluster: its links, its formation, its replica and snapshot streams. */
@@ -59,6 +63,7 @@ export class ClusterNode {
   readonly transport: PeerTransport
   readonly #parts: ClusterNodeParts
   readonly #formation: ClusterFormation
+  readonly #replacer: Replacer
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   #replica: Replica | null = null
@@ -93,6 +98,15 @@ export class ClusterNode {
       onStranger: (clusterId) => events.onStranger(clusterId),
       onFatal: (error) => events.onFatal(error),
     })
+    this.#replacer = new Replacer({
+      clock,
+      logger,
+      log,
+      autoReplace: parts.autoReplace,
+      replica: () => this.#replica,
+      strangers: () => this.strangers(),
+      sendJson,
+    })
     this.#sender = new SnapshotSender({
       clock,
       random,
@@ -116,16 +130,23 @@ export class ClusterNode {
     return this.#replica
   }
 
+  /** Empty directories that answer at members' addresses. */
+  strangers(): PeerHello[] {
+    return this.transport.peersUp().filter(({ clusterId }) => clusterId === '')
+  }
+
   async start(): Promise<void> {
     await this.transport.listen(this.#parts.peerListen)
     if (this.#parts.log.formation !== null) this.#createReplica()
     this.#connect()
     this.#formation.start()
+    this.#replacer.start()
     this.#askForState()
   }
 
   async close(): Promise<void> {
     this.#timer?.cancel()
+    this.#replacer.close()
     this.#replica?.stop()
     this.#sender.close()
     await this.transport.close()

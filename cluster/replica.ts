@@ -6,7 +6,7 @@ import type { Logger } from './logger.ts'
 import type { Clock, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
-import { Raft } from './raft/raft.ts'
+import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
 import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
 import type { ReplicaOptions } from './replica-options.ts'
@@ -174,6 +174,18 @@ export class Replica {
     const read = this.#reads.begin()
     this.#schedule()
     return read
+  }
+
+  /** Whether `configuration` is committed, and so final. */
+  get configurationCommitted(): boolean {
+    return this.#raft.configurationCommitted
+  }
+
+  /** In force from its append on; refused unless it may follow the one in force (thesis §4.1). */
+  proposeConfiguration(next: Configuration): ProposalResult {
+    const result = this.#raft.proposeConfiguration(next)
+    this.#schedule()
+    return result
   }
 
   /** Hands leadership on (thesis §3.10); what became of it shows in `onLeader`. */

@@ -21,6 +21,8 @@ export interface BackendParts {
   cluster(): ClusterNode
   /** Sentences, one per failing check. */
   failing(): readonly string[]
+  /** Clients are greeted and read for: true also while an election goes on. */
+  serving(): boolean
 }
 
 /** The gateway's view of this node. */
@@ -49,9 +51,9 @@ export class NodeBackend implements Backend {
     return configuration.voters.map(({ name, clientUrl }) => ({ id: name, url: clientUrl }))
   }
 
-  readiness(): { ready: boolean; reasons: readonly string[] } {
+  readiness(): { ready: boolean; serving: boolean; reasons: readonly string[] } {
     const reasons = this.#parts.failing()
-    return { ready: reasons.length === 0, reasons }
+    return { ready: reasons.length === 0, serving: this.#parts.serving(), reasons }
   }
 
   submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void {

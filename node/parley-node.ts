@@ -65,6 +65,8 @@ export interface NodeSettings {
   readonly gateway?: Partial<GatewayOptions>
   readonly log?: { readonly segmentBytes?: number }
   readonly state?: Partial<StateLimits>
+  /** Memory, CPU, event loop of the process: not in a simulator. @default false */
+  readonly processMetrics?: boolean
 }
 
 const LEADERLESS = 'no leader: a majority of the members cannot be reached'
@@ -176,6 +178,7 @@ export class ParleyNode {
       name: settings.name,
       peerListen: settings.peerListen,
       initialMembers: settings.initialMembers,
+      autoReplace: settings.dev,
       options: { ...DEFAULT_REPLICA_OPTIONS, ...settings.replica },
       clock,
       random,
@@ -211,8 +214,10 @@ export class ParleyNode {
       forwarder: this.#forwarder,
       cluster: () => this.#cluster,
       failing: () => this.#failing(),
+      serving: () => this.#catchUp.done && !this.#draining,
     })
     const metrics = new MetricsRegistry()
+    if (settings.processMetrics === true) metrics.collectProcessMetrics()
     const applied = defineNodeMetrics(metrics, () => this.#cluster, log, settings)
     const admin = new AdminApi({
       readiness: () => this.#backend.readiness(),
@@ -336,12 +341,15 @@ export class ParleyNode {
     const reasons: string[] = []
     const replica = this.#cluster.replica
     if (this.#draining) reasons.push('draining: this node is going away')
-    if (this.#strangerTo !== null) {
+    if (this.#strangerTo !== null && replica === null) {
       reasons.push(
         `stranger: cluster ${this.#strangerTo} does not know this empty data directory; run: parley members replace ${this.#settings.name}`,
       )
     } else if (replica === null) reasons.push('forming: not every initial member has been reached')
     else if (replica.leader === NO_ONE) reasons.push(LEADERLESS)
+    if (replica !== null && !replica.configuration.voters.some(({ id }) => id === replica.raftId)) {
+      reasons.push('not a voter: this node is being taken in, or was removed')
+    }
     if (replica !== null && !this.#catchUp.done) {
       reasons.push('catching up: not yet applied what a leader confirmed after the start')
     }

@@ -8,7 +8,7 @@ import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
-import { type NodePorts, ParleyNode } from './parley-node.ts'
+import { type NodePorts, type NodeSettings, ParleyNode } from './parley-node.ts'
 import { LevelDatabaseFactory } from './store/level-database.ts'
 
 export interface ServerOptions {
@@ -21,6 +21,10 @@ export interface ServerOptions {
   readonly initialMembers: readonly InitialMember[]
   readonly dev: boolean
   readonly logLevel: LogLevel
+  /** Size of a log file. @default 64 MiB */
+  readonly logSegmentBytes?: number
+  /** Bytes applied between two checkpoints. @default 32 MiB */
+  readonly checkpointBytes?: number
   /** `name=count,…`; for drills only: the process kills itself there. */
   readonly unsafeFailpoints?: string
 }
@@ -59,12 +63,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) warnAlone(logger)
-  const node = await ParleyNode.start(
-    { ...options, version: packageJson.version },
-    ports,
-    logger,
-    failpoints,
-  )
+  const { logSegmentBytes, checkpointBytes } = options
+  const settings: NodeSettings = {
+    ...options,
+    version: packageJson.version,
+    processMetrics: true,
+    ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
+    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes } }),
+  }
+  const node = await ParleyNode.start(settings, ports, logger, failpoints)
   logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
   return {
     drain: () => node.drain(DRAIN_MS),

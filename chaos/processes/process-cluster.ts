@@ -30,6 +30,8 @@ export interface ClusterState {
 export interface StartOptions {
   /** Of `parley node --unsafe-failpoints`. */
   readonly failpoints?: string
+  /** Further flags of `parley node`. */
+  readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   /** Runs the node under another program, for example strace. */
   readonly wrap?: readonly string[]
@@ -92,6 +94,7 @@ export class ProcessCluster {
       ...['--data', node.data],
       ...['--initial-members', members],
       '--dev',
+      ...(options.flags ?? []),
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
     ]
     const child = spawn(command[0]!, command.slice(1), {

@@ -12,6 +12,8 @@ interface NodeFlags {
   readonly initialMembers?: string
   readonly dev?: boolean
   readonly logLevel: ServerOptions['logLevel']
+  readonly logSegmentBytes?: string
+  readonly checkpointBytes?: string
   readonly unsafeFailpoints?: string
   readonly config?: string
 }
@@ -45,6 +47,20 @@ export function configure(command: Command): void {
     )
     .addOption(
       option(
+        '--log-segment-bytes <bytes>',
+        'size of a log file (default: 67108864)',
+        'PARLEY_LOG_SEGMENT_BYTES',
+      ),
+    )
+    .addOption(
+      option(
+        '--checkpoint-bytes <bytes>',
+        'bytes of messages between two checkpoints (default: 33554432)',
+        'PARLEY_CHECKPOINT_BYTES',
+      ),
+    )
+    .addOption(
+      option(
         '--unsafe-failpoints <spec>',
         'fail on purpose: for drills',
         'PARLEY_UNSAFE_FAILPOINTS',
@@ -67,6 +83,8 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
     logLevel: flags.logLevel,
+    ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
+    ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),
     ...(flags.unsafeFailpoints === undefined ? {} : { unsafeFailpoints: flags.unsafeFailpoints }),
   }
   if (!options.initialMembers.some((member) => member.name === options.name)) {
@@ -131,6 +149,18 @@ function withFile(command: Command): NodeFlags {
     }
   }
   return command.opts<NodeFlags>()
+}
+
+function bytes(name: string, text: string | undefined, least: number, most: number) {
+  if (text === undefined) return {}
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new CliError(
+      ExitCode.usage,
+      `${name} must be from ${least} to ${most} bytes, not ${text}`,
+    )
+  }
+  return { [name]: value }
 }
 
 function required(value: string | undefined, flag: string): string {

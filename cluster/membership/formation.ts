@@ -40,6 +40,7 @@ export class ClusterFormation {
   readonly #formedPeers = new Set<RaftId>()
   readonly #peers = new Map<string, PeerHello>()
   #writing = false
+  #joining = false
   #complete = false
 
   constructor(host: FormationHost) {
@@ -73,6 +74,7 @@ export class ClusterFormation {
 
   frame(from: PeerHello, kind: number, body: Uint8Array): void {
     if (kind === PeerFrameKind.form) this.#offered(from, decodeJson(body) as Formation)
+    else if (kind === PeerFrameKind.join) this.#joined(decodeJson(body) as Formation)
     else if (kind === PeerFrameKind.stranger) {
       const { clusterId } = decodeJson(body) as { clusterId: string }
       if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
@@ -107,7 +109,10 @@ export class ClusterFormation {
       if (member.name !== name && peer?.clusterId !== '') return
       voters.push({ ...member, id: member.name === name ? log.raftId : peer!.raftId })
     }
-    assert(new Set(voters.map(({ id }) => id)).size === voters.length, 'two members share a Raft id')
+    assert(
+      new Set(voters.map(({ id }) => id)).size === voters.length,
+      'two members share a Raft id',
+    )
     const hex = (length: number) => Buffer.from(this.#host.random.bytes(length)).toString('hex')
     this.#write({
       clusterId: hex(16),
@@ -123,7 +128,11 @@ export class ClusterFormation {
       sendJson(from.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
       return
     }
-    const names = (members: readonly { name: string }[]) => members.map((m) => m.name).sort().join()
+    const names = (members: readonly { name: string }[]) =>
+      members
+        .map((m) => m.name)
+        .sort()
+        .join()
     const mine = formation.configuration.voters.find((member) => member.id === log.raftId)
     if (mine?.name !== name || names(formation.configuration.voters) !== names(initialMembers)) {
       logger.warn('formation.refused', {
@@ -133,6 +142,13 @@ export class ClusterFormation {
       return
     }
     if (!this.#writing) this.#write(formation)
+  }
+
+  /** A leader has taken this empty directory in as a learner: no election waits for it. */
+  #joined(formation: Formation): void {
+    if (this.#host.log.formation !== null || this.#writing) return
+    this.#joining = true
+    this.#write(formation)
   }
 
   #write(formation: Formation): void {
@@ -150,7 +166,8 @@ export class ClusterFormation {
       this.#host.sendJson(peer.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
     }
     this.#host.onFormed()
-    this.#advance()
+    if (this.#joining) this.#finish()
+    else this.#advance()
   }
 
   #offerToOthers(formation: Formation): void {

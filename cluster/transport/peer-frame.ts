@@ -26,6 +26,8 @@ export const PeerFrameKind = {
   formed: 9,
   /** JSON `{clusterId}`: that cluster knows nothing of the receiver's empty directory. */
   stranger: 14,
+  /** JSON `Formation`: the receiver is a learner of that cluster now. */
+  join: 15,
   /** JSON `SnapshotOffer`; chunks and their acknowledgements follow. */
   snapshotOffer: 10,
   snapshotChunk: 11,
