@@ -77,7 +77,7 @@ export async function recover(
  */
 async function oldestNeeded(opened: readonly OpenSegment[]): Promise<number> {
   const newest = opened.findLast((segment) => segment.first !== null)
-  if (newest?.first == null) {
+  if (newest === undefined || newest.first === null) {
     throw damaged(opened[0]!.name.path, 0, 'no segment begins with a whole batch')
   }
   const { name, scanner, first } = newest
@@ -125,10 +125,10 @@ class Recovery {
   /** Takes the frames of one segment up to where the next segment takes over, or to the end. */
   async #readSegment(at: number, newest: boolean, salt: bigint): Promise<void> {
     const { name, file, fileBytes, scanner, first } = this.#opened[at]!
-    const next = this.#opened[at + 1]?.first
+    const next = this.#opened[at + 1]?.first ?? null
     if (first === null) throw damaged(name.path, 0, 'its first batch is damaged')
     if (first.salt !== salt) throw damaged(name.path, 0, 'it belongs to another log')
-    if (!newest && next != null && next.batch <= first.batch) {
+    if (!newest && next !== null && next.batch <= first.batch) {
       throw damaged(name.path, 0, `batch ${first.batch} does not come before ${next.batch}`)
     }
     if (newest && fileBytes < name.madeBytes) {

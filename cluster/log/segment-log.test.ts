@@ -50,8 +50,14 @@ describe('SegmentLog', () => {
   /** Lets what runs beside the appends go on: only then is a next segment ready. */
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-  describe('from memory', () => logStorageContract(() => open({ cacheBytes: 1024 * 1024 })))
-  describe('from the disk', () => logStorageContract(() => open()))
+  describe('from memory', () => {
+    logStorageContract(() => open({ cacheBytes: 1024 * 1024 }))
+  })
+
+  describe('from the disk', () => {
+    logStorageContract(() => open())
+  })
+
   describe('with writes in a thread pool', () => {
     beforeEach(() => void (disk.deferred = true))
     logStorageContract(() => open({ segmentBytes: 4096 }))

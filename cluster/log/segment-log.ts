@@ -3,7 +3,6 @@ import type { Clock, FileSystem, Random } from '../ports.ts'
 import type { Configuration } from '../raft/configuration.ts'
 import type { Entry, HardState, RaftId, SnapshotMeta } from '../raft/types.ts'
 import { BatchWriter, type BatchJob } from './batch-writer.ts'
-import type { ByteWriter } from './byte-writer.ts'
 import { EntryCache } from './entry-cache.ts'
 import { readFrames, damaged, type Segment } from './segment-file.ts'
 import type { LogIndex, Mark } from './log-index.ts'
@@ -256,7 +255,7 @@ export class SegmentLog implements LogStorage {
     const nothing = (): void => undefined
     return {
       before: headOf(this.#state, this.#keptFrom),
-      encode: job.encode ?? ((_: ByteWriter) => undefined),
+      encode: job.encode ?? nothing,
       placed: job.placed ?? nothing,
       done: job.done ?? nothing,
     }

@@ -44,11 +44,11 @@ export function fileSystemContract(make: () => Promise<FileSystemUnderTest>): vo
   it('opens files as it is told', async () => {
     const { fileSystem, directory } = await make()
     const path = `${directory}/file`
-    await expect(fileSystem.open(path, { create: 'never' })).rejects.toThrow()
+    await expect(fileSystem.open(path, { create: 'never' })).rejects.toThrow(path)
     const made = await fileSystem.open(path, { create: 'if-missing' })
     await made.write(bytes('kept'), 0)
     await made.close()
-    await expect(fileSystem.open(path, { create: 'new' })).rejects.toThrow()
+    await expect(fileSystem.open(path, { create: 'new' })).rejects.toThrow(path)
     for (const create of ['if-missing', 'never'] as const) {
       const again = await fileSystem.open(path, { create })
       expect(await again.size()).toBe(4)
@@ -149,10 +149,10 @@ export function fileSystemContract(make: () => Promise<FileSystemUnderTest>): vo
     await file.close()
     await fileSystem.remove(path)
     expect(await fileSystem.exists(path)).toBe(false)
-    await expect(fileSystem.remove(path)).rejects.toThrow()
+    await expect(fileSystem.remove(path)).rejects.toThrow(path)
     await fileSystem.makeDirectory(`${directory}/full`)
     await (await fileSystem.open(`${directory}/full/one`, { create: 'new' })).close()
-    await expect(fileSystem.removeDirectory(`${directory}/full`)).rejects.toThrow()
+    await expect(fileSystem.removeDirectory(`${directory}/full`)).rejects.toThrow('full')
     await fileSystem.remove(`${directory}/full/one`)
     await fileSystem.removeDirectory(`${directory}/full`)
     expect(await fileSystem.list(directory)).toEqual([])
@@ -161,9 +161,9 @@ export function fileSystemContract(make: () => Promise<FileSystemUnderTest>): vo
   it('fails to read, rename or sync what is not there', async () => {
     const { fileSystem, directory } = await make()
     const absent = `${directory}/absent`
-    await expect(fileSystem.readFile(absent)).rejects.toThrow()
-    await expect(fileSystem.rename(absent, `${directory}/other`)).rejects.toThrow()
-    await expect(fileSystem.syncDirectory(absent)).rejects.toThrow()
+    await expect(fileSystem.readFile(absent)).rejects.toThrow(absent)
+    await expect(fileSystem.rename(absent, `${directory}/other`)).rejects.toThrow(absent)
+    await expect(fileSystem.syncDirectory(absent)).rejects.toThrow(absent)
   })
 
   it('tells the free bytes', async () => {

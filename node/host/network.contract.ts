@@ -5,7 +5,7 @@ import type { Address, Connection, Network } from '#cluster'
 export interface NetworkUnderTest {
   readonly network: Network
   /** An address that nobody listens on. */
-  freeAddress(): Promise<Address>
+  readonly freeAddress: () => Promise<Address>
 }
 
 const CONNECT_MS = 5_000

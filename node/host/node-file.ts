@@ -64,7 +64,7 @@ export class NodeFile implements File {
     await this.#try('sync', () => this.#handle.datasync())
   }
 
-  writeAndSync(buffer: Uint8Array, position: number, done: (error: Error | null) => void): void {
+  writeAndSync(buffer: Uint8Array, position: number, report: (error: Error | null) => void): void {
     assert(!this.#syncing, `two writes to ${this.#path} at one time`)
     if (this.#pace.inPool) {
       this.#syncing = true
@@ -72,9 +72,9 @@ export class NodeFile implements File {
         () => {
           this.#syncing = false
           this.#pace.pooled()
-          complete(done, null)
+          complete(report, null)
         },
-        (error: Error) => complete(done, error),
+        (error: Error) => complete(report, error),
       )
       return
     }
@@ -87,7 +87,7 @@ export class NodeFile implements File {
     } catch (cause) {
       error = new FileError('write and sync', this.#path, cause)
     }
-    done(error)
+    report(error)
   }
 
   async close(): Promise<void> {
@@ -127,9 +127,9 @@ export class NodeFile implements File {
   }
 }
 
-/** What `done` throws is no failed write: it must end the process like any other exception. */
-function complete(done: (error: Error | null) => void, error: Error | null): void {
-  process.nextTick(done, error)
+/** What `report` throws is no failed write: it must end the process like any other exception. */
+function complete(report: (error: Error | null) => void, error: Error | null): void {
+  process.nextTick(report, error)
 }
 
 /** A signal may interrupt a call before it did anything; only then is it made again. */

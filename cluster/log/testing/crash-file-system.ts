@@ -207,13 +207,13 @@ export class CrashFileSystem implements FileSystem {
       write: async (buffer, position) => (await use(), write(buffer, position)),
       truncate: async (length) => (await use(), inode.change({ kind: 'truncate', length })),
       sync: async () => (await use(), inode.sync()),
-      writeAndSync: (buffer, position, done) => {
+      writeAndSync: (buffer, position, report) => {
         if (this.deferred || this.#at !== Infinity) {
           writeAndSync(buffer, position).then(
-            () => done(null),
+            () => report(null),
             (error: Error) => {
               if (inode.changes.length === 0) write(buffer, position)
-              done(error)
+              report(error)
             },
           )
           return
@@ -222,7 +222,7 @@ export class CrashFileSystem implements FileSystem {
         this.operations += 2
         write(buffer, position)
         inode.sync()
-        done(null)
+        report(null)
       },
       close: async () => void (closed = true),
     }
