@@ -63,13 +63,15 @@ export class DedupeTable {
 
   /**
    * Fills `found` with the values under the hash that may be at or after `bound` in log time, oldest
-   * generation last; returns how many.
+   * generation last; returns how many. The newest generation is always looked at: its times still
+   * grow, and prefetch must have seen whatever apply of the same entry will see.
    */
   find(high: number, low: number, bound: number, found: number[]): number {
     let count = 0
-    for (let i = this.#generations.length - 1; i >= 0; i -= 1) {
+    const newest = this.#generations.length - 1
+    for (let i = newest; i >= 0; i -= 1) {
       const generation = this.#generations[i]!
-      if (generation.maxLogTime < bound) break
+      if (i < newest && generation.maxLogTime < bound) break
       count = generation.find(high, low, found, count)
     }
     return count

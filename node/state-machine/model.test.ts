@@ -1,35 +1,44 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Entry } from '#cluster'
-import type { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
 import type { Command } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import type { StateLimits } from './limits.ts'
 import { Model, type ModelAnswer } from './model.ts'
-import { batch, create, Machine, message, operation, refuse } from './testing.ts'
+import { batch, create, Machine, message, operation, PacedDirectory, refuse } from './testing.ts'
 import type { EventPage, StateReader, WriteResult } from './types.ts'
 
 const WINDOW_MS = 1_000
-const GROUP_MEMBERS = 4
-const USERS = ['ann', 'ben', 'cy', 'dee', 'eli']
+const GROUP_MEMBERS = 3
+const USERS = ['ann', 'ben', 'cy', 'dee']
+/** Stands for the msgId of the user's latest write. */
+const LATEST = 'latest'
 const settings = { windowMs: WINDOW_MS, groupMembers: GROUP_MEMBERS }
 /** So little memory that nearly everything is read back. */
 const TINY: Partial<StateLimits> = { conversations: 1, hotBytes: 0, verdicts: 0, chunkBytes: 300 }
 
 const user = fc.constantFrom(...USERS)
-const msgId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`)
+const msgId = fc.integer({ min: 1, max: 80 }).map((n) => `m${n}`)
 const group = fc
   .tuple(fc.constantFrom('ann', 'ben'), fc.constantFrom('m1', 'm2'))
   .map(([owner, id]) => groupConversationId(owner, id))
 const direct = fc.tuple(user, user).map(([a, b]) => directConversationId(a, b))
-const conv = fc.oneof({ weight: 3, arbitrary: group }, { weight: 1, arbitrary: direct })
+const conv = fc.oneof({ weight: 5, arbitrary: group }, { weight: 1, arbitrary: direct })
 const common = fc.record({
   user,
   msgId,
   device: fc.constantFrom('phone', 'laptop'),
-  prev: fc.option(msgId, { freq: 3 }),
+  prev: fc.oneof(
+    { weight: 8, arbitrary: fc.constant(null) },
+    { weight: 4, arbitrary: fc.constant(LATEST) },
+    { weight: 1, arbitrary: msgId },
+  ),
   /** How far back of the log time of its batch. */
-  since: fc.option(fc.integer({ min: -50, max: 1_500 }), { freq: 3 }),
+  since: fc.oneof(
+    { weight: 6, arbitrary: fc.constant(null) },
+    { weight: 3, arbitrary: fc.integer({ min: -50, max: 900 }) },
+    { weight: 1, arbitrary: fc.integer({ min: 900, max: 1_500 }) },
+  ),
 })
 const role = fc.constantFrom('owner', 'admin', 'member')
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -40,7 +49,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
         common,
         fc.oneof(conv, user),
         fc.constantFrom('x', 'y'),
-        fc.option(fc.integer({ min: 0, max: 6 }), { freq: 4 }),
+        fc.oneof(
+          { weight: 4, arbitrary: fc.constant(null) },
+          { weight: 1, arbitrary: fc.integer({ min: 0, max: 12 }) },
+        ),
       )
       .map(([fields, target, body, replyTo]) => {
         const where = USERS.includes(target) ? { to: target } : { conv: target }
@@ -87,20 +99,41 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .map(([fields, id, code]) => refuse({ ...fields, conv: id }, code)),
   },
 )
+/** Sends again what was sent so many commands ago. */
+const copy = fc.integer({ min: 1, max: 30 }).map((ago) => ({ ago }))
 const step = fc.record({
-  commands: fc.array(command, { minLength: 1, maxLength: 5 }),
-  passedMs: fc.oneof(fc.integer({ min: 0, max: 100 }), fc.constant(600)),
+  commands: fc.array(fc.oneof({ weight: 3, arbitrary: command }, { weight: 1, arbitrary: copy }), {
+    minLength: 1,
+    maxLength: 8,
+    size: 'max',
+  }),
+  passedMs: fc.oneof(
+    { weight: 9, arbitrary: fc.integer({ min: 0, max: 60 }) },
+    { weight: 1, arbitrary: fc.constant(600) },
+  ),
   wall: fc.integer({ min: 1, max: 10_000 }),
+  /** Values that a cut under way may write until the next entry. */
+  pulls: fc.integer({ min: 0, max: 6 }),
   then: fc.constantFrom('nothing', 'nothing', 'checkpoint', 'freeze', 'crash'),
 })
 
 /** Entries whose `since` are made absolute, with the times that their leader stamped. */
 function entriesOf(steps: readonly (typeof step extends fc.Arbitrary<infer T> ? T : never)[]) {
   let time = 5_000
+  const sent: Command[] = []
+  const begin = create({ user: 'ann', msgId: 'm1' }, 'ben')
   return steps.map(({ commands, passedMs, wall }, i) => {
     time += passedMs
-    const stamped = commands.map((each) => {
-      return each.since === null ? each : { ...each, since: time - each.since }
+    const stamped = [...(i === 0 ? [begin] : []), ...commands].map((each) => {
+      const made = 'ago' in each ? sent.at(-each.ago) : each
+      const fresh = made ?? begin
+      const of = sent.findLast(({ user }) => user === fresh.user)
+      const prev = fresh.prev === LATEST ? (of?.msgId ?? null) : fresh.prev
+      const isCopy = 'ago' in each && made !== undefined
+      const since = fresh.since === null || isCopy ? fresh.since : time - fresh.since
+      const command = { ...fresh, prev, since }
+      sent.push(command)
+      return command
     })
     return { entry: batch(i + 1, time, stamped, wall), commands: stamped, time, wall }
   })
@@ -169,11 +202,12 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
   }
 }
 
-async function reopen(
-  directory: MemoryStoreDirectory,
-  entries: readonly Entry[],
-): Promise<Machine> {
-  const machine = await Machine.open({ directory: directory.reopened(), settings, limits: TINY })
+async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Promise<Machine> {
+  const machine = await Machine.open({
+    directory: new PacedDirectory(directory.inner.reopened()),
+    settings,
+    limits: TINY,
+  })
   for (const entry of entries.slice(machine.machine.appliedIndex)) await machine.apply(entry)
   return machine
 }
@@ -181,39 +215,48 @@ async function reopen(
 describe('against the model', () => {
   test('A2 A3 A4 A5 A7 B7 K3 K4 K5 every answer, hash and read agrees, with all or no memory, over crashes', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
-        const model = new Model(WINDOW_MS, GROUP_MEMBERS)
-        const roomy = await Machine.open({ settings })
-        let tiny = await Machine.open({ settings, limits: TINY })
-        const history = entriesOf(steps)
-        const entries = history.map(({ entry }) => entry)
-        for (const [i, { entry, commands, time, wall }] of history.entries()) {
-          const expected = commands.map((each) => model.apply(each, time, wall))
-          expect((await roomy.apply(entry)).map(short)).toEqual(expected)
-          expect(await tiny.apply(entry)).toEqual(roomy.results.slice(-commands.length))
-          expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
-          switch (steps[i]!.then) {
-            case 'checkpoint':
-              await tiny.machine.checkpoint()
-              break
-            case 'freeze':
-              // The cut is written while the next entries are applied.
-              void tiny.machine.checkpoint()
-              break
-            case 'crash':
-              tiny = await reopen(tiny.directory as MemoryStoreDirectory, entries.slice(0, i + 1))
-              expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
-              break
-            case 'nothing':
+      fc.asyncProperty(
+        fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
+        async (steps) => {
+          const model = new Model(WINDOW_MS, GROUP_MEMBERS)
+          const roomy = await Machine.open({ settings })
+          let tiny = await Machine.open({ settings, limits: TINY, directory: new PacedDirectory() })
+          const history = entriesOf(steps)
+          const entries = history.map(({ entry }) => entry)
+          const paced = () => tiny.directory as PacedDirectory
+          for (const [i, { entry, commands, time, wall }] of history.entries()) {
+            const expected = commands.map((each) => model.apply(each, time, wall))
+            expect((await roomy.apply(entry)).map(short)).toEqual(expected)
+            expect(await tiny.apply(entry)).toEqual(roomy.results.slice(-commands.length))
+            expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
+            const { then, pulls } = steps[i]!
+            switch (then) {
+              case 'checkpoint':
+                paced().allow(Infinity)
+                await tiny.machine.checkpoint()
+                break
+              case 'freeze':
+                // The cut is written a little at a time while the next entries are applied.
+                void tiny.machine.checkpoint()
+                paced().allow(pulls)
+                break
+              case 'crash':
+                tiny = await reopen(tiny.directory as PacedDirectory, entries.slice(0, i + 1))
+                expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
+                break
+              case 'nothing':
+                paced().allow(pulls)
+            }
           }
-        }
-        await compareReads(roomy, model)
-        await compareReads(tiny, model)
-        await tiny.machine.checkpoint()
-        await compareReads(tiny, model)
-        await tiny.machine.close()
-      }),
-      { numRuns: 150 },
+          await compareReads(roomy, model)
+          await compareReads(tiny, model)
+          paced().allow(Infinity)
+          await tiny.machine.checkpoint()
+          await compareReads(tiny, model)
+          await tiny.machine.close()
+        },
+      ),
+      { numRuns: 60 },
     )
   }, 60_000)
 })

@@ -1,6 +1,6 @@
 import type { Clock, Entry, Random, Timer } from '#cluster'
 import { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
-import type { StoreDirectory } from '../store/store.ts'
+import type { Cut, Put, Store, StoreDirectory, StoreInstall } from '../store/store.ts'
 import { encodeBatch } from './batch-codec.ts'
 import { encodeCommand } from './command-codec.ts'
 import {
@@ -168,4 +168,62 @@ export function batch(
 ): Entry {
   const stamp = { logTime: time, wallTime }
   return { index, term: 1, type: 0, data: encodeBatch(stamp, commands.map(encodeCommand)) }
+}
+
+/** A memory store that pulls a cut's values only as far as the test lets it. */
+export class PacedDirectory implements StoreDirectory {
+  readonly damaged = null
+  readonly inner: MemoryStoreDirectory
+  readonly store: Store
+  #allowed = Number.POSITIVE_INFINITY
+  #waiting: (() => void) | null = null
+
+  constructor(inner = new MemoryStoreDirectory()) {
+    this.inner = inner
+    const real = inner.store
+    const pull = (puts: Iterable<Put>) => this.#pull(puts)
+    this.store = new Proxy(real, {
+      get: (target, name) => {
+        if (name === 'checkpoint') {
+          return async (cut: Cut) => {
+            const ahead = await pull(cut.ahead)
+            const objects = await pull(cut.objects)
+            await target.checkpoint({ ...cut, ahead, objects })
+          }
+        }
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+
+  /** From now on `count` values may be pulled, and no more before the next call. */
+  allow(count: number): void {
+    this.#allowed = count
+    this.#waiting?.()
+  }
+
+  install(): Promise<StoreInstall> {
+    return this.inner.install()
+  }
+
+  discard(): Promise<Store> {
+    return this.inner.discard()
+  }
+
+  close(): Promise<void> {
+    return this.inner.close()
+  }
+
+  async #pull(puts: Iterable<Put>): Promise<Put[]> {
+    const pulled: Put[] = []
+    const iterator = puts[Symbol.iterator]()
+    for (;;) {
+      while (this.#allowed <= 0) await new Promise<void>((resolve) => (this.#waiting = resolve))
+      this.#allowed -= 1
+      const { value, done } = iterator.next()
+      if (done === true) return pulled
+      pulled.push({ key: value.key.slice(), value: value.value?.slice() ?? null })
+    }
+  }
 }
