@@ -91,6 +91,19 @@ describe('connecting', () => {
     chat.close()
   })
 
+  test('[CN4] an unfit node is left for another at once, all of them for as long as they ask', async () => {
+    let fit = false
+    cluster.fault = (frame) =>
+      frame.t === 'hello:R' && !fit ? FakeCluster.error('BEHIND', 3000) : null
+    const connecting = harness.connect('alice')
+    await harness.clock.advance(2500)
+    expect(new Set(hellos().map(({ node }) => node)).size).toBe(3)
+    expect(hellos()).toHaveLength(3)
+    fit = true
+    const chat = await harness.within(2000, connecting)
+    chat.close()
+  })
+
   test('[CN5] a node that takes the connection and says nothing is given up', async () => {
     cluster.silent.add('n1')
     cluster.silent.add('n2')

@@ -273,7 +273,9 @@ export class Connection {
       if (this.#authenticationFailures++ === 0) return this.#lost(error.message)
     }
     if (!error.retryable) return this.#refuse(ChatError.fromWire(error))
-    this.#retryAfterMs = error.retryAfterMs ?? null
+    // A crowd is spread by waiting; a node that is merely unfit now says nothing about the others.
+    const isAboutAll = error.category === 'overload' || this.#failures + 1 >= this.#endpoints.count
+    this.#retryAfterMs = isAboutAll ? (error.retryAfterMs ?? null) : null
     this.#lost(`${error.code}: ${error.message}`)
   }
 

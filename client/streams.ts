@@ -16,8 +16,8 @@ export interface StreamsOwner extends SubscriptionOwner {
 interface Stream {
   readonly queue: EventQueue<ChatEvent>
   readonly subscriptions: Map<string, Subscription>
-  /** Pushed before it was known where to begin: the highest seq by conversation. */
-  readonly early: Map<string, number>
+  /** Told of before it was known where to begin: the first and highest seq by conversation. */
+  readonly early: Map<string, { first: number; highest: number }>
   hasBegun: boolean
   readonly isAll: boolean
 }
@@ -42,14 +42,12 @@ export class Streams {
     const stream = this.#open(false)
     const begin = async (): Promise<void> => {
       const id = await conversation
-      const from = after ?? (await this.#owner.head(id))
+      const from = after ?? beginning(stream, id, await this.#owner.head(id))
       if (!this.#streams.has(stream)) return
-      this.#subscribe(stream, id, from)
+      const subscription = this.#subscribe(stream, id, from)
       stream.hasBegun = true
-      const early = stream.early.get(id) ?? 0
       stream.early.clear()
-      stream.subscriptions.get(id)!.notify(early)
-      stream.subscriptions.get(id)!.look()
+      subscription.look()
     }
     begin().catch((error: unknown) => this.#failed(stream, error))
     return this.#iterate(stream, wanted)
@@ -63,9 +61,11 @@ export class Streams {
     const begin = async (): Promise<void> => {
       const conversations = await this.#owner.list()
       if (!this.#streams.has(stream)) return
-      for (const { id, head } of conversations) this.#subscribe(stream, id, head)
+      for (const { id, head } of conversations) {
+        this.#subscribe(stream, id, beginning(stream, id, head))
+      }
       stream.hasBegun = true
-      for (const [id, seq] of stream.early) this.#notify(stream, id, seq)
+      for (const [id, { highest }] of stream.early) this.#notify(stream, id, highest)
       stream.early.clear()
     }
     begin().catch((error: unknown) => this.#failed(stream, error))
@@ -165,7 +165,11 @@ export class Streams {
     if (subscription !== undefined) return subscription
     if (!stream.hasBegun) {
       // It names no more than exist, so it is bounded by what the user is a member of.
-      stream.early.set(conversation, Math.max(seq, stream.early.get(conversation) ?? 0))
+      const early = stream.early.get(conversation)
+      stream.early.set(conversation, {
+        first: Math.min(seq, early?.first ?? seq),
+        highest: Math.max(seq, early?.highest ?? seq),
+      })
       return null
     }
     if (!stream.isAll) return null
@@ -199,4 +203,10 @@ export class Streams {
     for (const subscription of stream.subscriptions.values()) subscription.close()
     stream.subscriptions.clear()
   }
+}
+
+/** The head may be told late: what was pushed since the stream was asked for belongs to it. */
+function beginning(stream: Stream, conversation: string, head: number): number {
+  const early = stream.early.get(conversation)
+  return early === undefined ? head : Math.min(head, early.first - 1)
 }

@@ -310,3 +310,14 @@ test('[WP6] null for an absent optional field is fine, null as a body is a body'
     })
   }
 })
+
+test.each(SUBPROTOCOLS)(
+  '[WP1] what would be no integer on the wire is never written (%s)',
+  (sub) => {
+    for (const seq of [1.5, -1, NaN, 2 ** 53]) {
+      const frame = { t: 'msg:N', conv: 'c', seq } as const
+      expect(() => encodeFrame(frame, sub)).toThrow(/invariant/)
+    }
+    expect(encodeFrame({ t: 'ping:R', id: 1 }, sub)).toBeDefined()
+  },
+)

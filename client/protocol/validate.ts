@@ -2,6 +2,7 @@ import { decodeJsonBody, encodeJsonBody } from './body-codec.ts'
 import type { DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Alphabet, FieldType, Fields } from './schema.ts'
+import { assertInteger } from './writer.ts'
 
 /** How opaque values stand in what is validated: as msgpack bytes, or as JSON's own values. */
 export type ValueForm = 'msgpack' | 'json'
@@ -167,6 +168,9 @@ function toJsonValue(value: unknown, type: FieldType): unknown {
       return toJsonFields(value as Record<string, unknown>, type.fields)
     case 'nullable':
       return value === null ? null : toJsonValue(value, type.of)
+    case 'integer':
+      assertInteger(value as number)
+      return value
     default:
       return value
   }

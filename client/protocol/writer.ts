@@ -63,6 +63,7 @@ export class Writer {
 
   /** 0 to 2^53-1, in the shortest form; beyond 32 bits a u64, so that typed readers see an integer. */
   integer(value: number): void {
+    assertInteger(value)
     this.#reserve(9)
     const bytes = this.#bytes
     if (value < 0x80) bytes[this.#position++] = value
@@ -146,6 +147,13 @@ export class Writer {
     this.#bytes = slab
     this.#start = 0
     this.#position = used
+  }
+}
+
+/** A fraction or a negative number in a frame of our own is a bug: it must not reach the wire. */
+export function assertInteger(value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`invariant broken: ${value} is not an integer from 0 to 2^53-1`)
   }
 }
 

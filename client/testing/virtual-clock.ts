@@ -7,7 +7,7 @@ export class VirtualClock implements Clock {
   #timers: { atMs: number; order: number; run: () => void }[] = []
 
   wallMs(): number {
-    return 1_764_000_000_000 + this.#nowMs
+    return 1_764_000_000_000 + Math.trunc(this.#nowMs)
   }
 
   monotonicMs(): number {
