@@ -78,12 +78,23 @@ const summary = (samples: number[]): string => {
   return `p50 ${at(0.5)}  p99 ${at(0.99)}  p99.9 ${at(0.999)}  max ${at(1)}  (${sorted.length})`
 }
 
-/** Samples until `until` is settled: how late a 1 ms timer is, and what a log write takes. */
-async function observe(
-  folder: string,
-  until: Promise<unknown>,
-): Promise<{ late: number[]; sync: number[] }> {
+interface Seen {
+  /** How late a 1 ms timer was, in ms. */
+  readonly late: number[]
+  /** What this thread computed between two of those timers: other processes do not count, in ms. */
+  readonly slice: number[]
+  /** What a write of 300 bytes to a log and its fdatasync took, in ms. */
+  readonly sync: number[]
+}
+
+/** Samples until `until` is settled. */
+async function observe(folder: string, until: Promise<unknown>): Promise<Seen> {
   const late: number[] = []
+  const slice: number[] = []
+  const cpuMs = (): number => {
+    const { user, system } = process.threadCpuUsage()
+    return (user + system) / 1000
+  }
   const sync: number[] = []
   const log = openSync(join(folder, 'log'), 'a')
   const record = new Uint8Array(300)
@@ -92,8 +103,10 @@ async function observe(
   const timers = async (): Promise<void> => {
     while (!isOver) {
       const start = performance.now()
+      const computed = cpuMs()
       await new Promise((resolve) => setTimeout(resolve, 1))
       late.push(performance.now() - start - 1)
+      slice.push(cpuMs() - computed)
     }
   }
   const writes = async (): Promise<void> => {
@@ -107,7 +120,7 @@ async function observe(
   }
   await Promise.all([timers(), writes()])
   closeSync(log)
-  return { late, sync }
+  return { late, slice, sync }
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -118,8 +131,9 @@ async function stalls(folder: string, store: Store): Promise<void> {
   )
   const idle = await observe(folder, sleep(3000))
   console.log(`idle        timer late ms  ${summary(idle.late)}`)
+  console.log(`idle        slice CPU ms   ${summary(idle.slice)}`)
   console.log(`idle        log write ms   ${summary(idle.sync)}`)
-  const all: { late: number[]; sync: number[] } = { late: [], sync: [] }
+  const all: Seen = { late: [], slice: [], sync: [] }
   for (let round = 1; round <= rounds; round++) {
     const start = performance.now()
     const running = store.checkpoint({
@@ -131,11 +145,12 @@ async function stalls(folder: string, store: Store): Promise<void> {
     const seen = await observe(folder, running)
     await running
     console.log(`checkpoint ${round}: ${(performance.now() - start).toFixed(0)} ms`)
-    console.log(`            timer late ms  ${summary(seen.late)}`)
     all.late.push(...seen.late)
+    all.slice.push(...seen.slice)
     all.sync.push(...seen.sync)
   }
   console.log(`checkpoints timer late ms  ${summary(all.late)}`)
+  console.log(`checkpoints slice CPU ms   ${summary(all.slice)}`)
   console.log(`checkpoints log write ms   ${summary(all.sync)}`)
 }
 
@@ -145,7 +160,7 @@ const diskBytes = (path: string): number =>
   Number(execFileSync('du', ['-sb', path], { encoding: 'latin1' }).split('\t')[0])
 
 async function disk(folder: string, store: Store): Promise<void> {
-  const objectTotal = 500_009
+  const objectTotal = 50_021
   const seen = new Set<number>()
   const before = writtenBytes()
   let put = 0

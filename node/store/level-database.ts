@@ -179,7 +179,7 @@ function databaseError(error: unknown, during: 'open' | 'use'): DatabaseError {
   const source = error as { code?: string; message?: string; cause?: unknown }
   const isOpenFailure = during === 'open' && source.code === 'LEVEL_DATABASE_NOT_OPEN'
   const cause = (isOpenFailure ? (source.cause ?? error) : error) as typeof source
-  const message = cause.message ?? String(cause)
+  const message = cause.message ?? 'an unknown failure'
   return new DatabaseError(kindOf(cause.code, message, during), message, { cause: error })
 }
 

@@ -47,7 +47,7 @@ export class LevelStore implements Store {
   #pinned: PinnedCut | null = null
   #previousCut: CutPosition | null = null
   #checkpoint: Promise<void> | null = null
-  #failure: unknown = null
+  #failure: Error | null = null
   #isClosed = false
 
   private constructor(options: LevelStoreOptions, history: RecordHistory) {

@@ -1,5 +1,6 @@
 import { assert } from '#cluster'
 import { maxAheadPairBytes } from './batch-writer.ts'
+import { asDamage } from './damage.ts'
 import { DatabaseError } from './key-value-database.ts'
 import { OrderedBytes } from './ordered-bytes.ts'
 import { assertOutsideKey, outsideRange } from './store-keys.ts'
@@ -23,7 +24,7 @@ export class MemoryStore implements Store {
   /** The content and the ahead values of a running checkpoint. */
   #live: OrderedBytes
   #isBusy = false
-  #failure: unknown = null
+  #failure: Error | null = null
   #isClosed = false
 
   constructor(content: CutContent = nothing) {
@@ -80,7 +81,7 @@ export class MemoryStore implements Store {
         pairs: this.#live.share(),
       }
     } catch (error) {
-      this.#failure = error
+      this.#failure = asDamage(error)
       throw error
     } finally {
       this.#isBusy = false

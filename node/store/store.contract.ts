@@ -351,9 +351,9 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       await store.checkpoint(cutOf(10, [], [put('o', '1')]))
       await store.close()
       await store.close()
-      await expect(store.get(text('o'))).rejects.toThrow()
-      await expect(store.checkpoint(cutOf(11, [], []))).rejects.toThrow()
-      await expect(store.snapshot()).rejects.toThrow()
+      await expect(store.get(text('o'))).rejects.toThrow(/closed|not open/)
+      await expect(store.checkpoint(cutOf(11, [], []))).rejects.toThrow('closed')
+      await expect(store.snapshot()).rejects.toThrow('closed')
     })
   })
 }
