@@ -59,6 +59,22 @@ describe('messages of one conversation', () => {
     },
   )
 
+  test('[SU2] an own message is in the stream as soon as it is sent, without a pull', async () => {
+    cluster.group('team', 'alice', 'bob')
+    const chat = await harness.connect('alice')
+    const room = chat.conversation('team')
+    const { items } = collect(room.messages({ after: 0 }))
+    await harness.clock.advance(50)
+    const requests = cluster.requests.length
+    const message = room.send({ own: true })
+    await harness.clock.advance(5)
+    expect(items).toMatchObject([
+      { seq: 1, from: 'alice', body: { own: true }, msgId: message.msgId },
+    ])
+    expect(cluster.requests).toHaveLength(requests + 1)
+    chat.close()
+  })
+
   test('[SU3] lost, doubled and reordered pushes change nothing', async () => {
     const conversation = cluster.group('team', 'alice', 'bob')
     const chat = await harness.connect('alice')
