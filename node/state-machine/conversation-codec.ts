@@ -56,7 +56,7 @@ export function decodeConversation(
   conversation.lastAt = reader.varint()
   conversation.lastLogTime = reader.varint()
   if ((flags & 2) !== 0) conversation.name = reader.string()
-  if ((flags & 4) !== 0) conversation.meta = reader.bytes().slice()
+  if ((flags & 4) !== 0) conversation.meta = new Uint8Array(reader.bytes())
   if ((flags & 8) !== 0) conversation.members = Members.decode(reader.bytes())
   else {
     assert(members !== null, `the members of ${id} are missing`)

@@ -127,7 +127,7 @@ export class ConversationApply {
       }
       const group = this.#open(command.conversation, 'group')
       group.name = operation.name
-      group.meta = operation.meta?.slice() ?? null
+      group.meta = operation.meta === null ? null : new Uint8Array(operation.meta)
       for (const user of members) this.#join(group, user, user === view.user ? 'owner' : 'member')
       return this.#append(command, group, group.members.find(view.user)!)
     }

@@ -102,7 +102,7 @@ export class DedupeTable {
   load(block: DedupeBlock, windowMs: number): void {
     const { bytes, maxLogTime } = block
     assert(bytes.length % 12 === 0, 'a dedupe block holds half a slot')
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
     const slots = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4)
     for (let i = 0; i < slots.length; i += 3) {
       this.#place(slots[i]!, slots[i + 1]!, slots[i + 2]!, maxLogTime, windowMs)

@@ -86,7 +86,9 @@ export class Prefetch {
     ids.forEach((id, i) => {
       const conversation = loaded[i] ?? null
       if (conversation === null) this.#cold.addAbsent(id)
-      else this.#state.conversations.add(conversation)
+      else if (this.#state.conversations.get(id) === undefined) {
+        this.#state.conversations.add(conversation)
+      }
     })
     const results = this.#missingResults(entry)
     if (results !== null) await this.#loadResults(results)

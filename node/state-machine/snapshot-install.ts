@@ -34,7 +34,7 @@ export class SnapshotInstall implements SnapshotSink {
     assert(!this.#writing && !this.#finished, 'a snapshot is written out of turn')
     this.#writing = true
     // The caller may use its buffer again.
-    const pairs = this.#decoder.push(bytes.slice())
+    const pairs = this.#decoder.push(new Uint8Array(bytes))
     if (pairs.length > 0) await this.#install.write(pairs)
     this.#offset += bytes.length
     this.#writing = false

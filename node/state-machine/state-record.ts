@@ -75,7 +75,7 @@ export function decodeStateRecord(bytes: Uint8Array): StateRecord {
     seedHigh: reader.u32(),
     seedLow: reader.u32(),
     settings: decodeSettings(reader.bytes()),
-    configuration: reader.bytes().slice(),
+    configuration: new Uint8Array(reader.bytes()),
     dedupeCuts: [] as DedupeCut[],
   }
   for (let rest = reader.varint(); rest > 0; rest -= 1) {

@@ -223,7 +223,10 @@ export class PacedDirectory implements StoreDirectory {
       this.#allowed -= 1
       const { value, done } = iterator.next()
       if (done === true) return pulled
-      pulled.push({ key: value.key.slice(), value: value.value?.slice() ?? null })
+      pulled.push({
+        key: new Uint8Array(value.key),
+        value: value.value && new Uint8Array(value.value),
+      })
     }
   }
 }

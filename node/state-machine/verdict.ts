@@ -54,7 +54,7 @@ export function decodeVerdict(bytes: Uint8Array): Verdict {
     logTime: reader.varint(),
     conv: reader.string(),
     at: reader.varint(),
-    digest: reader.u8() === 1 ? reader.raw(32).slice() : null,
+    digest: reader.u8() === 1 ? new Uint8Array(reader.raw(32)) : null,
   }
   reader.end('a verdict')
   return verdict
