@@ -18,7 +18,7 @@ describe('LevelDatabase', () => {
   })
   afterEach(() => folder.remove())
 
-  const kindOf = (work: Promise<unknown>): Promise<DatabaseErrorKind | string> =>
+  const kindOf = (work: Promise<unknown>): Promise<string> =>
     work.then(
       () => 'fine',
       (error: { kind?: DatabaseErrorKind }) => error.kind ?? 'another error',
