@@ -36,7 +36,10 @@ export interface RaftOptions {
   readonly maxPendingReads?: number
   /** Ask whether an election could be won before raising the term (thesis §9.6). @default true */
   readonly preVote?: boolean
-  /** A leader without a majority steps down, voters with a leader refuse others. @default true */
+  /**
+   * A leader without a majority steps down, voters with a leader refuse others. Without it a removed
+   * replica that was never told can disturb the group for ever. @default true
+   */
   readonly checkQuorum?: boolean
 }
 

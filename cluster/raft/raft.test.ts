@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { MessageOf } from './messages.ts'
 import { TestCluster } from './testing/test-cluster.ts'
 import { configurationOf, idOf, TestReplica } from './testing/test-replica.ts'
-import { NO_ONE, Role } from './types.ts'
+import { EntryType, NO_ONE, Role } from './types.ts'
 
 function trio(...options: ConstructorParameters<typeof TestCluster>): TestCluster {
   const cluster = new TestCluster(...options)
@@ -305,6 +305,27 @@ describe('replication', () => {
     cluster.stabilize()
     expect(texts(cluster.get(2))).toHaveLength(40)
     expect(texts(cluster.get(2))).toEqual(texts(cluster.get(1)))
+  })
+
+  test('CM a follower commits no further than the last entry of the append', () => {
+    const one = new TestReplica(1, configurationOf([1, 2, 3]))
+    const entries = [1, 2, 3].map((index) => {
+      return { term: 1, index, type: EntryType.normal, data: Buffer.from('x') }
+    })
+    one.log.write({ hardState: { term: 1, vote: NO_ONE, commit: 0 }, entries, snapshot: null })
+    one.restart({ keepWrite: false })
+    // Entries 2 and 3 are another leader's; only entry 1 is known to agree.
+    one.raft.step({
+      type: 'append',
+      from: idOf(2),
+      to: one.id,
+      term: 2,
+      prevIndex: 1,
+      prevTerm: 1,
+      commit: 3,
+      entries: [],
+    })
+    expect(one.raft.commit).toBe(1)
   })
 
   test('CM a commit message counts only where the entry there has the sender’s term', () => {
