@@ -136,9 +136,13 @@ export class ParleyNode {
       ...(settings.state === undefined ? {} : { limits: settings.state }),
     })
     if (stateMachine.appliedIndex > log.lastIndex()) {
-      throw new StartError(
-        `the store of ${name} stands at index ${stateMachine.appliedIndex}, its log ends at ${log.lastIndex()}: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
-      )
+      if (stateMachine.compactableIndex > 0) {
+        throw new StartError(
+          `the store of ${name} stands at index ${stateMachine.appliedIndex}, its log ends at ${log.lastIndex()}: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
+        )
+      }
+      await finishInstall(stateMachine, log)
+      logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
     }
     const node: ParleyNode = new ParleyNode({
       settings,
@@ -382,6 +386,26 @@ export class ParleyNode {
     this.#gateway.close()
     this.#end(error)
   }
+}
+
+/**
+ * Rule K6: this node ended between taking a snapshot over and noting it in its log. A store that was
+ * installed has no cut before its first, which tells it from one whose log lost its end. The log's
+ * term may be older than the snapshot's: then nothing was ever promised in the newer one.
+ */
+async function finishInstall(stateMachine: ParleyStateMachine, log: LogStorage): Promise<void> {
+  const source = await stateMachine.openSnapshot()
+  const snapshot = source.meta
+  await source.close()
+  const hardState =
+    snapshot.term > log.hardState.term
+      ? { term: snapshot.term, vote: NO_ONE, commit: snapshot.index }
+      : null
+  await new Promise<void>((resolve, reject) => {
+    log.append({ hardState, entries: [], snapshot }, (error) =>
+      error === null ? resolve() : reject(error),
+    )
+  })
 }
 
 /** Rule K3: the log is whole, so the state can be had again, by replay or from a peer. */
