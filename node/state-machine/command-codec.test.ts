@@ -1,0 +1,185 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { AssertionError } from '#cluster'
+import { batchStamp, encodeBatch, forEachCommand } from './batch-codec.ts'
+import { decodeCommand, encodeCommand, toCommand } from './command-codec.ts'
+import type { Command, ConversationOperation } from './commands.ts'
+import { create, message, operation, refuse } from './testing.ts'
+
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+const bytes = fc.uint8Array({ maxLength: 40 })
+const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of, { freq: 3 })
+const common = fc.record({
+  origin: fc.nat(0xffff_ffff),
+  request: fc.nat(0xffff_ffff),
+  user: name,
+  device: name,
+  msgId: name,
+  prev: optional(name),
+  since: optional(fc.nat(2 ** 48 - 1)),
+})
+const anyOperation: fc.Arbitrary<ConversationOperation> = fc.oneof(
+  fc.record({
+    op: fc.constant('create' as const),
+    members: fc.array(name),
+    name: optional(name),
+    meta: optional(bytes),
+  }),
+  fc.record({ op: fc.constant('direct' as const), with: name }),
+  fc.record({
+    op: fc.constant('add' as const),
+    member: name,
+    role: fc.constantFrom('admin' as const, 'member' as const),
+  }),
+  fc.record({ op: fc.constant('remove' as const), member: name }),
+  fc.record({
+    op: fc.constant('role' as const),
+    member: name,
+    role: fc.constantFrom('owner' as const, 'admin' as const, 'member' as const),
+  }),
+  fc.record({ op: fc.constant('leave' as const) }),
+  fc.record(
+    { op: fc.constant('set' as const), name: optional(name), meta: optional(bytes) },
+    { requiredKeys: ['op'] },
+  ) as fc.Arbitrary<ConversationOperation>,
+)
+const anyCommand: fc.Arbitrary<Command> = fc.oneof(
+  fc
+    .tuple(common, fc.boolean(), name, optional(fc.nat(2 ** 48 - 1)), fc.boolean(), bytes)
+    .map(([base, direct, target, replyTo, large, body]): Command => {
+      const [conv, to] = direct ? [null, target] : [target, null]
+      return { kind: 1, ...base, conv, to, replyTo, large, body }
+    }),
+  fc
+    .tuple(common, name, anyOperation)
+    .map(([base, conv, of]): Command => ({ kind: 2, ...base, conv, operation: of })),
+  fc
+    .tuple(common, name, fc.constantFrom('CANCELLED', 'REJECTED_SPAM', 'USER_BLOCKED', 'FORBIDDEN'))
+    .map(([base, conv, code]): Command => ({ kind: 3, ...base, conv, code })),
+)
+/** Buffers and arrays of equal bytes are equal. */
+function bufferless(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return [...(value as Uint8Array)]
+  if (Array.isArray(value)) return value.map(bufferless)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, of]) => [name, bufferless(of)]))
+}
+
+describe('commands', () => {
+  test('A9 the bytes of every kind are fixed for ever', () => {
+    const fields = { user: 'alice', msgId: 'm1', device: 'd', prev: 'm0', since: 258 }
+    const golden: [Command, string][] = [
+      [
+        message({ user: 'alice', to: 'bob', msgId: 'm1', device: 'd', body: 'hi' }),
+        '0101010000000200000008' + '0500616c696365' + '0164' + '026d31' + '0300626f62' + '6869',
+      ],
+      [
+        message({ ...fields, conv: 'c', body: 'hi', replyTo: 3, large: true }),
+        '0101010000000200000037' +
+          '0500616c696365' +
+          '0164' +
+          '026d31' +
+          '026d30' +
+          '020100000000' +
+          '010063' +
+          '030000000000' +
+          '6869',
+      ],
+      [
+        create({ user: 'alice', msgId: 'm1', device: 'd' }, 'bob', 'eve'),
+        '0201010000000200000004' +
+          '0500616c696365' +
+          '0164' +
+          '026d31' +
+          '0000' +
+          '0102' +
+          '03626f62' +
+          '03657665' +
+          '0000',
+      ],
+      [
+        operation({ ...fields, conv: 'c' }, { op: 'set', name: 'n', meta: new Uint8Array([0xc0]) }),
+        '0201010000000200000007' +
+          '0500616c696365' +
+          '0164' +
+          '026d31' +
+          '026d30' +
+          '020100000000' +
+          '010063' +
+          '0703' +
+          '01016e' +
+          '0101c0',
+      ],
+      [
+        operation({ ...fields, conv: 'c' }, { op: 'role', member: 'b', role: 'admin' }),
+        '0201010000000200000007' +
+          '0500616c696365' +
+          '0164' +
+          '026d31' +
+          '026d30' +
+          '020100000000' +
+          '010063' +
+          '05016202',
+      ],
+      [
+        refuse({ user: 'alice', msgId: 'm1', device: 'd', conv: 'c' }, 'CANCELLED'),
+        '0301010000000200000004' + '0500616c696365' + '0164' + '026d31' + '010063' + '01',
+      ],
+    ]
+    for (const [command, hex] of golden) {
+      expect(Buffer.from(encodeCommand(command)).toString('hex')).toBe(hex)
+    }
+    const batch = encodeBatch({ logTime: 1, wallTime: 2 }, [encodeCommand(golden[5]![0])])
+    expect(Buffer.from(batch).toString('hex')).toBe(
+      '01' + '010000000000' + '020000000000' + '1b000000' + golden[5]![1],
+    )
+  })
+
+  test('A9 every command comes back as it was, alone and in a batch', () => {
+    fc.assert(
+      fc.property(fc.array(anyCommand, { minLength: 1, maxLength: 6 }), (commands) => {
+        for (const command of commands) {
+          expect(bufferless(decodeCommand(encodeCommand(command)))).toEqual(bufferless(command))
+        }
+        const data = encodeBatch({ logTime: 2 ** 47, wallTime: 5 }, commands.map(encodeCommand))
+        const visited: Command[] = []
+        // Whatever memory it comes in: a part of a larger array, and no Buffer.
+        const framed = new Uint8Array(data.length + 7)
+        framed.set(data, 3)
+        const stamp = forEachCommand(framed.subarray(3, 3 + data.length), (view) =>
+          visited.push(toCommand(view)),
+        )
+        expect(stamp).toEqual({ logTime: 2 ** 47, wallTime: 5 })
+        expect(visited.map(bufferless)).toEqual(commands.map(bufferless))
+      }),
+    )
+  })
+
+  test('A9 bytes of no known form are an assertion, never another command or another error', () => {
+    fc.assert(
+      fc.property(anyCommand, fc.nat(), fc.nat(255), fc.boolean(), (command, at, value, cut) => {
+        const good = encodeCommand(command)
+        const bad = cut ? good.slice(0, at % good.length) : good.slice()
+        if (!cut) bad[at % bad.length] = value
+        try {
+          decodeCommand(bad)
+        } catch (error) {
+          expect(error).toBeInstanceOf(AssertionError)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (data) => {
+        expect(() => forEachCommand(Uint8Array.of(7, ...data), () => {})).toThrow(AssertionError)
+        try {
+          forEachCommand(Uint8Array.of(1, ...data), () => {})
+        } catch (error) {
+          expect(error).toBeInstanceOf(AssertionError)
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+    expect(() => batchStamp(new Uint8Array(13).fill(1))).toThrow(AssertionError)
+  })
+})
