@@ -14,8 +14,8 @@ function change(index: number, configuration: Configuration): Entry {
   return { index, term: 1, type: EntryType.configuration, data }
 }
 
-describe('MB configurations', () => {
-  test('MB come back from their bytes as they were', () => {
+describe('configurations', () => {
+  test('[MB1] come back from their bytes as they were', () => {
     const configuration = { ...configurationOf([1, 2], [3]), outgoing: [member(1)] }
     expect(decodeConfiguration(encodeConfiguration(configuration))).toEqual(configuration)
   })
@@ -27,7 +27,7 @@ describe('MB configurations', () => {
     '{"format":1,"voters":{},"outgoing":[],"learners":[]}',
     '{"format":1,"voters":[null],"outgoing":[],"learners":[]}',
     '{"format":1,"voters":[{"id":"00","name":"n"}],"outgoing":[],"learners":[]}',
-  ])('MB unknown or broken bytes are refused: %s', (text) => {
+  ])('[MB1] unknown or broken bytes are refused: %s', (text) => {
     expect(() => decodeConfiguration(Buffer.from(text))).toThrow(/configuration/)
   })
 
@@ -48,13 +48,13 @@ describe('MB configurations', () => {
       next: { ...configurationOf([1, 2, 3]), learners: [{ ...member(4), id: 'four' }] },
       fault: '16 hex',
     },
-  ])('MB one voter at a time: $fault', ({ next, fault }) => {
+  ])('[MB2] one voter at a time: $fault', ({ next, fault }) => {
     const found = configurationFault(configurationOf([1, 2, 3]), next)
     if (fault === null) expect(found).toBeNull()
     else expect(found).toContain(fault)
   })
 
-  test('MB the newest is in force, and the one before it again when it is cut off', () => {
+  test('[MB1] the newest is in force, and the one before it again when it is cut off', () => {
     const history = new ConfigurationHistory(4, configurationOf([1]))
     expect(
       history.append([change(6, configurationOf([1, 2])), change(9, configurationOf([1]))]),
@@ -71,7 +71,7 @@ describe('MB configurations', () => {
     expect(() => history.truncateFrom(4)).toThrow('committed configuration')
   })
 
-  test('MB whoever was removed may lead until that is committed', () => {
+  test('[MB4] whoever was removed may lead until that is committed', () => {
     const history = new ConfigurationHistory(1, configurationOf([1, 2]))
     history.append([change(2, configurationOf([2]))])
     expect(history.mayLead(idOf(1))).toBe(true)

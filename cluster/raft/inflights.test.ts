@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Inflights } from './inflights.ts'
 
-describe('LR the window of messages under way', () => {
-  test('LR is full by messages or by bytes, and the message that fills it may pass the bytes', () => {
+describe('the window of messages under way', () => {
+  test('[LR5] is full by messages or by bytes, and the message that fills it may pass the bytes', () => {
     const byCount = new Inflights(2, 1000)
     byCount.add(1, 1)
     expect(byCount.full).toBe(false)
@@ -22,7 +22,7 @@ describe('LR the window of messages under way', () => {
     expect(byBytes.full).toBe(false)
   })
 
-  test('LR behaves as a plain list', () => {
+  test('[LR5] behaves as a plain list', () => {
     const steps = fc.array(
       fc.oneof(
         fc.record({ add: fc.nat(40) }),

@@ -111,7 +111,7 @@ function append(
 
 describe('§5.1 Raft basics', () => {
   test.each(['follower', 'candidate', 'leader'] as const)(
-    'EL a %s that sees a larger term adopts it and becomes a follower',
+    '[EL1] a %s that sees a larger term adopts it and becomes a follower',
     (role) => {
       const one = role === 'leader' ? elected(3) : replica(3)
       if (role === 'candidate') {
@@ -126,7 +126,7 @@ describe('§5.1 Raft basics', () => {
     },
   )
 
-  test('EL a request with a stale term is rejected', () => {
+  test('[EL7] a request with a stale term is rejected', () => {
     const one = replica(3, { term: 5 })
     append(one, { term: 4, entries: entries(4) })
     const [answer] = ofType(settle(one).messages, 'appendResponse')
@@ -137,11 +137,11 @@ describe('§5.1 Raft basics', () => {
 })
 
 describe('§5.2 leader election', () => {
-  test('EL replicas start as followers', () => {
+  test('[EL1] replicas start as followers', () => {
     expect(replica(3).raft.role).toBe(Role.follower)
   })
 
-  test('EL a leader sends heartbeats to all followers periodically', () => {
+  test('[EL5] a leader sends heartbeats to all followers periodically', () => {
     const one = elected(3, { ...SIMPLE, heartbeatTicks: 2 })
     one.raft.tick()
     expect(ofType(settle(one).messages, 'heartbeat')).toEqual([])
@@ -153,7 +153,7 @@ describe('§5.2 leader election', () => {
   })
 
   test.each(['follower', 'candidate'] as const)(
-    'EL a %s that hears nothing over an election timeout begins an election: a new term, its own vote, requests to all',
+    '[EL1] a %s that hears nothing over an election timeout begins an election: a new term, its own vote, requests to all',
     (role) => {
       const one = replica(3, { term: 1 })
       if (role === 'candidate') {
@@ -185,7 +185,7 @@ describe('§5.2 leader election', () => {
     { voters: 5, granted: [2], rejected: [], role: Role.candidate },
     { voters: 5, granted: [], rejected: [2, 3], role: Role.candidate },
   ])(
-    'EL of $voters, with votes of $granted and refusals of $rejected, a candidate becomes a $role',
+    '[EL1] of $voters, with votes of $granted and refusals of $rejected, a candidate becomes a $role',
     ({ voters, granted, rejected, role }) => {
       const one = replica(voters)
       one.raft.campaign()
@@ -207,25 +207,28 @@ describe('§5.2 leader election', () => {
     { vote: idOf(3), from: 3, granted: true },
     { vote: idOf(2), from: 3, granted: false },
     { vote: idOf(3), from: 2, granted: false },
-  ])('EL one vote a term, first come: having voted for "$vote", $from gets $granted', (example) => {
-    const { vote, from, granted } = example
-    const one = replica(3, { term: 1, vote })
-    one.raft.step({
-      type: 'vote',
-      from: idOf(from),
-      to: one.id,
-      term: 1,
-      lastIndex: 0,
-      lastTerm: 0,
-      transfer: false,
-    })
-    expect(ofType(settle(one).messages, 'voteResponse')).toMatchObject([
-      { term: 1, rejected: !granted },
-    ])
-  })
+  ])(
+    '[EL1] one vote a term, first come: having voted for "$vote", $from gets $granted',
+    (example) => {
+      const { vote, from, granted } = example
+      const one = replica(3, { term: 1, vote })
+      one.raft.step({
+        type: 'vote',
+        from: idOf(from),
+        to: one.id,
+        term: 1,
+        lastIndex: 0,
+        lastTerm: 0,
+        transfer: false,
+      })
+      expect(ofType(settle(one).messages, 'voteResponse')).toMatchObject([
+        { term: 1, rejected: !granted },
+      ])
+    },
+  )
 
   test.each([1, 2])(
-    'EL a candidate that hears a leader of term %s becomes its follower',
+    '[EL1] a candidate that hears a leader of term %s becomes its follower',
     (term) => {
       const one = replica(3)
       one.raft.campaign()
@@ -238,7 +241,7 @@ describe('§5.2 leader election', () => {
   )
 
   test.each(['follower', 'candidate'] as const)(
-    'EL the election timeout of a %s is random between one and two of the configured',
+    '[EL1] the election timeout of a %s is random between one and two of the configured',
     (role) => {
       const seen = new Set<number>()
       for (let chance = 0; chance < 50; chance++) {
@@ -259,7 +262,7 @@ describe('§5.2 leader election', () => {
   )
 
   test.each(['follower', 'candidate'] as const)(
-    'EL split votes are rare: mostly one %s of five wakes alone',
+    '[EL1] split votes are rare: mostly one %s of five wakes alone',
     (role) => {
       let state = 1
       const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 8
@@ -284,7 +287,7 @@ describe('§5.2 leader election', () => {
 })
 
 describe('§5.3 log replication', () => {
-  test('LR a leader appends a command and sends it to all at once', () => {
+  test('[LR1] a leader appends a command and sends it to all at once', () => {
     const one = elected(3)
     const { lastIndex } = one.raft
     one.raft.propose([Buffer.from('some data')])
@@ -301,7 +304,7 @@ describe('§5.3 log replication', () => {
     )
   })
 
-  test('LR CM an entry on a majority is committed, applied, and its index sent on', () => {
+  test('[CM1] an entry on a majority is committed, applied, and its index sent on', () => {
     const one = elected(3)
     const { lastIndex } = one.raft
     one.raft.propose([Buffer.from('some data')])
@@ -325,7 +328,7 @@ describe('§5.3 log replication', () => {
     { voters: 5, acks: [2, 3], committed: true },
     { voters: 5, acks: [2, 3, 4, 5], committed: true },
   ])(
-    'CM of $voters, acknowledged by $acks and its own disk: committed is $committed',
+    '[CM1] of $voters, acknowledged by $acks and its own disk: committed is $committed',
     (example) => {
       const one = elected(example.voters)
       const { lastIndex } = one.raft
@@ -337,7 +340,7 @@ describe('§5.3 log replication', () => {
   )
 
   test.each([[], [2], [1, 2], [1]])(
-    'CM committing an entry commits those before it, of terms %j',
+    '[CM2] committing an entry commits those before it, of terms %j',
     (...terms) => {
       const one = replica(3, { term: 2, terms })
       one.raft.campaign()
@@ -358,7 +361,7 @@ describe('§5.3 log replication', () => {
     { terms: [1, 1], commit: 2 },
     { terms: [1, 1], commit: 1 },
   ])(
-    'CM a follower applies what it learns is committed: $commit of $terms',
+    '[CM3] a follower applies what it learns is committed: $commit of $terms',
     ({ terms, commit }) => {
       const one = replica(3)
       append(one, { term: 1, entries: entries(...terms), commit })
@@ -374,7 +377,7 @@ describe('§5.3 log replication', () => {
     { prevTerm: 2, prevIndex: 2, accepts: 2 },
     { prevTerm: 1, prevIndex: 2, accepts: null },
     { prevTerm: 3, prevIndex: 3, accepts: null },
-  ])('LR the consistency check: term $prevTerm at $prevIndex gives $accepts', (example) => {
+  ])('[LR1] the consistency check: term $prevTerm at $prevIndex gives $accepts', (example) => {
     const one = replica(3, { term: 1, terms: [1, 2].map(() => 1) })
     one.log.write({
       hardState: { term: 2, vote: NO_ONE, commit: 1 },
@@ -398,7 +401,7 @@ describe('§5.3 log replication', () => {
     { prev: [0, 0], sent: [1], log: [1, 2] },
     { prev: [0, 0], sent: [3], log: [3] },
   ])(
-    'LR a follower keeps what agrees and replaces what conflicts: $sent after $prev',
+    '[LR1] a follower keeps what agrees and replaces what conflicts: $sent after $prev',
     (example) => {
       const one = replica(3, { term: 4, terms: [1, 2] })
       const [prevIndex = 0, prevTerm = 0] = example.prev
@@ -419,7 +422,7 @@ describe('§5.3 log replication', () => {
     [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7],
     [1, 1, 1, 4, 4, 4, 4],
     [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3],
-  ])('LR a leader makes a follower’s log its own (figure 7)', (...terms) => {
+  ])('[LR1] a leader makes a follower’s log its own (figure 7)', (...terms) => {
     const cluster = new TestCluster([1, 2, 3], SIMPLE)
     const disk = { term: 7, vote: NO_ONE, commit: 0 }
     const leading = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6]
@@ -436,7 +439,7 @@ describe('§5.3 log replication', () => {
 })
 
 describe('§5.4 safety', () => {
-  test('EL a vote request names the last entry', () => {
+  test('[EL1] a vote request names the last entry', () => {
     const one = replica(3, { term: 2, terms: [1, 2] })
     one.raft.campaign()
     expect(ofType(settle(one).messages, 'vote')).toMatchObject([
@@ -455,7 +458,7 @@ describe('§5.4 safety', () => {
     { own: [2], last: [1, 1], granted: false },
     { own: [2], last: [1, 2], granted: false },
     { own: [2, 1].toSorted(), last: [1, 1], granted: false },
-  ])('EL a voter refuses a log less up to date: own $own, asked with $last', (example) => {
+  ])('[EL1] a voter refuses a log less up to date: own $own, asked with $last', (example) => {
     const one = replica(3, { term: 2, terms: example.own })
     const [lastTerm = 0, lastIndex = 0] = example.last
     one.raft.step({
@@ -476,7 +479,7 @@ describe('§5.4 safety', () => {
     { index: 2, committed: 0 },
     { index: 3, committed: 3 },
   ])(
-    'CM only an entry of the leader’s own term is committed by counting: acknowledged $index',
+    '[CM2] only an entry of the leader’s own term is committed by counting: acknowledged $index',
     (example) => {
       const one = replica(3, { term: 2, terms: [1, 2] })
       one.raft.campaign()

@@ -27,8 +27,8 @@ function naiveVote(quorum: Quorum, votes: Map<string, boolean>): string {
   return won((id) => votes.get(id) ?? open.includes(id)) ? 'pending' : 'lost'
 }
 
-describe('CM quorum of acknowledgements', () => {
-  test('CM examples', () => {
+describe('quorum of acknowledgements', () => {
+  test('[CM1] examples', () => {
     const values = new Map([
       ['1', 5],
       ['2', 3],
@@ -42,7 +42,7 @@ describe('CM quorum of acknowledgements', () => {
     expect(quorumIndex({ voters: [], outgoing: [] }, of)).toBe(Infinity)
   })
 
-  test('CM agrees with the definition', () => {
+  test('[CM1] agrees with the definition', () => {
     const values = fc.dictionary(fc.integer({ min: 1, max: 9 }).map(String), fc.nat(6))
     fc.assert(
       fc.property(quorums, values, (quorum, known) => {
@@ -53,8 +53,8 @@ describe('CM quorum of acknowledgements', () => {
   })
 })
 
-describe('EL quorum of votes', () => {
-  test('EL agrees with the definition', () => {
+describe('quorum of votes', () => {
+  test('[EL1] agrees with the definition', () => {
     const votes = fc.dictionary(fc.integer({ min: 1, max: 9 }).map(String), fc.boolean())
     fc.assert(
       fc.property(quorums, votes, (quorum, given) => {
@@ -64,7 +64,7 @@ describe('EL quorum of votes', () => {
     )
   })
 
-  test('MB majorities of two configurations that differ by one voter meet', () => {
+  test('[MB2] majorities of two configurations that differ by one voter meet', () => {
     const groups = fc.uniqueArray(fc.nat(8).map(String), { minLength: 2, maxLength: 8 })
     fc.assert(
       fc.property(groups, fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), (group, side) => {

@@ -45,8 +45,8 @@ const steps = fc.array(
   { maxLength: 60 },
 )
 
-describe('LR the log in memory', () => {
-  test('LR durable is what was written and not replaced since, through any interleaving', () => {
+describe('the log in memory', () => {
+  test('[LR3] durable is what was written and not replaced since, through any interleaving', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const { disk, log } = logOf([1, 1, 2])
@@ -90,7 +90,7 @@ describe('LR the log in memory', () => {
     )
   })
 
-  test('LR a range is cut after its bytes, over both parts, and is never empty', () => {
+  test('[LR7] a range is cut after its bytes, over both parts, and is never empty', () => {
     fc.assert(
       fc.property(fc.nat(6), fc.nat(6), fc.nat(12), fc.nat(20), (stable, unstable, low, bytes) => {
         const { log } = logOf(Array.from({ length: stable }, () => 1))
@@ -110,7 +110,7 @@ describe('LR the log in memory', () => {
     )
   })
 
-  test('LR the last position of at most a term is found as by looking at each', () => {
+  test('[LR4] the last position of at most a term is found as by looking at each', () => {
     const rising = fc.array(fc.nat(3), { maxLength: 20 }).map((steps) => {
       let term = 1
       return steps.map((step) => (term += step > 1 ? step - 1 : 0))
@@ -133,14 +133,14 @@ describe('LR the log in memory', () => {
     )
   })
 
-  test('LR a committed entry cannot be replaced, nor a hole be left', () => {
+  test('[LR1] a committed entry cannot be replaced, nor a hole be left', () => {
     const { log } = logOf([1, 1, 1], 2)
     expect(() => log.append([entry(2, 3)])).toThrow('committed')
     expect(() => log.append([entry(5, 3)])).toThrow('hole')
     expect(() => log.commitTo(4)).toThrow('past the log')
   })
 
-  test('SN a snapshot replaces the log at once, and counts once it is written', () => {
+  test('[SN2] a snapshot replaces the log at once, and counts once it is written', () => {
     const { disk, log } = logOf([1, 1])
     log.append([entry(3, 1)])
     const old = log.beginWrite()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { MessageOf } from './messages.ts'
+import { Raft } from './raft.ts'
 import { TestCluster } from './testing/test-cluster.ts'
 import { configurationOf, idOf, TestReplica } from './testing/test-replica.ts'
 import { EntryType, NO_ONE, Role } from './types.ts'
@@ -15,7 +16,7 @@ function texts(replica: TestReplica): string[] {
 }
 
 describe('elections', () => {
-  test('EL a vote that was won too late to count makes no leader of a later term', () => {
+  test('[EL2] a vote that was won too late to count makes no leader of a later term', () => {
     const cluster = new TestCluster([1, 2, 3], { preVote: false })
     const one = cluster.get(1)
     one.raft.campaign()
@@ -44,7 +45,7 @@ describe('elections', () => {
     expect(one.raft.leader).toBe(idOf(2))
   })
 
-  test('EL a vote is kept over a step-down within its term', () => {
+  test('[EL1] a vote is kept over a step-down within its term', () => {
     const cluster = new TestCluster([1, 2, 3], { preVote: false })
     const one = cluster.get(1)
     one.raft.campaign()
@@ -67,7 +68,7 @@ describe('elections', () => {
     expect(one.raft.status().vote).toBe(one.id)
   })
 
-  test('EL a replica of a smaller term completes an election with pre-vote', () => {
+  test('[EL7] a replica of a smaller term completes an election with pre-vote', () => {
     const cluster = new TestCluster([1, 2, 3])
     cluster.elect(1)
     // Replica 3 hears nothing of the next two terms.
@@ -87,7 +88,7 @@ describe('elections', () => {
     expect(cluster.get(3).raft.leader).toBe(idOf(2))
   })
 
-  test('EL granting a pre-vote changes nothing at all on the voter', () => {
+  test('[EL3] granting a pre-vote changes nothing at all on the voter', () => {
     const voter = new TestReplica(1, configurationOf([1, 2, 3]))
     const before = voter.raft.status()
     for (const from of [2, 3]) {
@@ -110,7 +111,7 @@ describe('elections', () => {
     expect(voter.raft.status()).toEqual(before)
   })
 
-  test('EL with pre-vote off a follower that hears its leader still refuses votes', () => {
+  test('[EL4] with pre-vote off a follower that hears its leader still refuses votes', () => {
     const cluster = trio([1, 2, 3], { preVote: false })
     cluster.get(3).raft.campaign()
     cluster.stabilize([2, 3])
@@ -129,7 +130,7 @@ describe('elections', () => {
     expect(cluster.get(2).raft.term).toBe(3)
   })
 
-  test('EL a leader whose followers answer keeps leading', () => {
+  test('[EL5] a leader whose followers answer keeps leading', () => {
     const cluster = trio([1, 2, 3])
     for (let i = 0; i < 100; i++) {
       cluster.tick(1)
@@ -139,7 +140,7 @@ describe('elections', () => {
     expect(cluster.get(1).raft.term).toBe(1)
   })
 
-  test('EL a lost state keeps a replica from standing until it is replaced', () => {
+  test('[EL8] a lost state keeps a replica from standing until it is replaced', () => {
     const cluster = trio([1, 2, 3])
     cluster.propose(1, 'a')
     cluster.stabilize()
@@ -148,7 +149,7 @@ describe('elections', () => {
     // Only the state machine's disk was damaged; the log is whole from 3 on.
     const lost = new TestReplica(2, configurationOf([1, 2, 3]))
     lost.log.write({ hardState: two.log.hardState, entries: [], snapshot: two.log.snapshot })
-    const raft = new (two.raft.constructor as typeof import('./raft.ts').Raft)({
+    const raft = new Raft({
       id: two.id,
       log: lost.log,
       hardState: lost.log.hardState,
@@ -167,7 +168,7 @@ describe('elections', () => {
 })
 
 describe('replication', () => {
-  test('LR answers that arrive out of order move nothing back', () => {
+  test('[LR5] answers that arrive out of order move nothing back', () => {
     const cluster = trio([1, 2, 3])
     const one = cluster.get(1)
     cluster.propose(1, 'a')
@@ -198,7 +199,7 @@ describe('replication', () => {
     )
   })
 
-  test('LR the completion of a write of an older term does not count for the leader', () => {
+  test('[LR3] the completion of a write of an older term does not count for the leader', () => {
     const cluster = trio([1, 2, 3], { preVote: false, checkQuorum: false })
     const one = cluster.get(1)
     cluster.propose(1, 'a')
@@ -222,7 +223,7 @@ describe('replication', () => {
     expect(one.raft.status().persisted).toBe(2)
   })
 
-  test('LR proposals above the quota are refused until entries were handed out', () => {
+  test('[LR8] proposals above the quota are refused until entries were handed out', () => {
     const cluster = new TestCluster([1, 2, 3], { maxUncommittedBytes: 100 })
     cluster.elect(1)
     const { raft } = cluster.get(1)
@@ -236,7 +237,7 @@ describe('replication', () => {
     expect(raft.propose([Buffer.alloc(100)]).accepted).toBe(true)
   })
 
-  test('LR committed entries are handed out within a bound, and no more until they are applied', () => {
+  test('[LR7] committed entries are handed out within a bound, and no more until they are applied', () => {
     const one = new TestReplica(1, configurationOf([1]), { maxCommittedBytes: 10 })
     one.raft.campaign()
     for (let i = 0; i < 6; i++) {
@@ -259,7 +260,7 @@ describe('replication', () => {
     expect(sizes()).toEqual([1])
   })
 
-  test('LR nothing is applied before it is durable here, though a majority has it', () => {
+  test('[LR7] nothing is applied before it is durable here, though a majority has it', () => {
     const cluster = trio([1, 2, 3])
     const one = cluster.get(1)
     cluster.propose(1, 'a')
@@ -276,7 +277,7 @@ describe('replication', () => {
     expect(texts(one)).toEqual(['a'])
   })
 
-  test('LR acknowledgements of what was never sent are a broken invariant', () => {
+  test('[LR2] acknowledgements of what was never sent are a broken invariant', () => {
     const cluster = trio([1, 2, 3])
     const bogus: MessageOf<'appendResponse'> = {
       type: 'appendResponse',
@@ -292,7 +293,7 @@ describe('replication', () => {
     expect(() => cluster.get(1).raft.step(bogus)).toThrow('never sent')
   })
 
-  test('LR a long backlog travels in messages of bounded size, several under way', () => {
+  test('[LR5] a long backlog travels in messages of bounded size, several under way', () => {
     const cluster = new TestCluster([1, 2, 3], { maxAppendBytes: 20, maxInflightMessages: 3 })
     cluster.elect(1)
     for (let i = 0; i < 40; i++) cluster.propose(1, `entry ${i}`)
@@ -307,7 +308,7 @@ describe('replication', () => {
     expect(texts(cluster.get(2))).toEqual(texts(cluster.get(1)))
   })
 
-  test('CM a follower commits no further than the last entry of the append', () => {
+  test('[CM3] a follower commits no further than the last entry of the append', () => {
     const one = new TestReplica(1, configurationOf([1, 2, 3]))
     const entries = [1, 2, 3].map((index) => {
       return { term: 1, index, type: EntryType.normal, data: Buffer.from('x') }
@@ -328,7 +329,7 @@ describe('replication', () => {
     expect(one.raft.commit).toBe(1)
   })
 
-  test('CM a commit message counts only where the entry there has the sender’s term', () => {
+  test('[CM3] a commit message counts only where the entry there has the sender’s term', () => {
     const one = new TestReplica(1, configurationOf([1, 2, 3]))
     const data = Buffer.from('old')
     const entry = { term: 1, index: 1, type: 0, data } as const
@@ -345,8 +346,27 @@ describe('replication', () => {
   })
 })
 
+describe('snapshots', () => {
+  test('[SN3] a snapshot at or below the commit index changes nothing', () => {
+    const cluster = trio([1, 2, 3])
+    cluster.propose(1, 'a')
+    cluster.stabilize()
+    const two = cluster.get(2)
+    const before = two.raft.status()
+    for (const index of [1, 2]) {
+      const snapshot = { index, term: 1, configuration: configurationOf([9]) }
+      two.raft.step({ type: 'snapshot', from: idOf(1), to: idOf(2), term: 1, snapshot })
+      const { append, messages } = two.ready()
+      expect(append).toBeNull()
+      expect(messages).toMatchObject([{ type: 'appendResponse', rejected: false, index: 2 }])
+    }
+    expect(two.raft.status()).toEqual(before)
+    expect(two.raft.configuration).toEqual(configurationOf([1, 2, 3]))
+  })
+})
+
 describe('reads', () => {
-  test('RI an answer to an earlier round confirms no later read', () => {
+  test('[RI2] an answer to an earlier round confirms no later read', () => {
     const cluster = trio([1, 2, 3])
     const one = cluster.get(1)
     one.raft.readIndex(1)
@@ -371,7 +391,7 @@ describe('reads', () => {
     expect(one.reads).toHaveLength(1)
   })
 
-  test('RI the same message twice is answered once at the asker', () => {
+  test('[RI3] the same message twice is answered once at the asker', () => {
     const cluster = trio([1, 2, 3])
     cluster.get(2).raft.readIndex(5)
     cluster.network.push(...cluster.get(2).ready().messages)
@@ -380,7 +400,7 @@ describe('reads', () => {
     expect(cluster.get(2).reads).toEqual([{ readId: 5, index: 1 }])
   })
 
-  test('RI an answer to an earlier life of the asker is not taken for this one’s', () => {
+  test('[RI3] an answer to an earlier life of the asker is not taken for this one’s', () => {
     let life = 0
     const cluster = new TestCluster([1, 2, 3], { random: () => life })
     cluster.elect(1)
@@ -403,7 +423,7 @@ describe('reads', () => {
     expect(cluster.get(2).reads).toEqual([])
   })
 
-  test('RI a group of one confirms itself', () => {
+  test('[RI2] a group of one confirms itself', () => {
     const one = new TestCluster([1])
     one.elect(1)
     one.get(1).raft.readIndex(3)
@@ -411,7 +431,7 @@ describe('reads', () => {
     expect(one.get(1).reads).toEqual([{ readId: 3, index: 1 }])
   })
 
-  test('RI reads above the bound are refused', () => {
+  test('[RI4] reads above the bound are refused', () => {
     const cluster = trio([1, 2, 3], { maxPendingReads: 2 })
     for (const readId of [1, 2, 3]) cluster.get(1).raft.readIndex(readId)
     for (const readId of [4, 5, 6]) cluster.get(2).raft.readIndex(readId)

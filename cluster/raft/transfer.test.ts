@@ -15,7 +15,7 @@ function transferee(cluster: TestCluster): string {
 
 describe('leadership transfer', () => {
   test.each([true, false])(
-    'TR to an up-to-date follower and back, check-quorum %s',
+    '[TR1] to an up-to-date follower and back, check-quorum %s',
     (checkQuorum) => {
       const cluster = led([1, 2, 3], { checkQuorum })
       for (const [from, to] of [
@@ -31,7 +31,7 @@ describe('leadership transfer', () => {
     },
   )
 
-  test('TR is refused to oneself, strangers, learners and by followers', () => {
+  test('[TR1] is refused to oneself, strangers, learners and by followers', () => {
     const cluster = led([1, 2, 3], {}, { learners: [4] })
     const { raft } = cluster.get(1)
     expect(raft.transferLeadership(idOf(1))).toMatchObject({ reason: 'alreadyLeader' })
@@ -41,7 +41,7 @@ describe('leadership transfer', () => {
     expect(transferee(cluster)).toBe(NO_ONE)
   })
 
-  test('TR waits for a follower that needs a snapshot first', () => {
+  test('[TR1] waits for a follower that needs a snapshot first', () => {
     const cluster = led([1, 2, 3])
     cluster.propose(1, 'a')
     cluster.stabilize([1, 2])
@@ -55,7 +55,7 @@ describe('leadership transfer', () => {
     expect(cluster.get(3).log.snapshot.index).toBe(2)
   })
 
-  test('TR is given up after an election timeout, and another target may follow', () => {
+  test('[TR2] is given up after an election timeout, and another target may follow', () => {
     const cluster = led([1, 2, 3])
     const { raft } = cluster.get(1)
     raft.transferLeadership(idOf(3))
@@ -67,7 +67,7 @@ describe('leadership transfer', () => {
     expect(cluster.get(2).raft.role).toBe(Role.leader)
   })
 
-  test('TR asked twice for the same target does not prolong the wait; another target replaces it', () => {
+  test('[TR2] asked twice for the same target does not prolong the wait; another target replaces it', () => {
     const cluster = led([1, 2, 3])
     const { raft } = cluster.get(1)
     raft.transferLeadership(idOf(3))
@@ -89,7 +89,7 @@ describe('leadership transfer', () => {
     expect(transferee(cluster)).toBe(idOf(2))
   })
 
-  test('TR ends when the target is removed or made a learner', () => {
+  test('[TR2] ends when the target is removed or made a learner', () => {
     for (const next of [configurationOf([1, 2]), configurationOf([1, 2], [3])]) {
       const cluster = led([1, 2, 3])
       const { raft } = cluster.get(1)
@@ -99,7 +99,7 @@ describe('leadership transfer', () => {
     }
   })
 
-  test('TR ends when a higher term shows up', () => {
+  test('[TR2] ends when a higher term shows up', () => {
     const cluster = led([1, 2, 3])
     const { raft } = cluster.get(1)
     raft.transferLeadership(idOf(3))
@@ -116,7 +116,7 @@ describe('leadership transfer', () => {
     expect(transferee(cluster)).toBe(NO_ONE)
   })
 
-  test('TR proposals and changes of members are refused meanwhile', () => {
+  test('[TR2] proposals and changes of members are refused meanwhile', () => {
     const cluster = led([1, 2, 3])
     const { raft } = cluster.get(1)
     raft.transferLeadership(idOf(3))
@@ -126,7 +126,7 @@ describe('leadership transfer', () => {
     })
   })
 
-  test('TR a target that is no voter by its own log does not stand', () => {
+  test('[TR1] a target that is no voter by its own log does not stand', () => {
     const cluster = led([1, 2], {}, { learners: [3] })
     cluster.get(3).raft.step({ type: 'timeoutNow', from: idOf(1), to: idOf(3), term: 1 })
     expect(cluster.get(3).raft.role).toBe(Role.follower)

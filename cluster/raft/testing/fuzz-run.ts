@@ -226,7 +226,7 @@ export class FuzzRun {
 
   #persist(replica: TestReplica): void {
     if (this.#down.has(replica)) return
-    if (replica.writing?.snapshot != null) this.stats.snapshots++
+    if ((replica.writing?.snapshot ?? null) !== null) this.stats.snapshots++
     for (const message of replica.persist()) this.#send(replica, message)
   }
 

@@ -10,7 +10,13 @@ import {
   formatStatus,
 } from './format.ts'
 import { TestCluster } from './test-cluster.ts'
-import { configurationOf, idOf, numberOf, TestReplica, type TestOptions } from './test-replica.ts'
+import {
+  configurationOf,
+  idOf,
+  numberOf,
+  type TestOptions,
+  type TestReplica,
+} from './test-replica.ts'
 
 /**
  * Runs a transcript: blocks of a command line, `----`, what it prints, and an empty line. Lines with
