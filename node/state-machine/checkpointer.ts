@@ -18,6 +18,7 @@ import {
 } from './keys.ts'
 import { encodeStateRecord } from './state-record.ts'
 import { StoredEvent } from './stored-event.ts'
+import type { Join } from './user.ts'
 import { encodeVerdict, type Verdict } from './verdict.ts'
 
 const DEDUPE_BLOCK_BYTES = 16_380
@@ -31,7 +32,7 @@ const NOTHING = new Uint8Array(0)
 interface Frozen extends CutPosition {
   readonly generation: number
   readonly conversations: readonly Conversation[]
-  readonly users: ReadonlyMap<string, ReadonlySet<string>>
+  readonly joins: readonly Join[]
   readonly verdicts: readonly Verdict[]
   readonly dedupe: Uint8Array
   readonly purged: readonly Uint8Array[]
@@ -100,7 +101,7 @@ export class Checkpointer {
       index,
       term,
       ...state.dirty.freeze(),
-      users: state.users.freeze(),
+      joins: state.users.freeze(),
       verdicts: state.verdicts.takeFresh(),
       dedupe,
       purged,
@@ -185,10 +186,8 @@ export class Checkpointer {
     for (const conversation of frozen.conversations) {
       yield* this.#encode(conversation, frozen.generation)
     }
-    for (const [user, joined] of frozen.users) {
-      for (const conversation of joined) {
-        yield { key: userKey(user, conversation), value: NOTHING }
-      }
+    for (const { user, conversation } of frozen.joins) {
+      yield { key: userKey(user, conversation), value: NOTHING }
     }
     for (const key of frozen.purged) yield { key, value: null }
     yield { key: STATE_KEY, value: frozen.state }

@@ -1,24 +1,22 @@
 import { hash } from 'node:crypto'
 
+/** Two generations of so many pairs: the hash costs a microsecond, and most pairs talk again. */
 const CACHED_PAIRS = 65_536
-const young = new Map<string, Map<string, string>>()
-let pairs = 0
+let young = new Map<string, string>()
+let old = new Map<string, string>()
 
 /** The one direct conversation of two users, or of a user with himself: order does not matter (A1). */
 export function directConversationId(one: string, other: string): string {
   const [first, second] = one < other ? [one, other] : [other, one]
-  let known = young.get(first)
-  const cached = known?.get(second)
-  if (cached !== undefined) return cached
-  const id = `d_${digest(['direct', first, second])}`
-  if (pairs >= CACHED_PAIRS) {
-    young.clear()
-    known = undefined
-    pairs = 0
+  const pair = `${first.length}:${first}${second}`
+  let id = young.get(pair)
+  if (id !== undefined) return id
+  id = old.get(pair) ?? `d_${digest(['direct', first, second])}`
+  if (young.size >= CACHED_PAIRS) {
+    old = young
+    young = new Map()
   }
-  if (known === undefined) young.set(first, (known = new Map()))
-  known.set(second, id)
-  pairs += 1
+  young.set(pair, id)
   return id
 }
 

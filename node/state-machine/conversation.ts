@@ -57,7 +57,7 @@ export class ConversationApply {
     if (view.since !== null && since < windowStart) {
       return this.#unrecorded(view, UNRECORDED.expired)
     }
-    const conversation = this.#conversation(command.conversation)
+    const conversation = this.#conversation(command)
     const sender = conversation?.members.find(view.user)
     if (view.prev !== null && !this.#hasResult(command, view.prev, sender)) {
       return this.#unrecorded(view, UNRECORDED.outOfOrder)
@@ -157,12 +157,8 @@ export class ConversationApply {
     conversation.lastLogTime = now
     state.hot.push(conversation, view)
     if (!command.ofUser) {
-      const { high, low } = this.#hash
-        .start(conversation.hashHigh, conversation.hashLow)
-        .text(view.user)
-        .text(view.msgId)
-        .finish()
-      state.dedupe.insert(high, low, seq, now, state.settings.windowMs)
+      const { keyHigh, keyLow } = command
+      state.dedupe.insert(keyHigh, keyLow, seq, now, state.settings.windowMs)
       sender.lastMsgId = view.msgId
       sender.lastSeq = seq
       sender.lastLogTime = now
@@ -199,9 +195,9 @@ export class ConversationApply {
       at,
       digest: contentDigest(view),
     })
-    const { high, low } = this.#results.keyHash(command, view.msgId)
+    const { keyHigh, keyLow } = command
     const value = VERDICT_FLAG + number
-    state.dedupe.insert(high, low, value, now, state.settings.windowMs)
+    state.dedupe.insert(keyHigh, keyLow, value, now, state.settings.windowMs)
     if (refusal !== null) return { ok: false, msgId: view.msgId, ...REFUSALS[refusal], now }
     return { ok: true, conv, msgId: view.msgId, seq: 0, ord: 0, at, duplicate: false, now }
   }
@@ -230,12 +226,13 @@ export class ConversationApply {
   }
 
   #join(conversation: Conversation, user: string, role: 'owner' | 'member'): void {
-    conversation.members.join(user, role, conversation.head + 1)
-    this.#state.users.joined(user, conversation.id)
+    const isFirst = conversation.members.join(user, role, conversation.head + 1)
+    if (isFirst) this.#state.users.joined(user, conversation.id)
   }
 
-  #conversation(id: string): Conversation | undefined {
-    const conversation = this.#state.conversations.get(id)
+  #conversation(command: PreparedCommand): Conversation | undefined {
+    const conversation = this.#results.conversation(command)
+    const { conversation: id } = command
     assert(
       conversation !== undefined || this.#state.allInMemory || this.#cold.isAbsent(id),
       `${id} was not prefetched`,

@@ -56,8 +56,8 @@ export class GroupOperations {
     const { members } = conversation
     if (operation.op === 'add') {
       dirty.touchMembers(conversation)
-      members.join(operation.member, operation.role, conversation.head + 1)
-      users.joined(operation.member, conversation.id)
+      const isFirst = members.join(operation.member, operation.role, conversation.head + 1)
+      if (isFirst) users.joined(operation.member, conversation.id)
     } else if (operation.op === 'role') {
       dirty.touchMembers(conversation)
       members.find(operation.member)!.role = operation.role

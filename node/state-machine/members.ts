@@ -47,9 +47,10 @@ export class Members {
     return owners
   }
 
-  /** Present from `seq` on, for the first time or again. */
-  join(user: string, role: MemberRole, seq: number): void {
+  /** Present from `seq` on; `true` if it is for the first time. */
+  join(user: string, role: MemberRole, seq: number): boolean {
     let member = this.find(user)
+    const isFirst = member === undefined
     if (member === undefined) {
       member = { user, role, visible: [], left: null, lastMsgId: '', lastSeq: 0, lastLogTime: 0 }
       this.#push(member)
@@ -62,6 +63,7 @@ export class Members {
     if (last > 0 && member.visible[last]! + 1 === seq) member.visible[last] = OPEN
     else member.visible.push(seq, OPEN)
     this.present += 1
+    return isFirst
   }
 
   /** Sees the event at `seq` still, and nothing after it. */

@@ -44,8 +44,9 @@ export class Prefetch {
     const want = (id: string): void => {
       if (conversations.get(id) === undefined && !allInMemory) (missing ??= new Set()).add(id)
     }
-    for (const { view, conversation, keyConversation, ofUser } of entry.commands) {
-      want(conversation)
+    for (const command of entry.commands) {
+      const { view, keyConversation, ofUser } = command
+      if (this.#results.conversation(command) === undefined) want(command.conversation)
       if (!ofUser) continue
       want(keyConversation)
       if (view.prev !== null) want(groupConversationId(view.user, view.prev))
@@ -74,9 +75,10 @@ export class Prefetch {
   }
 
   /** `prev` is the sender's newest write here and its event is hot: apply will need nothing else. */
-  #isNewestOfSender({ view, conversation: id, ofUser }: PreparedCommand): boolean {
+  #isNewestOfSender(command: PreparedCommand): boolean {
+    const { view, ofUser } = command
     if (ofUser) return false
-    const conversation = this.#state.conversations.get(id)
+    const conversation = this.#results.conversation(command)
     const sender = conversation?.members.find(view.user)
     return sender?.lastMsgId === view.prev && conversation!.hotNumber(sender!.lastSeq) >= 0
   }

@@ -1,11 +1,12 @@
 import { unreachable } from '#cluster'
 import { forEachCommand, type BatchStamp } from './batch-codec.ts'
 import type { CommandView } from './command-view.ts'
+import type { Conversation } from './conversation-state.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 
 /** One command with the places that decide it (rule A1). */
-export interface PreparedCommand {
+export class PreparedCommand {
   readonly view: CommandView
   /** The key belongs to the user, not to a conversation: `create` and `direct`. */
   readonly ofUser: boolean
@@ -13,6 +14,19 @@ export interface PreparedCommand {
   readonly conversation: string
   /** Of user keys the group that this msgId created or would create; else `conversation`. */
   readonly keyConversation: string
+  /** `conversation` once it was found in memory: until the entry is applied it stays there. */
+  found: Conversation | null = null
+  /** Hash of the key; only if `isHashed`. */
+  keyHigh = 0
+  keyLow = 0
+  isHashed = false
+
+  constructor(view: CommandView, ofUser: boolean, conversation: string, keyConversation: string) {
+    this.view = view
+    this.ofUser = ofUser
+    this.conversation = conversation
+    this.keyConversation = keyConversation
+  }
 }
 
 /** A decoded entry: made once, for prefetch and apply both. */
@@ -31,13 +45,13 @@ function prepare(view: CommandView): PreparedCommand {
   switch (view.kind) {
     case CommandKind.message: {
       const conversation = view.conv ?? directConversationId(view.user, view.to!)
-      return { view, ofUser: false, conversation, keyConversation: conversation }
+      return new PreparedCommand(view, false, conversation, conversation)
     }
     case CommandKind.refuse: {
       // What is refused may be a `create` or `direct`, which names no conversation.
       const ofUser = view.conv === ''
       const conversation = ofUser ? groupConversationId(view.user, view.msgId) : view.conv!
-      return { view, ofUser, conversation, keyConversation: conversation }
+      return new PreparedCommand(view, ofUser, conversation, conversation)
     }
     case CommandKind.conversation: {
       const operation = view.operation()
@@ -45,9 +59,9 @@ function prepare(view: CommandView): PreparedCommand {
         const group = groupConversationId(view.user, view.msgId)
         const conversation =
           operation.op === 'create' ? group : directConversationId(view.user, operation.with)
-        return { view, ofUser: true, conversation, keyConversation: group }
+        return new PreparedCommand(view, true, conversation, group)
       }
-      return { view, ofUser: false, conversation: view.conv!, keyConversation: view.conv! }
+      return new PreparedCommand(view, false, view.conv!, view.conv!)
     }
     default:
       return unreachable(view.kind)

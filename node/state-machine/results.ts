@@ -34,12 +34,28 @@ export class Results {
     this.#cold = cold
   }
 
-  /** The key's hash, fit for the dedupe table. The object is used again by the next call. */
-  keyHash(command: PreparedCommand, msgId: string): KeyHash {
+  /** The conversation that the command is about, `undefined` if memory holds none. */
+  conversation(command: PreparedCommand): Conversation | undefined {
+    if (command.found !== null) return command.found
+    const conversation = this.#state.conversations.get(command.conversation)
+    command.found = conversation ?? null
+    return conversation
+  }
+
+  /** Fills in the hash of the command's own key. */
+  hashKey(command: PreparedCommand): void {
+    if (command.isHashed) return
+    const { high, low } = this.#hashOf(command, command.view.msgId)
+    command.keyHigh = high
+    command.keyLow = low
+    command.isHashed = true
+  }
+
+  #hashOf(command: PreparedCommand, msgId: string): KeyHash {
     const hash = this.#hash
     if (command.ofUser) this.#state.userPrefix(hash)
     else {
-      const conversation = this.#state.conversations.get(command.keyConversation)
+      const conversation = this.conversation(command)
       if (conversation !== undefined) hash.start(conversation.hashHigh, conversation.hashLow)
       else this.#state.conversationPrefix(hash, command.keyConversation)
     }
@@ -56,8 +72,7 @@ export class Results {
     bound: number,
     missing: Missing | null = null,
   ): Prior | null {
-    const { high, low } = this.keyHash(command, msgId)
-    const count = this.#state.dedupe.find(high, low, bound, this.#found)
+    const count = this.#candidates(command, msgId, bound)
     if (count === 0 && !command.ofUser) return null
     let first: Prior | null = null
     for (let i = 0; i < count; i += 1) {
@@ -122,6 +137,16 @@ export class Results {
     )
   }
 
+  #candidates(command: PreparedCommand, msgId: string, bound: number): number {
+    const { dedupe } = this.#state
+    if (msgId === command.view.msgId) {
+      this.hashKey(command)
+      return dedupe.find(command.keyHigh, command.keyLow, bound, this.#found)
+    }
+    const { high, low } = this.#hashOf(command, msgId)
+    return dedupe.find(high, low, bound, this.#found)
+  }
+
   #event(
     command: PreparedCommand,
     msgId: string,
@@ -129,7 +154,7 @@ export class Results {
     missing: Missing | null,
   ): Prior | null {
     if (command.ofUser) return null
-    const conversation = this.#state.conversations.get(command.keyConversation)
+    const conversation = this.conversation(command)
     if (conversation === undefined || seq > conversation.head) return null
     const event = this.#load(conversation, seq, missing)
     if (event === null) return null

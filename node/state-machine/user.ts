@@ -1,30 +1,38 @@
+/** One first join; ascending in time. */
+export interface Join {
+  readonly user: string
+  readonly conversation: string
+}
+
 /**
  * The `user` side of apply (rule A10): which conversations a user is or was a member of. It is told
- * of a join and adds it idempotently, without reading anything, so that a message in a log may one
- * day stand between the two sides.
+ * of each first join and adds it idempotently, without reading anything, so that a message in a log
+ * may one day stand between the two sides. Only what no cut holds yet is kept in memory.
  */
 export class UserMemberships {
-  #fresh = new Map<string, Set<string>>()
-  #frozen: Map<string, Set<string>> | null = null
+  #fresh: Join[] = []
+  #frozen: readonly Join[] = []
 
   joined(user: string, conversation: string): void {
-    const joined = this.#fresh.get(user)
-    if (joined === undefined) this.#fresh.set(user, new Set([conversation]))
-    else joined.add(conversation)
+    this.#fresh.push({ user, conversation })
   }
 
-  /** Joins that the store may not show yet. */
+  /** Joins that the store may not show yet: a walk, as they are few and listing is rare. */
   unwritten(user: string): string[] {
-    return [...(this.#frozen?.get(user) ?? []), ...(this.#fresh.get(user) ?? [])]
+    const found: string[] = []
+    for (const joins of [this.#frozen, this.#fresh]) {
+      for (const join of joins) if (join.user === user) found.push(join.conversation)
+    }
+    return found
   }
 
-  freeze(): ReadonlyMap<string, ReadonlySet<string>> {
+  freeze(): readonly Join[] {
     this.#frozen = this.#fresh
-    this.#fresh = new Map()
+    this.#fresh = []
     return this.#frozen
   }
 
   completed(): void {
-    this.#frozen = null
+    this.#frozen = []
   }
 }
