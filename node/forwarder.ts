@@ -12,6 +12,8 @@ import {
 import { type ErrorCode, wireError, type WireError } from '#protocol'
 import type { Submission } from './gateway/backend.ts'
 import { encodeCommand } from './state-machine/command-codec.ts'
+import { COMMAND_VERSION } from './state-machine/command-view.ts'
+import { CommandKind } from './state-machine/commands.ts'
 import type { WriteResult } from './state-machine/types.ts'
 
 export const FORWARDER = {
@@ -65,6 +67,7 @@ export class Forwarder {
   #flushing = false
   /** Forwarded to this leader before it had authority to propose. */
   #early: Uint8Array[] = []
+  #earlyBytes = 0
   readonly #timer: { current: Timer }
   #closed = false
 
@@ -114,7 +117,7 @@ export class Forwarder {
   /** This node leads and may propose: first what came too early from others, then our own. */
   authority(): void {
     const early = this.#early
-    this.#early = []
+    this.leaderLost()
     const replica = this.#host.replica()!
     for (const command of early) replica.propose(command)
     this.handAgain()
@@ -122,6 +125,7 @@ export class Forwarder {
 
   leaderLost(): void {
     this.#early = []
+    this.#earlyBytes = 0
   }
 
   /** Commands that a peer's gateway forwards to this node as leader. */
@@ -135,13 +139,22 @@ export class Forwarder {
       const command = body.subarray(offset + 4, offset + 4 + length)
       offset += 4 + length
       if (offset > body.length) throw new PeerProtocolError('a forwarded command is cut short')
+      if (!isKnown(command)) {
+        // Apply of an unknown command stops every replica (rule A9): it must not enter the log.
+        throw new PeerProtocolError('a peer forwards a command that this version does not know')
+      }
       const taken = replica?.propose(command) ?? 'notLeader'
       if (taken === 'taken') continue
       const waits = taken === 'notLeader' && replica?.leader === this.#host.raftId
-      if (waits && this.#early.length < FORWARDER.maxPending) this.#early.push(command)
-      else if (taken === 'overloaded') {
+      if (waits && this.#earlyBytes + length <= FORWARDER.maxPendingBytes) {
+        this.#early.push(command)
+        this.#earlyBytes += length
+      } else if (waits || taken === 'overloaded') {
         // kind, version, origin, then the request number (commands.ts)
-        refused.push({ request: view.getUint32(command.byteOffset - body.byteOffset + 6, true), code: 'OVERLOADED' })
+        refused.push({
+          request: view.getUint32(command.byteOffset - body.byteOffset + 6, true),
+          code: 'OVERLOADED',
+        })
       }
     }
     if (refused.length > 0) this.#host.sendJson(from, PeerFrameKind.forwardRefused, refused)
@@ -228,6 +241,12 @@ export class Forwarder {
   #error(code: ErrorCode, message: string): WireError {
     return wireError(code, message, { retryAfterMs: 200, leader: this.#host.leaderRef() ?? null })
   }
+}
+
+const KINDS: ReadonlySet<number> = new Set(Object.values(CommandKind))
+
+function isKnown(command: Uint8Array): boolean {
+  return KINDS.has(command[0]!) && command[1] === COMMAND_VERSION
 }
 
 const MAX_FORWARD_BYTES = 1 << 20
