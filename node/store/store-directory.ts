@@ -51,7 +51,10 @@ class OpenedDirectory implements StoreDirectory {
   }
 
   async open(): Promise<void> {
-    await this.#options.fileSystem.makeDirectory(this.#options.directory)
+    const { fileSystem, directory } = this.#options
+    await fileSystem.makeDirectory(directory)
+    // Without its name in the parent a power cut takes all of it, however well it was synced inside.
+    await fileSystem.syncDirectory(parentOf(directory))
     try {
       const name = await this.#pointer.read()
       if (name === null) {
@@ -210,4 +213,9 @@ class DirectoryInstall implements StoreInstall {
     await this.#folder.remove()
     this.#events.over()
   }
+}
+
+function parentOf(path: string): string {
+  const at = path.lastIndexOf('/')
+  return at < 0 ? '.' : path.slice(0, Math.max(at, 1))
 }
