@@ -4,6 +4,11 @@ import type { SimNode } from './sim-node.ts'
 import type { Fault } from './swarm.ts'
 import type { SimWorld } from './sim-world.ts'
 
+type NetworkFault = Extract<
+  Fault,
+  'isolate' | 'halves' | 'bridge' | 'oneWay' | 'clog' | 'slowLink' | 'reset'
+>
+
 /**
  * Breaks things at random while a run is in its safety phase: what rule K10 says must be survived, in
  * any combination. At most f of 2f+1 disks are ever damaged or lost; everything else may happen to
@@ -84,7 +89,8 @@ export class Nemesis {
         this.#for(() => node.process?.resume())
         return
       case 'failpoint':
-        node.armed = this.#prng.pick(Object.keys(FAILPOINTS) as FailpointName[])
+        if (this.#prng.chance(0.3)) node.diesBeforeSync = true
+        else node.armed = this.#prng.pick(Object.keys(FAILPOINTS) as FailpointName[])
         return
       case 'transfer':
         this.#transfer()
@@ -110,7 +116,13 @@ export class Nemesis {
       case 'wipe':
         this.#wipe(node)
         return
-      default:
+      case 'isolate':
+      case 'halves':
+      case 'bridge':
+      case 'oneWay':
+      case 'clog':
+      case 'slowLink':
+      case 'reset':
         this.#breakNetwork(fault, node)
     }
   }
@@ -170,7 +182,7 @@ export class Nemesis {
     })
   }
 
-  #breakNetwork(fault: Fault, node: SimNode): void {
+  #breakNetwork(fault: NetworkFault, node: SimNode): void {
     const names = this.#prng.shuffled(this.#world.nodes.map(({ name }) => name))
     const others = names.filter((name) => name !== node.name)
     const half = Math.ceil(names.length / 2)
@@ -202,8 +214,6 @@ export class Nemesis {
       case 'reset':
         this.#world.network.reset(node.name, this.#prng.pick(names))
         return
-      default:
-        throw new Error(`no such fault: ${fault}`)
     }
   }
 

@@ -37,6 +37,8 @@ export class SimLink {
   cloggedUntilMs = 0
   /** Added to every delivery; set by a slow path. */
   slowMs = 0
+  /** Loses and corrupts nothing any more. */
+  isClean = false
   /** Deliveries that a cut held up: evidence that it bit. */
   heldUp = 0
 
@@ -79,8 +81,13 @@ export class SimLink {
   transitMs(): number {
     const { delayMs, jitterMs, lossShare } = this.options
     const uniform = this.#prng.float()
-    const late = this.#prng.chance(lossShare) ? RETRANSMIT_MS * (1 + this.#prng.below(3)) : 0
+    const late =
+      !this.isClean && this.#prng.chance(lossShare) ? RETRANSMIT_MS * (1 + this.#prng.below(3)) : 0
     return delayMs + this.slowMs + jitterMs * uniform * uniform * uniform + late
+  }
+
+  corrupts(): boolean {
+    return !this.isClean && this.#prng.chance(this.options.corruptShare)
   }
 
   chance(share: number): boolean {

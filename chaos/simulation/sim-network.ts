@@ -71,6 +71,7 @@ export class SimNetwork {
     for (const link of this.#links.values()) {
       link.cloggedUntilMs = 0
       link.slowMs = 0
+      link.isClean = true
       link.heal(this.#scheduler.nowMs)
     }
   }

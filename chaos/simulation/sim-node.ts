@@ -48,6 +48,8 @@ export class SimNode implements ObservedReplica {
   readonly wall = { offsetMs: 0 }
   /** Dies at the next hit of this failpoint. */
   armed: FailpointName | null = null
+  /** Loses power between its next write and the sync. */
+  diesBeforeSync = false
   process: SimProcess | null = null
   parley: ParleyNode | null = null
   /** Why it may not come back, once its disk is known to be damaged. */
@@ -84,9 +86,8 @@ export class SimNode implements ObservedReplica {
       },
     }
     this.platter.beforeSync = (process) => {
-      if (this.armed !== 'log.writtenUnsynced' || process !== this.process) return
-      this.armed = null
-      this.kill()
+      if (!this.diesBeforeSync || process !== this.process) return
+      this.powerCut()
     }
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
   }
@@ -186,6 +187,7 @@ export class SimNode implements ObservedReplica {
     this.process = null
     this.parley = null
     this.armed = null
+    this.diesBeforeSync = false
     return process
   }
 

@@ -170,7 +170,7 @@ export class SimPipe<T> implements Waiting {
     this.#next += 1
     this.#inFlightBytes -= parcel.bytes
     this.#scheduler.mark(parcel.bytes)
-    const damaged = this.#corrupt !== null && this.#link.chance(this.#link.options.corruptShare)
+    const damaged = this.#corrupt !== null && this.#link.corrupts()
     this.#end.deliver(damaged ? this.#corrupt!(parcel.item) : parcel.item)
   }
 

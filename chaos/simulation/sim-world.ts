@@ -101,6 +101,7 @@ export class SimWorld {
     this.network.healAll()
     for (const node of this.nodes) {
       node.armed = null
+      node.diesBeforeSync = false
       node.process?.resume()
       Object.assign(node.platter.faults, { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 })
       node.databases.slowness = 1

@@ -6,7 +6,7 @@ import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
 import type { SimScheduler } from '../simulation/sim-scheduler.ts'
 import type { ReadLedger } from './read-ledger.ts'
 
-const packr = new Packr({ useRecords: false })
+const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 
 export type Frame = { t: string; id?: number; [field: string]: unknown }
 interface Failure {
@@ -37,6 +37,8 @@ interface Unsettled {
 }
 
 const REQUEST_TIMEOUT_MS = 7_000
+/** Neither open nor greeted by then: another node may do better. */
+const GREETING_MS = 4_000
 
 /**
  * One device: writes with `prev` and `since`, pipelined, never takes silence for a failure, repeats a
@@ -144,6 +146,12 @@ export class SimDevice {
     const mine = (run: () => void) => () => {
       if (connection === this.#connection && !this.#stopped) run()
     }
+    this.#later(
+      GREETING_MS,
+      mine(() => {
+        if (!this.#greeted) this.#drop()
+      }),
+    )
     this.#socket = this.#clients.connect(device, address, subprotocol, {
       onOpen: mine(() => {
         // Monotonic reads across nodes: the next one first applies what the last one showed (B2).
@@ -152,12 +160,6 @@ export class SimDevice {
         const id = ++this.#id
         this.#waiting.set(id, (answer) => this.#hello(answer))
         this.#write({ t: 'hello:R', id, v: [1, 1], user, device, ...resume })
-        this.#later(
-          3_000,
-          mine(() => {
-            if (!this.#greeted) this.#drop()
-          }),
-        )
       }),
       onMessage: (message) => {
         if (connection === this.#connection && !this.#stopped) this.#receive(message)

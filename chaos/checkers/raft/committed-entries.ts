@@ -40,26 +40,25 @@ export class CommittedEntries implements RaftChecker {
   }
 
   #commitNew({ name }: ObservedReplica, { commit, term, role }: RaftStatus): void {
-    const holders = this.#disks().filter((disk) => disk.lastIndex >= commit)
-    const byTerm = new Map<number, number>()
-    for (const disk of holders) {
-      const of = disk.termAt(commit)
-      if (of !== null) byTerm.set(of, (byTerm.get(of) ?? 0) + 1)
-    }
+    const disks = this.#disks()
+    const terms = new Set(disks.map((disk) => disk.termAt(commit)).filter((of) => of !== null))
+    const counts = [...terms].map(
+      (of) => [of, disks.filter((disk) => disk.everHeld(commit, of)).length] as const,
+    )
     const majority = Math.floor(this.#voters / 2) + 1
-    const [found] = [...byTerm].find(([, count]) => count >= majority) ?? []
+    const found = counts.find(([, count]) => count >= majority)?.[0]
     demand(
       found !== undefined,
       'R5',
       () =>
-        `${name} commits ${commit}, durable on ${[...byTerm.values()].join('+') || 0} of ${this.#voters}`,
+        `${name} commits ${commit}, durable on ${counts.map(([, count]) => count).join(' and ') || 0} of ${this.#voters}`,
     )
     demand(
       role !== 'leader' || found === term,
       'R5',
       () => `${name}, leader of term ${term}, commits ${commit} of term ${found} by counting`,
     )
-    const source = holders.find((disk) => disk.termAt(commit) === found)!
+    const source = disks.find((disk) => disk.termAt(commit) === found)!
     for (let index = this.#terms.length; index <= commit; index++) {
       this.#terms.push(source.termAt(index) ?? -1)
     }

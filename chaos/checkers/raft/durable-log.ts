@@ -15,7 +15,9 @@ export class DurableLog {
   snapshotIndex = 0
   lastIndex = 0
   /** By index; entries below `snapshotIndex` may be missing. */
-  readonly #terms = new Map<number, number>()
+  #terms = new Map<number, number>()
+  /** What it held when it was lost: its acknowledgements were counted and stay so. */
+  #lost: ReadonlyMap<number, number> = new Map()
 
   /** The term of the durable entry, `null` if there is none or it was compacted. */
   termAt(index: number): number | null {
@@ -36,7 +38,13 @@ export class DurableLog {
     this.raftId = ''
     this.snapshotIndex = 0
     this.lastIndex = 0
-    this.#terms.clear()
+    this.#lost = this.#terms
+    this.#terms = new Map()
+  }
+
+  /** Whether it holds the entry, or did until the disk was lost. */
+  everHeld(index: number, term: number): boolean {
+    return this.termAt(index) === term || this.#lost.get(index) === term
   }
 
   #take(batch: Batch): void {
@@ -47,7 +55,12 @@ export class DurableLog {
       this.lastIndex = head.position.index
       this.#terms.set(head.position.index, head.position.term)
     }
-    if (snapshot !== null) this.#snapshot(snapshot.index, snapshot.term, entries.length === 0)
+    if (snapshot !== null) {
+      this.#terms.clear()
+      this.#terms.set(snapshot.index, snapshot.term)
+      this.lastIndex = snapshot.index
+      this.snapshotIndex = snapshot.index
+    }
     const first = entries[0]
     if (first !== undefined) this.#cut(first.index - 1)
     for (const { index, term } of entries) {
@@ -58,16 +71,6 @@ export class DurableLog {
       this.term = hardState.term
       this.vote = hardState.vote
     }
-  }
-
-  #snapshot(index: number, term: number, replacesAll: boolean): void {
-    this.snapshotIndex = Math.max(this.snapshotIndex, index)
-    if (this.#terms.get(index) !== term && replacesAll) {
-      this.#cut(index)
-      this.lastIndex = index
-    }
-    this.#terms.set(index, term)
-    this.lastIndex = Math.max(this.lastIndex, index)
   }
 
   #cut(last: number): void {

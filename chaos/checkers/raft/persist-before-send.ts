@@ -8,25 +8,17 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
 export class PersistBeforeSend implements RaftChecker {
   onMessage({ name, disk }: ObservedReplica, message: Message): void {
     const { type, term } = message
-    switch (type) {
-      case 'vote':
-        this.#voted(name, disk.term, disk.vote, term, message.from)
-        return
-      case 'voteResponse':
-        if (!message.rejected) this.#voted(name, disk.term, disk.vote, term, message.to)
-        return
-      case 'appendResponse':
-        if (message.rejected) return
-        demand(
-          disk.lastIndex >= message.index && disk.term >= term,
-          'R4',
-          () =>
-            `${name} acknowledges index ${message.index} in term ${term}, its disk holds ${disk.lastIndex} in ${disk.term}`,
-        )
-        return
-      default:
-        return
+    if (type === 'vote') this.#voted(name, disk.term, disk.vote, term, message.from)
+    if (type === 'voteResponse' && !message.rejected) {
+      this.#voted(name, disk.term, disk.vote, term, message.to)
     }
+    if (type !== 'appendResponse' || message.rejected) return
+    demand(
+      disk.lastIndex >= message.index && disk.term >= term,
+      'R4',
+      () =>
+        `${name} acknowledges index ${message.index} in term ${term}, its disk holds ${disk.lastIndex} in ${disk.term}`,
+    )
   }
 
   #voted(name: string, diskTerm: number, diskVote: string, term: number, candidate: string): void {
