@@ -10,8 +10,6 @@ export interface ReplicaOptions {
   readonly maxBatchBytes: number
   /** Commands waiting to be proposed; beyond it the door is shut. @default 64 MiB */
   readonly maxPendingBytes: number
-  /** Followers that saw their leader's connection die campaign within this, spread. @default 40 */
-  readonly campaignSpreadMs: number
 }
 
 export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
@@ -20,5 +18,4 @@ export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
   electionTicks: 10,
   maxBatchBytes: 256 << 10,
   maxPendingBytes: 64 << 20,
-  campaignSpreadMs: 40,
 }

@@ -61,7 +61,6 @@ interface ReceivedSnapshot {
 export class Replica {
   readonly #options: ReplicaOptions
   readonly #clock: Clock
-  readonly #random: Random
   readonly #log: LogStorage
   readonly #logger: Logger
   readonly #stateMachine: StateMachine
@@ -95,7 +94,6 @@ export class Replica {
   }) {
     this.#options = parts.options
     this.#clock = parts.clock
-    this.#random = parts.random
     this.#log = parts.log
     this.#logger = parts.logger
     this.#stateMachine = parts.stateMachine
@@ -199,20 +197,10 @@ export class Replica {
     this.#schedule()
   }
 
-  /**
-   * The connection with a peer died. If it was our leader, the wait for its heartbeats is over
-   * (rule K7); a short random pause keeps two followers from campaigning against each other.
-   */
+  /** The connection with a peer died. Of a leader, its heartbeats are not waited for (rule K7). */
   peerDown(id: RaftId): void {
     this.#raft.reportUnreachable(id)
-    if (id === this.#leader && this.#timer !== null) {
-      const pauseMs = (this.#random.uint32() / 2 ** 32) * this.#options.campaignSpreadMs
-      this.#clock.after(pauseMs, () => {
-        if (this.#stopped || this.#leader !== id) return
-        this.#raft.leaderConnectionClosed()
-        this.#schedule()
-      })
-    }
+    if (id === this.#leader && this.#timer !== null) this.#raft.leaderConnectionClosed()
     this.#schedule()
   }
 
