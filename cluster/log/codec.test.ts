@@ -67,7 +67,7 @@ const request: fc.Arbitrary<AppendRequest> = fc
   })
 
 describe('the frame codec', () => {
-  it('gives back what it was given (LG40)', () => {
+  it('[LG40] gives back what it was given', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), header, (payload, fields) => {
         const frame = readFrame(frameOf(payload, fields), 0)!
@@ -78,7 +78,7 @@ describe('the frame codec', () => {
     )
   })
 
-  it('never takes a changed frame for a whole one (LG40)', () => {
+  it('[LG40] never takes a changed frame for a whole one', () => {
     const bit = fc.nat()
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), header, bit, (payload, fields, at) => {
@@ -90,7 +90,7 @@ describe('the frame codec', () => {
     )
   })
 
-  it('reads any bytes without failing or reading past the end (LG40)', () => {
+  it('[LG40] reads any bytes without failing or reading past the end', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(220), (bytes, offset) => {
         const buffer = Buffer.from(bytes)
@@ -100,7 +100,7 @@ describe('the frame codec', () => {
     )
   })
 
-  it('keeps its bytes for good (LG40)', () => {
+  it('[LG40] keeps its bytes for good', () => {
     const frame = frameOf(Buffer.from('abc'), { batch: 2 ** 32 + 5, salt: 0x0123n, chain: 7 })
     expect(frame.toString('hex')).toBe(
       '8b504c46' +
@@ -116,7 +116,7 @@ describe('the frame codec', () => {
 })
 
 describe('the record codec', () => {
-  it('gives back an append (LG41)', () => {
+  it('[LG41] gives back an append', () => {
     fc.assert(
       fc.property(request, (given) => {
         const batch = decodeBatch(payloadOf((writer) => encodeAppend(writer, given)))
@@ -129,7 +129,7 @@ describe('the record codec', () => {
     )
   })
 
-  it('gives back what a segment restates, a formation and a compaction (LG41)', () => {
+  it('[LG41] gives back what a segment restates, a formation and a compaction', () => {
     const position = { index: 9, term: 4, configuration: configuration(BOB) }
     const hardState = { term: 5, vote: BOB, commit: 2 ** 40 }
     const head = {
@@ -152,7 +152,7 @@ describe('the record codec', () => {
     expect(decodeBatch(payloadOf((writer) => encodeHead(writer, unformed))).head).toEqual(unformed)
   })
 
-  it('fails on anything else in one way only (LG41)', () => {
+  it('[LG41] fails on anything else in one way only', () => {
     const damaged = fc.tuple(request, fc.nat(), fc.nat(255))
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), damaged), (given) => {
@@ -172,7 +172,7 @@ describe('the record codec', () => {
     )
   })
 
-  it('refuses a record kind, version or group that it does not know (LG42)', () => {
+  it('[LG42] refuses a record kind, version or group that it does not know', () => {
     const known = payloadOf((writer) => encodeKept(writer, 1))
     const changed = (at: number, value: number): Buffer => {
       const bytes = Buffer.from(known)

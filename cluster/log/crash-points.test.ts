@@ -156,7 +156,7 @@ const operationSeed = (a: number, b: number): number => (a * 7919 + b) >>> 0
 
 describe('a crash', () => {
   for (const mode of ['stop', 'fail'] as const) {
-    it(`loses nothing acknowledged, at any operation that may ${mode} (LG20)`, async () => {
+    it(`[LG20] loses nothing acknowledged, at any operation that may ${mode}`, async () => {
       const operations = await lastOperation()
       expect(operations).toBeGreaterThan(150)
       for (let operation = 1; operation <= operations; operation++) {
@@ -172,7 +172,7 @@ describe('a crash', () => {
     })
   }
 
-  it('loses nothing while it is being recovered from (LG21)', async () => {
+  it('[LG21] loses nothing while it is being recovered from', async () => {
     const operations = await lastOperation()
     for (let operation = 1; operation <= operations; operation += 7) {
       const { disk, promised } = await runInto(operation, 'stop')
@@ -196,7 +196,7 @@ describe('a crash', () => {
 
   for (const lost of [false, true]) {
     const disk = lost ? 'never reaches the disk' : 'is not on the disk yet'
-    it(`makes durable what a start read, if that ${disk} (LG11)`, async () => {
+    it(`[LG11] makes durable what a start read, if that ${disk}`, async () => {
       const operations = await lastOperation()
       for (let operation = 1; operation <= operations; operation++) {
         const { disk, promised } = await runInto(operation, 'stop')
@@ -213,7 +213,7 @@ describe('a crash', () => {
     })
   }
 
-  it('leaves the Raft id as it was once anyone could have heard it (LG1)', async () => {
+  it('[LG1] leaves the Raft id as it was once anyone could have heard it', async () => {
     const disk = new CrashFileSystem()
     const { raftId } = await openOn(disk)
     for (let seed = 0; seed < 20; seed++) {

@@ -133,12 +133,12 @@ for (const sealed of [true, false]) {
       return sealed ? ['whole', 'damaged'] : ['shorter', 'damaged']
     }
 
-    it('changes nothing when there is none (LG30)', async () => {
+    it('[LG30] changes nothing when there is none', async () => {
       expect(segmentsOf(healthy.disk).length).toBeGreaterThan(2)
       expect(await outcome(healthy, newest.path, (bytes) => bytes)).toBe('whole')
     })
 
-    it('finds a flipped bit anywhere (LG30)', async () => {
+    it('[LG30] finds a flipped bit anywhere', async () => {
       for (const place of healthy.frames) {
         for (const at of spots(place)) {
           const flip = (bytes: Buffer): Buffer => {
@@ -150,7 +150,7 @@ for (const sealed of [true, false]) {
       }
     })
 
-    it('finds zeros in place of a frame or a part of it (LG30)', async () => {
+    it('[LG30] finds zeros in place of a frame or a part of it', async () => {
       for (const place of healthy.frames) {
         for (const [from, to] of [
           [0, place.bytes],
@@ -167,7 +167,7 @@ for (const sealed of [true, false]) {
       }
     })
 
-    it('finds a file that was cut anywhere (LG31)', async () => {
+    it('[LG31] finds a file that was cut anywhere', async () => {
       for (const place of healthy.frames) {
         for (const at of spots(place)) {
           const cut = (bytes: Buffer): Buffer => bytes.subarray(0, at)
@@ -178,7 +178,7 @@ for (const sealed of [true, false]) {
       expect(await outcome(healthy, newest.path, shortened)).toBe('damaged')
     })
 
-    it('finds bytes that were put in or taken out (LG30)', async () => {
+    it('[LG30] finds bytes that were put in or taken out', async () => {
       for (const place of healthy.frames) {
         for (const count of [1, 8, 64]) {
           const insert = (bytes: Buffer): Buffer =>
@@ -199,7 +199,7 @@ for (const sealed of [true, false]) {
       }
     })
 
-    it('finds a frame that stands in the place of another (LG30)', async () => {
+    it('[LG30] finds a frame that stands in the place of another', async () => {
       for (const place of healthy.frames) {
         const same = healthy.frames.filter((other) => other.path === place.path)
         for (const other of [same[0]!, same.at(-1)!, same[same.length >> 1]!]) {
@@ -220,7 +220,7 @@ for (const sealed of [true, false]) {
       expect(await outcome(healthy, newest.path, again)).toBe('damaged')
     })
 
-    it('finds two frames that changed places (LG30)', async () => {
+    it('[LG30] finds two frames that changed places', async () => {
       for (const [at, place] of healthy.frames.entries()) {
         const next = healthy.frames[at + 1]
         if (next?.path !== place.path) continue
@@ -237,7 +237,7 @@ for (const sealed of [true, false]) {
       }
     })
 
-    it('finds a segment that is missing, empty or another one (LG32)', async () => {
+    it('[LG32] finds a segment that is missing, empty or another one', async () => {
       const paths = segmentsOf(healthy.disk)
       const older = paths.filter((path) => path < newest.path)
       for (const path of older) {
@@ -251,7 +251,7 @@ for (const sealed of [true, false]) {
       expect(await outcome(healthy, newest.path, () => Buffer.alloc(0))).toBe('damaged')
     })
 
-    it('finds random damage of any size before the newest salt (LG30)', async () => {
+    it('[LG30] finds random damage of any size before the newest salt', async () => {
       const random = new SeededRandom(sealed ? 1 : 2)
       for (let round = 0; round < 400; round++) {
         const place = healthy.frames[random.below(healthy.frames.length)]!
@@ -271,7 +271,7 @@ for (const sealed of [true, false]) {
       }
     })
 
-    it('refuses two damaged batches at the end even if both are the newest (LG33)', async () => {
+    it('[LG33] refuses two damaged batches at the end even if both are the newest', async () => {
       const before = healthy.frames.at(-2)!
       if (before.path !== newest.path) return expect(before.path).not.toBe(newest.path)
       const both = (bytes: Buffer): Buffer => {
@@ -282,7 +282,7 @@ for (const sealed of [true, false]) {
       expect(await outcome(healthy, newest.path, both)).toBe('damaged')
     })
 
-    it('refuses a frame that carries on with another chain (LG30)', async () => {
+    it('[LG30] refuses a frame that carries on with another chain', async () => {
       const end = newest.offset + newest.bytes
       const bytes = Buffer.from(healthy.disk.bytesOf(newest.path))
       const { salt, batch } = readFrame(bytes, newest.offset)!
@@ -295,7 +295,7 @@ for (const sealed of [true, false]) {
 }
 
 describe('what clients write', () => {
-  it('never passes for a frame, whatever it imitates (LG34)', async () => {
+  it('[LG34] never passes for a frame, whatever it imitates', async () => {
     const disk = new CrashFileSystem()
     const log = await open(disk)
     await log.form(FORMATION)
@@ -324,7 +324,7 @@ describe('what clients write', () => {
 })
 
 describe('another version', () => {
-  it('is refused with what to do, and nothing is changed (LG42)', async () => {
+  it('[LG42] is refused with what to do, and nothing is changed', async () => {
     const disk = new CrashFileSystem()
     await (await open(disk)).close()
     const path = segmentsOf(disk)[0]!

@@ -21,7 +21,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     return log
   }
 
-  it('is empty, unformed and has an id at first (LG1)', async () => {
+  it('[LG1] is empty, unformed and has an id at first', async () => {
     const log = await open()
     expect(log.raftId).toMatch(/^[0-9a-f]{16}$/)
     expect(log.formation).toBeNull()
@@ -31,7 +31,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.entries(1, 1, 100)).toEqual([])
   })
 
-  it('is formed once, before anything else (LG1)', async () => {
+  it('[LG1] is formed once, before anything else', async () => {
     const log = await open()
     expect(() =>
       log.append({ hardState: null, entries: [entry(1, 1)], snapshot: null }, () => {}),
@@ -43,7 +43,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     await expect(log.form(FORMATION)).rejects.toThrow('formation already')
   })
 
-  it('shows an append from the moment of the call (LG2)', async () => {
+  it('[LG2] shows an append from the moment of the call', async () => {
     const log = await formed()
     const hardState = { term: 3, vote: BOB, commit: 1 }
     const done = append(log, { hardState, entries: [entry(1, 2), entry(2, 3)] })
@@ -55,7 +55,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.entries(2, 3, Infinity)).toEqual([entry(2, 3)])
   })
 
-  it('replaces an entry and everything after it (LG3)', async () => {
+  it('[LG3] replaces an entry and everything after it', async () => {
     const log = await formed()
     await append(log, { entries: entries(1, 10, 1) })
     await append(log, { entries: entries(11, 20, 2) })
@@ -70,7 +70,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.entries(8, 13, Infinity)).toEqual(entries(8, 12, 3))
   })
 
-  it('never replaces a committed entry, leaves a hole or lets a term fall (LG3)', async () => {
+  it('[LG3] never replaces a committed entry, leaves a hole or lets a term fall', async () => {
     const log = await formed()
     await append(log, {
       hardState: { term: 2, vote: NO_ONE, commit: 3 },
@@ -88,7 +88,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     refused('past the last index', { hardState: { term: 2, vote: NO_ONE, commit: 9 } })
   })
 
-  it('keeps one vote per term (LG4)', async () => {
+  it('[LG4] keeps one vote per term', async () => {
     const log = await formed()
     await append(log, { hardState: { term: 2, vote: NO_ONE, commit: 0 } })
     await append(log, { hardState: { term: 2, vote: ALICE, commit: 0 } })
@@ -102,7 +102,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.hardState).toEqual({ term: 3, vote: BOB, commit: 0 })
   })
 
-  it('cuts a read by bytes, never to nothing (LG5)', async () => {
+  it('[LG5] cuts a read by bytes, never to nothing', async () => {
     const log = await formed()
     await append(log, { entries: entries(1, 10, 1, 100) })
     const read = (maxBytes: number): number => log.entries(4, 11, maxBytes)!.length
@@ -111,7 +111,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.entries(11, 11, 100)).toEqual([])
   })
 
-  it('knows the configuration at every index, also after a replaced change (LG6)', async () => {
+  it('[LG6] knows the configuration at every index, also after a replaced change', async () => {
     const log = await formed()
     const one = FORMATION.configuration
     const two = configuration(ALICE, BOB)
@@ -123,7 +123,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.configurationAt(4)).toEqual(configuration(BOB))
   })
 
-  it('starts anew after an installed snapshot (LG7)', async () => {
+  it('[LG7] starts anew after an installed snapshot', async () => {
     const log = await formed()
     await append(log, { hardState: { term: 1, vote: ALICE, commit: 2 }, entries: entries(1, 5, 1) })
     const snapshot = { index: 50, term: 4, configuration: configuration(ALICE, BOB) }
@@ -144,7 +144,7 @@ export function logStorageContract(open: () => Promise<LogStorage>): void {
     expect(log.hardState.commit).toBe(52)
   })
 
-  it('compacts what it may and nothing else (LG8)', async () => {
+  it('[LG8] compacts what it may and nothing else', async () => {
     const log = await formed()
     const hardState = { term: 2, vote: BOB, commit: 0 }
     await append(log, { hardState, entries: [configurationEntry(1, 1, ALICE, BOB)] })

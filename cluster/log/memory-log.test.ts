@@ -6,7 +6,7 @@ import { ALICE, FORMATION, entry } from './testing/log-samples.ts'
 describe('MemoryLog', () => {
   logStorageContract(async () => new MemoryLog({ raftId: ALICE }))
 
-  it('completes an append when it is told to, one at a time (LG2)', async () => {
+  it('[LG2] completes an append when it is told to, one at a time', async () => {
     const waiting: (() => void)[] = []
     const log = new MemoryLog({ raftId: ALICE, schedule: (complete) => waiting.push(complete) })
     await log.form(FORMATION)

@@ -134,7 +134,7 @@ class Twins {
 }
 
 describe('SegmentLog and MemoryLog', () => {
-  it('say the same at every moment of any life (LG15)', async () => {
+  it('[LG15] say the same at every moment of any life', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       await expect(new Twins(seed).live(), `seed ${seed}`).resolves.toBeUndefined()
     }

@@ -63,7 +63,7 @@ describe('SegmentLog', () => {
     logStorageContract(() => open({ segmentBytes: 4096 }))
   })
 
-  it('says the same after it was opened again, and again (LG10)', async () => {
+  it('[LG10] says the same after it was opened again, and again', async () => {
     const log = await formed()
     for (let at = 1; at <= 300; at += 3) await append(log, { entries: entries(at, at + 2, 1, 150) })
     const hardState = { term: 4, vote: BOB, commit: 250 }
@@ -79,7 +79,7 @@ describe('SegmentLog', () => {
     }
   })
 
-  it('makes the next segment beside the appends and restates what is in force (LG9)', async () => {
+  it('[LG9] makes the next segment beside the appends and restates what is in force', async () => {
     const log = await formed()
     for (let at = 1; at <= 100; at++) {
       await append(log, { entries: entries(at, at, 1, 1000) })
@@ -100,7 +100,7 @@ describe('SegmentLog', () => {
     expect(again.snapshot.index).toBe(log.snapshot.index)
   })
 
-  it('waits for the next segment rather than grow without end (LG9)', async () => {
+  it('[LG9] waits for the next segment rather than grow without end', async () => {
     const log = await formed({ segmentBytes: 4096 })
     const pending: Promise<void>[] = []
     for (let at = 1; at <= 3; at++) {
@@ -113,7 +113,7 @@ describe('SegmentLog', () => {
     expect(log.entries(4, 5, 1)).toEqual(entries(4, 4, 1, 50_000))
   })
 
-  it('does not pile up files when it is opened again and again (LG11)', async () => {
+  it('[LG11] does not pile up files when it is opened again and again', async () => {
     await (await formed()).close()
     for (let round = 0; round < 10; round++) await (await open()).close()
     const small = segments().filter((path) => disk.bytesOf(path).length < 4096)
@@ -126,7 +126,7 @@ describe('SegmentLog', () => {
     expect(segments().length).toBeLessThanOrEqual(small.length + 2)
   })
 
-  it('removes the segments that an installed snapshot made useless (LG7)', async () => {
+  it('[LG7] removes the segments that an installed snapshot made useless', async () => {
     const log = await formed()
     for (let at = 1; at <= 60; at++) {
       await append(log, { entries: entries(at, at, 1, 1000) })
@@ -143,7 +143,7 @@ describe('SegmentLog', () => {
     expect(contentOf(await open())).toEqual(said)
   })
 
-  it('keeps a segment whose restated position was replaced later (LG8)', async () => {
+  it('[LG8] keeps a segment whose restated position was replaced later', async () => {
     const log = await formed({ segmentBytes: 4096 })
     for (let at = 1; at <= 12; at++) {
       await append(log, { entries: entries(at, at, 1, 900) })
@@ -163,7 +163,7 @@ describe('SegmentLog', () => {
     expect(again.term(again.firstIndex() - 1)).toBe(log.term(first - 1))
   })
 
-  it('seals the newest batch after a while of quiet, once (LG12)', async () => {
+  it('[LG12] seals the newest batch after a while of quiet, once', async () => {
     const log = await formed()
     await append(log, { entries: [entry(1, 1)] })
     const before = disk.operations
@@ -183,7 +183,7 @@ describe('SegmentLog', () => {
     expect(disk.operations).toBe(busy + 2)
   })
 
-  it('takes an append while a seal is being written (LG12)', async () => {
+  it('[LG12] takes an append while a seal is being written', async () => {
     const log = await formed()
     await append(log, { entries: [entry(1, 1)] })
     disk.deferred = true
@@ -197,7 +197,7 @@ describe('SegmentLog', () => {
     expect((await open()).lastIndex()).toBe(2)
   })
 
-  it('asks for one append at a time (LG2)', async () => {
+  it('[LG2] asks for one append at a time', async () => {
     const log = await formed()
     disk.deferred = true
     const done = append(log, { entries: [entry(1, 1)] })
@@ -206,7 +206,7 @@ describe('SegmentLog', () => {
     await done
   })
 
-  it('fails for good after the first error (LG13)', async () => {
+  it('[LG13] fails for good after the first error', async () => {
     const log = await formed()
     await append(log, { entries: [entry(1, 1)] })
     disk.faultAt(disk.operations + 2, 'fail')
@@ -220,14 +220,14 @@ describe('SegmentLog', () => {
     await log.close()
   })
 
-  it('locks its directory and gives it back (LG14)', async () => {
+  it('[LG14] locks its directory and gives it back', async () => {
     const log = await formed()
     await expect(open()).rejects.toThrow('is locked')
     await log.close()
     await (await open()).close()
   })
 
-  it('bounds what it keeps in memory, and reads the rest from the disk (LG5)', async () => {
+  it('[LG5] bounds what it keeps in memory, and reads the rest from the disk', async () => {
     const log = await formed({ cacheBytes: 3000 })
     for (let at = 1; at <= 90; at += 3) await append(log, { entries: entries(at, at + 2, 1, 400) })
     const all = entries(1, 90, 1, 400)
