@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { parseMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
+import { watchParent } from '../parent-watch.mjs'
 import type { ServerOptions } from '#node'
 
 interface NodeFlags {
@@ -109,7 +110,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     // A second one means: at once. Everything acknowledged is on disk already.
     process.on(signal, () => (draining ? process.exit(ExitCode.failed) : drain()))
   }
-  if (process.connected) process.once('disconnect', drain)
+  watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)
 }

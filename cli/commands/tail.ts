@@ -4,6 +4,7 @@ import { connectAs, explainChatError } from '../chat-session.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { parseDuration } from '../duration.ts'
 import { note, print, printJson } from '../output.ts'
+import { watchParent } from '../parent-watch.mjs'
 
 interface TailFlags {
   readonly as: string
@@ -39,6 +40,7 @@ async function run(flags: TailFlags): Promise<void> {
   const show = flags.json === true ? printJson : (message: ChatMessage) => print(describe(message))
   const stop = () => chat.close()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  watchParent(stop)
   try {
     // A stranger's history is an empty one: asking for the conversation itself tells them apart.
     if (flags.conv !== undefined) await chat.conversation(flags.conv).info()

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { formatMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
+import { watchParent } from '../parent-watch.mjs'
 import { readControlFile, removeControlFile, writeControlFile } from './control-file.ts'
 import { controlSocketPath, serveControl } from './control-server.ts'
 import { DevCluster } from './dev-cluster.ts'
@@ -104,12 +105,9 @@ function stopOnRequest(cluster: DevCluster): Promise<void> {
       cluster.stop().then(resolve, reject)
     }
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
-    if (process.connected) {
-      process.once('disconnect', () => {
-        cluster.stop().then(resolve, reject)
-      })
-      process.channel?.unref()
-    }
+    watchParent(() => {
+      cluster.stop().then(resolve, reject)
+    })
   })
 }
 

@@ -1,6 +1,7 @@
 // A child that takes this process's place: its terminal, its signals, its exit code.
 import { spawn } from 'node:child_process'
 import { delimiter, join } from 'node:path'
+import { watchParent } from '../parent-watch.mjs'
 
 const FORWARDED = ['SIGTERM', 'SIGHUP']
 
@@ -19,6 +20,7 @@ export function runChild(root, command, args, { tether = false } = {}) {
   // The terminal sends its Ctrl-C to every process of the foreground: passing it on would double it.
   handlers.set('SIGINT', process.stdin.isTTY ? () => {} : () => child.kill('SIGINT'))
   for (const [signal, handler] of handlers) process.on(signal, handler)
+  watchParent(() => child.kill('SIGTERM'))
   child.once('error', (error) => {
     process.stderr.write(`parley: cannot run ${command}: ${error.message}\n`)
     process.exit(1)
