@@ -4,7 +4,14 @@ import type { ApplicationState } from './application-state.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { encodeConversation } from './conversation-codec.ts'
 import type { Conversation } from './conversation-state.ts'
-import { EXTENT_FIELDS, extentAt, extentCount, withExtent, writeExtents } from './extents.ts'
+import {
+  EXTENT_FIELDS,
+  extentAt,
+  extentCount,
+  MAX_EXTENT_COUNT,
+  withExtent,
+  writeExtents,
+} from './extents.ts'
 import {
   chunkKey,
   conversationKey,
@@ -23,7 +30,7 @@ import { encodeVerdict, type Verdict } from './verdict.ts'
 
 const DEDUPE_BLOCK_BYTES = 16_380
 /** A head lists up to twice this many extents before the older half becomes a page. */
-const EXTENTS_PER_PAGE = 8
+const EXTENTS_PER_PAGE = 6
 /** Larger member lists get a record of their own, written only when they change. */
 const MEMBERS_IN_HEAD_BYTES = 256
 const NOTHING = new Uint8Array(0)
@@ -157,7 +164,8 @@ export class Checkpointer {
         const number = numberInCut(frozen.index, count)
         const offset = chunk.length
         const firstSeq = seq
-        for (; seq <= head && (chunk.length < chunkBytes || chunk.length === 0); seq += 1) {
+        const end = Math.min(head, firstSeq + MAX_EXTENT_COUNT - 2)
+        for (; seq <= end && (chunk.length < chunkBytes || chunk.length === 0); seq += 1) {
           this.#writeEvent(conversation.hotNumber(seq))
         }
         const extent = { firstSeq, count: seq - firstSeq, chunk: number, offset }

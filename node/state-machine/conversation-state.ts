@@ -2,7 +2,7 @@ import { assert } from '#cluster'
 import { Members, isPresent } from './members.ts'
 import type { AppliedConversation, ConversationView, MemberView } from './types.ts'
 
-const NO_EXTENTS: number[] = []
+const NOTHING: readonly number[] = []
 
 /** Head fields as they were when the generation being written was frozen (rule K3). */
 export interface FrozenHead {
@@ -38,15 +38,15 @@ export class Conversation implements AppliedConversation, FrozenHead {
   readonly hashLow: number
 
   /** Numbers in the hot tail of the events after `coldHead`, from `tailStart` on. */
-  #tail: number[] = []
+  #tail = NOTHING as number[]
   #tailStart = 0
   /** Events up to this seq are in the store only. */
   coldHead = 0
 
   /** Events up to this seq are in chunks already written or being written. */
   writtenHead = 0
-  /** Newest extents, five numbers each (`extents.ts`); older ones fill pages in the store. */
-  extents: number[] = NO_EXTENTS
+  /** Newest extents, three numbers each (`extents.ts`); older ones fill pages in the store. */
+  extents: readonly number[] = NOTHING
   /** How many of the oldest `extents` stand in a page of the newest cut too. */
   pagedExtents = 0
   /** Generation in which it last changed; 0: as in the store. */
@@ -84,7 +84,9 @@ export class Conversation implements AppliedConversation, FrozenHead {
 
   /** The next event's number in the hot tail. */
   pushHot(eventNumber: number): void {
-    this.#tail.push(eventNumber)
+    // Not `push` alone: it would make room for seventeen, and most tails hold one.
+    if (this.#tail.length === 0) this.#tail = [eventNumber]
+    else this.#tail.push(eventNumber)
     assert(
       this.coldHead + this.#tail.length - this.#tailStart === this.head,
       `the hot tail of ${this.id} has a hole`,
@@ -104,7 +106,7 @@ export class Conversation implements AppliedConversation, FrozenHead {
     this.coldHead = seq
     this.#tailStart += 1
     if (this.#tailStart === this.#tail.length) {
-      this.#tail = []
+      this.#tail = NOTHING as number[]
       this.#tailStart = 0
     } else if (this.#tailStart >= 64 && this.#tailStart * 2 >= this.#tail.length) {
       this.#tail = this.#tail.slice(this.#tailStart)

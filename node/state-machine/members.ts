@@ -4,6 +4,9 @@ import { ByteWriter } from './byte-writer.ts'
 import { ROLE_NUMBERS } from './command-view.ts'
 import type { MemberRole } from './types.ts'
 
+/** Shared by everybody who is there from the first event on and never left: most members. */
+const FROM_THE_FIRST: readonly number[] = [1, Number.POSITIVE_INFINITY]
+
 /** Beyond this many a name is found through an index instead of a walk. */
 const WALK_UP_TO = 8
 
@@ -15,7 +18,7 @@ export interface Member {
   readonly user: string
   role: MemberRole
   /** Visible seqs as from, to, from, to, …, ascending, inclusive; the last `to` may be `OPEN`. */
-  visible: number[]
+  visible: readonly number[]
   /** What the conversation was when the member last left it; `null` before and while present. */
   left: { readonly logTime: number; readonly ord: number; readonly name: string | null } | null
   /** Latest accepted write while in memory, so that a following `prev` needs no look-up. */
@@ -26,7 +29,7 @@ export interface Member {
 
 /** The members of one conversation, in the order they first came. */
 export class Members {
-  readonly list: Member[] = []
+  list: Member[] = []
   present = 0
   #index: Map<string, Member> | null = null
 
@@ -58,10 +61,11 @@ export class Members {
     assert(!isPresent(member), `${user} joins twice`)
     member.role = role
     member.left = null
-    const last = member.visible.length - 1
+    const { visible } = member
     // Back with the very next event: one interval, no empty gap in between.
-    if (last > 0 && member.visible[last]! + 1 === seq) member.visible[last] = OPEN
-    else member.visible.push(seq, OPEN)
+    if (visible.at(-1)! + 1 === seq) member.visible = [...visible.slice(0, -1), OPEN]
+    else if (seq === 1) member.visible = FROM_THE_FIRST
+    else member.visible = [...visible, seq, OPEN]
     this.present += 1
     return isFirst
   }
@@ -70,7 +74,7 @@ export class Members {
   leave(user: string, seq: number, left: NonNullable<Member['left']>): void {
     const member = this.find(user)
     assert(member !== undefined && isPresent(member), `${user} leaves without being there`)
-    member.visible[member.visible.length - 1] = seq
+    member.visible = [...member.visible.slice(0, -1), seq]
     member.role = 'member'
     member.left = left
     this.present -= 1
@@ -94,8 +98,7 @@ export class Members {
     for (let rest = reader.varint(); rest > 0; rest -= 1) {
       const user = reader.string()
       const role = roleOf(reader.u8())
-      const visible: number[] = []
-      for (let seqs = reader.varint(); seqs > 0; seqs -= 1) visible.push(reader.varint() || OPEN)
+      const visible = readVisible(reader)
       const flags = reader.u8()
       const logTime = (flags & 1) === 0 ? 0 : reader.varint()
       const ord = (flags & 1) === 0 ? 0 : reader.varint()
@@ -118,7 +121,9 @@ export class Members {
   }
 
   #push(member: Member): void {
-    this.list.push(member)
+    // Not `push` alone: it would make room for seventeen where two are the rule.
+    if (this.list.length < 2) this.list = [...this.list, member]
+    else this.list.push(member)
     if (this.#index !== null) this.#index.set(member.user, member)
     else if (this.list.length > WALK_UP_TO) {
       this.#index = new Map(this.list.map((each) => [each.user, each]))
@@ -136,6 +141,13 @@ export function isVisible(member: Member, seq: number): boolean {
     if (seq >= visible[i]! && seq <= visible[i + 1]!) return true
   }
   return false
+}
+
+function readVisible(reader: ByteReader): readonly number[] {
+  const visible: number[] = []
+  for (let seqs = reader.varint(); seqs > 0; seqs -= 1) visible.push(reader.varint() || OPEN)
+  const [from, to] = visible
+  return visible.length === 2 && from === 1 && to === OPEN ? FROM_THE_FIRST : [...visible]
 }
 
 function roleOf(number: number): MemberRole {
