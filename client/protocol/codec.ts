@@ -1,6 +1,7 @@
 import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { Reader, isArray, isMap, isString } from './reader.ts'
+import { salvageFrame } from './salvage.ts'
 import { Writer } from './writer.ts'
 import type { Frame, MessageAnswer, RequestFrame, ServerFrame } from './frames.ts'
 import { decodeMessageRequest, writeMessageAnswer, writeMessageNotice } from './hot-frames.ts'
@@ -129,10 +130,27 @@ function decodeMsgpack(
       }
       reader.position = from
     }
-    const source = readFrame(reader, direction)
-    frames.push(toFrame(source, direction, 'msgpack', limits))
+    frames.push(decodeOne(reader, direction, limits))
   }
   if (reader.position !== reader.end) throw invalid('bytes follow the last frame')
+}
+
+/** @throws ProtocolError if it cannot be told where the frame ends. */
+function decodeOne(
+  reader: Reader,
+  direction: Direction,
+  limits: DecodeLimits,
+): Frame | ProtocolError {
+  const from = reader.position
+  try {
+    return toFrame(readFrame(reader, direction), direction, 'msgpack', limits)
+  } catch (error) {
+    const failure = asProtocolError(error)
+    const salvaged = salvageFrame(reader.bytes, from)
+    if (salvaged === null) throw failure
+    reader.position = salvaged.end
+    return identify(failure, salvaged.id, salvaged.frameType)
+  }
 }
 
 function decodeJson(
@@ -168,15 +186,19 @@ function toFrame(
     return frame as unknown as Frame
   } catch (error) {
     const failure = asProtocolError(error)
-    if (isObject(source)) {
-      if (Object.hasOwn(source, 'id') && isFrameId(source['id'])) failure.id = source['id']
-      const frameType = Object.hasOwn(source, 't') ? source['t'] : undefined
-      if (typeof frameType === 'string' && /^[a-z]{1,16}:[RAN]$/.test(frameType)) {
-        failure.frameType = frameType
-      }
-    }
-    return failure
+    if (!isObject(source)) return failure
+    const frameId = Object.hasOwn(source, 'id') ? source['id'] : undefined
+    const frameType = Object.hasOwn(source, 't') ? source['t'] : undefined
+    return identify(failure, frameId, frameType)
   }
+}
+
+function identify(failure: ProtocolError, id: unknown, frameType: unknown): ProtocolError {
+  if (isFrameId(id)) failure.id = id
+  if (typeof frameType === 'string' && /^[a-z]{1,16}:[RAN]$/.test(frameType)) {
+    failure.frameType = frameType
+  }
+  return failure
 }
 
 /** A frame's map as an object, its opaque values as bytes. Fields without a schema are passed over. */
