@@ -228,7 +228,8 @@ export class ClusterNode {
   }
 
   #peerDown(peer: PeerHello): void {
-    this.#formation.peerDown(peer)
+    // The end of what the peer dialled says nothing of our own link, which may stay up for good.
+    if (!this.transport.isUp(peer.raftId)) this.#formation.peerDown(peer)
     this.#replica?.peerDown(peer.raftId)
   }
 
