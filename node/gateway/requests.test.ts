@@ -390,17 +390,18 @@ describe('reads', () => {
   it('[GW11] answers GROUP_NOT_FOUND and NOT_MEMBER', async () => {
     const { clock, open, backend } = fixture()
     backend.state.conversations.set('c2', view('c2', 'bob'))
+    backend.state.events.set('c2', [])
+    backend.state.strangers.add('alice')
     const client = await open()
     pull(client)
     client.write({ t: 'conv:R', id: 2, op: 'get', conv: 'c1' })
     client.write({ t: 'conv:R', id: 3, op: 'get', conv: 'c2' })
+    pull(client, { id: 4, conv: 'c2', after: 99 })
     await clock.settle()
     const byId = new Map(client.frames.map((frame) => ['id' in frame && frame.id, errorOf(frame)]))
-    expect([1, 2, 3].map((id) => byId.get(id)?.code)).toEqual([
-      'GROUP_NOT_FOUND',
-      'GROUP_NOT_FOUND',
-      'NOT_MEMBER',
-    ])
+    const [unknown, foreign] = ['GROUP_NOT_FOUND', 'NOT_MEMBER']
+    const expected = [unknown, unknown, foreign, foreign]
+    expect([1, 2, 3, 4].map((id) => byId.get(id)?.code)).toEqual(expected)
   })
 
   it('[GW10] answers get and list', async () => {

@@ -104,6 +104,8 @@ export class FakeState implements StateReader {
   /** Set to have every read fail. */
   failure: Error | null = null
   gap: EventPage['gap'] = null
+  /** Users that never were members of anything. */
+  readonly strangers = new Set<string>()
 
   async conversation(id: string): Promise<ConversationView | null> {
     if (this.failure !== null) throw this.failure
@@ -112,6 +114,10 @@ export class FakeState implements StateReader {
 
   async isMember(id: string, user: string): Promise<boolean> {
     return this.conversations.get(id)?.members.some((member) => member.user === user) ?? false
+  }
+
+  async wasMember(_id: string, user: string): Promise<boolean> {
+    return !this.strangers.has(user)
   }
 
   async conversationsOf(user: string, limit: number): Promise<ConversationView[]> {

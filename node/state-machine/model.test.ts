@@ -184,6 +184,7 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
     for (const name of USERS) {
       const present = members.get(name)?.intervals.at(-1)![1] === Infinity
       expect(await reader.isMember(id, name)).toBe(present)
+      expect(await reader.wasMember(id, name)).toBe(members.has(name))
       const seen = await readAll(reader, id, name, 3)
       const plain = seen.map(({ seq, ord, at, from, msgId: m }) => ({
         seq,

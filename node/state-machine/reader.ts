@@ -39,6 +39,11 @@ export class Reader implements StateReader {
     return (await read) === true
   }
 
+  async wasMember(id: string, user: string): Promise<boolean> {
+    const read = this.#read(id, async (_, { members }) => members.find(user) !== undefined)
+    return (await read) === true
+  }
+
   conversationsOf(user: string, limit: number): Promise<ConversationView[]> {
     assert(Number.isInteger(limit) && limit >= 0, `a limit of ${limit}`)
     return this.#pinned((state) => listConversations(state, user, limit))

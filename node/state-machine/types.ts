@@ -111,6 +111,8 @@ export interface StateReader {
   conversation(id: string): Promise<ConversationView | null>
   /** Whether `user` is a present member of the conversation; false too if there is none. */
   isMember(id: string, user: string): Promise<boolean>
+  /** Whether `user` is a member or was one: may see some part of it (rule B7). */
+  wasMember(id: string, user: string): Promise<boolean>
   /** The conversations `user` is or was a member of, newest change first; at most `limit`. */
   conversationsOf(user: string, limit: number): Promise<ConversationView[]>
   /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */

@@ -36,6 +36,10 @@ async function pull(
   if (page === null) {
     return request.fail(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
   }
+  // Where a stranger asks, the page would be all gap and tell how far the conversation has come.
+  if (page.events.length === 0 && !(await backend.state.wasMember(frame.conv, session.user))) {
+    return request.fail(wireError('NOT_MEMBER', 'Only members see a conversation.'))
+  }
   request.answer(pageAnswer(frame, page, options.maxPageBytes))
 }
 
