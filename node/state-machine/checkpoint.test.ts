@@ -221,6 +221,7 @@ describe('cold reads', () => {
     const { reader } = m.machine
     expect(await reader.eventsAfter('nowhere', 'a', 0, 10)).toBeNull()
     expect(await reader.isMember('nowhere', 'a')).toBe(false)
+    expect(await reader.wasMember('nowhere', 'a')).toBe(false)
     expect(await reader.eventsAfter(id, 'eve', 0, 10)).toEqual({
       events: [],
       next: 1,
