@@ -4,8 +4,7 @@
  *
  *     node bench/bench.ts [--seconds 60] [--warmup 10] [--loads many,hot] [--in-flight 1,100,1000]
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { BareCluster } from './bare/bare-cluster.ts'
 import { ParleyCluster } from './load/parley-cluster.ts'
 import type { LoadResult, LoadSpec } from './load/load-spec.ts'
+import { runLoad } from './load/run-load.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,18 +31,6 @@ const CONVERSATIONS: Readonly<Record<string, number>> = { many: 1_000, hot: 1 }
 function shape(inFlight: number, load: string): Pick<LoadSpec, 'connections' | 'inFlight'> {
   const connections = load === 'hot' ? 1 : Math.min(20, inFlight)
   return { connections, inFlight: Math.ceil(inFlight / connections) }
-}
-
-async function measure(spec: LoadSpec): Promise<LoadResult> {
-  const script = new URL('./load/load-client.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [script, JSON.stringify(spec)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  const [code] = (await once(child, 'exit')) as [number]
-  if (code !== 0) throw new Error(`the load client ended with ${code}`)
-  return JSON.parse(output) as LoadResult
 }
 
 function describe(): string {
@@ -88,13 +76,13 @@ async function compare(directory: string, load: string, inFlight: number): Promi
   let bare: LoadResult | null = null
   if (values.only !== 'parley') {
     const cluster = await BareCluster.start(directory)
-    bare = await measure(spec('bare', cluster.url))
+    bare = await runLoad(spec('bare', cluster.url))
     await cluster.stop()
     process.stdout.write(`${line('bare', bare)}\n`)
   }
   if (values.only === 'bare') return
   const cluster = await ParleyCluster.start(join(directory, `${load}-${inFlight}`))
-  const parley = await measure(spec('parley', await cluster.leaderUrl()))
+  const parley = await runLoad(spec('parley', await cluster.leaderUrl()))
   process.stdout.write(`${line('parley', parley)}\n`)
   const verdict = await cluster.verify(parley.stored)
   await cluster.stop()

@@ -143,7 +143,10 @@ for (const connection of connections) connection.fill()
 await sleep(spec.warmupMs)
 measuring = true
 const from = performance.now()
-await sleep(spec.durationMs)
+const end = from + spec.durationMs
+while (performance.now() < end && stored < (spec.messages ?? Infinity)) {
+  await sleep(Math.min(50, end - performance.now()))
+}
 measuring = false
 const seconds = (performance.now() - from) / 1000
 stopping = true

@@ -9,6 +9,8 @@ export interface LoadSpec {
   readonly bodyBytes: number
   readonly warmupMs: number
   readonly durationMs: number
+  /** Ends earlier, once so many are acknowledged, the warm-up's included. @default no limit */
+  readonly messages?: number
 }
 
 export interface LoadResult {

@@ -1,0 +1,140 @@
+/**
+ * What a node weighs once much is stored: memory, disk, and the time until it serves again after
+ * `kill -9` of all (docs/performance.md).
+ *
+ *     node bench/growth.ts [--messages 2000000] [--conversations 100000]
+ */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
+import { WireClient } from '../chaos/workload/wire-client.ts'
+import { runLoad } from './load/run-load.ts'
+
+export interface Growth {
+  readonly messages: number
+  readonly payloadBytes: number
+  readonly perSecond: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  readonly errors: Readonly<Record<string, number>>
+  readonly leaderTerms: number
+  /** Of the heaviest node, sampled each half second. */
+  readonly peakRssMiB: number
+  /** Log and store of the heaviest node. */
+  readonly diskBytes: number
+  /** From the start of the processes to all ready, after kill -9 of all. */
+  readonly readyMs: number
+  /** The oldest page of a conversation was what was sent. */
+  readonly oldestPage: boolean
+}
+
+const BODY_BYTES = 256
+const CONNECTIONS = 20
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+export async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
+  const cluster = await ProcessCluster.create(3, tmpdir())
+  const env = { NODE_ENV: 'production', PARLEY_LOG_LEVEL: 'warn' }
+  try {
+    await cluster.startAll({ env })
+    const leader = await cluster.healthy()
+    const memory = watchMemory(cluster)
+    const load = await runLoad({
+      target: 'parley',
+      url: cluster.node(leader).url,
+      connections: CONNECTIONS,
+      inFlight: 50,
+      conversations,
+      bodyBytes: BODY_BYTES,
+      warmupMs: 0,
+      durationMs: 30 * 60_000,
+      messages,
+    })
+    await cluster.converged(60_000)
+    const { term } = (await cluster.state(leader))!
+    const peakRssMiB = memory.stop()
+    const disk = await Promise.all(cluster.nodes.map(({ data }) => bytesOf(data)))
+    for (const { name } of cluster.nodes) await cluster.kill(name)
+    const from = performance.now()
+    await cluster.startAll({ env })
+    await cluster.healthy(120_000)
+    const readyMs = performance.now() - from
+    return {
+      messages: load.stored,
+      payloadBytes: load.stored * BODY_BYTES,
+      perSecond: load.perSecond,
+      p99Ms: load.p99Ms,
+      maxMs: load.maxMs,
+      errors: load.errors,
+      leaderTerms: term,
+      peakRssMiB,
+      diskBytes: Math.max(...disk),
+      readyMs,
+      oldestPage: await oldestPageIsRight(cluster),
+    }
+  } finally {
+    await cluster.close()
+  }
+}
+
+function watchMemory(cluster: ProcessCluster): { stop: () => number } {
+  let peak = 0
+  let running = true
+  const look = async () => {
+    while (running) {
+      for (const { process: child } of cluster.running) {
+        const status = await readFile(`/proc/${child!.pid}/status`, 'utf8').catch(() => '')
+        peak = Math.max(peak, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)
+      }
+      await sleep(500)
+    }
+  }
+  void look()
+  return {
+    stop: () => {
+      running = false
+      return Math.round(peak)
+    },
+  }
+}
+
+async function bytesOf(directory: string): Promise<number> {
+  const names = await readdir(directory, { recursive: true })
+  const sizes = await Promise.all(
+    names.map(async (name) => (await stat(join(directory, name)).catch(() => null))?.size ?? 0),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** The first messages ever sent, read from every node. */
+async function oldestPageIsRight(cluster: ProcessCluster): Promise<boolean> {
+  for (const { url } of cluster.nodes) {
+    const client = await WireClient.connect(url, 'sender-0', 'reader')
+    const direct = await client.request({
+      t: 'conv:R',
+      op: 'direct',
+      with: 'peer-0-1',
+      msgId: 'look',
+    })
+    const { id } = direct!.conversation as { id: string }
+    const page = await client.request({ t: 'pull:R', conv: id, after: 0, limit: 1 })
+    client.close()
+    const [event] = (page?.events ?? []) as { seq: number; body: string; from: string }[]
+    const right = event?.seq === 1 && event.from === 'sender-0' && event.body.length === BODY_BYTES
+    if (!right) return false
+  }
+  return true
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      messages: { type: 'string', default: '2000000' },
+      conversations: { type: 'string', default: '100000' },
+    },
+  })
+  const growth = await measureGrowth(Number(values.messages), Number(values.conversations))
+  process.stdout.write(`${JSON.stringify(growth, null, 2)}\n`)
+}
