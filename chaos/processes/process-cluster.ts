@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,12 +98,14 @@ export class ProcessCluster {
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
     ]
     const child = spawn(command[0]!, command.slice(1), {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel says nothing: when it closes, because this process is gone, the node drains.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...options.env },
     })
+    child.channel?.unref()
     const output = createWriteStream(join(this.directory, `${name}.log`), { flags: 'a' })
-    child.stdout.pipe(output, { end: false })
-    child.stderr.pipe(output, { end: false })
+    child.stdout?.pipe(output, { end: false })
+    child.stderr?.pipe(output, { end: false })
     node.process = child
     node.exit = null
     child.once('exit', (code, signal) => {
@@ -125,6 +127,22 @@ export class ProcessCluster {
 
   async kill(name: string): Promise<void> {
     await this.signal(name, 'SIGKILL')
+  }
+
+  /** Waits until the process ended by itself. */
+  async ended(name: string, timeoutMs = 10_000): Promise<NonNullable<ProcessNode['exit']>> {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const { exit } = this.node(name)
+      if (exit !== null) return exit
+      if (performance.now() > deadline) throw new Error(`${name} still runs after ${timeoutMs} ms`)
+      await sleep(10)
+    }
+  }
+
+  /** What the node has written to its log since the cluster was made, all starts together. */
+  async output(name: string): Promise<string> {
+    return readFile(join(this.directory, `${name}.log`), 'utf8')
   }
 
   /** What the node says of the cluster, `null` if it does not answer. */

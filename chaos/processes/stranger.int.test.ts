@@ -40,7 +40,7 @@ async function group(owner: Stranger, ...members: string[]): Promise<string> {
 /** Everything that the user sees of the conversation, as complete pages. */
 async function readAll(client: Stranger, conv: string): Promise<Received[]> {
   const events: Received[] = []
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = await client.ask({ t: 'pull:R', conv, after, limit: 100, read: 'linearizable' })
     expect(page.error).toBeUndefined()
     events.push(...(page.events as Received[]))
@@ -146,7 +146,14 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
     const bodies: unknown[] = [
       ...[null, true, false, 0, 1, -1, 1.5, -0.1, 1e300, 5e-324, NEWEST, -NEWEST, 4294967296],
       ...['', ' ', '\u0000', 'Grüße, 世界 😀 ‮', '"\\/\n', 'x'.repeat(300), '💥'.repeat(1000)],
-      ...[[], {}, [[]], [null, [1, 'a', { b: [] }]], { '': { '': '' } }, { b: 1, a: { d: 2, c: 3 } }],
+      ...[
+        [],
+        {},
+        [[]],
+        [null, [1, 'a', { b: [] }]],
+        { '': { '': '' } },
+        { b: 1, a: { d: 2, c: 3 } },
+      ],
       ...[{ $bytes: 'no base64!' }, { $bytes: 'AAEC', more: 1 }, { constructor: 1, toString: 2 }],
       ...[{ t: 'msg:R', id: 7, mark: 'm' }, deep(63), Array.from({ length: 5000 }, (_, n) => n)],
     ]
@@ -338,7 +345,11 @@ test('mode notify: bare notices; of one device the newer session stays', async (
   const conv = await group(alice, bob)
   const { seq } = await alice.say({ conv }, 'n1', 'secret body')
   const notice = await first.until((frame) => frame.t === 'msg:N' && frame.seq === seq)
-  expect(Object.keys(notice).filter((key) => key !== 'mark').sort()).toEqual(['conv', 'seq', 't'])
+  expect(
+    Object.keys(notice)
+      .filter((key) => key !== 'mark')
+      .sort(),
+  ).toEqual(['conv', 'seq', 't'])
   const second = await connect(bob, 'n2')
   expect((await first.closed).code).toBe(4002)
   expect(first.received.at(-1)!.error?.code).toBe('REPLACED')

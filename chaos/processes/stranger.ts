@@ -9,7 +9,10 @@ export interface WireFailure {
   readonly outcome: string
 }
 /** As it came: whoever reads it checks what is in it. */
-export type Received = { t: string; id?: number | string; error?: WireFailure } & Record<string, any>
+export type Received = { t: string; id?: number | string; error?: WireFailure } & Record<
+  string,
+  any
+>
 export type Subprotocol = 'parley.v1.json' | 'parley.v1.msgpack'
 
 export interface OpenOptions {
@@ -120,7 +123,7 @@ export class Stranger {
   /** The first frame, past or to come, that fits. Rejects when the connection ends without one. */
   async until(fits: (frame: Received) => boolean, what = 'a frame'): Promise<Received> {
     const deadline = performance.now() + 10_000
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       while (at < this.received.length) {
         const frame = this.received[at++]!
         if (fits(frame)) return frame

@@ -1,0 +1,123 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { DiskFaults } from './disk-faults.ts'
+import { type DrillReport, runDrill } from './kill-drill.ts'
+import { LoopDisks } from './loop-disks.ts'
+import { ProcessCluster, type StartOptions } from './process-cluster.ts'
+import { lacking } from './requirements.ts'
+
+/** Power cuts of all nodes at once; the long form sets hundreds. */
+const CYCLES = Number(process.env['PARLEY_POWER_CYCLES'] ?? 10)
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Small enough that segments, checkpoints and compactions are under way at every cut. */
+const SMALL = ['--log-segment-bytes', '262144', '--checkpoint-bytes', '131072']
+
+let cluster: ProcessCluster
+let disks: LoopDisks | null = null
+
+async function build(): Promise<void> {
+  cluster = await ProcessCluster.create(3)
+  disks = await LoopDisks.create(cluster)
+}
+
+afterEach(async () => {
+  await Promise.all(cluster.running.map(({ name }) => cluster.kill(name)))
+  await disks?.close()
+  disks = null
+  await cluster.close()
+})
+
+/** Cuts, ends and restarts the nodes while messages are being acknowledged. */
+async function cut(
+  names: readonly string[],
+  end: 'killed' | 'by itself',
+  options: StartOptions = {},
+): Promise<void> {
+  await disks!.losePower(names)
+  if (end === 'by itself') {
+    // The last of all has nobody left to write for, and may wait for others for ever.
+    const endings = names.map((name) => cluster.ended(name).then((exit) => ({ name, exit })))
+    const all = await (names.length < 3
+      ? Promise.all(endings)
+      : Promise.any(endings).then((one) => [one]))
+    for (const { name, exit } of all) {
+      expect(exit).toEqual({ code: 1, signal: null })
+      expect(await cluster.output(name)).toContain('the disk reports an error')
+    }
+  }
+  for (const name of names) await cluster.kill(name)
+  await disks!.restorePower(names)
+  await Promise.all(names.map((name) => cluster.start(name, { flags: SMALL, ...options })))
+  await cluster.healthy()
+}
+
+function figures(what: string, cuts: number, report: DrillReport): void {
+  const recoveries = report.recoveriesMs.toSorted((a, b) => a - b)
+  console.log(
+    `${what}: ${cuts} cuts, ${report.acknowledged} acknowledged, ${report.repeats} repeats, ` +
+      `${report.violations.length} violations, then a tick after p50 ` +
+      `${recoveries[recoveries.length >> 1]?.toFixed(0)} ms, max ${recoveries.at(-1)?.toFixed(0)} ms`,
+  )
+}
+
+describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () => {
+  test.each([
+    { victims: 3, cuts: CYCLES },
+    { victims: 2, cuts: Math.ceil(CYCLES / 3) },
+    { victims: 1, cuts: Math.ceil(CYCLES / 3) },
+  ])(
+    'at $victims of 3 nodes at once, $cuts times: nothing acknowledged is lost on any',
+    async ({ victims, cuts }) => {
+      await build()
+      await cluster.startAll({ flags: SMALL })
+      await cluster.healthy()
+      const report = await runDrill({
+        cluster,
+        senders: 20,
+        conversations: 10,
+        harm: async ({ recovered }) => {
+          for (let at = 0; at < cuts; at++) {
+            const names = cluster.nodes.map(({ name }) => name)
+            const first = names.indexOf(await cluster.healthy())
+            // With and without the leader.
+            const chosen = [...names, ...names].slice(first + (at % 2), first + (at % 2) + victims)
+            const alone = at % 3 === 2
+            await cut(chosen, alone ? 'by itself' : 'killed')
+            await recovered()
+            await sleep(Math.random() * 300)
+          }
+        },
+      })
+      figures(`${victims} of 3`, cuts, report)
+      expect(report.violations).toEqual([])
+      expect(report.acknowledged).toBe(report.sent)
+      expect(report.duplicatesAnswered).toBe(report.repeats)
+      expect(report.acknowledged).toBeGreaterThan(cuts * 10)
+    },
+    60_000 + CYCLES * 15_000,
+  )
+
+  test('[control] where syncs do nothing the same cut loses messages, and the judge sees it', async () => {
+    await build()
+    const faults = await DiskFaults.create(cluster)
+    const options = (name: string) => ({ flags: SMALL, env: faults.environment(name) })
+    await Promise.all(cluster.nodes.map(({ name }) => cluster.start(name, options(name))))
+    await cluster.healthy()
+    const report = await runDrill({
+      cluster,
+      senders: 20,
+      conversations: 10,
+      harm: async ({ recovered }) => {
+        const names = cluster.nodes.map(({ name }) => name)
+        for (const name of names) await faults.set(name, { on: 'sync', does: 'skip', where: '/' })
+        await sleep(500)
+        for (const name of names) expect(await faults.hits(name)).toBeGreaterThan(0)
+        await cut(names, 'killed')
+        await recovered()
+      },
+    })
+    figures('control', 1, report)
+    const lost = report.violations.filter(({ property }) => property === 'P1')
+    expect(lost.length).toBeGreaterThan(0)
+  }, 120_000)
+})

@@ -1,0 +1,43 @@
+import { execFileSync } from 'node:child_process'
+
+/** What a test may need that not every machine has, and how to tell that it is there. */
+const PROBES = {
+  root: () => process.getuid?.() === 0,
+  /** File systems in a file: loop devices and ext4. */
+  loop: () => {
+    run('losetup', '--find')
+    run('mkfs.ext4', '-V')
+  },
+  ptrace: () => run('strace', '-f', '-qq', '-o', '/dev/null', 'true'),
+  cc: () => run('cc', '--version'),
+} as const
+
+export type Requirement = keyof typeof PROBES
+
+/**
+ * For `describe.skipIf(lacking('root', 'loop'))`: whether something is missing. Says in one line
+ * what. What `PARLEY_REQUIRE` (names, separated by commas) lists must be there.
+ *
+ * @throws Error if what is missing is required: the file of the tests then fails
+ */
+export function lacking(...needed: readonly Requirement[]): boolean {
+  const missing = needed.filter((name) => !isThere(name))
+  if (missing.length === 0) return false
+  const required = (process.env['PARLEY_REQUIRE'] ?? '').split(',')
+  const vital = missing.filter((name) => required.includes(name))
+  if (vital.length > 0) throw new Error(`required and missing here: ${vital.join(', ')}`)
+  process.stderr.write(`skipped, missing here: ${missing.join(', ')}\n`)
+  return true
+}
+
+function isThere(name: Requirement): boolean {
+  try {
+    return PROBES[name]() !== false
+  } catch {
+    return false
+  }
+}
+
+function run(command: string, ...parameters: readonly string[]): void {
+  execFileSync(command, parameters, { stdio: 'ignore', timeout: 10_000 })
+}
