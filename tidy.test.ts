@@ -253,7 +253,10 @@ describe('specifications', () => {
   // A title starts with its ids: '[K2] a torn tail is cut off', '[A2][A3] …'.
   const tested = new Set(
     CODE.filter(isTest).flatMap((path) =>
-      idsOf(withoutComments(textOf(path)), /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g),
+      idsOf(
+        withoutComments(textOf(path)),
+        /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g,
+      ),
     ),
   )
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DevProcess, freePortRange, parley } from '../dev/testing/dev-process.ts'
+import { DevProcess, parley } from '../dev/testing/dev-process.ts'
+import { freePortRange } from '../dev/testing/free-ports.ts'
 import { temporaryDirectory } from '../dev/testing/fake-cluster.ts'
 
 const directory = temporaryDirectory()

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isAlive } from '../dev/control-file.ts'
 import { temporaryDirectory } from '../dev/testing/fake-cluster.ts'
-import { DevProcess, freePortRange, parley } from '../dev/testing/dev-process.ts'
+import { DevProcess, parley } from '../dev/testing/dev-process.ts'
+import { freePortRange } from '../dev/testing/free-ports.ts'
 
 let directory: ReturnType<typeof temporaryDirectory>
 let port: number

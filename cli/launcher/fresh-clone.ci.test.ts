@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePorts } from '../dev/testing/fake-cluster.ts'
+import { freePortRange } from '../dev/testing/free-ports.ts'
 import { hostsPath } from './runtime.mjs'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -110,7 +110,7 @@ test('exit codes and arguments pass through npm run and npx', async () => {
 })
 
 test('npm start runs three nodes until it is told to end', async () => {
-  const [port = 0] = await freePorts(1)
+  const port = await freePortRange()
   const child = spawn('npm', ['start', '--silent', '--', '--json', `--port=${port}`], {
     cwd: clone,
     env: strangersEnvironment(),

@@ -1,6 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { DevEvent } from '../dev-events.ts'
@@ -69,25 +67,4 @@ export class DevProcess {
     this.child.kill('SIGTERM')
     return this.ended
   }
-}
-
-/**
- * A client port for three nodes: it, the next two, and those 100 above were free a moment ago. Below
- * the ports that the system hands out by itself, so that nothing takes one by chance.
- */
-export async function freePortRange(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 30_000)
-    const wanted = [0, 1, 2, 100, 101, 102].map((offset) => port + offset)
-    const free = await Promise.all(wanted.map(isFree))
-    if (free.every(Boolean)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
