@@ -53,7 +53,7 @@ const SETUP_MS = 30_000
 /** Everything must be settled this long after the last fault. */
 const LIVENESS_MS = 60_000
 /** Then, without a single further write, all nodes must become equal within this. */
-const QUIET_MS = 15_000
+const QUIET_MS = 40_000
 
 /** One run: form, break and write, heal, settle, read everything, judge. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {

@@ -87,6 +87,7 @@ export class SimDisk {
         }),
       syncDirectory: (path) =>
         this.#later(process, this.#syncMs(), () => {
+          if (tree.directory(path) === undefined) throw new DiskError('ENOENT', path)
           if (this.#fails(this.faults.syncErrorShare)) throw new DiskError('EIO', `sync of ${path}`)
           tree.sync(path)
         }),
