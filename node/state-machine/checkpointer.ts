@@ -30,7 +30,7 @@ import { encodeVerdict, type Verdict } from './verdict.ts'
 
 const DEDUPE_BLOCK_BYTES = 16_380
 /** A head lists up to twice this many extents before the older half becomes a page. */
-const EXTENTS_PER_PAGE = 6
+const EXTENTS_PER_PAGE = 4
 /** Larger member lists get a record of their own, written only when they change. */
 const MEMBERS_IN_HEAD_BYTES = 256
 const NOTHING = new Uint8Array(0)

@@ -17,7 +17,10 @@ export async function loadConversations(
 ): Promise<(Conversation | null)[]> {
   const { store } = state
   const heads = await store.getMany(ids.map(conversationKey))
-  const apart = ids.filter((_, i) => heads[i] != null && hasMembersApart(heads[i]))
+  const apart = ids.filter((_, i) => {
+    const bytes = heads[i] ?? null
+    return bytes !== null && hasMembersApart(bytes)
+  })
   const members = await loadMembers(store, apart)
   const hash = new KeyHash()
   const prefix = (with_: KeyHash, id: string): KeyHash => state.conversationPrefix(with_, id)

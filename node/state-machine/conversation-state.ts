@@ -84,8 +84,8 @@ export class Conversation implements AppliedConversation, FrozenHead {
 
   /** The next event's number in the hot tail. */
   pushHot(eventNumber: number): void {
-    // Not `push` alone: it would make room for seventeen, and most tails hold one.
-    if (this.#tail.length === 0) this.#tail = [eventNumber]
+    // `push` makes room for seventeen, and most tails hold a few; `concat` for what there is.
+    if (this.#tail.length < 4) this.#tail = this.#tail.concat([eventNumber])
     else this.#tail.push(eventNumber)
     assert(
       this.coldHead + this.#tail.length - this.#tailStart === this.head,

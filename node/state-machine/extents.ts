@@ -46,7 +46,8 @@ export function withExtent(list: readonly number[], extent: Extent): number[] {
     assert(last.firstSeq + last.count === firstSeq, `a hole before the extent at ${firstSeq}`)
   }
   const packed = (count * MAX_CHUNK_BYTES + offset) * MAX_CHUNK_BYTES + length
-  return [...list, firstSeq, chunk, packed]
+  // Exactly as long as it must be: `push` and spreading leave room for more.
+  return list.concat([firstSeq, chunk, packed])
 }
 
 export function writeExtents(writer: ByteWriter, list: readonly number[]): void {
@@ -57,5 +58,5 @@ export function writeExtents(writer: ByteWriter, list: readonly number[]): void 
 export function readExtents(reader: ByteReader): number[] {
   const list: number[] = []
   for (let rest = reader.varint() * EXTENT_FIELDS; rest > 0; rest -= 1) list.push(reader.varint())
-  return [...list]
+  return list.slice()
 }

@@ -64,8 +64,8 @@ export class GroupOperations {
     } else if (operation.op === 'set') {
       dirty.touch(conversation)
       if (operation.name !== undefined) conversation.name = operation.name
-      if (operation.meta != null) conversation.meta = new Uint8Array(operation.meta)
-      else if (operation.meta === null) conversation.meta = null
+      if (operation.meta === null) conversation.meta = null
+      else if (operation.meta !== undefined) conversation.meta = new Uint8Array(operation.meta)
     }
   }
 

@@ -2,7 +2,7 @@
 export interface StateLimits {
   /** Conversations kept in memory once clean. @default 200,000 */
   readonly conversations: number
-  /** Bytes of events kept in memory once written. @default 64 MiB */
+  /** Bytes of events kept in memory once written. @default 48 MiB */
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
   readonly verdicts: number
@@ -22,7 +22,7 @@ const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
-  hotBytes: 64 * MIB,
+  hotBytes: 48 * MIB,
   verdicts: 20_000,
   checkpointBytes: 32 * MIB,
   checkpointIdleMs: 30_000,

@@ -65,7 +65,7 @@ export class Members {
     // Back with the very next event: one interval, no empty gap in between.
     if (visible.at(-1)! + 1 === seq) member.visible = [...visible.slice(0, -1), OPEN]
     else if (seq === 1) member.visible = FROM_THE_FIRST
-    else member.visible = [...visible, seq, OPEN]
+    else member.visible = visible.concat([seq, OPEN])
     this.present += 1
     return isFirst
   }
@@ -85,9 +85,10 @@ export class Members {
     for (const { user, role, visible, left } of this.list) {
       writer.string(user).u8(ROLE_NUMBERS[role]).varint(visible.length)
       for (const seq of visible) writer.varint(seq === OPEN ? 0 : seq)
-      writer.u8((left === null ? 0 : 1) | (left?.name == null ? 0 : 2))
+      writer.u8((left === null ? 0 : 1) | ((left?.name ?? null) === null ? 0 : 2))
       if (left !== null) writer.varint(left.logTime).varint(left.ord)
-      if (left?.name != null) writer.string(left.name)
+      const leftName = left?.name ?? null
+      if (leftName !== null) writer.string(leftName)
     }
     return writer.toBytes()
   }
@@ -121,8 +122,8 @@ export class Members {
   }
 
   #push(member: Member): void {
-    // Not `push` alone: it would make room for seventeen where two are the rule.
-    if (this.list.length < 2) this.list = [...this.list, member]
+    // `push` makes room for seventeen, where two are the rule; `concat` for what there is.
+    if (this.list.length < 2) this.list = this.list.concat([member])
     else this.list.push(member)
     if (this.#index !== null) this.#index.set(member.user, member)
     else if (this.list.length > WALK_UP_TO) {
@@ -147,7 +148,7 @@ function readVisible(reader: ByteReader): readonly number[] {
   const visible: number[] = []
   for (let seqs = reader.varint(); seqs > 0; seqs -= 1) visible.push(reader.varint() || OPEN)
   const [from, to] = visible
-  return visible.length === 2 && from === 1 && to === OPEN ? FROM_THE_FIRST : [...visible]
+  return visible.length === 2 && from === 1 && to === OPEN ? FROM_THE_FIRST : visible.slice()
 }
 
 function roleOf(number: number): MemberRole {

@@ -114,7 +114,7 @@ const step = fc.record({
   wall: fc.integer({ min: 1, max: 10_000 }),
   /** Values that a cut under way may write until the next entry. */
   pulls: fc.integer({ min: 0, max: 6 }),
-  then: fc.constantFrom('nothing', 'nothing', 'checkpoint', 'freeze', 'crash'),
+  after: fc.constantFrom('nothing', 'nothing', 'checkpoint', 'freeze', 'crash'),
 })
 
 /** Entries whose `since` are made absolute, with the times that their leader stamped. */
@@ -230,8 +230,8 @@ describe('against the model', () => {
             expect((await roomy.apply(entry)).map(short)).toEqual(expected)
             expect(await tiny.apply(entry)).toEqual(roomy.results.slice(-commands.length))
             expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
-            const { then, pulls } = steps[i]!
-            switch (then) {
+            const { after, pulls } = steps[i]!
+            switch (after) {
               case 'checkpoint':
                 paced().allow(Infinity)
                 await tiny.machine.checkpoint()

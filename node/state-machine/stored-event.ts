@@ -1,5 +1,5 @@
 import { assert } from '#cluster'
-import { ByteWriter } from './byte-writer.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import { CommandView } from './command-view.ts'
 import { CommandKind } from './commands.ts'
 import { eventBody, eventKindOf } from './event-body.ts'
