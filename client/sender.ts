@@ -49,7 +49,9 @@ export class Sender {
       large: options.large,
     }
     check(draft, this.#core.bodyBytes)
-    return this.#enqueue(draft, body, null, false)
+    // A msgId that the application chose may be one that it used before, in another life of this
+    // client: then a fresh `since` would keep the cluster from finding the first result (rule A3).
+    return this.#enqueue(draft, body, null, options.msgId !== undefined)
   }
 
   /** Messages that an earlier client with the same store left without an answer. */
