@@ -36,13 +36,11 @@ describe('the simulated network', () => {
 
 describe('a log on the simulated disk', () => {
   logStorageContract(() => {
-    const { disk, process, prng, clock } = world()
-    void clock
-    const one = worlds.at(-1)!
+    const on = world()
     return SegmentLog.open({
-      fileSystem: disk.portOf(process),
-      clock: one.clock(),
-      random: simRandom(prng.split('random')),
+      fileSystem: on.disk.portOf(on.process),
+      clock: on.clock(),
+      random: simRandom(on.prng.split('random')),
       directory: '/data/log',
       segmentBytes: 64 * 1024,
     })
