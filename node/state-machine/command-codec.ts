@@ -33,10 +33,10 @@ export function encodeCommand(command: Command): Uint8Array {
   shortText(command.device)
   shortText(command.msgId)
   if (command.prev !== null) shortText(command.prev)
-  if (command.since !== null) writer.u48(command.since)
+  if (command.since !== null) writer.u48(atMostU48(command.since))
   if (conv !== null) wideText(conv)
   if (to !== null) wideText(to)
-  if (replyTo !== null) writer.u48(replyTo)
+  if (replyTo !== null) writer.u48(atMostU48(replyTo))
   switch (command.kind) {
     case CommandKind.message:
       writer.raw(command.body)
@@ -79,6 +79,14 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/**
+ * A client may send any integer up to 2^53-1. Log times and seqs never come near 2^48, so what lies
+ * above means the same as the greatest that fits: later than now, an event that does not exist.
+ */
+function atMostU48(value: number): number {
+  return Math.min(value, 2 ** 48 - 1)
 }
 
 function writeOperation(operation: ConversationOperation): void {

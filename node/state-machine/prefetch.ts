@@ -67,20 +67,11 @@ export class Prefetch {
       const since = view.since === null ? 0 : Math.min(view.since, now)
       this.#results.find(command, view.msgId, Math.max(since, windowStart), miss)
       if (ofUser) this.#results.creation(view.user, view.msgId, miss)
-      if (view.prev !== null && !this.#isNewestOfSender(command)) {
-        this.#results.find(command, view.prev, windowStart, miss)
-      }
+      // Even where the sender's newest write is `prev` now: an earlier command of this entry can make
+      // another one the newest, and then apply looks at every result that the key of `prev` has.
+      if (view.prev !== null) this.#results.find(command, view.prev, windowStart, miss)
     }
     return missing
-  }
-
-  /** `prev` is the sender's newest write here and its event is hot: apply will need nothing else. */
-  #isNewestOfSender(command: PreparedCommand): boolean {
-    const { view, ofUser } = command
-    if (ofUser) return false
-    const conversation = this.#results.conversation(command)
-    const sender = conversation?.members.find(view.user)
-    return sender?.lastMsgId === view.prev && conversation!.hotNumber(sender!.lastSeq) >= 0
   }
 
   async #load(entry: PreparedEntry, ids: readonly string[]): Promise<void> {
