@@ -164,7 +164,17 @@ export class Session {
       const most = this.#context.options.maxInFlight
       request.fail(wireError('OVERLOADED', `More than ${most} requests without an answer.`))
     } else {
+      this.#handle(request, frame)
+    }
+  }
+
+  /** What one client sends must not end the node for all of them, whatever was overlooked. */
+  #handle(request: PendingRequest, frame: Exclude<RequestFrame, { t: 'hello:R' }>): void {
+    try {
       handlerOf(frame.t)(request, frame, this.#context)
+    } catch (error) {
+      this.#context.logger.error('gateway.request-failed', { request: request.type, error })
+      request.fail(wireError('INTERNAL', 'The node failed to serve this. See its log.'))
     }
   }
 

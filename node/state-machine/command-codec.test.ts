@@ -66,6 +66,15 @@ function bufferless(value: unknown): unknown {
 }
 
 describe('commands', () => {
+  test('A5 integers that only a hostile client sends become the greatest that fit', () => {
+    const huge = { since: Number.MAX_SAFE_INTEGER, replyTo: 2 ** 48 }
+    const sent = message({ user: 'alice', to: 'bob', msgId: 'm1', ...huge })
+    expect(decodeCommand(encodeCommand(sent))).toMatchObject({
+      since: 2 ** 48 - 1,
+      replyTo: 2 ** 48 - 1,
+    })
+  })
+
   test('A9 the bytes of every kind are fixed for ever', () => {
     const fields = { user: 'alice', msgId: 'm1', device: 'd', prev: 'm0', since: 258 }
     const golden: [Command, string][] = [

@@ -6,7 +6,7 @@ import { groupConversationId } from './conversation-id.ts'
 import { loadConversations } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { verdictKey } from './keys.ts'
-import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
+import type { PreparedEntry } from './prepared-entry.ts'
 import type { Results } from './results.ts'
 import { decodeVerdict } from './verdict.ts'
 

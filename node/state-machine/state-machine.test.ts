@@ -148,6 +148,23 @@ describe('writes', () => {
     expect(await m.one(6, bobs)).toEqual(no('OUT_OF_ORDER'))
   })
 
+  test('A4 K4 a prev whose key has an old result besides the newest one is prefetched whole', async () => {
+    const m = await Machine.open({ limits: { hotBytes: 250 } })
+    const mine = { user: 'alice', to: 'bob' }
+    await m.one(100, message({ ...mine, msgId: 'm1', since: 0 }))
+    // The client claims to have known log time 200 before it first sent `m1`: a result of its own.
+    await m.one(200, message({ ...mine, msgId: 'm1', since: 200 }))
+    await m.machine.checkpoint()
+    // The first result leaves memory, the second stays.
+    await m.one(201, message({ user: 'carol', to: 'bob', msgId: 'x' }))
+    const results = await m.write(
+      300,
+      message({ ...mine, msgId: 'm2', prev: 'm1', since: 200 }),
+      message({ ...mine, msgId: 'm3', prev: 'm1', since: 200 }),
+    )
+    expect(results).toMatchObject([{ seq: 3 }, { seq: 4 }])
+  })
+
   test('A4 a copy is answered before its prev is looked at', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
