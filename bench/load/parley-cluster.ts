@@ -38,7 +38,9 @@ export class ParleyCluster {
     )
     const equal = new Set(hashes).size === 1 && new Set(counts).size === 1
     if (!equal || !(counts[0]! >= stored)) {
-      throw new Error(`store not as acknowledged: ${stored} sent, nodes hold ${counts} (${hashes})`)
+      throw new Error(
+        `store not as acknowledged: ${stored} sent, nodes hold ${counts.join()} (${hashes.join()})`,
+      )
     }
     return `store verified: ${counts[0]} messages on each node, equal state hashes`
   }

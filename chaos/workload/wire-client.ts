@@ -19,7 +19,7 @@ export class WireClient {
   private constructor(socket: WebSocket) {
     this.#socket = socket
     socket.on('message', (data) => {
-      const parsed = JSON.parse(String(data)) as Frame | Frame[]
+      const parsed = JSON.parse((data as Buffer).toString()) as Frame | Frame[]
       for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.#take(frame)
     })
     socket.on('close', () => this.#ended())

@@ -122,10 +122,10 @@ export class ClusterFormation {
   }
 
   #offered(from: PeerHello, formation: Formation): void {
-    const { log, name, initialMembers, logger, sendJson } = this.#host
+    const { log, name, initialMembers, logger } = this.#host
     if (log.formation !== null) {
       if (log.formation.clusterId !== formation.clusterId) return
-      sendJson(from.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
+      this.#host.sendJson(from.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
       return
     }
     const names = (members: readonly { name: string }[]) =>

@@ -1,0 +1,96 @@
+import { type Logger, type LogStorage, NO_ONE, SegmentLog } from '#cluster'
+import { openDataDirectory, StartError } from './data-directory.ts'
+import type { NodePorts, NodeSettings } from './parley-node.ts'
+import { ParleyStateMachine } from './state-machine/state-machine.ts'
+import { openStoreDirectory } from './store/store-directory.ts'
+import type { StoreDirectory } from './store/store.ts'
+
+/** Everything a node keeps on disk, open and consistent with each other. */
+export interface NodeData {
+  readonly log: LogStorage
+  readonly stores: StoreDirectory
+  readonly stateMachine: ParleyStateMachine
+}
+
+/**
+ * Opens log, store and state of one node. `onFailure` hears of a checkpoint that failed later.
+ *
+ * @throws StartError, LogDamagedError and others whose message says what an operator does next
+ */
+export async function openNodeData(
+  settings: NodeSettings,
+  ports: NodePorts,
+  logger: Logger,
+  onFailure: (error: Error) => void,
+): Promise<NodeData> {
+  const { fileSystem, clock, random } = ports
+  const { dataDirectory: data, name } = settings
+  await openDataDirectory(fileSystem, data, name)
+  const log = await SegmentLog.open({
+    fileSystem,
+    clock,
+    random,
+    directory: `${data}/log`,
+    ...settings.log,
+  })
+  const stores = await openStoreDirectory({
+    fileSystem,
+    clock,
+    databases: ports.databases,
+    directory: `${data}/store`,
+    log: logger,
+  })
+  if (stores.damaged !== null) await discardStore(stores, log, logger)
+  const stateMachine = await ParleyStateMachine.open({
+    directory: stores,
+    clock,
+    random,
+    configuration: () => log.snapshot.configuration,
+    onFailure,
+    ...(settings.state === undefined ? {} : { limits: settings.state }),
+  })
+  if (stateMachine.appliedIndex > log.lastIndex()) {
+    if (stateMachine.compactableIndex > 0) {
+      throw new StartError(
+        `the store of ${name} stands at index ${stateMachine.appliedIndex}, its log ends at ${log.lastIndex()}: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
+      )
+    }
+    await finishInstall(stateMachine, log)
+    logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
+  }
+  return { log, stores, stateMachine }
+}
+
+/**
+ * Rule K6: this node ended between taking a snapshot over and noting it in its log. A store that was
+ * installed has no cut before its first, which tells it from one whose log lost its end. The log's
+ * term may be older than the snapshot's: then nothing was ever promised in the newer one.
+ */
+async function finishInstall(stateMachine: ParleyStateMachine, log: LogStorage): Promise<void> {
+  const source = await stateMachine.openSnapshot()
+  const snapshot = source.meta
+  await source.close()
+  const hardState =
+    snapshot.term > log.hardState.term
+      ? { term: snapshot.term, vote: NO_ONE, commit: snapshot.index }
+      : null
+  await new Promise<void>((resolve, reject) => {
+    log.append({ hardState, entries: [], snapshot }, (error) =>
+      error === null ? resolve() : reject(error),
+    )
+  })
+}
+
+/** Rule K3: the log is whole, so the state can be had again, by replay or from a peer. */
+async function discardStore(
+  stores: StoreDirectory,
+  log: LogStorage,
+  logger: Logger,
+): Promise<void> {
+  const source = log.firstIndex() === 1 ? 'by replaying the log' : "from a peer's snapshot"
+  logger.error('store.damaged', {
+    error: stores.damaged,
+    message: `the store is damaged and thrown away; it is rebuilt ${source}`,
+  })
+  await stores.discard()
+}
