@@ -30,8 +30,18 @@ export function clusterView(sources: ViewSources): ClusterView {
     stateHash: sources.stateHash(),
     ready,
     reasons,
+    warnings: warnings(sources),
     members: memberViews(sources),
   }
+}
+
+/** Said by the node's log at its start too. */
+export const ALONE =
+  'this cluster has one voter: what it acknowledges is on one disk only, not replicated, and is lost with it'
+
+function warnings({ cluster, initialMembers }: ViewSources): string[] {
+  const voters = cluster.replica?.configuration.voters ?? initialMembers
+  return voters.length === 1 ? [ALONE] : []
 }
 
 function memberViews(sources: ViewSources): ClusterMemberView[] {

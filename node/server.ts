@@ -1,5 +1,6 @@
 import packageJson from '../package.json' with { type: 'json' }
 import { type InitialMember, type Logger, NO_FAILPOINTS } from '#cluster'
+import { ALONE } from './cluster-view.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { NodeClock } from './host/node-clock.ts'
@@ -80,8 +81,5 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function warnAlone(logger: Logger): void {
-  logger.warn('cluster.single', {
-    message:
-      'this cluster has one member: what it acknowledges is on one disk only, not replicated, and is lost with it',
-  })
+  logger.warn('cluster.single', { message: ALONE })
 }

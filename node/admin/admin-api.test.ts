@@ -26,6 +26,7 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     stateHash: '0f',
     ready: true,
     reasons: [],
+    warnings: [],
     members: [
       member('n1', 'leader', 20),
       member('n2', 'follower', 15),
@@ -60,6 +61,11 @@ describe('admin api', () => {
     expect(answer.status).toBe(503)
     expect(answer.body).toBe('not ready\nfailing: no leader is known\nfailing: disk is full\n')
     expect((await api().get('/readyz?verbose')).body).toBe('ok\nall checks pass\n')
+    const alone = api({ warnings: ['one voter only'] })
+    expect((await alone.get('/readyz?verbose')).body).toBe(
+      'ok\nall checks pass\nwarning: one voter only\n',
+    )
+    expect((await alone.get('/readyz')).body).toBe('ok\n')
   })
 
   it('[AD2] speaks JSON to who accepts it', async () => {

@@ -20,6 +20,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
     readyz(options.readiness(), {
       accept: head.accept,
       verbose: head.query.has('verbose'),
+      warnings: options.clusterView().warnings,
     }),
   '/metrics': async (_, options) => ({
     status: 200,

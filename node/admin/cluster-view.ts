@@ -14,6 +14,8 @@ export interface ClusterView {
   readonly stateHash: string
   readonly ready: boolean
   readonly reasons: readonly string[]
+  /** Sentences on what works and yet promises less than it might, for `/readyz?verbose` too. */
+  readonly warnings: readonly string[]
   /** Every configured member, those that are down too, by name. */
   readonly members: readonly ClusterMemberView[]
 }

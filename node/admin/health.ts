@@ -14,7 +14,12 @@ export function livez(): HttpResponse {
 /** 200 while this node serves clients, else 503 with the failing checks; read from memory. */
 export function readyz(
   readiness: Readiness,
-  request: { readonly accept: string | null; readonly verbose: boolean },
+  request: {
+    readonly accept: string | null
+    readonly verbose: boolean
+    /** Shown to who asks for all. */
+    readonly warnings: readonly string[]
+  },
 ): HttpResponse {
   const status = readiness.ready ? 200 : 503
   if (request.accept?.includes('application/json')) {
@@ -26,5 +31,6 @@ export function readyz(
     for (const reason of readiness.reasons) lines.push(`failing: ${reason}`)
   }
   if (request.verbose && readiness.ready) lines.push('all checks pass')
+  if (request.verbose) for (const warning of request.warnings) lines.push(`warning: ${warning}`)
   return { status, contentType: 'text/plain; charset=utf-8', body: `${lines.join('\n')}\n` }
 }
