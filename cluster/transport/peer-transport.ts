@@ -1,7 +1,13 @@
 import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId } from '../raft/types.ts'
-import { encodeJsonFrame, encodePeerFrame, PeerFrameKind, PeerFrameReader } from './peer-frame.ts'
+import {
+  encodeJsonFrame,
+  encodePeerFrame,
+  PeerFrameKind,
+  PeerFrameReader,
+  PeerProtocolError,
+} from './peer-frame.ts'
 import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
 import { LINK, PeerLink } from './peer-link.ts'
 
@@ -20,6 +26,17 @@ export interface TransportEvents {
 
 const NOTHING = new Uint8Array(0)
 const SILENCE_CHECK_MS = 1_000
+/** A peer that is refused comes again every second: its complaint is worth one line in this time. */
+const COMPLAIN_AGAIN_MS = 60_000
+/** More kinds of complaints than this within the time are not told apart. */
+const MAX_COMPLAINTS = 100
+
+interface Accepted {
+  remote: PeerHello | null
+  /** Told why, and about to be ended: nothing more of it is heard. */
+  refused: boolean
+  heardMs: number
+}
 
 /**
  * Links to every peer: one connection that this node dials for what it sends, one that the peer
@@ -32,7 +49,9 @@ export class PeerTransport {
   readonly #events: TransportEvents
   readonly #links = new Map<string, PeerLink>()
   readonly #byId = new Map<RaftId, PeerLink>()
-  readonly #accepted = new Map<Connection, { remote: PeerHello | null; heardMs: number }>()
+  readonly #accepted = new Map<Connection, Accepted>()
+  /** When each complaint about who dials this node was written last, in monotonic ms. */
+  readonly #complaints = new Map<string, number>()
   #listener: Listener | null = null
   #timer: Timer | null = null
   #closed = false
@@ -131,24 +150,23 @@ export class PeerTransport {
   }
 
   #accept(connection: Connection): void {
-    const state = { remote: null as PeerHello | null, heardMs: this.#ports.clock.monotonicMs() }
+    const heardMs = this.#ports.clock.monotonicMs()
+    const state: Accepted = { remote: null, refused: false, heardMs }
     this.#accepted.set(connection, state)
     const reader = new PeerFrameReader((kind, body) => {
-      if (state.remote === null) state.remote = this.#introduce(connection, kind, body)
+      if (state.refused) return
+      if (state.remote === null) this.#introduce(connection, state, kind, body)
       else if (kind === PeerFrameKind.ping) {
         connection.write(encodePeerFrame(PeerFrameKind.pong, NOTHING))
       } else this.#events.onFrame(state.remote, kind, body)
     })
     connection.onData = (bytes) => {
-      if (!this.#accepted.has(connection)) return
+      if (!this.#accepted.has(connection) || state.refused) return
       state.heardMs = this.#ports.clock.monotonicMs()
       try {
         reader.push(bytes)
       } catch (error) {
-        this.#logger.warn('peer.protocol', {
-          remote: connection.remote,
-          message: (error as Error).message,
-        })
+        this.#complain('peer.protocol', connection, { message: (error as Error).message })
         connection.destroy()
       }
     }
@@ -158,21 +176,33 @@ export class PeerTransport {
     }
   }
 
-  #introduce(connection: Connection, kind: number, body: Uint8Array): PeerHello | null {
+  #introduce(connection: Connection, state: Accepted, kind: number, body: Uint8Array): void {
     if (kind !== PeerFrameKind.hello) {
-      connection.destroy()
-      return null
+      throw new PeerProtocolError('a connection began with something else than a hello')
     }
     const remote = decodeHello(body)
     const against = objection(this.#local(), remote)
-    if (against !== null) {
-      this.#logger.warn('peer.refused', { remote: connection.remote, ...against })
-      connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
-      this.#ports.clock.after(SILENCE_CHECK_MS, () => connection.destroy())
-      return null
+    if (against === null) {
+      state.remote = remote
+      connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
+      return
     }
-    connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
-    return remote
+    state.refused = true
+    this.#complain('peer.refused', connection, { ...against })
+    connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
+    this.#ports.clock.after(SILENCE_CHECK_MS, () => connection.destroy())
+  }
+
+  #complain(event: string, connection: Connection, fields: { readonly message: string }): void {
+    const now = this.#ports.clock.monotonicMs()
+    const last = this.#complaints.get(fields.message)
+    if (last !== undefined && now - last < COMPLAIN_AGAIN_MS) return
+    for (const [message, atMs] of this.#complaints) {
+      if (now - atMs >= COMPLAIN_AGAIN_MS) this.#complaints.delete(message)
+    }
+    if (this.#complaints.size >= MAX_COMPLAINTS) return
+    this.#complaints.set(fields.message, now)
+    this.#logger.warn(event, { remote: connection.remote, ...fields })
   }
 
   #watchSilence(): void {
