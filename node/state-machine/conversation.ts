@@ -160,7 +160,6 @@ export class ConversationApply {
       const { keyHigh, keyLow } = command
       state.dedupe.insert(keyHigh, keyLow, seq, now, state.settings.windowMs)
       sender.lastMsgId = view.msgId
-      sender.lastSeq = seq
       sender.lastLogTime = now
     }
     const { ord, id } = conversation

@@ -23,7 +23,6 @@ export interface Member {
   left: { readonly logTime: number; readonly ord: number; readonly name: string | null } | null
   /** Latest accepted write while in memory, so that a following `prev` needs no look-up. */
   lastMsgId: string
-  lastSeq: number
   lastLogTime: number
 }
 
@@ -55,7 +54,7 @@ export class Members {
     let member = this.find(user)
     const isFirst = member === undefined
     if (member === undefined) {
-      member = { user, role, visible: [], left: null, lastMsgId: '', lastSeq: 0, lastLogTime: 0 }
+      member = { user, role, visible: [], left: null, lastMsgId: '', lastLogTime: 0 }
       this.#push(member)
     }
     assert(!isPresent(member), `${user} joins twice`)
@@ -111,7 +110,6 @@ export class Members {
         visible,
         left,
         lastMsgId: '',
-        lastSeq: 0,
         lastLogTime: 0,
       }
       members.#push(member)
