@@ -28,6 +28,8 @@ export interface ClusterState {
 }
 
 export interface StartOptions {
+  /** Users without tokens, and members taken in again by themselves. @default true */
+  readonly dev?: boolean
   /** Of `parley node --unsafe-failpoints`. */
   readonly failpoints?: string
   /** Further flags of `parley node`. */
@@ -93,7 +95,7 @@ export class ProcessCluster {
       ...['--peer-listen', node.peerAddress],
       ...['--data', node.data],
       ...['--initial-members', members],
-      '--dev',
+      ...(options.dev === false ? [] : ['--dev']),
       ...(options.flags ?? []),
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
     ]
