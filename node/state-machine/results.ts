@@ -166,7 +166,8 @@ export class Results {
 
   #load(conversation: Conversation, seq: number, missing: Missing | null): StoredEvent | null {
     const hot = conversation.hotNumber(seq)
-    if (hot >= 0) return this.#state.hot.get(hot)
+    // Prefetch only asks whether it is there: decoding it would be for nothing.
+    if (hot >= 0) return missing === null ? this.#state.hot.get(hot) : null
     const event = this.#cold.event(conversation.id, seq)
     if (event !== undefined) return event
     assert(missing !== null, `event ${seq} of ${conversation.id} was not prefetched`)
