@@ -92,6 +92,10 @@ export class SimNode implements ObservedReplica {
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
   }
 
+  get voters(): readonly string[] {
+    return this.parley?.replica?.configuration.voters.map(({ id }) => id) ?? []
+  }
+
   get isUp(): boolean {
     return this.process !== null
   }

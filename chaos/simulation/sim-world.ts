@@ -64,7 +64,7 @@ export class SimWorld {
         }),
     )
     for (const node of this.nodes) this.#byHost.set(node.name, node)
-    this.committed = new CommittedEntries(swarm.nodes, () => this.nodes.map(({ disk }) => disk))
+    this.committed = new CommittedEntries(() => this.nodes.map(({ disk }) => disk))
     this.#checkers = [
       this.elections,
       new MonotonicPromises(),

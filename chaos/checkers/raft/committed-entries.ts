@@ -8,15 +8,13 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
  * R6: a new leader's log holds everything that was ever committed (§5.4.3).
  */
 export class CommittedEntries implements RaftChecker {
-  readonly #voters: number
   readonly #disks: () => readonly DurableLog[]
   /** The term of each committed entry; ended by the highest. */
   readonly #terms: number[] = [0]
   readonly #compared = new Map<string, number>()
   #leaderTerm = 0
 
-  constructor(voters: number, disks: () => readonly DurableLog[]) {
-    this.#voters = voters
+  constructor(disks: () => readonly DurableLog[]) {
     this.#disks = disks
   }
 
@@ -39,28 +37,30 @@ export class CommittedEntries implements RaftChecker {
     this.#compared.set(id, upTo)
   }
 
-  #commitNew({ name }: ObservedReplica, { commit, term, role }: RaftStatus): void {
+  #commitNew({ name, voters }: ObservedReplica, { commit, term, role }: RaftStatus): void {
     const disks = this.#disks()
     const terms = new Set(disks.map((disk) => disk.termAt(commit)).filter((of) => of !== null))
-    const counts = [...terms].map(
-      (of) => [of, disks.filter((disk) => disk.everHeld(commit, of)).length] as const,
-    )
-    const majority = Math.floor(this.#voters / 2) + 1
-    const found = counts.find(([, count]) => count >= majority)?.[0]
-    demand(
-      found !== undefined,
-      'R5',
-      () =>
-        `${name} commits ${commit}, durable on ${counts.map(([, count]) => count).join(' and ') || 0} of ${this.#voters}`,
-    )
-    demand(
-      role !== 'leader' || found === term,
-      'R5',
-      () => `${name}, leader of term ${term}, commits ${commit} of term ${found} by counting`,
-    )
-    const source = disks.find((disk) => disk.termAt(commit) === found)!
+    const counts = [...terms].map((of) => {
+      const holders = voters.filter((id) => disks.some((disk) => disk.everHeld(id, commit, of)))
+      return [of, holders.length] as const
+    })
+    const [found, count] = counts.toSorted((a, b) => b[1] - a[1])[0] ?? [-1, 0]
+    // A follower may not know yet who the voters are.
+    if (role === 'leader') {
+      demand(
+        count > voters.length / 2,
+        'R5',
+        () => `${name} commits ${commit}, durable on ${count} of ${voters.length}`,
+      )
+      demand(
+        found === term,
+        'R5',
+        () => `${name}, leader of term ${term}, commits ${commit} of term ${found} by counting`,
+      )
+    }
+    const source = disks.find((disk) => disk.termAt(commit) === found)
     for (let index = this.#terms.length; index <= commit; index++) {
-      this.#terms.push(source.termAt(index) ?? -1)
+      this.#terms.push(source?.termAt(index) ?? -1)
     }
   }
 

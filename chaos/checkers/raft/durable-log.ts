@@ -16,8 +16,8 @@ export class DurableLog {
   lastIndex = 0
   /** By index; entries below `snapshotIndex` may be missing. */
   #terms = new Map<number, number>()
-  /** What it held when it was lost: its acknowledgements were counted and stay so. */
-  #lost: ReadonlyMap<number, number> = new Map()
+  /** What replicas held whose disk was lost, by their id: what they acknowledged was counted. */
+  readonly #lost = new Map<string, ReadonlyMap<number, number>>()
 
   /** The term of the durable entry, `null` if there is none or it was compacted. */
   termAt(index: number): number | null {
@@ -35,16 +35,17 @@ export class DurableLog {
   forget(): void {
     this.term = 0
     this.vote = ''
+    if (this.raftId !== '') this.#lost.set(this.raftId, this.#terms)
     this.raftId = ''
     this.snapshotIndex = 0
     this.lastIndex = 0
-    this.#lost = this.#terms
     this.#terms = new Map()
   }
 
-  /** Whether it holds the entry, or did until the disk was lost. */
-  everHeld(index: number, term: number): boolean {
-    return this.termAt(index) === term || this.#lost.get(index) === term
+  /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
+  everHeld(raftId: string, index: number, term: number): boolean {
+    if (this.raftId === raftId) return this.termAt(index) === term
+    return this.#lost.get(raftId)?.get(index) === term
   }
 
   #take(batch: Batch): void {

@@ -7,6 +7,8 @@ export interface ObservedReplica {
   /** The node's. */
   readonly name: string
   readonly disk: DurableLog
+  /** Ids of those whose acknowledgements count, as the replica has them now. */
+  readonly voters: readonly string[]
 }
 
 /** One property of the protocol, judged while it runs. Each method throws `PropertyViolation`. */

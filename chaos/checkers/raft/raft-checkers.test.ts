@@ -19,8 +19,9 @@ const C = 'cccccccccccccccc'
 class KnownDisk extends DurableLog {
   readonly #known: readonly number[]
 
-  constructor(terms: readonly number[], term = terms.at(-1) ?? 0, vote = '') {
+  constructor(terms: readonly number[], term = terms.at(-1) ?? 0, vote = '', raftId = '') {
     super()
+    this.raftId = raftId
     this.#known = terms
     this.lastIndex = terms.length
     this.term = term
@@ -32,7 +33,14 @@ class KnownDisk extends DurableLog {
   }
 }
 
-const on = (name: string, disk: DurableLog = new DurableLog()): ObservedReplica => ({ name, disk })
+const held = (terms: readonly number[], raftId: string) =>
+  new KnownDisk(terms, undefined, undefined, raftId)
+
+const on = (name: string, disk: DurableLog = new DurableLog()): ObservedReplica => ({
+  name,
+  disk,
+  voters: [A, B, C],
+})
 
 function status(id: string, fields: Partial<RaftStatus>): RaftStatus {
   return {
@@ -121,8 +129,8 @@ describe('each property of the protocol has a judge that sees it broken', () => 
   })
 
   test('[R5] a commit without a durable majority', () => {
-    const disks = [new KnownDisk([1, 1]), new KnownDisk([1]), new KnownDisk([1])]
-    const judge = new CommittedEntries(3, () => disks)
+    const disks = [held([1, 1], A), held([1], B), held([1], C)]
+    const judge = new CommittedEntries(() => disks)
     const lead = (commit: number) =>
       status(A, { role: 'leader', commit, lastIndex: 2, persisted: 2 })
     judge.onStatus(on('a', disks[0]), lead(1))
@@ -130,15 +138,15 @@ describe('each property of the protocol has a judge that sees it broken', () => 
   })
 
   test('[R5] an entry of an older term committed by counting', () => {
-    const disks = [new KnownDisk([1, 2]), new KnownDisk([1, 2]), new KnownDisk([1])]
-    const judge = new CommittedEntries(3, () => disks)
+    const disks = [held([1, 2], A), held([1, 2], B), held([1], C)]
+    const judge = new CommittedEntries(() => disks)
     const lead = status(A, { role: 'leader', term: 4, commit: 2, lastIndex: 3, persisted: 2 })
     expect(() => judge.onStatus(on('a', disks[0]), lead)).toThrow('by counting')
   })
 
   test('[R5] another entry at a committed index', () => {
-    const disks = [new KnownDisk([1, 2]), new KnownDisk([1, 2]), new KnownDisk([1, 3])]
-    const judge = new CommittedEntries(3, () => disks)
+    const disks = [held([1, 2], A), held([1, 2], B), held([1, 3], C)]
+    const judge = new CommittedEntries(() => disks)
     const at = (id: string) => status(id, { term: 2, commit: 2, lastIndex: 2, persisted: 2 })
     judge.onStatus(on('a', disks[0]), at(A))
     judge.onStatus(on('b', disks[1]), at(B))
@@ -146,8 +154,8 @@ describe('each property of the protocol has a judge that sees it broken', () => 
   })
 
   test('[R6] a leader without a committed entry', () => {
-    const disks = [new KnownDisk([1, 2]), new KnownDisk([1, 2]), new KnownDisk([1])]
-    const judge = new CommittedEntries(3, () => disks)
+    const disks = [held([1, 2], A), held([1, 2], B), held([1], C)]
+    const judge = new CommittedEntries(() => disks)
     judge.onStatus(
       on('a', disks[0]),
       status(A, { role: 'leader', term: 2, commit: 2, lastIndex: 2, persisted: 2 }),
