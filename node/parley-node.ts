@@ -105,7 +105,12 @@ export class ParleyNode {
     }
     const data = await openNodeData(settings, ports, logger, (error) => node.#fail(error))
     const node: ParleyNode = new ParleyNode(settings, ports, logger, failpoints, data)
-    await node.#listen()
+    try {
+      await node.#listen()
+    } catch (error) {
+      await node.close()
+      throw error
+    }
     return node
   }
 

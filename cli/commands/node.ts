@@ -92,11 +92,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     throw new CliError(ExitCode.usage, `--initial-members must name this node, ${options.name}`)
   }
   const { startServer } = await import('#node')
-  const server = await startServer(options).catch((error: unknown) => {
-    if (isBug(error)) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    throw new CliError(ExitCode.failed, message, { cause: error })
-  })
+  const server = await startServer(options).catch(failStart)
   let draining = false
   const drain = () => {
     if (draining) return
@@ -113,6 +109,14 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
   watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)
+}
+
+/** Says why and ends the process, whatever the half-started node may have left open. */
+function failStart(error: unknown): never {
+  const bug = isBug(error)
+  const text = error instanceof Error ? (bug ? error.stack : error.message) : String(error)
+  process.stderr.write(`parley: ${bug ? 'unexpected error\n' : ''}${text}\n`)
+  process.exit(ExitCode.failed)
 }
 
 /** A mistake of this program needs its stack; anything else is a sentence for an operator. */

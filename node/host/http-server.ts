@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { listenFailure } from './listen-error.ts'
 import type { ClientHandlers, HttpResponse, RequestHead } from '../gateway/client-listener.ts'
 
 /** Bytes of an HTTP call's body that are thrown away; more ends the connection. */
@@ -36,11 +37,7 @@ export function listen(server: Server, address: string): Promise<string> {
   const { host, port } = splitAddress(address)
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
-      const reason =
-        cause.code === 'EADDRINUSE'
-          ? 'another process listens there'
-          : (cause.code ?? cause.message)
-      reject(new Error(`cannot listen on ${address}: ${reason}`, { cause }))
+      reject(new Error(listenFailure(address, cause), { cause }))
     }
     server.once('error', onError)
     server.listen(port, host, () => {

@@ -1,5 +1,6 @@
 import net from 'node:net'
 import type { Address, Connection, Listener, Network } from '#cluster'
+import { listenFailure } from './listen-error.ts'
 
 const KEEP_ALIVE_MS = 10_000
 const BACKLOG = 511
@@ -117,13 +118,5 @@ function formatAddress(host: string, port: number): Address {
 }
 
 function listenError(address: Address, cause: NodeJS.ErrnoException): NetworkError {
-  const code = cause.code ?? 'UNKNOWN'
-  const advice: Record<string, string> = {
-    EADDRINUSE: 'another process listens there: stop it or choose another address',
-    EACCES: 'this user may not listen there: choose a port above 1023',
-    EADDRNOTAVAIL: 'this machine has no such address: choose one of its own',
-  }
-  return new NetworkError(`cannot listen on ${address}: ${advice[code] ?? cause.message}`, code, {
-    cause,
-  })
+  return new NetworkError(listenFailure(address, cause), cause.code ?? 'UNKNOWN', { cause })
 }
