@@ -89,6 +89,7 @@ export class ClusterNode {
       initialMembers: parts.initialMembers,
       random,
       logger,
+      peers: () => this.transport.peersUp(),
       sendJson,
       onFormed: () => {
         this.#createReplica()
@@ -164,10 +165,11 @@ export class ClusterNode {
 
   #hello(): PeerHello {
     const { log, name } = this.#parts
+    const { formation } = this.#formation
     return {
       protocol: PEER_PROTOCOL,
-      clusterId: log.formation?.clusterId ?? '',
-      epoch: log.formation?.epoch ?? '',
+      clusterId: formation?.clusterId ?? '',
+      epoch: formation?.epoch ?? '',
       raftId: log.raftId,
       name,
     }
@@ -187,7 +189,10 @@ export class ClusterNode {
         send: (message) => this.#send(message),
         flush: () => {},
         sendSnapshot: (to) => this.#sender.start(to),
-        onLeader: (leader, term) => events.onLeader(leader, term),
+        onLeader: (leader, term) => {
+          if (term > 0) this.#formation.elected()
+          events.onLeader(leader, term)
+        },
         onAuthority: (term) => events.onAuthority(term),
         encodeBatch: (commands) => events.encodeBatch(commands),
         onApplied: (index) => events.onApplied(index),
@@ -228,13 +233,11 @@ export class ClusterNode {
   }
 
   #peerDown(peer: PeerHello): void {
-    // The end of what the peer dialled says nothing of our own link, which may stay up for good.
-    if (!this.transport.isUp(peer.raftId)) this.#formation.peerDown(peer)
     this.#replica?.peerDown(peer.raftId)
   }
 
   #frame(from: PeerHello, kind: number, body: Uint8Array): void {
-    const mine = this.#parts.log.formation?.clusterId ?? ''
+    const mine = this.#formation.formation?.clusterId ?? ''
     const sameCluster = mine !== '' && from.clusterId === mine
     if (FORMATION_FRAMES.has(kind)) {
       this.#formation.frame(from, kind, body)

@@ -2,9 +2,9 @@ import { assert } from '../assert.ts'
 import type { Formation, LogStorage } from '../log/log-storage.ts'
 import type { Logger } from '../logger.ts'
 import type { Random } from '../ports.ts'
-import type { Member } from '../raft/configuration.ts'
+import { decodeConfiguration, type Member } from '../raft/configuration.ts'
 import type { RaftId } from '../raft/types.ts'
-import { decodeJson, PeerFrameKind } from '../transport/peer-frame.ts'
+import { decodeJson, PeerFrameKind, PeerProtocolError } from '../transport/peer-frame.ts'
 import type { PeerHello } from '../transport/peer-hello.ts'
 
 /** A member as an operator names it before the cluster exists. */
@@ -16,6 +16,8 @@ export interface FormationHost {
   readonly initialMembers: readonly InitialMember[]
   readonly random: Random
   readonly logger: Logger
+  /** Introductions of all that can be sent to now. */
+  peers(): readonly PeerHello[]
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   /** The log has its first record now; introduce this node anew. */
   onFormed(): void
@@ -38,7 +40,6 @@ export class ClusterFormation {
   readonly #host: FormationHost
   /** Peers that were heard to be part of this cluster. */
   readonly #formedPeers = new Set<RaftId>()
-  readonly #peers = new Map<string, PeerHello>()
   #writing = false
   #joining = false
   #complete = false
@@ -49,9 +50,20 @@ export class ClusterFormation {
 
   start(): void {
     const { log } = this.#host
-    // A term above 0 proves that an election was held, and so that all members were formed then.
-    if (log.formation !== null && log.hardState.term > 0) this.#finish()
-    else this.#advance()
+    const { formation } = log
+    if (formation !== null && (log.hardState.term > 0 || isTakenIn(formation, log.raftId))) {
+      this.#finish()
+    } else this.#advance()
+  }
+
+  /** A term above 0 proves that an election was held, and so that all members were formed then. */
+  elected(): void {
+    this.#finish()
+  }
+
+  /** The first record, `null` until it is durable: who hears of it may count on it (rule K1). */
+  get formation(): Formation | null {
+    return this.#writing ? null : this.#host.log.formation
   }
 
   get complete(): boolean {
@@ -59,8 +71,7 @@ export class ClusterFormation {
   }
 
   peerUp(peer: PeerHello): void {
-    this.#peers.set(peer.name, peer)
-    const mine = this.#host.log.formation
+    const mine = this.formation
     if (mine !== null && peer.clusterId === mine.clusterId) this.#formedPeers.add(peer.raftId)
     if (mine !== null && peer.clusterId === '' && !this.#mayStillForm(mine, peer)) {
       this.#host.sendJson(peer.raftId, PeerFrameKind.stranger, { clusterId: mine.clusterId })
@@ -68,13 +79,9 @@ export class ClusterFormation {
     this.#advance()
   }
 
-  peerDown(peer: PeerHello): void {
-    if (this.#peers.get(peer.name)?.raftId === peer.raftId) this.#peers.delete(peer.name)
-  }
-
   frame(from: PeerHello, kind: number, body: Uint8Array): void {
-    if (kind === PeerFrameKind.form) this.#offered(from, decodeJson(body) as Formation)
-    else if (kind === PeerFrameKind.join) this.#joined(decodeJson(body) as Formation)
+    if (kind === PeerFrameKind.form) this.#offered(from, decodeFormation(from, body))
+    else if (kind === PeerFrameKind.join) this.#joined(decodeFormation(from, body))
     else if (kind === PeerFrameKind.stranger) {
       const { clusterId } = decodeJson(body) as { clusterId: string }
       if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
@@ -104,8 +111,9 @@ export class ClusterFormation {
     const first = [...initialMembers].sort((a, b) => (a.name < b.name ? -1 : 1))[0]
     if (first === undefined || first.name !== name) return
     const voters: Member[] = []
+    const peers = this.#peersByName()
     for (const member of initialMembers) {
-      const peer = this.#peers.get(member.name)
+      const peer = peers.get(member.name)
       if (member.name !== name && peer?.clusterId !== '') return
       voters.push({ ...member, id: member.name === name ? log.raftId : peer!.raftId })
     }
@@ -123,6 +131,7 @@ export class ClusterFormation {
 
   #offered(from: PeerHello, formation: Formation): void {
     const { log, name, initialMembers, logger } = this.#host
+    if (this.#writing) return
     if (log.formation !== null) {
       if (log.formation.clusterId !== formation.clusterId) return
       this.#host.sendJson(from.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
@@ -141,7 +150,7 @@ export class ClusterFormation {
       })
       return
     }
-    if (!this.#writing) this.#write(formation)
+    this.#write(formation)
   }
 
   /** A leader has taken this empty directory in as a learner: no election waits for it. */
@@ -162,7 +171,7 @@ export class ClusterFormation {
   #written(formation: Formation): void {
     this.#writing = false
     this.#host.logger.info('formation.written', { clusterId: formation.clusterId })
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#host.peers()) {
       this.#host.sendJson(peer.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
     }
     this.#host.onFormed()
@@ -172,8 +181,9 @@ export class ClusterFormation {
 
   #offerToOthers(formation: Formation): void {
     const others = formation.configuration.voters.filter(({ id }) => id !== this.#host.log.raftId)
+    const peers = this.#peersByName()
     for (const { id, name } of others) {
-      const peer = this.#peers.get(name)
+      const peer = peers.get(name)
       if (peer?.raftId === id && peer.clusterId === '' && !this.#formedPeers.has(id)) {
         this.#host.sendJson(id, PeerFrameKind.form, formation)
       }
@@ -181,9 +191,40 @@ export class ClusterFormation {
     if (others.every(({ id }) => this.#formedPeers.has(id))) this.#finish()
   }
 
+  #peersByName(): Map<string, PeerHello> {
+    return new Map(this.#host.peers().map((peer) => [peer.name, peer]))
+  }
+
   #finish(): void {
     if (this.#complete) return
     this.#complete = true
     this.#host.onComplete()
   }
+}
+
+/** Its first record is that of a cluster that took it in later: no election ever waited for it. */
+function isTakenIn(formation: Formation, id: RaftId): boolean {
+  return formation.configuration.voters.every((voter) => voter.id !== id)
+}
+
+/** @throws if it is malformed, or not of the cluster that the sender itself is part of. */
+function decodeFormation(from: PeerHello, body: Uint8Array): Formation {
+  const value = decodeJson(body) as Partial<Formation> | null
+  const { clusterId, epoch } = value ?? {}
+  const wellFormed =
+    typeof clusterId === 'string' &&
+    typeof epoch === 'string' &&
+    /^[0-9a-f]{32}$/.test(clusterId) &&
+    /^[0-9a-f]{16}$/.test(epoch)
+  if (!wellFormed) throw new PeerProtocolError('a formation is malformed')
+  if (from.clusterId !== clusterId || from.epoch !== epoch) {
+    throw new PeerProtocolError(`${from.name} offers a cluster that it is no part of`)
+  }
+  return { clusterId, epoch, configuration: configurationOf(value?.configuration) }
+}
+
+function configurationOf(value: unknown): Formation['configuration'] {
+  const fields = typeof value === 'object' ? value : null
+  const text = JSON.stringify({ ...fields, format: 1 })
+  return decodeConfiguration(new TextEncoder().encode(text))
 }
