@@ -23,11 +23,12 @@ async function killRounds(options: {
     conversations: 5,
     harm: async ({ recovered }) => {
       for (let round = 0; round < rounds; round++) {
-        const names = victims(await cluster.healthy(), round)
+        const names = victims((await cluster.leader()) ?? 'n1', round)
         await Promise.all(names.map((name) => cluster.kill(name)))
         for (const name of names) expect(cluster.node(name).exit?.signal).toBe('SIGKILL')
         if (names.length * 2 < size) await recovered()
         await Promise.all(names.map((name) => cluster.start(name)))
+        // Without waiting for all: the next round may strike a node that still starts.
         await recovered()
       }
     },
@@ -41,7 +42,7 @@ describe('kill -9 of many at once, while messages are acknowledged', () => {
   test('all three nodes: nothing acknowledged is missing', async () => {
     await killRounds({
       size: 3,
-      rounds: Math.ceil(ROUNDS / 2),
+      rounds: Math.floor(ROUNDS / 2),
       victims: () => cluster.nodes.map(({ name }) => name),
     })
   }, 60_000)

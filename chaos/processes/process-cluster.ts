@@ -179,11 +179,18 @@ export class ProcessCluster {
       if (states.every((state) => state?.ready) && leaders.size === 1 && leader) return leader
       if (performance.now() > deadline) {
         throw new Error(
-          `not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}; logs in ${this.directory}`,
+          `not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}\n${await this.#lastLines()}`,
         )
       }
       await sleep(50)
     }
+  }
+
+  /** What a failed test has to show once the directory is gone. */
+  async #lastLines(): Promise<string> {
+    const outputs = this.nodes.map(({ name }) => this.output(name).catch(() => ''))
+    const last = (await Promise.all(outputs)).map((text) => text.trimEnd().split('\n').slice(-4))
+    return last.map((lines, at) => `${this.nodes[at]!.name}: ${lines.join('\n    ')}`).join('\n')
   }
 
   /** Waits until all running nodes have applied the same index. */

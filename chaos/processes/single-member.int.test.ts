@@ -15,7 +15,7 @@ test('a cluster of one survives kill -9, and says that a tick of it is not repli
     senders: 8,
     conversations: 5,
     harm: async ({ recovered }) => {
-      for (let kills = 0; kills < 3; kills++) {
+      for (let kills = 0; kills < 2; kills++) {
         await cluster.kill(node!.name)
         await cluster.startAll()
         await recovered()

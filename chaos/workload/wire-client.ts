@@ -9,6 +9,8 @@ export type Answer = Frame & { error?: { code: string; message: string; retryabl
  */
 export class WireClient {
   readonly pushed: Frame[] = []
+  /** The newest one: what this connection was shown lies at or before it. */
+  mark: string | null = null
   onPush: (frame: Frame) => void = () => {}
   onClose: () => void = () => {}
   readonly #socket: WebSocket
@@ -82,6 +84,7 @@ export class WireClient {
   }
 
   #take(frame: Frame): void {
+    if (typeof frame['mark'] === 'string') this.mark = frame['mark']
     const waiting = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
     if (waiting !== undefined) {
       this.#waiting.delete(frame.id!)

@@ -1,0 +1,75 @@
+import { afterEach, expect, test } from 'vitest'
+import { WireClient } from '../workload/wire-client.ts'
+import { ProcessCluster } from './process-cluster.ts'
+import { Traveller } from './traveller.ts'
+
+/** Moves; the long form sets more. Every fourth goes to a node that was killed. */
+const MOVES = Number(process.env['PARLEY_DRILL_MOVES'] ?? 6)
+/** What a node misses before each move: too much for one message to bring it up to date. */
+const MISSED = 300
+const BODY = 'x'.repeat(8_000)
+
+let cluster: ProcessCluster
+afterEach(() => cluster.close())
+
+test('a client that always moves to the most lagging node never sees an older view', async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll()
+  await cluster.healthy()
+  const names = cluster.nodes.map(({ name }) => name)
+  const urlOf = (name: string) => cluster.node(name).url
+  const founder = await WireClient.connect(urlOf('n1'), 'ann', 'ann-laptop')
+  const created = await founder.request({
+    ...{ t: 'conv:R', op: 'create', msgId: 'create' },
+    ...{ members: ['bob'], name: 'both' },
+  })
+  founder.close()
+  const conv = (created?.['conversation'] as { id: string }).id
+  const ann = new Traveller({ conv, user: 'ann', device: 'ann-phone' })
+  let here = 'n1'
+  let movesToLaggards = 0
+  await ann.move(urlOf(here))
+  for (let move = 0; move < MOVES; move++) {
+    const others = names.filter((name) => name !== here)
+    // By turns the leader too, where it is not the node that she is on.
+    const laggard = others[move % 2]!
+    const killed = move % 4 === 3
+    await cluster.signal(laggard, killed ? 'SIGKILL' : 'SIGSTOP')
+    await fill(urlOf(here), conv, move)
+    await ann.send()
+    await ann.read()
+    const due = (await cluster.state(here))!.applied
+    if (killed) await cluster.start(laggard)
+    // Asked before it runs on: answered with the first it does.
+    const asked = cluster.state(laggard)
+    const arrival = ann.move(urlOf(laggard))
+    if (!killed) await cluster.signal(laggard, 'SIGCONT')
+    await arrival
+    if (((await asked)?.applied ?? due) < due) movesToLaggards += 1
+    await ann.read()
+    here = laggard
+  }
+  ann.close()
+  console.log(
+    `${MOVES} moves, ${movesToLaggards} to a node seen behind, ${ann.behind} refused as BEHIND, ` +
+      `${ann.seen} events`,
+  )
+  expect(movesToLaggards).toBeGreaterThan(0)
+  expect(ann.seen).toBeGreaterThanOrEqual(MOVES * (MISSED + 1))
+}, 90_000)
+
+/** Bob writes as much as the node that lags is to miss. */
+async function fill(url: string, conv: string, round: number): Promise<void> {
+  const client = await WireClient.connect(url, 'bob', 'bob-phone')
+  const send = async (at: number): Promise<void> => {
+    for (;;) {
+      const msgId = `fill-${round}-${at}`
+      const answer = await client.request({ t: 'msg:R', conv, msgId, body: BODY }, 20_000)
+      if (answer !== null && answer.error === undefined) return
+      if (answer?.error?.retryable !== true) throw new Error(JSON.stringify(answer))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  await Promise.all(Array.from({ length: MISSED }, (_, at) => send(at)))
+  client.close()
+}
