@@ -49,16 +49,27 @@ export async function openNodeData(
     onFailure,
     ...(settings.state === undefined ? {} : { limits: settings.state }),
   })
-  if (stateMachine.appliedIndex > log.lastIndex()) {
-    if (stateMachine.compactableIndex > 0) {
+  if (!agree(stateMachine, log)) {
+    // Whoever installed a snapshot was of the cluster before, and its log says so.
+    if (stateMachine.compactableIndex > 0 || log.formation === null) {
       throw new StartError(
-        `the store of ${name} stands at index ${stateMachine.appliedIndex}, its log ends at ${log.lastIndex()}: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
+        `the store of ${name} stands at index ${stateMachine.appliedIndex}, which its log, ending at ${log.lastIndex()}, does not hold: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
       )
     }
     await finishInstall(stateMachine, log)
     logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
   }
   return { log, stores, stateMachine }
+}
+
+/**
+ * The entry that the state stands at is in the log, or the log starts later and the state was lost
+ * (rule K3). A log that ends before it, or has an entry of another term there, is one that an
+ * installed snapshot was to replace: a long tail that no majority ever had may reach past it.
+ */
+function agree(stateMachine: ParleyStateMachine, log: LogStorage): boolean {
+  const { appliedIndex, appliedTerm } = stateMachine
+  return appliedIndex < log.firstIndex() - 1 || log.term(appliedIndex) === appliedTerm
 }
 
 /**

@@ -337,6 +337,7 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#logger.error('node.failed', { error })
+    this.#cluster.replica?.stop()
     this.#gateway.close()
     this.#end(error)
   }
