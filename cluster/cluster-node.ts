@@ -189,6 +189,7 @@ export class ClusterNode {
         send: (message) => this.#send(message),
         flush: () => {},
         sendSnapshot: (to) => this.#sender.start(to),
+        pinnedSnapshot: () => this.#sender.pinnedIndex,
         onLeader: (leader, term) => {
           if (term > 0) this.#formation.elected()
           events.onLeader(leader, term)

@@ -10,6 +10,8 @@ export interface ReplicaOptions {
   readonly maxBatchBytes: number
   /** Commands waiting to be proposed; beyond it the door is shut. @default 64 MiB */
   readonly maxPendingBytes: number
+  /** A log up to this large is kept for peers that lag (rule K3). @default 256 MiB */
+  readonly trailingLogBytes: number
 }
 
 export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
@@ -18,4 +20,5 @@ export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
   electionTicks: 10,
   maxBatchBytes: 256 << 10,
   maxPendingBytes: 64 << 20,
+  trailingLogBytes: 256 << 20,
 }

@@ -1,5 +1,6 @@
 import { ApplyQueue } from './apply-queue.ts'
 import { assert } from './assert.ts'
+import { forgettableIndex } from './log-retention.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Logger } from './logger.ts'
@@ -22,6 +23,8 @@ export interface ReplicaEvents {
   flush(): void
   /** The core wants a follower brought up by snapshot. */
   sendSnapshot(to: RaftId): void
+  /** Index of the oldest snapshot on its way to a peer; `Infinity` if there is none. */
+  pinnedSnapshot(): number
   /** The leader or the term changed, as far as this replica knows; `NO_ONE` while there is none. */
   onLeader(leader: RaftId, term: number): void
   /** This leader has applied its own no-op: it knows everything that was ever committed. */
@@ -81,6 +84,8 @@ export class Replica {
   #received: ReceivedSnapshot | null = null
   #compactedTo = 0
   #compacting = false
+  /** Looked at once per tick: what is kept changes slowly, turns are many. */
+  #compactionDue = true
 
   constructor(parts: {
     options: ReplicaOptions
@@ -232,6 +237,7 @@ export class Replica {
     this.#timer = this.#clock.after(this.#options.tickMs, () => {
       if (this.#stopped) return
       this.#raft.tick()
+      this.#compactionDue = true
       this.#tickLater()
       this.#schedule()
     })
@@ -413,10 +419,21 @@ export class Replica {
     received.sink.abort().catch((error: Error) => this.#fail(error))
   }
 
-  /** The log is kept from the cut before the last one on (rule K3). */
+  /** The log is kept from the cut before the last one on, and longer for others (rule K3). */
   #compact(): void {
-    const index = this.#stateMachine.compactableIndex
-    if (this.#compacting || index <= this.#compactedTo || index < this.#log.firstIndex()) return
+    if (!this.#compactionDue || this.#compacting) return
+    this.#compactionDue = false
+    const firstIndex = this.#log.firstIndex()
+    const index = forgettableIndex({
+      compactable: this.#stateMachine.compactableIndex,
+      firstIndex,
+      logBytes: this.#log.size().bytes,
+      trailingBytes: this.#options.trailingLogBytes,
+      pinned: this.#events.pinnedSnapshot(),
+      peers: this.#raft.status().progress,
+      self: this.raftId,
+    })
+    if (index <= this.#compactedTo || index < firstIndex) return
     const term = this.#log.term(index)
     if (term === null) return
     this.#compacting = true

@@ -216,13 +216,19 @@ export class ParleyNode {
   #newCluster(failpoints: Failpoints): ClusterNode {
     const { clock, random, network } = this.#ports
     const { name, peerListen, initialMembers, dev, replica } = this.#settings
+    const segmentBytes = this.#settings.log?.segmentBytes
     const { log, stateMachine } = this.#data
     return new ClusterNode({
       name,
       peerListen,
       initialMembers,
       autoReplace: dev,
-      options: { ...DEFAULT_REPLICA_OPTIONS, ...replica },
+      options: {
+        ...DEFAULT_REPLICA_OPTIONS,
+        // Whole segments are forgotten, so a bound of few of them would bind nothing.
+        ...(segmentBytes === undefined ? {} : { trailingLogBytes: 4 * segmentBytes }),
+        ...replica,
+      },
       clock,
       random,
       network,

@@ -40,6 +40,9 @@ export class SnapshotSender {
   readonly #host: SnapshotSenderHost
   readonly #streams = new Map<RaftId, Stream>()
   readonly #opening = new Set<RaftId>()
+  /** Taken by a peer that may still be installing them. */
+  readonly #taken = new Map<RaftId, { readonly index: number; readonly atMs: number }>()
+  #closed = false
 
   constructor(host: SnapshotSenderHost) {
     this.#host = host
@@ -50,13 +53,29 @@ export class SnapshotSender {
     return this.#streams.size + this.#opening.size
   }
 
+  /**
+   * The log behind the oldest snapshot on its way must stay (rule K3), also while a peer that has
+   * taken it all installs it; `Infinity` if there is none.
+   */
+  get pinnedIndex(): number {
+    const since = this.#host.clock.monotonicMs() - PATIENCE_MS
+    let index = Infinity
+    for (const { source } of this.#streams.values()) index = Math.min(index, source.meta.index)
+    for (const [to, taken] of this.#taken) {
+      if (taken.atMs < since) this.#taken.delete(to)
+      else index = Math.min(index, taken.index)
+    }
+    return index
+  }
+
   start(to: RaftId): void {
-    if (this.#streams.has(to) || this.#opening.has(to)) return
+    if (this.#closed || this.#streams.has(to) || this.#opening.has(to)) return
     this.#opening.add(to)
     this.#host.openSnapshot().then(
       (source) => {
         this.#opening.delete(to)
-        this.#begin(to, source)
+        if (this.#closed) this.#release(source)
+        else this.#begin(to, source)
       },
       (error: Error) => {
         this.#opening.delete(to)
@@ -75,6 +94,7 @@ export class SnapshotSender {
   }
 
   close(): void {
+    this.#closed = true
     for (const stream of this.#streams.values()) this.#end(stream, false)
   }
 
@@ -88,6 +108,7 @@ export class SnapshotSender {
       reading: false,
       timer: clock.after(OFFER_EVERY_MS, () => this.#watch(stream)),
     }
+    this.#taken.delete(to)
     this.#streams.set(to, stream)
     logger.info('snapshot.send', { to, index: source.meta.index })
     this.#offer(stream)
@@ -131,9 +152,17 @@ export class SnapshotSender {
     this.#streams.delete(stream.to)
     stream.timer.cancel()
     this.#host.logger.info('snapshot.sent', { to: stream.to, index: stream.source.meta.index, ok })
-    stream.source.close().catch((error: Error) => {
+    if (ok) {
+      const atMs = this.#host.clock.monotonicMs()
+      this.#taken.set(stream.to, { index: stream.source.meta.index, atMs })
+    }
+    this.#release(stream.source)
+    this.#host.onFinished(stream.to, ok)
+  }
+
+  #release(source: SnapshotSource): void {
+    source.close().catch((error: Error) => {
       this.#host.logger.error('snapshot.close', { message: error.message })
     })
-    this.#host.onFinished(stream.to, ok)
   }
 }

@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../log/testing/manual-clock.ts'
+import { SeededRandom } from '../log/testing/seeded-random.ts'
+import type { SnapshotSource } from '../state-machine.ts'
+import { PeerFrameKind } from '../transport/peer-frame.ts'
+import type { SnapshotAck } from './snapshot-frames.ts'
+import { SnapshotSender } from './snapshot-sender.ts'
+
+const PEER = 'b2b2b2b2b2b2b2b2'
+
+function fixture() {
+  const clock = new ManualClock()
+  const offers: { id: number }[] = []
+  const finished: boolean[] = []
+  let closed = 0
+  const source: SnapshotSource = {
+    meta: { index: 40, term: 2, configuration: { voters: [], outgoing: [], learners: [] } },
+    read: async () => ({ bytes: new Uint8Array(3), last: true }),
+    close: async () => void (closed += 1),
+  }
+  const sender = new SnapshotSender({
+    clock,
+    random: new SeededRandom(1),
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    term: () => 2,
+    openSnapshot: async () => source,
+    send: () => true,
+    sendJson: (_to, kind, value) => {
+      if (kind === PeerFrameKind.snapshotOffer) offers.push(value as { id: number })
+      return true
+    },
+    onFinished: (_to, ok) => finished.push(ok),
+  })
+  const answer = (state: SnapshotAck['state']): void =>
+    sender.acknowledged(PEER, { id: offers.at(-1)!.id, offset: 0, state })
+  return { clock, sender, offers, finished, answer, closed: () => closed }
+}
+
+const settle = async (): Promise<void> => {
+  for (let i = 0; i < 10; i += 1) await Promise.resolve()
+}
+
+describe('sending snapshots', () => {
+  test('K3 the log behind a snapshot is pinned while it is sent, and while it may be installed', async () => {
+    const { clock, sender, answer, finished } = fixture()
+    expect(sender.pinnedIndex).toBe(Infinity)
+    sender.start(PEER)
+    await settle()
+    expect(sender.pinnedIndex).toBe(40)
+    answer('done')
+    expect(finished).toEqual([true])
+    expect(sender.pinnedIndex).toBe(40)
+    clock.advance(31_000)
+    expect(sender.pinnedIndex).toBe(Infinity)
+  })
+
+  test('K6 a peer that gives a snapshot up pins nothing, and its source is closed', async () => {
+    const { sender, answer, closed, finished } = fixture()
+    sender.start(PEER)
+    await settle()
+    answer('failed')
+    expect([finished, closed(), sender.pinnedIndex]).toEqual([[false], 1, Infinity])
+  })
+
+  test('K6 a snapshot that opens after the end is closed at once and sent to nobody', async () => {
+    const { clock, sender, offers, closed } = fixture()
+    sender.start(PEER)
+    sender.close()
+    await settle()
+    clock.advance(60_000)
+    expect([offers.length, closed(), sender.active]).toEqual([0, 1, 0])
+  })
+})
