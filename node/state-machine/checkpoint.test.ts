@@ -286,6 +286,15 @@ describe('cold reads', () => {
         return values.map((value, i) => (isHidden(keys[i]!) ? null : value))
       }
     }
+    hide('c')
+    await expect(m.machine.reader.conversationsOf('a', 9)).rejects.toThrow(StoreDamagedError)
+    await expect(
+      m.machine.reader.eventsAfter(directConversationId('a', 'b'), 'a', 0, 9),
+    ).rejects.toThrow(StoreDamagedError)
+    // It would begin anew at seq 1, on this node alone.
+    await expect(
+      m.apply(batch(4, 4, [message({ user: 'b', to: 'a', msgId: '2' })])),
+    ).rejects.toThrow(StoreDamagedError)
     hide('e')
     await expect(
       m.machine.reader.eventsAfter(directConversationId('a', 'b'), 'a', 0, 9),

@@ -1,3 +1,4 @@
+import { StoreDamagedError } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
 import { loadConversations } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
@@ -54,13 +55,16 @@ async function conversationsOf(
   state: ApplicationState,
   ids: readonly string[],
 ): Promise<Conversation[]> {
-  const cold = ids.filter((id) => state.conversations.get(id) === undefined)
+  // Taken before the wait, in which memory may let go of them.
+  const found = new Map<string, Conversation | null>()
+  for (const id of ids) found.set(id, state.conversations.get(id) ?? null)
+  const cold = ids.filter((id) => found.get(id) === null)
   const loaded = cold.length === 0 ? [] : await loadConversations(state, cold)
-  const byId = new Map(cold.map((id, i) => [id, loaded[i] ?? null]))
-  const found: Conversation[] = []
-  for (const id of ids) {
-    const conversation = state.conversations.get(id) ?? byId.get(id) ?? null
-    if (conversation !== null) found.push(conversation)
-  }
-  return found
+  cold.forEach((id, i) => found.set(id, loaded[i] ?? null))
+  return ids.map((id) => {
+    const conversation = state.conversations.get(id) ?? found.get(id) ?? null
+    // Listed is only what a member's own key names, which is written with it (rule K5).
+    if (conversation === null) throw new StoreDamagedError(`${id} is missing from the store`)
+    return conversation
+  })
 }

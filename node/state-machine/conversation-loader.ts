@@ -3,7 +3,7 @@ import type { ApplicationState } from './application-state.ts'
 import { decodeConversation, hasMembersApart } from './conversation-codec.ts'
 import type { Conversation } from './conversation-state.ts'
 import { KeyHash } from './key-hash.ts'
-import { conversationKey, membersKey } from './keys.ts'
+import { conversationKey, membersKey, userKey } from './keys.ts'
 import { Members } from './members.ts'
 
 /**
@@ -28,6 +28,24 @@ export async function loadConversations(
     const bytes = heads[i] ?? null
     return bytes === null ? null : decodeConversation(bytes, prefix, hash, members.get(id) ?? null)
   })
+}
+
+/**
+ * The store may lose a key without an error (rule K5). Whoever is or was a member of a conversation
+ * has a key of his own for it, written with it: if that is there, so must be the conversation.
+ */
+export async function proveAbsent(
+  state: ApplicationState,
+  user: string,
+  id: string,
+): Promise<void> {
+  if ((await state.store.get(userKey(user, id))) === null) return
+  if (state.conversations.get(id) !== undefined) return
+  // It may have come since it was looked for; from its first cut on it is there for good.
+  const [conversation] = await loadConversations(state, [id])
+  if (conversation === null) {
+    throw new StoreDamagedError(`${user} is in ${id}, which is missing from the store`)
+  }
 }
 
 async function loadMembers(store: Store, ids: readonly string[]): Promise<Map<string, Members>> {

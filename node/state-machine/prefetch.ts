@@ -3,7 +3,7 @@ import type { ApplicationState } from './application-state.ts'
 import { readColdEvents } from './cold-events.ts'
 import type { ColdObjects } from './cold-objects.ts'
 import { groupConversationId } from './conversation-id.ts'
-import { loadConversations } from './conversation-loader.ts'
+import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { verdictKey } from './keys.ts'
 import type { PreparedEntry } from './prepared-entry.ts'
@@ -83,6 +83,9 @@ export class Prefetch {
         this.#state.conversations.add(conversation)
       }
     })
+    for (const { view, conversation } of entry.commands) {
+      if (this.#cold.isAbsent(conversation)) await proveAbsent(this.#state, view.user, conversation)
+    }
     const results = this.#missingResults(entry)
     if (results !== null) await this.#loadResults(results)
   }

@@ -1,7 +1,7 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import { listConversations } from './conversation-list.ts'
-import { loadConversations } from './conversation-loader.ts'
+import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
 import type { ConversationView, EventPage, StateReader } from './types.ts'
@@ -31,16 +31,16 @@ export class Reader implements StateReader {
   }
 
   conversation(id: string): Promise<ConversationView | null> {
-    return this.#read(id, async (_state, conversation) => conversation.view())
+    return this.#read(id, null, async (_state, conversation) => conversation.view())
   }
 
   async isMember(id: string, user: string): Promise<boolean> {
-    const read = this.#read(id, async (_, conversation) => conversation.members.isPresent(user))
+    const read = this.#read(id, user, async (_, { members }) => members.isPresent(user))
     return (await read) === true
   }
 
   async wasMember(id: string, user: string): Promise<boolean> {
-    const read = this.#read(id, async (_, { members }) => members.find(user) !== undefined)
+    const read = this.#read(id, user, async (_, { members }) => members.find(user) !== undefined)
     return (await read) === true
   }
 
@@ -50,20 +50,24 @@ export class Reader implements StateReader {
   }
 
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null> {
-    return this.#read(id, (state, conversation) =>
+    return this.#read(id, user, (state, conversation) =>
       readPage(state, conversation, user, { after, limit }),
     )
   }
 
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null> {
-    return this.#read(id, (state, conversation) =>
+    return this.#read(id, user, (state, conversation) =>
       readPage(state, conversation, user, { before, limit }),
     )
   }
 
-  /** `null` if there is no such conversation. `read` begins before anything else can change it. */
+  /**
+   * `null` if there is no such conversation, as far as what the store says of `user` can tell. `read`
+   * begins before anything else can change it.
+   */
   #read<T>(
     id: string,
+    user: string | null,
     read: (state: ApplicationState, conversation: Conversation) => Promise<T>,
   ): Promise<T | null> {
     return this.#pinned(async (state) => {
@@ -73,7 +77,9 @@ export class Reader implements StateReader {
       const [loaded] = await loadConversations(state, [id])
       // It may have come into memory meanwhile, and have changed there.
       const conversation = state.conversations.get(id) ?? loaded ?? null
-      return conversation === null ? null : read(state, conversation)
+      if (conversation !== null) return read(state, conversation)
+      if (user !== null) await proveAbsent(state, user, id)
+      return null
     })
   }
 
