@@ -20,12 +20,14 @@ async function build(): Promise<void> {
   disks = await LoopDisks.create(cluster)
 }
 
-afterEach(async () => {
+async function tearDown(): Promise<void> {
   await Promise.all(cluster.running.map(({ name }) => cluster.kill(name)))
   await disks?.close()
   disks = null
   await cluster.close()
-})
+}
+
+afterEach(tearDown)
 
 /** Cuts, ends and restarts the nodes while messages are being acknowledged. */
 async function cut(
@@ -48,7 +50,6 @@ async function cut(
   for (const name of names) await cluster.kill(name)
   await disks!.restorePower(names)
   await Promise.all(names.map((name) => cluster.start(name, { flags: SMALL, ...options })))
-  await cluster.healthy()
 }
 
 function figures(what: string, cuts: number, report: DrillReport): void {
@@ -82,7 +83,14 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
             // With and without the leader.
             const chosen = [...names, ...names].slice(first + (at % 2), first + (at % 2) + victims)
             const alone = at % 3 === 2
+            // Now and then it fails again while the nodes recover from the first cut.
+            const again = at % 4 === 3
             await cut(chosen, alone ? 'by itself' : 'killed')
+            if (again) {
+              await sleep(Math.random() * 1_500)
+              await cut(chosen, 'killed')
+            }
+            await cluster.healthy()
             await recovered()
             await sleep(Math.random() * 300)
           }
@@ -95,6 +103,27 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
       expect(report.acknowledged).toBeGreaterThan(cuts * 10)
     },
     60_000 + CYCLES * 15_000,
+  )
+
+  test(
+    'while a cluster forms: it forms all the same',
+    async () => {
+      for (let round = 0; round < Math.ceil(CYCLES / 3); round++) {
+        await build()
+        await cluster.startAll({ flags: SMALL })
+        const names = cluster.nodes.map(({ name }) => name)
+        // From before the first file to after the first election.
+        await sleep(300 + Math.random() * 1_700)
+        await cut(round % 2 === 0 ? names : names.slice(1), 'killed')
+        await cluster.healthy()
+        const harm = ({ recovered }: { recovered: () => Promise<void> }) => recovered()
+        const report = await runDrill({ cluster, senders: 5, conversations: 2, harm })
+        expect(report.violations).toEqual([])
+        expect(report.acknowledged).toBe(report.sent)
+        await tearDown()
+      }
+    },
+    60_000 + CYCLES * 10_000,
   )
 
   test('[control] where syncs do nothing the same cut loses messages, and the judge sees it', async () => {
@@ -113,6 +142,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
         await sleep(500)
         for (const name of names) expect(await faults.hits(name)).toBeGreaterThan(0)
         await cut(names, 'killed')
+        await cluster.healthy()
         await recovered()
       },
     })
