@@ -1,4 +1,4 @@
-import { type Logger, type LogStorage, NO_ONE, SegmentLog } from '#cluster'
+import { type FileSystem, type Logger, type LogStorage, NO_ONE, SegmentLog } from '#cluster'
 import { openDataDirectory, StartError } from './data-directory.ts'
 import type { NodePorts, NodeSettings } from './parley-node.ts'
 import { ParleyStateMachine } from './state-machine/state-machine.ts'
@@ -26,6 +26,7 @@ export async function openNodeData(
   const { fileSystem, clock, random } = ports
   const { dataDirectory: data, name } = settings
   await openDataDirectory(fileSystem, data, name)
+  await checkLogIsThere(fileSystem, data, name)
   const log = await SegmentLog.open({
     fileSystem,
     clock,
@@ -60,6 +61,16 @@ export async function openNodeData(
     logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
   }
   return { log, stores, stateMachine }
+}
+
+/** The log is made before the store: a store without a log had one, and with it votes and messages. */
+async function checkLogIsThere(fileSystem: FileSystem, data: string, name: string): Promise<void> {
+  const segments = (await fileSystem.list(`${data}/log`)).filter((file) => file.endsWith('.log'))
+  const stores = await fileSystem.list(`${data}/store`)
+  if (segments.length > 0 || stores.length === 0) return
+  throw new StartError(
+    `${data} has a store and no log: the log was lost. Nothing was changed. Put it back if it was moved; else run: parley members replace ${name}, and start ${name} with an empty data directory`,
+  )
 }
 
 /**

@@ -46,10 +46,15 @@ export function formatMembers(members: readonly InitialMember[]): string {
 }
 
 function checkAddress(text: string): string {
+  if (!isAddress(text)) throw usage(`"${text}" is not host:port`)
+  return text
+}
+
+/** Whether the text is `host:port`, an IPv6 host in brackets. */
+export function isAddress(text: string): boolean {
   const match = ADDRESS.exec(text)
   const port = Number(match?.[2])
-  if (match === null || port < 1 || port > 65_535) throw usage(`"${text}" is not host:port`)
-  return text
+  return match !== null && port >= 1 && port <= 65_535
 }
 
 function usage(message: string): CliError {

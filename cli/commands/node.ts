@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { parseMembers } from '../cluster/initial-members.ts'
+import { isAddress, parseMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { watchParent } from '../parent-watch.mjs'
 import type { ServerOptions } from '#node'
@@ -78,8 +78,8 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
   const flags = withFile(command)
   const options: ServerOptions = {
     name: required(flags.name, '--name'),
-    listen: required(flags.listen, '--listen'),
-    peerListen: required(flags.peerListen, '--peer-listen'),
+    listen: address(flags.listen, '--listen'),
+    peerListen: address(flags.peerListen, '--peer-listen'),
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
@@ -160,12 +160,19 @@ function bytes(name: string, text: string | undefined, least: number, most: numb
   if (text === undefined) return {}
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < least || value > most) {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
     throw new CliError(
       ExitCode.usage,
-      `${name} must be from ${least} to ${most} bytes, not ${text}`,
+      `${flag} must be from ${least} to ${most} bytes, not ${text}`,
     )
   }
   return { [name]: value }
+}
+
+function address(value: string | undefined, flag: string): string {
+  const text = required(value, flag)
+  if (isAddress(text)) return text
+  throw new CliError(ExitCode.usage, `${flag} must be host:port, not "${text}"`)
 }
 
 function required(value: string | undefined, flag: string): string {

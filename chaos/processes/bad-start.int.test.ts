@@ -1,0 +1,273 @@
+// Starts that cannot go well: each ends with one sentence that says what to do.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { crc32c } from '@node-rs/crc32'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { main } from '../../cli/main.ts'
+import { freePorts } from './free-ports.ts'
+import { ProcessCluster } from './process-cluster.ts'
+import { Stranger } from './stranger.ts'
+
+const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+const SMALL = ['--log-segment-bytes', '65536', '--checkpoint-bytes', '100000']
+
+let cluster: ProcessCluster
+/** The data of n2 as it stopped in good order. */
+let backup: string
+let spare: readonly [client: number, peer: number]
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll({ flags: SMALL })
+  await cluster.healthy()
+  const client = await Stranger.connect(cluster.node('n1').url, 'ann', 'a')
+  const body = 'x'.repeat(1_000)
+  const say = (_: unknown, n: number) => client.say({ to: 'bob' }, `m${n}`, body)
+  await Promise.all(Array.from({ length: 400 }, say))
+  await client.close()
+  await cluster.converged()
+  await cluster.signal('n2', 'SIGTERM')
+  backup = join(cluster.directory, 'backup')
+  await cp(cluster.node('n2').data, backup, { recursive: true })
+  spare = (await freePorts(2)) as [number, number]
+})
+afterAll(() => cluster.close())
+
+interface Outcome {
+  readonly code: number | null
+  readonly output: string
+  readonly errors: string
+}
+
+/** Runs `parley node` until it ends, at most for ten seconds. */
+function run(flags: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [CLI, 'node', ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
+    const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+    const [output, errors]: [string[], string[]] = [[], []]
+    child.stdout.on('data', (data) => output.push(String(data)))
+    child.stderr.on('data', (data) => errors.push(String(data)))
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      resolve({ code, output: output.join(''), errors: errors.join('') })
+    })
+  })
+}
+
+/** The same for what is refused before anything starts, in this process: quicker. */
+async function usage(words: readonly string[]): Promise<Outcome> {
+  const said: string[] = []
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said.push(String(text))
+    return true
+  })
+  try {
+    return { code: await main(['node', ...words]), output: '', errors: said.join('') }
+  } finally {
+    spy.mockRestore()
+  }
+}
+
+/** The flags that start n2, some of them otherwise. */
+function flags(other: Record<string, string> = {}): string[] {
+  const n2 = cluster.node('n2')
+  const all = {
+    ...{ name: 'n2', listen: new URL(n2.url).host, 'peer-listen': n2.peerAddress, data: n2.data },
+    'initial-members': cluster.nodes
+      .map(({ name, url, peerAddress }) => `${name}=${new URL(url).host}/${peerAddress}`)
+      .join(','),
+    ...other,
+  }
+  return [...SMALL, ...Object.entries(all).flatMap(([flag, value]) => [`--${flag}`, value])]
+}
+
+/** Every file below the directory with a digest; locks are taken and left at every start. */
+async function contents(directory: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.startsWith('LOCK')) continue
+    const path = join(entry.parentPath, entry.name)
+    found[path] = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex')
+  }
+  return found
+}
+
+function expectOneSentence(outcome: Outcome, code: number, words: RegExp): void {
+  expect(outcome, outcome.errors).toMatchObject({ code })
+  expect(outcome.errors).toMatch(words)
+  expect(outcome.errors).toMatch(/^(parley|error): [^\n]+\n+$/)
+  expect(outcome.errors + outcome.output).not.toMatch(/\n\s+at |undefined|\[object/)
+}
+
+describe('flags', () => {
+  const members = 'n1=h:1/h:2'
+  const wrong: readonly [string, () => string[], RegExp][] = [
+    ['none', () => [], /--name is missing \(see parley node --help\)/],
+    ['an unknown one', () => [...flags(), '--nonsense'], /unknown option '--nonsense'/],
+    ['a word too many', () => [...flags(), 'more'], /too many arguments/],
+    ['no address', () => flags({ listen: 'nonsense' }), /--listen must be host:port/],
+    ['no port', () => flags({ 'peer-listen': 'h:99999' }), /--peer-listen must be host:port/],
+    ['no members', () => flags({ 'initial-members': 'n1' }), /"n1" is not name=host:port/],
+    ['not a member', () => flags({ 'initial-members': members }), /must name this node, n2/],
+    [
+      'a member twice',
+      () => flags({ 'initial-members': `${members},n1=h:3/h:4` }),
+      /n1 appears twice/,
+    ],
+    [
+      'a name that is none',
+      () => flags({ 'initial-members': 'a b=h:1/h:2' }),
+      /"a b" is not a name/,
+    ],
+    ['a size too small', () => flags({ 'log-segment-bytes': '1' }), /--log-segment-bytes must be/],
+    [
+      'a size that is none',
+      () => flags({ 'checkpoint-bytes': 'big' }),
+      /--checkpoint-bytes must be/,
+    ],
+    ['an unknown level', () => flags({ 'log-level': 'loud' }), /Allowed choices are debug/],
+    [
+      'no configuration',
+      () => flags({ config: '/nowhere/c.json' }),
+      /cannot read \/nowhere\/c.json/,
+    ],
+  ]
+  test.each(wrong)('%s: 64, and what is wrong with it', async (_, words, sentence) => {
+    expectOneSentence(await usage(words()), 64, sentence)
+  })
+
+  test('a configuration file with an unknown or a wrong option', async () => {
+    const file = join(cluster.directory, 'config.json')
+    await writeFile(file, JSON.stringify({ nonsense: 1 }))
+    expectOneSentence(await usage(flags({ config: file })), 64, /unknown option nonsense/)
+    await writeFile(file, JSON.stringify({ logLevel: 7 }))
+    expectOneSentence(await usage(flags({ config: file })), 64, /logLevel must be a string/)
+    await writeFile(file, 'nonsense')
+    expectOneSentence(await usage(flags({ config: file })), 64, /cannot read .*config.json/)
+  })
+})
+
+describe('the machine', () => {
+  test.each([
+    ['the client port is in use', () => ({ listen: new URL(cluster.node('n1').url).host })],
+    ['the peer port is in use', () => ({ 'peer-listen': cluster.node('n1').peerAddress })],
+  ])('%s', async (_, other) => {
+    expectOneSentence(await run(flags(other())), 1, /another process listens there: stop it or/)
+  })
+
+  test('an address of another machine', async () => {
+    const outcome = await run(flags({ listen: '192.0.2.1:7401' }))
+    expectOneSentence(outcome, 1, /192\.0\.2\.1:7401: this machine has no such address/)
+  })
+
+  test('a directory that cannot be written', async () => {
+    const file = join(cluster.directory, 'a-file')
+    await writeFile(file, 'kept')
+    const outcome = await run(flags({ data: join(file, 'data') }))
+    expectOneSentence(outcome, 1, /a-file\/data .*choose another with --data/)
+    expect(await readFile(file, 'utf8')).toBe('kept')
+  })
+})
+
+describe('the data directory', () => {
+  const elsewhere = () => ({
+    listen: `127.0.0.1:${spare[0]}`,
+    'peer-listen': `127.0.0.1:${spare[1]}`,
+  })
+  const logOf = (data: string) => join(data, 'log')
+  const segments = async (data: string) =>
+    (await readdir(logOf(data))).filter((name) => name.startsWith('segment-')).sort()
+
+  async function poke(path: string, at: number, bytes: Uint8Array): Promise<void> {
+    const file = await open(path, 'r+')
+    await file.write(bytes, 0, bytes.length, at)
+    await file.close()
+  }
+
+  test('of a running node', async () => {
+    const { data, process: child } = cluster.node('n1')
+    const n1 = { name: 'n1', data, ...elsewhere() }
+    const outcome = await run(flags(n1))
+    expectOneSentence(outcome, 1, new RegExp(`n1/log is in use by process ${child!.pid}: stop`))
+    await cluster.state('n1').then((state) => expect(state?.ready).toBe(true))
+  })
+
+  test('without its newest segments: told by the store or by the leader, and ended', async () => {
+    const data = join(cluster.directory, 'short')
+    await cp(backup, data, { recursive: true })
+    const [, ...newer] = await segments(data)
+    expect(newer.length).toBeGreaterThan(0)
+    for (const name of newer) await rm(join(logOf(data), name))
+    const { code, output, errors } = await run(flags({ data }))
+    expect(code).toBe(1)
+    expect(output + errors).toMatch(
+      /(forgot|lost) what (it had|was) synced.*parley members replace/,
+    )
+  })
+
+  const spoiled: readonly [string, (data: string) => Promise<unknown>, RegExp, object?][] = [
+    ['of another node', async () => {}, /belongs to node n2, not n3: start n2/, { name: 'n3' }],
+    [
+      'of a newer version',
+      (data) => writeFile(join(data, 'node.json'), '{"format":2,"name":"n2"}\n'),
+      /written by a newer version \(format 2.*upgrade this node/,
+    ],
+    [
+      'with a damaged label',
+      (data) => writeFile(join(data, 'node.json'), '{"form'),
+      /node.json is damaged; .*parley members replace n2/,
+    ],
+    [
+      'with a flipped bit in a segment',
+      async (data) => {
+        const path = join(logOf(data), (await segments(data))[1]!)
+        const byte = (await readFile(path)).subarray(1_000, 1_001)
+        await poke(path, 1_000, Buffer.from([byte[0]! ^ 1]))
+      },
+      /the log is damaged: .*Nothing was changed.*parley members replace/,
+    ],
+    [
+      'without its oldest segment',
+      async (data) => rm(join(logOf(data), (await segments(data))[0]!)),
+      /the log is damaged: .*is missing before it.*parley members replace/,
+    ],
+    [
+      'with a log of a newer version',
+      async (data) => {
+        const path = join(logOf(data), (await segments(data))[0]!)
+        const bytes = await readFile(path)
+        bytes.writeUInt16LE(2, 8)
+        const end = (40 + bytes.readUInt32LE(12) + 7) & ~7
+        bytes.writeUInt32LE(crc32c(bytes.subarray(8, end)), 4)
+        await writeFile(path, bytes)
+      },
+      /has format 2, this version knows 1: start the version of parley that wrote it/,
+    ],
+    [
+      'without its log',
+      (data) => rm(logOf(data), { recursive: true }),
+      /has a store and no log: .*parley members replace n2, and start n2 with an empty/,
+    ],
+  ]
+  test.concurrent.each(spoiled)(
+    '%s: refused, untouched',
+    async (title, spoil, sentence, other = {}) => {
+      const data = join(cluster.directory, title.replaceAll(' ', '-'))
+      await cp(backup, data, { recursive: true })
+      await spoil(data)
+      const before = await contents(data)
+      const outcome = await run(flags({ data, ...elsewhere(), ...other }))
+      expectOneSentence(outcome, 1, sentence)
+      const after = await contents(data)
+      for (const [path, digest] of Object.entries(before)) expect(after[path], path).toBe(digest)
+    },
+  )
+})
