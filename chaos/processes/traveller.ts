@@ -10,6 +10,8 @@ export interface TravellerOptions {
   readonly conv: string
   readonly user: string
   readonly device: string
+  /** Leaves even the mark behind: it may be shown anything then. @default false */
+  readonly forgetful?: boolean
 }
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -116,7 +118,7 @@ export class Traveller {
 
   #leave(): void {
     if (this.#client === null) return
-    this.#mark = this.#client.mark
+    if (this.#options.forgetful !== true) this.#mark = this.#client.mark
     this.#client.close()
     this.#client = null
   }
