@@ -1,14 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { listenFailure } from './listen-error.ts'
 import type { ClientHandlers, HttpResponse, RequestHead } from '../gateway/client-listener.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { NetworkError } from './network-error.ts'
 
 /** Bytes of an HTTP call's body that are thrown away; more ends the connection. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 
 /** A plain HTTP server over the port's handlers. Upgrades are the caller's, who listens for them. */
 export function createHttpServer(handlers: ClientHandlers): Server {
-  const server = createServer(
+  return createServer(
     { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000 },
     (request, response) => {
       request.on('error', () => request.destroy())
@@ -29,15 +30,14 @@ export function createHttpServer(handlers: ClientHandlers): Server {
       )
     },
   )
-  return server
 }
 
 /** Resolves to `host:port` as bound. */
 export function listen(server: Server, address: string): Promise<string> {
-  const { host, port } = splitAddress(address)
+  const { host, port } = parseAddress(address)
   return new Promise((resolve, reject) => {
     const onError = (cause: NodeJS.ErrnoException): void => {
-      reject(new Error(listenFailure(address, cause), { cause }))
+      reject(NetworkError.ofListen(address, cause))
     }
     server.once('error', onError)
     server.listen(port, host, () => {
@@ -101,15 +101,4 @@ function discardBody(request: IncomingMessage): void {
     bytes += chunk.length
     if (bytes > MAX_IGNORED_BODY_BYTES) request.destroy()
   })
-}
-
-function splitAddress(address: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address)
-  const port = Number(match?.[3])
-  if (match === null || port > 65_535) throw new Error(`not a host:port address: ${address}`)
-  return { host: match[1] ?? match[2] ?? '', port }
-}
-
-function formatAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

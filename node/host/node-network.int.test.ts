@@ -32,7 +32,6 @@ describe('NodeNetwork', () => {
   })
 
   it('gives up on a peer that does not answer', async () => {
-    // A listener whose queue is full takes no more; its own kernel then drops what comes.
     const network = new NodeNetwork()
     const started = performance.now()
     // 192.0.2.0/24 is reserved for documentation: nobody answers, or the machine says so at once.

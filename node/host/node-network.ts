@@ -1,21 +1,10 @@
 import net from 'node:net'
 import type { Address, Connection, Listener, Network } from '#cluster'
-import { listenFailure } from './listen-error.ts'
+import { formatAddress, parseAddress } from './address.ts'
+import { NetworkError } from './network-error.ts'
 
 const KEEP_ALIVE_MS = 10_000
 const BACKLOG = 511
-
-/** An address that cannot be listened on, or a peer that cannot be reached. */
-export class NetworkError extends Error {
-  override readonly name = 'NetworkError'
-  /** The operating system's code, such as `EADDRINUSE`. */
-  readonly code: string
-
-  constructor(message: string, code: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
-}
 
 /** TCP. Small writes leave at once; a peer whose machine vanished is noticed in the end. */
 export class NodeNetwork implements Network {
@@ -27,7 +16,7 @@ export class NodeNetwork implements Network {
     const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }
     const server = net.createServer(options, (socket) => onConnection(new TcpConnection(socket)))
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(address, cause)))
+      server.once('error', (cause) => reject(NetworkError.ofListen(address, cause)))
       server.listen({ host, port, backlog: BACKLOG, exclusive: true }, resolve)
     })
     // An accept that fails (no file descriptors left) refuses one peer, which tries again.
@@ -101,22 +90,4 @@ class TcpConnection implements Connection {
   destroy(): void {
     this.#socket.destroy()
   }
-}
-
-/** `host:port`, an IPv6 host in brackets. */
-function parseAddress(address: Address): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address)
-  const port = Number(match?.[3])
-  if (match === null || port > 65_535) {
-    throw new NetworkError(`${address} is not an address: write host:port`, 'EINVAL')
-  }
-  return { host: (match[1] ?? match[2])!, port }
-}
-
-function formatAddress(host: string, port: number): Address {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function listenError(address: Address, cause: NodeJS.ErrnoException): NetworkError {
-  return new NetworkError(listenFailure(address, cause), cause.code ?? 'UNKNOWN', { cause })
 }

@@ -339,7 +339,7 @@ describe('clients over sockets', () => {
       `cannot listen on ${address}: another process listens there`,
     )
     await expect(network.listenForClients('7401', gateway.handlers)).rejects.toThrow(
-      'not a host:port address: 7401',
+      '7401 is not an address: write host:port',
     )
   })
 })
