@@ -67,6 +67,7 @@ export function decodeConversation(
   conversation.extents = readExtents(reader)
   reader.end('a conversation record')
   conversation.coldHead = conversation.head
+  conversation.coldLogTime = conversation.lastLogTime
   conversation.writtenHead = conversation.head
   return conversation
 }

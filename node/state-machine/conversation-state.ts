@@ -42,6 +42,8 @@ export class Conversation implements AppliedConversation, FrozenHead {
   #tailStart = 0
   /** Events up to this seq are in the store only. */
   coldHead = 0
+  /** Log time of the event at `coldHead`: none before it is newer. */
+  coldLogTime = 0
 
   /** Events up to this seq are in chunks already written or being written. */
   writtenHead = 0
@@ -101,9 +103,10 @@ export class Conversation implements AppliedConversation, FrozenHead {
   }
 
   /** The oldest hot event left memory. */
-  popHot(seq: number): void {
+  popHot(seq: number, logTime: number): void {
     assert(seq === this.coldHead + 1 && seq <= this.writtenHead, 'an unwritten event is evicted')
     this.coldHead = seq
+    this.coldLogTime = logTime
     this.#tailStart += 1
     if (this.#tailStart === this.#tail.length) {
       this.#tail = NOTHING as number[]

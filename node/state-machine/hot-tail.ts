@@ -72,6 +72,12 @@ export class HotTail {
     )
   }
 
+  /** Log time of the event, without decoding it. */
+  logTime(number: number): number {
+    assert(number >= this.#first && number < this.#next, `event ${number} is not hot`)
+    return this.#segments[Math.floor((number - this.#base) / SEGMENT)]!.logTime[number % SEGMENT]!
+  }
+
   /** Calls `write` with the raw parts of the event: what a chunk stores of it. */
   visit(number: number, write: (event: RawEvent) => void): void {
     assert(number >= this.#first && number < this.#next, `event ${number} is not hot`)
@@ -98,7 +104,7 @@ export class HotTail {
     while (this.#bytes > this.#maxBytes && this.#first < this.#written) {
       const segment = this.#segments[0]!
       const at = this.#first % SEGMENT
-      segment.conversation[at]!.popHot(segment.seq[at]!)
+      segment.conversation[at]!.popHot(segment.seq[at]!, segment.logTime[at]!)
       this.#bytes -= segment.end[at]! - segment.start[at]! + EVENT_OVERHEAD_BYTES
       segment.conversation[at] = null
       segment.data[at] = null

@@ -80,7 +80,7 @@ export class Results {
       const prior =
         value >= VERDICT_FLAG
           ? this.#verdict(command, msgId, value - VERDICT_FLAG, missing)
-          : this.#event(command, msgId, value, missing)
+          : this.#event(command, msgId, value, bound, missing)
       if (prior !== null && timeOf(prior) >= bound) {
         if (first === null || timeOf(prior) < timeOf(first)) first = prior
       }
@@ -151,17 +151,28 @@ export class Results {
     command: PreparedCommand,
     msgId: string,
     seq: number,
+    bound: number,
     missing: Missing | null,
   ): Prior | null {
     if (command.ofUser) return null
     const conversation = this.conversation(command)
     if (conversation === undefined || seq > conversation.head) return null
+    if (this.#newestTimeOf(conversation, seq) < bound) return null
     const event = this.#load(conversation, seq, missing)
     if (event === null) return null
     // The first event of a group is the result of a key of its creator, not of this conversation.
     if (conversation.kind === 'group' && seq === 1) return null
     if (event.view.msgId !== msgId || event.view.user !== command.view.user) return null
     return { event, conversation, verdict: null }
+  }
+
+  /**
+   * At most this was log time at the event; exactly, if it is hot. A client may reuse one msgId with a
+   * rising `since` as often as it likes: what is too old to count is neither decoded nor read.
+   */
+  #newestTimeOf(conversation: Conversation, seq: number): number {
+    const hot = conversation.hotNumber(seq)
+    return hot >= 0 ? this.#state.hot.logTime(hot) : conversation.coldLogTime
   }
 
   #load(conversation: Conversation, seq: number, missing: Missing | null): StoredEvent | null {

@@ -124,6 +124,19 @@ describe('writes', () => {
     expect(await m.one(12 * HOUR + WINDOW + 1, at(null))).toEqual(ok({ seq: 4, duplicate: false }))
   })
 
+  test('A3 K4 results too old to count are not read, however many a key has', async () => {
+    const m = await Machine.open({ limits: { hotBytes: 250 } })
+    const mine = { user: 'alice', to: 'bob', msgId: 'm1' }
+    for (let t = 1; t <= 20; t += 1) {
+      expect(await m.one(t, message({ ...mine, since: t }))).toMatchObject({ seq: t })
+    }
+    await m.machine.checkpoint()
+    await m.one(21, message({ ...mine, since: 21 }))
+    expect(m.machine.prefetch(batch(22, 22, [message({ ...mine, since: 22 })]))).toBeNull()
+    expect(m.machine.prefetch(batch(22, 22, [message({ ...mine, since: 2 })]))).not.toBeNull()
+    expect(await m.one(22, message({ ...mine, since: 7 }))).toMatchObject({ seq: 7 })
+  })
+
   test('A3 an expired write stores and records nothing', async () => {
     const m = await Machine.open()
     await m.one(2 * WINDOW, message({ user: 'alice', to: 'bob', msgId: 'a0' }))
