@@ -9,9 +9,11 @@ export interface WireFailure {
   readonly outcome: string
 }
 /** As it came: whoever reads it checks what is in it. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a stranger has no types of ours
+type Unchecked = any
 export type Received = { t: string; id?: number | string; error?: WireFailure } & Record<
   string,
-  any
+  Unchecked
 >
 export type Subprotocol = 'parley.v1.json' | 'parley.v1.msgpack'
 

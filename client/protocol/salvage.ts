@@ -58,7 +58,7 @@ function endOfValue(bytes: Uint8Array, from: number): number | null {
     else if (byte <= 0xbf) at += byte & 0x1f
     else {
       const shape = SHAPES[byte - 0xc0]
-      if (shape == null) return null
+      if (shape === null || shape === undefined) return null
       const [lengthBytes, fixed, elements] = shape
       if (at + lengthBytes > bytes.length) return null
       let length = 0
