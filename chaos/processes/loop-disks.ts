@@ -1,5 +1,5 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { compile } from './compile.ts'
@@ -7,6 +7,11 @@ import type { ProcessCluster } from './process-cluster.ts'
 
 const run = promisify(execFile)
 const BYTES = 512 << 20
+
+/** Waits for the end of its input, which comes with the end of these tests however they end. */
+const GUARD = `trap '' INT TERM HUP
+while read -r line; do :; done
+while [ $# -gt 0 ]; do umount --lazy "$1"; rm -f "$2"; shift 2; done`
 
 /**
  * A disk of its own for each node: an ext4 in a file, mounted as the node's data directory, that can
@@ -16,15 +21,17 @@ export class LoopDisks {
   readonly #cluster: ProcessCluster
   readonly #powerLoss: string
   readonly #mounted = new Set<string>()
-  /** If the tests end without `close`, by an exception or `process.exit`. */
-  readonly #lastResort = () => {
-    for (const path of this.#mounted) execFileSync('umount', ['--lazy', path])
-  }
+  readonly #guard: ChildProcess
 
   private constructor(cluster: ProcessCluster, powerLoss: string) {
     this.#cluster = cluster
     this.#powerLoss = powerLoss
-    process.once('exit', this.#lastResort)
+    const pairs = cluster.nodes.flatMap(({ name, data }) => [data, this.#image(name)])
+    this.#guard = spawn('sh', ['-c', GUARD, 'sh', ...pairs], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    })
+    this.#guard.unref()
   }
 
   /** Call it before the first start of a node. */
@@ -64,10 +71,15 @@ export class LoopDisks {
 
   /** Kill the nodes first. */
   async close(): Promise<void> {
-    process.off('exit', this.#lastResort)
-    for (const { name, data } of this.#cluster.nodes) {
-      if (this.#mounted.has(data)) await this.#unmount(name)
-      await rm(this.#image(name), { force: true })
+    const ended = new Promise<void>((resolve) => this.#guard.once('exit', () => resolve()))
+    try {
+      for (const { name, data } of this.#cluster.nodes) {
+        if (this.#mounted.has(data)) await this.#unmount(name)
+      }
+    } finally {
+      this.#guard.ref()
+      this.#guard.stdin?.end()
+      await ended
     }
   }
 

@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { DiskFaults } from './disk-faults.ts'
 import { type DrillReport, runDrill } from './kill-drill.ts'
@@ -149,5 +151,38 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
     figures('control', 1, report)
     const lost = report.violations.filter(({ property }) => property === 'P1')
     expect(lost.length).toBeGreaterThan(0)
+  }, 120_000)
+
+  test('one disk that lied: its node is told so and stops, and nothing is lost', async () => {
+    await build()
+    const faults = await DiskFaults.create(cluster)
+    const options = (name: string) => ({ flags: SMALL, env: faults.environment(name) })
+    await Promise.all(cluster.nodes.map(({ name }) => cluster.start(name, options(name))))
+    const leader = await cluster.healthy()
+    const liar = cluster.nodes.find(({ name }) => name !== leader)!
+    const report = await runDrill({
+      cluster,
+      senders: 20,
+      conversations: 10,
+      harm: async ({ recovered }) => {
+        await faults.set(liar.name, { on: 'sync', does: 'skip', where: '/' })
+        await sleep(500)
+        expect(await faults.hits(liar.name)).toBeGreaterThan(0)
+        await cut([liar.name], 'killed')
+        expect(await cluster.ended(liar.name)).toEqual({ code: 1, signal: null })
+        expect(await cluster.output(liar.name)).toContain('parley members replace')
+        await recovered()
+        // As the message says: an empty directory comes back under a new id.
+        for (const file of await readdir(liar.data)) {
+          await rm(join(liar.data, file), { recursive: true })
+        }
+        await cluster.start(liar.name, { flags: SMALL })
+        await cluster.healthy()
+        await recovered()
+      },
+    })
+    figures('one liar', 1, report)
+    expect(report.violations).toEqual([])
+    expect(report.acknowledged).toBe(report.sent)
   }, 120_000)
 })
