@@ -1,3 +1,4 @@
+import type { Failpoints } from './failpoints.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Logger } from './logger.ts'
 import { ClusterFormation, type InitialMember } from './membership/formation.ts'
@@ -6,7 +7,7 @@ import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { NO_ONE, type RaftId } from './raft/types.ts'
-import { Replica } from './replica.ts'
+import { Replica, type ReplicaEvents } from './replica.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.ts'
 import { SnapshotReceiver } from './snapshot/snapshot-receiver.ts'
@@ -16,25 +17,30 @@ import { decodeMessage, encodeMessage } from './transport/message-codec.ts'
 import { PeerFrameKind } from './transport/peer-frame.ts'
 import { PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
 import { PeerTransport } from './transport/peer-transport.ts'
-import type { Failpoints } from './failpoints.ts'
 
-export interface ClusterNodeEvents {
+/** What a node is told of its share of the cluster. Only `onFrame` may throw. */
+export interface ClusterNodeEvents extends Pick<
+  ReplicaEvents,
+  'onLeader' | 'onAuthority' | 'encodeBatch' | 'onApplied' | 'onSnapshotInstalled' | 'onFatal'
+> {
+  /** There is a replica now: the cluster is formed, or was before. Called once, before its other events. */
   onReplica(replica: Replica): void
-  onLeader(leader: RaftId, term: number): void
-  onAuthority(term: number): void
-  encodeBatch(commands: readonly Uint8Array[]): Uint8Array
-  onApplied(index: number): void
-  /** The state jumped ahead: entries in between were applied by nobody here. */
-  onSnapshotInstalled(index: number): void
-  /** A frame this package does not know: the host's own traffic between nodes. */
+  /**
+   * A frame of a peer of this cluster that this package does not know: the host's own traffic between
+   * nodes. Frames of one peer come in the order it sent them, or not at all. May throw
+   * `PeerProtocolError`, which ends the connection.
+   */
   onFrame(from: RaftId, kind: number, body: Uint8Array): void
+  /** Frames reach this peer from now on; what was sent to it before may be lost. */
   onPeerUp(id: RaftId): void
+  /** A cluster exists that this node's empty directory is no part of (rule K1). May come again. */
   onStranger(clusterId: string): void
-  onFatal(error: Error): void
 }
 
+/** What a share of a cluster is made of. Whoever opened `log` and `stateMachine` closes them. */
 export interface ClusterNodeParts {
   readonly name: string
+  /** `host:port` where peers reach this node. */
   readonly peerListen: Address
   readonly initialMembers: readonly InitialMember[]
   /** Take in a member whose directory was emptied without being told to (rule K1). */
@@ -127,6 +133,7 @@ export class ClusterNode {
     })
   }
 
+  /** `null` while the cluster is forming. */
   get replica(): Replica | null {
     return this.#replica
   }
@@ -136,6 +143,7 @@ export class ClusterNode {
     return this.transport.peersUp().filter(({ clusterId }) => clusterId === '')
   }
 
+  /** Resolves when peers can connect. Rejects if the address is taken: `close` is still due. */
   async start(): Promise<void> {
     await this.transport.listen(this.#parts.peerListen)
     if (this.#parts.log.formation !== null) this.#createReplica()
@@ -145,6 +153,7 @@ export class ClusterNode {
     this.#askForState()
   }
 
+  /** Stops the replica and ends every connection. Log and state machine stay open. */
   async close(): Promise<void> {
     this.#timer?.cancel()
     this.#replacer.close()
@@ -187,7 +196,6 @@ export class ClusterNode {
       failpoints,
       events: {
         send: (message) => this.#send(message),
-        flush: () => {},
         sendSnapshot: (to) => this.#sender.start(to),
         pinnedSnapshot: () => this.#sender.pinnedIndex,
         onLeader: (leader, term) => {

@@ -19,8 +19,6 @@ import type { SnapshotSink, StateMachine } from './state-machine.ts'
 /** What a replica tells its host. Calls come between the steps of a turn; none may throw. */
 export interface ReplicaEvents {
   send(message: Message): void
-  /** Everything given to `send` must be on its way now: the disk may keep this thread busy. */
-  flush(): void
   /** The core wants a follower brought up by snapshot. */
   sendSnapshot(to: RaftId): void
   /** Index of the oldest snapshot on its way to a peer; `Infinity` if there is none. */
@@ -321,7 +319,6 @@ export class Replica {
 
   /** One write and one fdatasync; the core hands out the next only after this one is done. */
   #write(append: StorageAppend): void {
-    this.#events.flush()
     const { hardState, entries } = append
     this.#log.append({ hardState, entries, snapshot: null }, (error) => {
       if (error === null) this.#persisted(append)

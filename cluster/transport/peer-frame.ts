@@ -11,7 +11,7 @@ import { crc32c } from '@node-rs/crc32'
 export const PeerFrameKind = {
   /** JSON `PeerHello`, first in both directions. */
   hello: 1,
-  /** JSON `{code, message}`: the connection is refused and ends. */
+  /** JSON `Refusal`: the connection is refused and ends. */
   refused: 2,
   ping: 3,
   pong: 4,
@@ -19,21 +19,22 @@ export const PeerFrameKind = {
   raft: 5,
   /** Commands a gateway forwards to the leader: u32 length and bytes, repeated. */
   forward: 6,
-  /** JSON `{origin, requests, code}`: the leader did not take these. */
+  /** JSON `[{request, code}, …]`: the leader did not take these. */
   forwardRefused: 7,
-  /** JSON `FormationOffer` and its answer. */
+  /** JSON `Formation`: an empty initial member writes it as its first record. */
   form: 8,
+  /** JSON `{clusterId}`: the sender has its first record. */
   formed: 9,
-  /** JSON `{clusterId}`: that cluster knows nothing of the receiver's empty directory. */
-  stranger: 14,
-  /** JSON `Formation`: the receiver is a learner of that cluster now. */
-  join: 15,
   /** JSON `SnapshotOffer`; chunks and their acknowledgements follow. */
   snapshotOffer: 10,
   snapshotChunk: 11,
   snapshotAck: 12,
   /** No body: the sender lost its state and asks the leader for a snapshot. */
   snapshotRequest: 13,
+  /** JSON `{clusterId}`: that cluster knows nothing of the receiver's empty directory. */
+  stranger: 14,
+  /** JSON `Formation`: the receiver is a learner of that cluster now. */
+  join: 15,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 
