@@ -16,7 +16,7 @@ import { COMMAND_VERSION } from './state-machine/command-view.ts'
 import { CommandKind } from './state-machine/commands.ts'
 import type { WriteResult } from './state-machine/types.ts'
 
-export const FORWARDER = {
+const FORWARDER = {
   /** A write that was never handed to a leader is refused after this: certainly not stored. */
   holdMs: 2_000,
   /** No result for this long after a leader had it: its outcome is unknown. */
@@ -68,13 +68,13 @@ export class Forwarder {
   /** Forwarded to this leader before it had authority to propose. */
   #early: Uint8Array[] = []
   #earlyBytes = 0
-  readonly #timer: { current: Timer }
+  #timer: Timer
   #closed = false
 
   constructor(host: ForwarderHost) {
     this.#host = host
     this.#origin = host.random.uint32()
-    this.#timer = { current: this.#sweepLater() }
+    this.#timer = this.#sweepLater()
   }
 
   get pending(): number {
@@ -171,7 +171,7 @@ export class Forwarder {
 
   close(): void {
     this.#closed = true
-    this.#timer.current.cancel()
+    this.#timer.cancel()
     for (const pending of [...this.#pending.values()]) this.#giveUp(pending)
   }
 
@@ -226,7 +226,7 @@ export class Forwarder {
         if (ageMs < FORWARDER.holdMs) break
         if (pending.attempts === 0 || ageMs >= FORWARDER.unknownMs) this.#giveUp(pending)
       }
-      this.#timer.current = this.#sweepLater()
+      this.#timer = this.#sweepLater()
     })
   }
 

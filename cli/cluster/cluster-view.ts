@@ -17,9 +17,6 @@ export interface ClusterMember {
   readonly name: string
   readonly role: string
   readonly url: string
-  readonly state: string
-  readonly match?: number
-  readonly lastContactMs?: number
 }
 
 /**

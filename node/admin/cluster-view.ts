@@ -32,8 +32,6 @@ export interface ClusterMemberView {
   readonly state: 'leader' | 'follower' | 'candidate' | 'unreachable' | 'unknown'
   /** Newest index known to be on its disk; only a leader knows it of others. */
   readonly match?: number
-  /** Milliseconds since it was last heard, as this node sees it; absent if never. */
-  readonly lastContactMs?: number
 }
 
 /** Called for each request; answers from memory. */

@@ -483,7 +483,7 @@ describe('reads', () => {
     pull(client)
     await clock.settle()
     expect(errorOf(client.last('pull:A'))).toMatchObject({ code: 'INTERNAL', outcome: 'unknown' })
-    expect(logger.events).toContain('gateway.read-failed')
+    expect(logger.events).toContain('read.failed')
   })
 
   it('[GW12] runs a few reads at once, the others in order', async () => {

@@ -173,7 +173,7 @@ export class Session {
     try {
       handlerOf(frame.t)(request, frame, this.#context)
     } catch (error) {
-      this.#context.logger.error('gateway.request-failed', { request: request.type, error })
+      this.#context.logger.error('request.failed', { request: request.type, error })
       request.fail(wireError('INTERNAL', 'The node failed to serve this. See its log.'))
     }
   }
@@ -211,7 +211,7 @@ export class Session {
       try {
         await read()
       } catch (error) {
-        this.#context.logger.error('gateway.read-failed', { request: request.type, error })
+        this.#context.logger.error('read.failed', { request: request.type, error })
         request.fail(wireError('INTERNAL', 'The node failed to read. See its log.'))
       }
     })

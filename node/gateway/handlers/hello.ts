@@ -50,7 +50,7 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
     void reached.then(
       (late) => afterMark(request, frame, identity, late, version, context),
       (error: unknown) => {
-        context.logger.error('gateway.mark-failed', { error })
+        context.logger.error('mark.failed', { error })
         const failure = wireError('INTERNAL', 'The node failed to reach the mark. See its log.')
         afterMark(request, frame, identity, failure, version, context)
       },

@@ -14,10 +14,6 @@ const KIND_NAMES: Readonly<Record<EventKind, WireEventKind>> = {
   [EventKind.settings]: 'settings',
 }
 
-export function wireEventKind(kind: EventKind): WireEventKind {
-  return KIND_NAMES[kind]
-}
-
 export function wireEvent(event: ConversationEvent): WireEvent {
   return {
     seq: event.seq,
