@@ -41,6 +41,8 @@ export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 const HEADER_BYTES = 9
 /** One append message with its entries, or one snapshot chunk, and room to spare. */
 export const MAX_FRAME_BYTES = 16 << 20
+/** Before it is known who speaks, nobody gets more memory than an introduction takes. */
+export const MAX_HELLO_BYTES = 4 << 10
 
 export class PeerProtocolError extends Error {
   override readonly name = 'PeerProtocolError'
@@ -73,13 +75,19 @@ export function decodeJson(body: Uint8Array): unknown {
  */
 export class PeerFrameReader {
   readonly #onFrame: (kind: number, body: Uint8Array) => void
+  readonly #maxBytes: () => number
   readonly #header = Buffer.alloc(4)
   #headerBytes = 0
   #partial: Buffer | null = null
   #partialBytes = 0
 
-  constructor(onFrame: (kind: number, body: Uint8Array) => void) {
+  /** `maxBytes` is asked at the beginning of each frame. */
+  constructor(
+    onFrame: (kind: number, body: Uint8Array) => void,
+    maxBytes: () => number = () => MAX_FRAME_BYTES,
+  ) {
     this.#onFrame = onFrame
+    this.#maxBytes = maxBytes
   }
 
   /** Throws `PeerProtocolError` on damage; the connection must then end. */
@@ -101,7 +109,7 @@ export class PeerFrameReader {
       const length = data.readUInt32LE(offset)
       offset += 4
       if (length <= data.length - offset) {
-        checkLength(length)
+        this.#checkLength(length)
         this.#deliver(data.subarray(offset, offset + length))
         offset += length
       } else {
@@ -111,7 +119,7 @@ export class PeerFrameReader {
   }
 
   #start(length: number): void {
-    checkLength(length)
+    this.#checkLength(length)
     this.#partial = Buffer.allocUnsafeSlow(length)
     this.#partialBytes = 0
   }
@@ -134,10 +142,10 @@ export class PeerFrameReader {
     }
     this.#onFrame(frame[4]!, frame.subarray(5))
   }
-}
 
-function checkLength(length: number): void {
-  if (length < 5 || length > MAX_FRAME_BYTES) {
-    throw new PeerProtocolError(`a peer announced a frame of ${length} bytes`)
+  #checkLength(length: number): void {
+    if (length < 5 || length > this.#maxBytes()) {
+      throw new PeerProtocolError(`a peer announced a frame of ${length} bytes`)
+    }
   }
 }

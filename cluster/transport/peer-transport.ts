@@ -4,6 +4,8 @@ import type { RaftId } from '../raft/types.ts'
 import {
   encodeJsonFrame,
   encodePeerFrame,
+  MAX_FRAME_BYTES,
+  MAX_HELLO_BYTES,
   PeerFrameKind,
   PeerFrameReader,
   PeerProtocolError,
@@ -153,16 +155,20 @@ export class PeerTransport {
     const heardMs = this.#ports.clock.monotonicMs()
     const state: Accepted = { remote: null, refused: false, heardMs }
     this.#accepted.set(connection, state)
-    const reader = new PeerFrameReader((kind, body) => {
+    const take = (kind: number, body: Uint8Array): void => {
       if (state.refused) return
       if (state.remote === null) this.#introduce(connection, state, kind, body)
       else if (kind === PeerFrameKind.ping) {
         connection.write(encodePeerFrame(PeerFrameKind.pong, NOTHING))
       } else this.#events.onFrame(state.remote, kind, body)
-    })
+    }
+    const reader = new PeerFrameReader(take, () =>
+      state.remote === null ? MAX_HELLO_BYTES : MAX_FRAME_BYTES,
+    )
     connection.onData = (bytes) => {
       if (!this.#accepted.has(connection) || state.refused) return
-      state.heardMs = this.#ports.clock.monotonicMs()
+      // Who does not say who it is in time is ended, however much it sends.
+      if (state.remote !== null) state.heardMs = this.#ports.clock.monotonicMs()
       try {
         reader.push(bytes)
       } catch (error) {
@@ -184,6 +190,7 @@ export class PeerTransport {
     const against = objection(this.#local(), remote)
     if (against === null) {
       state.remote = remote
+      state.heardMs = this.#ports.clock.monotonicMs()
       connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
       return
     }
