@@ -1,4 +1,5 @@
 /** The door of this package: a node whole, on real ports or on any others. */
 export { StartError } from './data-directory.ts'
-export { ParleyNode, type NodePorts, type NodeSettings } from './parley-node.ts'
+export type { NodePorts, NodeSettings } from './node-settings.ts'
+export { ParleyNode } from './parley-node.ts'
 export { type RunningServer, type ServerOptions, startServer } from './server.ts'

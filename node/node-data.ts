@@ -1,6 +1,6 @@
 import { type FileSystem, type Logger, type LogStorage, NO_ONE, SegmentLog } from '#cluster'
 import { openDataDirectory, StartError } from './data-directory.ts'
-import type { NodePorts, NodeSettings } from './parley-node.ts'
+import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { ParleyStateMachine } from './state-machine/state-machine.ts'
 import { openStoreDirectory } from './store/store-directory.ts'
 import type { StoreDirectory } from './store/store.ts'

@@ -1,70 +1,32 @@
 import {
-  type Clock,
   ClusterNode,
   DEFAULT_REPLICA_OPTIONS,
   decodeJson,
   type Failpoints,
-  type FileSystem,
-  type InitialMember,
   type Logger,
-  type Network,
   NO_ONE,
   PeerFrameKind,
-  type Random,
   type RaftId,
   type Replica,
-  type ReplicaOptions,
 } from '#cluster'
 import type { ErrorCode } from '#protocol'
 import { AdminApi } from './admin/admin-api.ts'
+import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
-import type { ClusterView } from './admin/cluster-view.ts'
-import { clusterView } from './cluster-view.ts'
 import { StartError } from './data-directory.ts'
 import { failingChecks } from './failing-checks.ts'
 import { Forwarder } from './forwarder.ts'
-import type { ClientListener, ClientNetwork } from './gateway/client-listener.ts'
+import type { ClientListener } from './gateway/client-listener.ts'
 import { Gateway } from './gateway/gateway.ts'
-import type { GatewayOptions } from './gateway/gateway-options.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
+import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
-import type { StateLimits } from './state-machine/limits.ts'
 import { EventKind, type StateReader } from './state-machine/types.ts'
-import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
-
-/** Everything outside the process, so that a simulator can stand in for all of it. */
-export interface NodePorts {
-  readonly clock: Clock
-  readonly random: Random
-  readonly fileSystem: FileSystem
-  readonly network: Network
-  readonly clientNetwork: ClientNetwork
-  readonly databases: KeyValueDatabaseFactory
-}
-
-export interface NodeSettings {
-  readonly name: string
-  /** Clients and HTTP, `host:port`. */
-  readonly listen: string
-  /** Peers, `host:port`. */
-  readonly peerListen: string
-  readonly dataDirectory: string
-  readonly initialMembers: readonly InitialMember[]
-  /** Lets clients on this machine in without a token. */
-  readonly dev: boolean
-  readonly version: string
-  readonly replica?: Partial<ReplicaOptions>
-  readonly gateway?: Partial<GatewayOptions>
-  readonly log?: { readonly segmentBytes?: number }
-  readonly state?: Partial<StateLimits>
-  /** Memory, CPU, event loop of the process: not in a simulator. @default false */
-  readonly processMetrics?: boolean
-}
 
 /** One node of a cluster, whole: log, store, state, replica, gateway. Only its ports are outside. */
 export class ParleyNode {

@@ -1,6 +1,6 @@
 import packageJson from '../package.json' with { type: 'json' }
-import { type InitialMember, type Logger, NO_FAILPOINTS } from '#cluster'
-import { ALONE } from './cluster-view.ts'
+import { NO_FAILPOINTS } from '#cluster'
+import { ALONE } from './admin/cluster-view.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { NodeClock } from './host/node-clock.ts'
@@ -9,18 +9,15 @@ import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
-import { type NodePorts, type NodeSettings, ParleyNode } from './parley-node.ts'
+import type { NodePorts, NodeSettings } from './node-settings.ts'
+import { ParleyNode } from './parley-node.ts'
 import { LevelDatabaseFactory } from './store/level-database.ts'
 
-export interface ServerOptions {
-  readonly name: string
-  /** Clients and HTTP, `host:port`. */
-  readonly listen: string
-  /** Peers, `host:port`. */
-  readonly peerListen: string
-  readonly dataDirectory: string
-  readonly initialMembers: readonly InitialMember[]
-  readonly dev: boolean
+/** What an operator says of one node on a real machine. */
+export interface ServerOptions extends Pick<
+  NodeSettings,
+  'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev'
+> {
   readonly logLevel: LogLevel
   /** Size of a log file. @default 64 MiB */
   readonly logSegmentBytes?: number
@@ -63,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     databases: new LevelDatabaseFactory(fileSystem),
   }
-  if (options.initialMembers.length === 1) warnAlone(logger)
+  if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes } = options
   const settings: NodeSettings = {
     ...options,
@@ -78,8 +75,4 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     drain: () => node.drain(DRAIN_MS),
     stopped: node.ended.then((error) => (error === null ? 0 : 1)),
   }
-}
-
-function warnAlone(logger: Logger): void {
-  logger.warn('cluster.single', { message: ALONE })
 }

@@ -1,5 +1,6 @@
 import type { FailpointName, Failpoints, InitialMember, Logger, ReplicaOptions } from '#cluster'
-import { type NodeSettings, ParleyNode } from '../../node/parley-node.ts'
+import type { NodeSettings } from '../../node/node-settings.ts'
+import { ParleyNode } from '../../node/parley-node.ts'
 import { DurableLog } from '../checkers/raft/durable-log.ts'
 import type { ObservedReplica } from '../checkers/raft/raft-checker.ts'
 import type { Prng } from '../prng.ts'

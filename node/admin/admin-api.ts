@@ -1,13 +1,14 @@
 import type { Logger } from '#cluster'
 import type { HttpResponse, RequestHead } from '../gateway/client-listener.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import type { ClusterViewProvider } from './cluster-view.ts'
+import type { ClusterView } from './cluster-view.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 import { problem } from './problem.ts'
 
 export interface AdminApiOptions {
   readonly readiness: () => Readiness
-  readonly clusterView: ClusterViewProvider
+  /** Called for each request; answers from memory. */
+  readonly clusterView: () => ClusterView
   readonly metrics: MetricsRegistry
   readonly logger: Logger
 }

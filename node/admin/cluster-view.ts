@@ -1,3 +1,6 @@
+import type { ClusterNode, LogStorage, Member } from '#cluster'
+import type { NodeRef } from '../gateway/backend.ts'
+
 /** What one node knows of its cluster: the answer of `GET /v1/cluster`. */
 export interface ClusterView {
   readonly clusterId: string
@@ -34,5 +37,89 @@ export interface ClusterMemberView {
   readonly match?: number
 }
 
-/** Called for each request; answers from memory. */
-export type ClusterViewProvider = () => ClusterView
+/** Where a node's view of its cluster comes from. */
+export interface ViewSources {
+  readonly name: string
+  readonly version: string
+  readonly log: LogStorage
+  readonly cluster: ClusterNode
+  readonly initialMembers: readonly Omit<Member, 'id'>[]
+  readonly leader: () => NodeRef | null
+  readonly stateHash: () => string
+  readonly readiness: () => { ready: boolean; reasons: readonly string[] }
+}
+
+/** What this node knows of its cluster now, from memory: cheap enough for every request. */
+export function clusterView(sources: ViewSources): ClusterView {
+  const { name, version, log, cluster } = sources
+  const status = cluster.replica?.status()
+  const { ready, reasons } = sources.readiness()
+  return {
+    clusterId: log.formation?.clusterId ?? '',
+    epoch: log.formation?.epoch ?? '',
+    node: name,
+    version,
+    leader: sources.leader()?.id ?? null,
+    term: status?.term ?? 0,
+    commit: status?.commit ?? 0,
+    applied: status?.applied ?? 0,
+    stateHash: sources.stateHash(),
+    ready,
+    reasons,
+    warnings: warnings(sources),
+    members: memberViews(sources),
+  }
+}
+
+/** Said by the node's log at its start too. */
+export const ALONE =
+  'this cluster has one voter: what it acknowledges is on one disk only, not replicated, and is lost with it'
+
+function warnings({ cluster, initialMembers }: ViewSources): string[] {
+  const voters = cluster.replica?.configuration.voters ?? initialMembers
+  return voters.length === 1 ? [ALONE] : []
+}
+
+function memberViews(sources: ViewSources): ClusterMemberView[] {
+  const { cluster, initialMembers, name, log } = sources
+  const replica = cluster.replica
+  const base = (member: Omit<Member, 'id'>) => ({
+    name: member.name,
+    url: member.clientUrl,
+    peer: member.peerAddress,
+  })
+  if (replica === null) {
+    return initialMembers.map((member) => ({
+      ...base(member),
+      id: member.name === name ? log.raftId : '',
+      role: 'voter',
+      state: 'unknown',
+    }))
+  }
+  const { voters, learners } = replica.configuration
+  const view = (member: Member, role: 'voter' | 'learner'): ClusterMemberView => {
+    const match = replica.status().progress.find(({ id }) => id === member.id)?.match
+    return {
+      ...base(member),
+      id: member.id,
+      role,
+      state: stateOf(sources, member),
+      ...(match === undefined ? {} : { match }),
+    }
+  }
+  return [
+    ...voters.map((member) => view(member, 'voter')),
+    ...learners.map((member) => view(member, 'learner')),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function stateOf(sources: ViewSources, member: Member): ClusterMemberView['state'] {
+  const { cluster, log } = sources
+  const replica = cluster.replica!
+  if (member.id === replica.leader) return 'leader'
+  if (member.id === log.raftId) {
+    const { role } = replica.status()
+    return role === 'follower' ? 'follower' : 'candidate'
+  }
+  return cluster.transport.isUp(member.id) ? 'follower' : 'unreachable'
+}

@@ -1,5 +1,5 @@
 import { type ClusterNode, type LogStorage, NO_ONE } from '#cluster'
-import type { NodeSettings } from '../parley-node.ts'
+import type { NodeSettings } from '../node-settings.ts'
 import type { CounterCell } from './cells.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 

@@ -1,0 +1,35 @@
+import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
+import type { ClientNetwork } from './gateway/client-listener.ts'
+import type { GatewayOptions } from './gateway/gateway-options.ts'
+import type { StateLimits } from './state-machine/limits.ts'
+import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
+
+/** Everything outside the process, so that a simulator can stand in for all of it. */
+export interface NodePorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly fileSystem: FileSystem
+  readonly network: Network
+  readonly clientNetwork: ClientNetwork
+  readonly databases: KeyValueDatabaseFactory
+}
+
+/** What an operator says of one node. */
+export interface NodeSettings {
+  readonly name: string
+  /** Clients and HTTP, `host:port`. */
+  readonly listen: string
+  /** Peers, `host:port`. */
+  readonly peerListen: string
+  readonly dataDirectory: string
+  readonly initialMembers: readonly InitialMember[]
+  /** Lets clients on this machine in without a token. */
+  readonly dev: boolean
+  readonly version: string
+  readonly replica?: Partial<ReplicaOptions>
+  readonly gateway?: Partial<GatewayOptions>
+  readonly log?: { readonly segmentBytes?: number }
+  readonly state?: Partial<StateLimits>
+  /** Memory, CPU, event loop of the process: not in a simulator. @default false */
+  readonly processMetrics?: boolean
+}
