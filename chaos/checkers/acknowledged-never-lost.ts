@@ -22,7 +22,9 @@ export function acknowledgedNeverLost(history: History): Violation[] {
       const node = nodes.get(send.conv)![position]!
       const found = view.get(send.acked!)
       if (found?.msgId !== send.msgId || found.from !== send.user) {
-        lose(`${send.conv}#${send.acked} was ${send.msgId} when acknowledged, is ${found?.msgId ?? 'nothing'} on ${node}`)
+        lose(
+          `${send.conv}#${send.acked} was ${send.msgId} when acknowledged, is ${found?.msgId ?? 'nothing'} on ${node}`,
+        )
       } else if (found.body !== send.body) {
         lose(`${send.conv}#${send.acked} has another body on ${node}`)
       }

@@ -17,7 +17,14 @@ function sound(): History {
     })
     send.acked = n
     if (n === 2) send.repeats.push({ seq: 2, duplicate: true })
-    return { seq: n, kind: 'message', msgId: `m${n}`, from: user, device: `${user}-phone`, body: `body ${n}` }
+    return {
+      seq: n,
+      kind: 'message',
+      msgId: `m${n}`,
+      from: user,
+      device: `${user}-phone`,
+      body: `body ${n}`,
+    }
   })
   history.final({ node: 'n1', conv: 'c', events })
   history.final({ node: 'n2', conv: 'c', events: structuredClone(events) })
@@ -30,7 +37,8 @@ const eventsOf = (history: History, at: number) => history.finals[at]!.events as
 
 const mutations: Record<keyof typeof CHECKERS, (history: History) => void> = {
   acknowledgedNeverLost: (h) => h.finals.forEach((_, at) => eventsOf(h, at).pop()),
-  noDuplicate: (h) => h.finals.forEach((_, at) => eventsOf(h, at).push({ ...eventsOf(h, at)[0]!, seq: 5 })),
+  noDuplicate: (h) =>
+    h.finals.forEach((_, at) => eventsOf(h, at).push({ ...eventsOf(h, at)[0]!, seq: 5 })),
   orderAgreement: (h) => {
     const events = eventsOf(h, 1)
     ;[events[0]!.msgId, events[2]!.msgId] = [events[2]!.msgId, events[0]!.msgId]
@@ -45,7 +53,9 @@ const mutations: Record<keyof typeof CHECKERS, (history: History) => void> = {
     }
   },
   noPhantom: (h) =>
-    h.finals.forEach((_, at) => eventsOf(h, at).push({ ...eventsOf(h, at)[0]!, seq: 5, msgId: 'x' })),
+    h.finals.forEach((_, at) =>
+      eventsOf(h, at).push({ ...eventsOf(h, at)[0]!, seq: 5, msgId: 'x' }),
+    ),
 }
 
 describe('the checkers', () => {

@@ -4,7 +4,8 @@ import type { History, Violation } from '../history/history.ts'
 export function fifo(history: History): Violation[] {
   const violations: Violation[] = []
   const orders = new Map<string, number>()
-  for (const send of history.sends) orders.set(`${send.conv} ${send.user} ${send.msgId}`, send.order)
+  for (const send of history.sends)
+    orders.set(`${send.conv} ${send.user} ${send.msgId}`, send.order)
   for (const { conv, node, events } of history.finals) {
     const last = new Map<string, number>()
     for (const event of events) {
