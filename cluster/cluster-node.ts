@@ -6,7 +6,7 @@ import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
-import { NO_ONE, type RaftId } from './raft/types.ts'
+import { NO_ONE, type RaftId, Role } from './raft/types.ts'
 import { Replica, type ReplicaEvents } from './replica.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.ts'
@@ -118,7 +118,11 @@ export class ClusterNode {
       clock,
       random,
       logger,
-      term: () => this.#replica?.status().term ?? 0,
+      // A new leader may need the peer it brings up to commit its first entry: authority comes later.
+      leadingTerm: () => {
+        const status = this.#replica?.status()
+        return status?.role === Role.leader ? status.term : null
+      },
       openSnapshot: () => parts.stateMachine.openSnapshot(),
       send: this.transport.send.bind(this.transport),
       sendJson,

@@ -80,6 +80,8 @@ export class Replica {
   #authorityTerm = 0
   #configuration: Configuration
   #received: ReceivedSnapshot | null = null
+  /** A snapshot is taking over: until it has, another one is of no use. */
+  #installing = false
   #compactedTo = 0
   #compacting = false
   /** Looked at once per tick: what is kept changes slowly, turns are many. */
@@ -222,6 +224,10 @@ export class Replica {
 
   /** A whole snapshot lies verified beside the live state; the core decides whether to take it. */
   snapshotReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void {
+    if (this.#installing || this.#received !== null) {
+      sink.abort().catch((error: Error) => this.#fail(error))
+      return
+    }
     if (this.stateLost && this.#log.term(offer.meta.index) === offer.meta.term) {
       this.#recoverState(offer.meta, sink)
       return
@@ -373,6 +379,7 @@ export class Replica {
     const received = this.#received
     assert(received?.offer.meta.index === meta.index, 'the core installs what was received')
     this.#received = null
+    this.#installing = true
     const work = async () => {
       await this.#applies.pause()
       await received.sink.activate()
@@ -387,6 +394,7 @@ export class Replica {
       this.#raft.applied(meta.index)
       this.#events.onApplied(meta.index)
       this.#events.onSnapshotInstalled(meta.index)
+      this.#installing = false
       this.#applies.resume(meta.index)
       this.#schedule()
     }
@@ -395,6 +403,7 @@ export class Replica {
 
   /** The log already holds what the snapshot stands for: only the state is replaced. */
   #recoverState(meta: SnapshotMeta, sink: SnapshotSink): void {
+    this.#installing = true
     const work = async () => {
       await this.#applies.pause()
       await sink.activate()
@@ -402,6 +411,7 @@ export class Replica {
       this.#raft.stateInstalled(meta)
       this.#events.onApplied(meta.index)
       this.#events.onSnapshotInstalled(meta.index)
+      this.#installing = false
       this.#applies.resume(meta.index)
       this.#schedule()
     }

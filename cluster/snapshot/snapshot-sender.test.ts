@@ -12,6 +12,7 @@ function fixture() {
   const clock = new ManualClock()
   const offers: { id: number }[] = []
   const finished: boolean[] = []
+  const leads = { term: 2 as number | null }
   let closed = 0
   const source: SnapshotSource = {
     meta: { index: 40, term: 2, configuration: { voters: [], outgoing: [], learners: [] } },
@@ -22,7 +23,7 @@ function fixture() {
     clock,
     random: new SeededRandom(1),
     logger: { debug() {}, info() {}, warn() {}, error() {} },
-    term: () => 2,
+    leadingTerm: () => leads.term,
     openSnapshot: async () => source,
     send: () => true,
     sendJson: (_to, kind, value) => {
@@ -33,7 +34,7 @@ function fixture() {
   })
   const answer = (state: SnapshotAck['state']): void =>
     sender.acknowledged(PEER, { id: offers.at(-1)!.id, offset: 0, state })
-  return { clock, sender, offers, finished, answer, closed: () => closed }
+  return { clock, leads, sender, offers, finished, answer, closed: () => closed }
 }
 
 const settle = async (): Promise<void> => {
@@ -60,6 +61,18 @@ describe('sending snapshots', () => {
     await settle()
     answer('failed')
     expect([finished, closed(), sender.pinnedIndex]).toEqual([[false], 1, Infinity])
+  })
+
+  test('K6 who leads no more offers nothing in the name of the new term', async () => {
+    const { clock, leads, sender, offers, closed, finished } = fixture()
+    sender.start(PEER)
+    await settle()
+    leads.term = null
+    clock.advance(3_000)
+    expect([offers.length, closed(), finished, sender.active]).toEqual([1, 1, [false], 0])
+    sender.start(PEER)
+    await settle()
+    expect([offers.length, closed(), sender.active]).toEqual([1, 2, 0])
   })
 
   test('K6 a snapshot that opens after the end is closed at once and sent to nobody', async () => {

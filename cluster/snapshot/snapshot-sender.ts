@@ -15,7 +15,8 @@ export interface SnapshotSenderHost {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  term(): number
+  /** The term that this node leads; `null` if it does not. */
+  leadingTerm(): number | null
   openSnapshot(): Promise<SnapshotSource>
   send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
@@ -115,7 +116,13 @@ export class SnapshotSender {
   }
 
   #offer(stream: Stream): void {
-    const offer = { id: stream.id, term: this.#host.term(), meta: stream.source.meta }
+    const term = this.#host.leadingTerm()
+    if (term === null) {
+      // In the name of a term that another leads, it would make the peer follow the wrong one.
+      this.#end(stream, false)
+      return
+    }
+    const offer = { id: stream.id, term, meta: stream.source.meta }
     this.#host.sendJson(stream.to, PeerFrameKind.snapshotOffer, offerToJson(offer))
   }
 
@@ -144,6 +151,7 @@ export class SnapshotSender {
       return
     }
     if (idleMs > OFFER_EVERY_MS) this.#offer(stream)
+    if (this.#streams.get(stream.to) !== stream) return
     stream.timer = this.#host.clock.after(OFFER_EVERY_MS, () => this.#watch(stream))
   }
 
