@@ -13,6 +13,10 @@ export class ProposalQueue {
     this.#maxPendingBytes = options.maxPendingBytes
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** False: full, not taken. */
   push(command: Uint8Array): boolean {
     if (this.#bytes + command.length > this.#maxPendingBytes) return false

@@ -10,6 +10,10 @@ export interface ReplicaOptions {
   readonly maxBatchBytes: number
   /** Commands waiting to be proposed; beyond it the door is shut. @default 64 MiB */
   readonly maxPendingBytes: number
+  /** Of them while checkpoints catch up (rule K3); also bounds how long a write waits. @default 4 MiB */
+  readonly maxHeldBytes: number
+  /** Checkpoints that free nothing for this long shut the door too, in ms. @default 2,000 */
+  readonly maxHoldMs: number
   /** A log up to this large is kept for peers that lag (rule K3). @default 256 MiB */
   readonly trailingLogBytes: number
 }
@@ -20,5 +24,7 @@ export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
   electionTicks: 10,
   maxBatchBytes: 256 << 10,
   maxPendingBytes: 64 << 20,
+  maxHeldBytes: 4 << 20,
+  maxHoldMs: 2_000,
   trailingLogBytes: 256 << 20,
 }

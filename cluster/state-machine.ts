@@ -19,7 +19,10 @@ export interface StateMachine {
    * Tells how far the log is on this replica's own disk: a cut's index never passes it (rule K3).
    */
   logPersisted(index: number): void
-  /** More is applied than checkpoints keep up with: nothing should be proposed for a while (K3). */
+  /**
+   * More is applied than checkpoints keep up with: nothing is proposed for a while (rule K3). Asked
+   * again and again, not told.
+   */
   readonly overloaded: boolean
   /** Entries up to here are no longer needed for a restart (rule K3: the cut before the last). */
   readonly compactableIndex: number

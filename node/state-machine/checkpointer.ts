@@ -58,6 +58,9 @@ export class Checkpointer {
   readonly #state: ApplicationState
   readonly #chunk = new ByteWriter(64 * 1024)
   #running = false
+  /** Events and conversations of the cut under way, and how many of them the store has pulled. */
+  #steps = 0
+  #done = 0
 
   constructor(state: ApplicationState) {
     this.#state = state
@@ -72,11 +75,20 @@ export class Checkpointer {
     assert(!this.#running, 'two checkpoints at one time')
     this.#running = true
     const state = this.#state
+    const firstEvent = state.hot.firstUnwritten
     const frozen = this.#freeze()
+    this.#steps = frozen.nextEvent - firstEvent + frozen.conversations.length
+    this.#done = 0
     let aheadIsOut = false
     const ahead = this.#ahead(frozen, () => (aheadIsOut = true))
     const objects = this.#objects(frozen, () => aheadIsOut)
-    const cut: Cut = { index: frozen.index, term: frozen.term, ahead, objects }
+    const cut: Cut = {
+      index: frozen.index,
+      term: frozen.term,
+      ahead,
+      objects,
+      urgency: () => this.#urgency(),
+    }
     await state.store.checkpoint(cut)
     state.hot.written(frozen.nextEvent)
     state.verdicts.written(frozen.lastVerdict)
@@ -172,6 +184,7 @@ export class Checkpointer {
         const length = chunk.length - offset
         conversation.extents = withExtent(conversation.extents, { ...extent, length })
         conversation.writtenHead = seq - 1
+        this.#advance(extent.count)
         if (chunk.length >= chunkBytes) {
           yield { key: chunkKey(number), value: chunk.toBytes() }
           chunk.clear()
@@ -181,6 +194,19 @@ export class Checkpointer {
     }
     if (chunk.length === 0) return
     yield { key: chunkKey(numberInCut(frozen.index, count)), value: chunk.toBytes() }
+  }
+
+  #advance(steps: number): void {
+    this.#done += steps
+    this.#state.dirty.pulled(this.#done / this.#steps)
+  }
+
+  /** 0 while at most one cut's worth waits to be written, 1 from half way to the bound on. */
+  #urgency(): number {
+    const { dirty, limits } = this.#state
+    const relaxed = limits.checkpointBytes
+    const range = Math.max(1, (limits.dirtyBytes - relaxed) / 2)
+    return Math.min(1, Math.max(0, (dirty.unwrittenBytes - relaxed) / range))
   }
 
   #writeEvent(hotNumber: number): void {
@@ -193,6 +219,7 @@ export class Checkpointer {
     assert(aheadIsOut(), 'a cut is written before the values that it points at')
     for (const conversation of frozen.conversations) {
       yield* this.#encode(conversation, frozen.generation)
+      this.#advance(1)
     }
     for (const { user, conversation } of frozen.joins) {
       yield { key: userKey(user, conversation), value: NOTHING }

@@ -13,6 +13,8 @@ export class DirtySet {
   /** 0 while no cut is being written. */
   #frozen = 0
   #frozenBytes = 0
+  /** Of `#frozenBytes` what the store has not yet pulled. */
+  #unpulledBytes = 0
 
   get generation(): number {
     return this.#generation
@@ -21,6 +23,11 @@ export class DirtySet {
   /** Bytes of commands that no completed cut covers. */
   get bytes(): number {
     return this.#bytes + this.#frozenBytes
+  }
+
+  /** As `bytes`, but without the part of the cut under way that the store has pulled already. */
+  get unwrittenBytes(): number {
+    return this.#bytes + this.#unpulledBytes
   }
 
   /** Bytes of commands since the last freeze. */
@@ -70,16 +77,24 @@ export class DirtySet {
     const frozen = { generation: this.#generation, conversations: this.#list }
     this.#frozen = this.#generation
     this.#frozenBytes = this.#bytes
+    this.#unpulledBytes = this.#bytes
     this.#generation += 1
     this.#list = []
     this.#bytes = 0
     return frozen
   }
 
+  /** The store has pulled this share, 0 to 1, of the cut under way. */
+  pulled(share: number): void {
+    assert(share >= 0 && share <= 1, `a cut of which ${share} is written`)
+    this.#unpulledBytes = this.#frozenBytes * (1 - share)
+  }
+
   completed(): void {
     assert(this.#frozen !== 0, 'a cut ends that never began')
     this.#frozen = 0
     this.#frozenBytes = 0
+    this.#unpulledBytes = 0
   }
 
   #awaitsEncoding(conversation: Conversation): boolean {

@@ -34,6 +34,11 @@ export class HotTail {
     return this.#next - this.#first
   }
 
+  /** Number of the oldest event that no completed cut holds. */
+  get firstUnwritten(): number {
+    return this.#written
+  }
+
   /** Number that the next event gets. */
   get next(): number {
     return this.#next

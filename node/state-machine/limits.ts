@@ -2,15 +2,18 @@
 export interface StateLimits {
   /** Conversations kept in memory once clean. @default 200,000 */
   readonly conversations: number
-  /** Bytes of events kept in memory once written. @default 48 MiB */
+  /** Bytes of events kept in memory once written. @default 16 MiB */
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
   readonly verdicts: number
-  /** Bytes of commands applied since the last cut that make the next one due. @default 32 MiB */
+  /** Bytes of commands applied since the last cut that make the next one due. @default 12 MiB */
   readonly checkpointBytes: number
   /** A change waits no longer than this for a cut, in ms. @default 30,000 */
   readonly checkpointIdleMs: number
-  /** Bytes of commands not yet in a completed cut at which `overloaded` turns true. @default 96 MiB */
+  /**
+   * Bytes of commands applied and not yet handed to the store at which `overloaded` turns true; at
+   * twice as many that no completed cut holds, apply waits for the next one. @default 32 MiB
+   */
   readonly dirtyBytes: number
   /** Bytes at which a chunk of events is full. @default 16 KiB */
   readonly chunkBytes: number
@@ -22,11 +25,11 @@ const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
-  hotBytes: 48 * MIB,
+  hotBytes: 16 * MIB,
   verdicts: 20_000,
-  checkpointBytes: 32 * MIB,
+  checkpointBytes: 12 * MIB,
   checkpointIdleMs: 30_000,
-  dirtyBytes: 96 * MIB,
+  dirtyBytes: 32 * MIB,
   chunkBytes: 16 * 1024,
   pageBytes: MIB,
 }

@@ -114,9 +114,9 @@ export class ParleyStateMachine implements StateMachine {
     return this.#store.previousCut?.index ?? 0
   }
 
-  /** More is applied than checkpoints keep up with: the leader answers `OVERLOADED` (rule K3). */
+  /** More is applied than checkpoints keep up with: the leader proposes nothing (rule K3). */
   get overloaded(): boolean {
-    return this.#live.state.dirty.bytes >= this.#limits.dirtyBytes
+    return this.#live.state.dirty.unwrittenBytes >= this.#limits.dirtyBytes
   }
 
   /** For metrics. */
@@ -147,6 +147,7 @@ export class ParleyStateMachine implements StateMachine {
 
   prefetch(entry: Entry): Promise<void> | null {
     if (entry.type !== EntryType.normal || entry.data.length === 0) return null
+    if (this.#isSwamped) return this.#prefetchOnceCut(entry)
     return this.#live.prefetch.run(this.#prepare(entry))
   }
 
@@ -222,6 +223,20 @@ export class ParleyStateMachine implements StateMachine {
 
   get #store(): Store {
     return this.#live.state.store
+  }
+
+  /** A follower applies what others decided to propose: this is what bounds its memory (rule K3). */
+  get #isSwamped(): boolean {
+    return this.#live.state.dirty.bytes >= 2 * this.#limits.dirtyBytes
+  }
+
+  async #prefetchOnceCut(entry: Entry): Promise<void> {
+    while (this.#isSwamped) {
+      this.#isDue = true
+      this.#maybeCheckpoint()
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+    await this.#live.prefetch.run(this.#prepare(entry))
   }
 
   #prepare(entry: Entry): PreparedEntry {

@@ -13,6 +13,7 @@ export class CheckpointRun {
   readonly #pacer: SlicePacer
   readonly #assertGoing: () => void
   #open: OpenBatch | null = null
+  #urgency: () => number = () => 0
 
   constructor(writer: BatchWriter, pacer: SlicePacer, assertGoing: () => void) {
     this.#writer = writer
@@ -22,6 +23,7 @@ export class CheckpointRun {
 
   /** Resolves to the record of the cut once it is synced. */
   async write(cut: Cut): Promise<BatchRecord> {
+    this.#urgency = cut.urgency ?? this.#urgency
     try {
       await this.#writeAhead(cut)
       return await this.#writeObjects(cut)
@@ -65,7 +67,7 @@ export class CheckpointRun {
   }
 
   async #pause(): Promise<void> {
-    await this.#pacer.pause()
+    await this.#pacer.pause(this.#urgency())
     this.#assertGoing()
   }
 }

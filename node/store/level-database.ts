@@ -24,9 +24,9 @@ export interface LevelTuning {
 }
 
 export const defaultLevelTuning: LevelTuning = {
-  writeBufferSize: 16 * 1024 * 1024,
+  writeBufferSize: 8 * 1024 * 1024,
   blockSize: 4 * 1024,
-  cacheSize: 32 * 1024 * 1024,
+  cacheSize: 8 * 1024 * 1024,
   maxFileSize: 8 * 1024 * 1024,
   maxOpenFiles: 1000,
 }

@@ -31,10 +31,14 @@ export class SlicePacer {
     return this.#clock.monotonicMs() - this.#startedMs >= this.#options.sliceMs
   }
 
-  async pause(): Promise<void> {
+  /** `urgency` 0: the whole pause; towards 1: less of it; 1: one turn of the event loop. */
+  async pause(urgency = 0): Promise<void> {
     const elapsedMs = this.#clock.monotonicMs() - this.#startedMs
-    const delayMs = Math.max(1, elapsedMs * this.#options.pauseFactor)
-    await new Promise<void>((resolve) => this.#clock.after(delayMs, resolve))
+    const delayMs = Math.max(1, elapsedMs * this.#options.pauseFactor * (1 - urgency))
+    await new Promise<void>((resolve) => {
+      if (urgency >= 1) this.#clock.defer(resolve)
+      else this.#clock.after(delayMs, resolve)
+    })
     this.restart()
   }
 

@@ -38,6 +38,11 @@ export interface Cut extends CutPosition {
   readonly ahead: Iterable<Put>
   /** Every changed mutable object as of `index`, each key once, written as one batch. */
   readonly objects: Iterable<Put>
+  /**
+   * Asked between slices: 0 leaves most of the thread to others, 1 leaves them one turn of the event
+   * loop between two slices. @default 0
+   */
+  readonly urgency?: () => number
 }
 
 export interface Store {
