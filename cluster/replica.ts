@@ -11,6 +11,7 @@ import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
 import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
 import type { ReplicaOptions } from './replica-options.ts'
+import { ProposalGate } from './proposal-gate.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 import { ReadQueue } from './read-queue.ts'
 import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
@@ -70,6 +71,7 @@ export class Replica {
   readonly #raft: Raft
   readonly #applies: ApplyQueue
   readonly #proposals: ProposalQueue
+  readonly #gate: ProposalGate
   readonly #reads: ReadQueue
   #inbox: Message[] = []
   #scheduled = false
@@ -118,6 +120,8 @@ export class Replica {
     this.#configuration = this.#raft.configuration
     this.#applies = new ApplyQueue(this.#stateMachine, (entry) => this.#applied(entry), fail)
     this.#proposals = new ProposalQueue(this.#options)
+    const look = () => this.#schedule()
+    this.#gate = new ProposalGate({ ...parts, queue: this.#proposals, look })
     this.#reads = new ReadQueue(this.#raft, parts.random)
     this.#stateMachine.logPersisted(this.#log.lastIndex())
   }
@@ -147,6 +151,7 @@ export class Replica {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
+    this.#gate.stop()
   }
 
   /** A message of a peer; taken in on the next turn. */
@@ -167,7 +172,7 @@ export class Replica {
    */
   propose(command: Uint8Array): 'taken' | 'notLeader' | 'overloaded' {
     if (!this.hasAuthority || this.#stopped) return 'notLeader'
-    if (this.#stateMachine.overloaded || !this.#proposals.push(command)) return 'overloaded'
+    if (this.#gate.full || !this.#proposals.push(command)) return 'overloaded'
     this.#schedule()
     return 'taken'
   }
@@ -277,7 +282,7 @@ export class Replica {
   }
 
   #flushProposals(): void {
-    for (;;) {
+    while (!this.#gate.closed) {
       const commands = this.#proposals.take()
       if (commands === null) return
       const proposed = this.#raft.propose([this.#events.encodeBatch(commands)])
