@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, fdatasync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
 import { defaultLevelTuning, LevelDatabaseFactory } from '../node/store/level-database.ts'
 import { openStoreDirectory } from '../node/store/store-directory.ts'
@@ -122,8 +123,6 @@ async function observe(folder: string, until: Promise<unknown>): Promise<Seen> {
   closeSync(log)
   return { late, slice, sync }
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 async function stalls(folder: string, store: Store): Promise<void> {
   console.log(

@@ -1,5 +1,6 @@
 // The client process of `gateway.bench.ts`: so many connections, each with so many messages in
 // flight, and the time every answer took. Reports over the IPC channel.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { decodeFrames, encodeBody, encodeFrame, joinFrames, type RequestFrame } from '#protocol'
 
@@ -74,15 +75,13 @@ function run(connection: number): Promise<void> {
   })
 }
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
-
 const runs = Array.from({ length: options.connections }, (_, at) => run(at))
-await wait(options.warmupMs)
+await sleep(options.warmupMs)
 measuring = true
 process.send?.('measuring')
 const cpuBefore = process.cpuUsage()
 const startedAt = performance.now()
-await wait(options.measureMs)
+await sleep(options.measureMs)
 measuring = false
 const seconds = (performance.now() - startedAt) / 1000
 const cpu = process.cpuUsage(cpuBefore)

@@ -7,12 +7,13 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
 import { WireClient } from '../chaos/workload/wire-client.ts'
 import { runLoad } from './load/run-load.ts'
 
-export interface Growth {
+interface Growth {
   readonly messages: number
   readonly payloadBytes: number
   readonly perSecond: number
@@ -32,9 +33,7 @@ export interface Growth {
 
 const BODY_BYTES = 256
 const CONNECTIONS = 20
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
-export async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
+async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
   const cluster = await ProcessCluster.create(3, tmpdir())
   const env = { NODE_ENV: 'production', PARLEY_LOG_LEVEL: 'warn' }
   try {

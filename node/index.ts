@@ -1,4 +1,5 @@
 /** The door of this package: a node whole, on real ports or on any others. */
+export type { ClusterView } from './admin/cluster-view.ts'
 export { StartError } from './data-directory.ts'
 export type { NodePorts, NodeSettings } from './node-settings.ts'
 export { ParleyNode } from './parley-node.ts'

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { freePorts } from '../../chaos/processes/free-ports.ts'
 
 /** Three processes of `bare-node.ts`. */
 export class BareCluster {
@@ -14,7 +14,7 @@ export class BareCluster {
   }
 
   static async start(directory: string): Promise<BareCluster> {
-    const [port, first, second] = await Promise.all([freePort(), freePort(), freePort()])
+    const [port, first, second] = (await freePorts(3)) as [number, number, number]
     const file = (name: string) => join(directory, `bare-${name}.log`)
     const children = await Promise.all([
       start('follower', first, file('1')),
@@ -40,13 +40,4 @@ async function start(...args: (string | number)[]): Promise<ChildProcess> {
   })
   await once(child.stdout!, 'data')
   return child
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -4,6 +4,7 @@
  * share of the machine stays small, over `ws` with an empty mask.
  */
 import { createHistogram } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { decodeFrames, encodeBody, encodeFrame, joinFrames } from '#protocol'
 import type { LoadResult, LoadSpec } from './load-spec.ts'
@@ -132,7 +133,6 @@ function fail(error: Error): never {
   process.exit(1)
 }
 
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const perConnection = Math.max(1, Math.floor(spec.conversations / spec.connections))
 const connections = Array.from({ length: spec.connections }, (_, at) => {
   const peers = Array.from({ length: perConnection }, (_, peer) => `peer-${at}-${peer}`)

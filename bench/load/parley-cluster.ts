@@ -1,5 +1,5 @@
-import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
 import { mkdir } from 'node:fs/promises'
+import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
 
 /** Three real nodes for a measurement. */
 export class ParleyCluster {
@@ -31,10 +31,9 @@ export class ParleyCluster {
       }),
     )
     const hashes = await Promise.all(
-      this.#cluster.nodes.map(async ({ name }) => {
-        const state = (await this.#cluster.state(name)) as unknown as { stateHash?: string } | null
-        return state?.stateHash ?? 'none'
-      }),
+      this.#cluster.nodes.map(
+        async ({ name }) => (await this.#cluster.state(name))?.stateHash ?? 'none',
+      ),
     )
     const equal = new Set(hashes).size === 1 && new Set(counts).size === 1
     if (!equal || !(counts[0]! >= stored)) {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WireClient } from '../workload/wire-client.ts'
 import { DiskFaults } from './disk-faults.ts'
@@ -8,8 +9,6 @@ import { lacking } from './requirements.ts'
 const DELAY_MS = 500
 /** Some of them may be sent again after an election: slow disks look like dead ones. */
 const MESSAGES = 6
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 let cluster: ProcessCluster
 let faults: DiskFaults
 let leader: string

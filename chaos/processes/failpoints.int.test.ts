@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { FAILPOINTS } from '#cluster'
 import { runDrill } from './kill-drill.ts'
@@ -5,8 +6,6 @@ import { ProcessCluster } from './process-cluster.ts'
 
 /** Deaths at each point; the long form sets five. */
 const DEATHS = Number(process.env.PARLEY_DRILL_DEATHS ?? 2)
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 let cluster: ProcessCluster
 afterEach(() => cluster.close())
 

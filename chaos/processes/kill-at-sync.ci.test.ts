@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { runDrill } from './kill-drill.ts'
 import { ProcessCluster } from './process-cluster.ts'
@@ -5,8 +6,6 @@ import { lacking } from './requirements.ts'
 
 /** Deaths per test; the long form sets more. */
 const DEATHS = Number(process.env['PARLEY_DRILL_DEATHS'] ?? 6)
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 /**
  * Kills the node as it enters its `nth` fdatasync: the write before it is done, the sync is not. The
  * tracer detaches itself, so that the process that was started is the node.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { check } from '../checkers/index.ts'
 import { History, type Violation } from '../history/history.ts'
 import { readFinal } from '../workload/read-final.ts'
@@ -29,8 +30,6 @@ export interface DrillOptions {
   /** Which node a sender connects to next. @default a random running one */
   readonly pickNode?: () => string
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
  * Senders write into shared conversations while `harm` is done to the nodes; then everything runs

@@ -1,10 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
 import { runDrill } from './kill-drill.ts'
 
 const SECONDS = Number(process.env.PARLEY_DRILL_SECONDS ?? 20)
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 let cluster: ProcessCluster
 let failed = true
 afterEach(() => cluster.close(failed && process.env.PARLEY_KEEP !== undefined))

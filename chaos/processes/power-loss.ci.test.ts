@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { DiskFaults } from './disk-faults.ts'
 import { type DrillReport, runDrill } from './kill-drill.ts'
@@ -9,8 +10,6 @@ import { lacking } from './requirements.ts'
 
 /** Power cuts of all nodes at once; the long form sets hundreds. */
 const CYCLES = Number(process.env['PARLEY_POWER_CYCLES'] ?? 10)
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 /** Small enough that segments, checkpoints and compactions are under way at every cut. */
 const SMALL = ['--log-segment-bytes', '262144', '--checkpoint-bytes', '131072']
 

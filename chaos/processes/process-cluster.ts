@@ -3,7 +3,9 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { ClusterView } from '#node'
 import { freePorts } from './free-ports.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
@@ -18,15 +20,6 @@ export interface ProcessNode {
   exit: { code: number | null; signal: string | null } | null
 }
 
-export interface ClusterState {
-  readonly leader: string | null
-  readonly term: number
-  readonly applied: number
-  readonly commit: number
-  readonly ready: boolean
-  readonly members: readonly { readonly name: string; readonly id: string }[]
-}
-
 export interface StartOptions {
   /** Users without tokens, and members taken in again by themselves. @default true */
   readonly dev?: boolean
@@ -38,8 +31,6 @@ export interface StartOptions {
   /** Runs the node under another program, for example strace. */
   readonly wrap?: readonly string[]
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** Real `parley node` processes on loopback, for tests and drills; stopped by the id it started. */
 export class ProcessCluster {
@@ -148,12 +139,12 @@ export class ProcessCluster {
   }
 
   /** What the node says of the cluster, `null` if it does not answer. */
-  async state(name: string): Promise<ClusterState | null> {
+  async state(name: string): Promise<ClusterView | null> {
     try {
       const response = await fetch(`${this.node(name).url}/v1/cluster`, {
         signal: AbortSignal.timeout(1_000),
       })
-      return response.ok ? ((await response.json()) as ClusterState) : null
+      return response.ok ? ((await response.json()) as ClusterView) : null
     } catch {
       return null
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Packr } from 'msgpackr'
 import { WebSocket } from 'ws'
 
@@ -24,8 +25,6 @@ export interface OpenOptions {
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true })
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
-
 /**
  * A client in the words of `docs/protocol.md` alone, over either subprotocol: it shares no code
  * with the product, sends whatever it is told to and shows everything that comes back.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer, WireClient } from '../workload/wire-client.ts'
 
 interface Event {
@@ -13,8 +14,6 @@ export interface TravellerOptions {
   /** Leaves even the mark behind: it may be shown anything then. @default false */
   readonly forgetful?: boolean
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
  * One device that goes from node to node and takes nothing with it but the newest mark. Throws when

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { History, SendRecord } from '../history/history.ts'
 import { type Answer, WireClient } from './wire-client.ts'
 
@@ -23,8 +24,6 @@ interface Unsettled {
   readonly since: number
   inFlight: boolean
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
  * A device that sends until told to stop, whatever happens to the nodes: pipelines with `prev`,
