@@ -14,8 +14,8 @@ import {
   contentOf,
   entries,
 } from './testing/log-samples.ts'
-import { ManualClock } from './testing/manual-clock.ts'
-import { SeededRandom } from './testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 
 /** What a process did before it ended: two logs in memory, one of them a batch ahead. */
 interface Promised {

@@ -12,8 +12,8 @@ import {
   contentOf,
   entries,
 } from './testing/log-samples.ts'
-import { ManualClock } from './testing/manual-clock.ts'
-import { SeededRandom } from './testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 
 /** A frame as it stands in a file. */
 interface Place {

@@ -14,8 +14,8 @@ import {
   contentOf,
   entries,
 } from './testing/log-samples.ts'
-import { ManualClock } from './testing/manual-clock.ts'
-import { SeededRandom } from './testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 
 const SEEDS = 60
 const STEPS = 60

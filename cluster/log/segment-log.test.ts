@@ -14,8 +14,8 @@ import {
   entries,
   entry,
 } from './testing/log-samples.ts'
-import { ManualClock } from './testing/manual-clock.ts'
-import { SeededRandom } from './testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 
 const DIRECTORY = '/data/log'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ManualClock } from '../log/testing/manual-clock.ts'
-import { SeededRandom } from '../log/testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 import type { SnapshotSource } from '../state-machine.ts'
 import { PeerFrameKind } from '../transport/peer-frame.ts'
 import type { SnapshotAck } from './snapshot-frames.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ManualClock } from '../log/testing/manual-clock.ts'
-import { SeededRandom } from '../log/testing/seeded-random.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { SeededRandom } from '../testing/seeded-random.ts'
 import type { Connection, Network } from '../ports.ts'
 import { encodeJsonFrame, encodePeerFrame, PeerFrameKind } from './peer-frame.ts'
 import type { PeerHello } from './peer-hello.ts'

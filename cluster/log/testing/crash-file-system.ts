@@ -1,6 +1,6 @@
 import { assert } from '../../assert.ts'
 import type { File, FileSystem } from '../../ports.ts'
-import { SeededRandom } from './seeded-random.ts'
+import { SeededRandom } from '../../testing/seeded-random.ts'
 
 type Change =
   | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }

@@ -2,7 +2,7 @@ import { assert } from '../../assert.ts'
 import { allMembers, isVoter, type Configuration } from '../configuration.ts'
 import type { Message } from '../messages.ts'
 import { Role } from '../types.ts'
-import { SeededRandom } from './random.ts'
+import { SeededRandom } from '../../testing/seeded-random.ts'
 import { SafetyChecker } from './safety-checker.ts'
 import { configurationOf, member, numberOf, TestReplica } from './test-replica.ts'
 

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../ports.ts'
+import type { Clock, Timer } from '../ports.ts'
 
 /** Time that moves only when a test says so. */
 export class ManualClock implements Clock {

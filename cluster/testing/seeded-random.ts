@@ -1,4 +1,4 @@
-import type { Random } from '../../ports.ts'
+import type { Random } from '../ports.ts'
 
 /** The same numbers for the same seed (splitmix32). */
 export class SeededRandom implements Random {
@@ -20,7 +20,16 @@ export class SeededRandom implements Random {
     return Uint8Array.from({ length }, () => this.uint32() & 0xff)
   }
 
-  below(limit: number): number {
-    return this.uint32() % limit
+  /** From 0 to `bound - 1`. */
+  below(bound: number): number {
+    return this.uint32() % bound
+  }
+
+  chance(probability: number): boolean {
+    return this.uint32() < probability * 2 ** 32
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!
   }
 }
