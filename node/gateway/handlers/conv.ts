@@ -1,9 +1,9 @@
-import { type ConversationRequest, wireError } from '#protocol'
+import { type ConversationRequest, type WireError, wireError } from '#protocol'
 import { CommandKind, type ConversationOperation } from '../../state-machine/commands.ts'
-import type { WriteResult } from '../../state-machine/types.ts'
+import type { ConversationView, WriteResult } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest } from '../pending-request.ts'
-import { notServing } from './read-position.ts'
+import { notServing, reachNewest } from './read-position.ts'
 import { wireConversation } from './wire-event.ts'
 
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
@@ -21,17 +21,27 @@ export function handleConversation(
 }
 
 async function get(request: PendingRequest, conv: string, context: GatewayContext): Promise<void> {
-  const { state } = context.backend
   const refusal = notServing(context)
   if (refusal !== null) return request.fail(refusal)
-  const view = await state.conversation(conv)
-  if (view === null) {
-    return request.fail(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
+  const { user } = request.session
+  let view = await find(conv, user, context)
+  if ('code' in view) {
+    const unsure = await reachNewest(context)
+    view = unsure ?? (await find(conv, user, context))
   }
-  if (!view.members.some((member) => member.user === request.session.user)) {
-    return request.fail(wireError('NOT_MEMBER', 'Only members see a conversation.'))
-  }
-  request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view) })
+  if ('code' in view) request.fail(view)
+  else request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view) })
+}
+
+async function find(
+  conv: string,
+  user: string,
+  { backend }: GatewayContext,
+): Promise<ConversationView | WireError> {
+  const view = await backend.state.conversation(conv)
+  if (view === null) return wireError('GROUP_NOT_FOUND', 'There is no such conversation.')
+  if (view.members.some((member) => member.user === user)) return view
+  return wireError('NOT_MEMBER', 'Only members see a conversation.')
 }
 
 async function list(

@@ -1,8 +1,8 @@
-import { type PullAnswer, type PullRequest, wireError } from '#protocol'
+import { type PullAnswer, type PullRequest, type WireError, wireError } from '#protocol'
 import type { ConversationEvent, EventPage } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest } from '../pending-request.ts'
-import { notServing, reachIndex, reachMark } from './read-position.ts'
+import { notServing, reachMark, reachNewest } from './read-position.ts'
 import { wireEvent } from './wire-event.ts'
 
 export function handlePull(
@@ -19,28 +19,37 @@ async function pull(
   context: GatewayContext,
 ): Promise<void> {
   const { session } = request
-  const { backend, options } = context
+  const { options } = context
   const behind = notServing(context) ?? (await reachMark(frame.mark, context))
   if (behind !== null) return request.fail(behind)
-  if (frame.read === 'linearizable') {
-    const position = await backend.readIndex()
-    if ('error' in position) return request.fail(position.error)
-    const late = await reachIndex(position.index, context)
-    if (late !== null) return request.fail(late)
+  const isNewest = frame.read === 'linearizable'
+  const late = isNewest ? await reachNewest(context) : null
+  if (late !== null) return request.fail(late)
+  let page = await readPage(frame, session.user, context)
+  if ('code' in page && !isNewest) {
+    const unsure = await reachNewest(context)
+    page = unsure ?? (await readPage(frame, session.user, context))
   }
+  if ('code' in page) request.fail(page)
+  else request.answer(pageAnswer(frame, page, options.maxPageBytes))
+}
+
+async function readPage(
+  frame: PullRequest,
+  user: string,
+  { backend, options }: GatewayContext,
+): Promise<EventPage | WireError> {
   const limit = Math.min(frame.limit, options.maxPageEvents)
   const page =
     frame.before === undefined
-      ? await backend.state.eventsAfter(frame.conv, session.user, frame.after ?? 0, limit)
-      : await backend.state.eventsBefore(frame.conv, session.user, frame.before, limit)
-  if (page === null) {
-    return request.fail(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
-  }
+      ? await backend.state.eventsAfter(frame.conv, user, frame.after ?? 0, limit)
+      : await backend.state.eventsBefore(frame.conv, user, frame.before, limit)
+  if (page === null) return wireError('GROUP_NOT_FOUND', 'There is no such conversation.')
   // Where a stranger asks, the page would be all gap and tell how far the conversation has come.
-  if (page.events.length === 0 && !(await backend.state.wasMember(frame.conv, session.user))) {
-    return request.fail(wireError('NOT_MEMBER', 'Only members see a conversation.'))
+  if (page.events.length === 0 && !(await backend.state.wasMember(frame.conv, user))) {
+    return wireError('NOT_MEMBER', 'Only members see a conversation.')
   }
-  request.answer(pageAnswer(frame, page, options.maxPageBytes))
+  return page
 }
 
 /**

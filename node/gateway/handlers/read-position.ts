@@ -44,3 +44,13 @@ export function reachIndex(
         }),
   )
 }
+
+/**
+ * Waits until this node has applied everything that was acknowledged anywhere before the call. A node
+ * that lags does not know of the newest conversations and members: what it does not know it may not
+ * refuse for good (rule A5).
+ */
+export async function reachNewest(context: GatewayContext): Promise<WireError | null> {
+  const position = await context.backend.readIndex()
+  return 'error' in position ? position.error : reachIndex(position.index, context)
+}
