@@ -1,11 +1,11 @@
 import { assert } from '../assert.ts'
+import { ByteReader } from '../byte-reader.ts'
 import {
   decodeConfiguration,
   encodeConfiguration,
   type Configuration,
 } from '../raft/configuration.ts'
 import { EntryType, type Entry, type HardState, type SnapshotMeta } from '../raft/types.ts'
-import { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { LogFormatError } from './log-format-error.ts'
 import type { AppendRequest, Formation } from './log-storage.ts'
@@ -114,7 +114,7 @@ export function decodeBatch(payload: Buffer): Batch {
     hardState: null,
     keptFrom: null,
   }
-  const reader = new ByteReader(payload, 0, payload.length)
+  const reader = readerOf(payload, 0, payload.length)
   let previous = 0
   while (reader.remaining > 0) {
     const kind = reader.u8()
@@ -131,7 +131,7 @@ export function decodeBatch(payload: Buffer): Batch {
     }
     previous = kind
     if (length > reader.remaining) throw new LogFormatError(`record kind ${kind} is cut short`)
-    const body = new ByteReader(payload, reader.position, reader.position + length)
+    const body = readerOf(payload, reader.position, reader.position + length)
     decodeRecord(kind, body, batch)
     body.finish()
     reader.bytes(length)
@@ -143,6 +143,10 @@ export function decodeBatch(payload: Buffer): Batch {
 export function headRecordBytes(payload: Buffer): number {
   assert(payload.length > RECORD_HEADER_BYTES && payload[0] === Kind.head, 'no head record')
   return RECORD_HEADER_BYTES + payload.readUInt32LE(8)
+}
+
+function readerOf(payload: Buffer, start: number, end: number): ByteReader {
+  return new ByteReader(payload, start, end, (message) => new LogFormatError(message))
 }
 
 function decodeRecord(kind: number, body: ByteReader, batch: Batch): void {

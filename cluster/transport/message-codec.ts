@@ -1,8 +1,9 @@
 import { assert, assertSafeInteger, unreachable } from '../assert.ts'
+import { ByteReader } from '../byte-reader.ts'
 import { decodeConfiguration, encodeConfiguration } from '../raft/configuration.ts'
 import type { AppendMessage, Message, MessageType } from '../raft/messages.ts'
 import type { Entry, SnapshotMeta } from '../raft/types.ts'
-import { MessageReader, MessageWriter } from './message-cursor.ts'
+import { MessageWriter } from './message-writer.ts'
 import { PeerProtocolError } from './peer-frame.ts'
 
 /**
@@ -61,9 +62,9 @@ export function encodeMessage(message: Message, groupId: number): Uint8Array {
   writer.u8(VERSION)
   writer.u8(TYPE_CODES[message.type])
   writer.u32(groupId)
-  writer.id(message.from)
-  writer.id(message.to)
-  writer.integer(message.term)
+  writer.hex(message.from)
+  writer.hex(message.to)
+  writer.u64(message.term)
   writeBody(writer, message, configuration)
   return writer.finish()
 }
@@ -73,19 +74,21 @@ export function encodeMessage(message: Message, groupId: number): Uint8Array {
  * `PeerProtocolError`, and no more is allocated than they are long.
  */
 export function decodeMessage(bytes: Uint8Array): DecodedMessage {
-  const reader = new MessageReader(bytes)
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const reader = new ByteReader(buffer, 0, buffer.length, malformed)
   const version = reader.u8()
   if (version !== VERSION) throw new PeerProtocolError(`message version ${version} is unknown`)
   const code = reader.u8()
   const type = TYPES.get(code)
   if (type === undefined) throw new PeerProtocolError(`message type ${code} is unknown`)
   const groupId = reader.u32()
-  const envelope = { from: reader.id(), to: reader.id(), term: reader.integer() }
+  const envelope = { from: reader.hex(8), to: reader.hex(8), term: reader.u64() }
   const message = readMessage(reader, type, envelope)
   reader.finish()
   return { message, groupId }
 }
 
+const malformed = (message: string) => new PeerProtocolError(`a message is malformed: ${message}`)
 const NO_BYTES = new Uint8Array(0)
 
 function bodySize(message: Message, configuration: Uint8Array): number {
@@ -126,24 +129,24 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
       writeAppend(writer, message)
       return
     case 'appendResponse':
-      writer.integer(message.index)
+      writer.u64(message.index)
       writer.boolean(message.rejected)
-      writer.integer(message.hintIndex)
-      writer.integer(message.hintTerm)
-      writer.integer(message.lastIndex)
+      writer.u64(message.hintIndex)
+      writer.u64(message.hintTerm)
+      writer.u64(message.lastIndex)
       return
     case 'heartbeat':
-      writer.integer(message.commit)
-      writer.integer(message.acknowledged)
-      writer.integer(message.readId)
+      writer.u64(message.commit)
+      writer.u64(message.acknowledged)
+      writer.u64(message.readId)
       return
     case 'commit':
-      writer.integer(message.commit)
+      writer.u64(message.commit)
       return
     case 'preVote':
     case 'vote':
-      writer.integer(message.lastIndex)
-      writer.integer(message.lastTerm)
+      writer.u64(message.lastIndex)
+      writer.u64(message.lastTerm)
       writer.boolean(message.transfer)
       return
     case 'preVoteResponse':
@@ -151,8 +154,8 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
       writer.boolean(message.rejected)
       return
     case 'snapshot':
-      writer.integer(message.snapshot.index)
-      writer.integer(message.snapshot.term)
+      writer.u64(message.snapshot.index)
+      writer.u64(message.snapshot.term)
       writer.u32(configuration.length)
       writer.bytes(configuration)
       return
@@ -160,11 +163,11 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
       return
     case 'heartbeatResponse':
     case 'readIndex':
-      writer.integer(message.readId)
+      writer.u64(message.readId)
       return
     case 'readIndexResponse':
-      writer.integer(message.readId)
-      writer.integer(message.index)
+      writer.u64(message.readId)
+      writer.u64(message.index)
       return
     default:
       unreachable(message, 'message')
@@ -172,13 +175,13 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
 }
 
 function writeAppend(writer: MessageWriter, message: AppendMessage): void {
-  writer.integer(message.prevIndex)
-  writer.integer(message.prevTerm)
-  writer.integer(message.commit)
+  writer.u64(message.prevIndex)
+  writer.u64(message.prevTerm)
+  writer.u64(message.commit)
   writer.u32(message.entries.length)
   for (const entry of message.entries) {
-    writer.integer(entry.term)
-    writer.integer(entry.index)
+    writer.u64(entry.term)
+    writer.u64(entry.index)
     writer.u8(entry.type)
     writer.u32(entry.data.length)
     writer.bytes(entry.data)
@@ -191,30 +194,30 @@ interface Envelope {
   readonly term: number
 }
 
-function readMessage(reader: MessageReader, type: MessageType, envelope: Envelope): Message {
+function readMessage(reader: ByteReader, type: MessageType, envelope: Envelope): Message {
   switch (type) {
     case 'append':
       return readAppend(reader, envelope)
     case 'appendResponse': {
-      const index = reader.integer()
+      const index = reader.u64()
       const rejected = reader.boolean()
-      const hintIndex = reader.integer()
-      const hintTerm = reader.integer()
-      const lastIndex = reader.integer()
+      const hintIndex = reader.u64()
+      const hintTerm = reader.u64()
+      const lastIndex = reader.u64()
       return { type, ...envelope, index, rejected, hintIndex, hintTerm, lastIndex }
     }
     case 'heartbeat': {
-      const commit = reader.integer()
-      const acknowledged = reader.integer()
-      const readId = reader.integer()
+      const commit = reader.u64()
+      const acknowledged = reader.u64()
+      const readId = reader.u64()
       return { type, ...envelope, commit, acknowledged, readId }
     }
     case 'commit':
-      return { type, ...envelope, commit: reader.integer() }
+      return { type, ...envelope, commit: reader.u64() }
     case 'preVote':
     case 'vote': {
-      const lastIndex = reader.integer()
-      const lastTerm = reader.integer()
+      const lastIndex = reader.u64()
+      const lastTerm = reader.u64()
       return { type, ...envelope, lastIndex, lastTerm, transfer: reader.boolean() }
     }
     case 'preVoteResponse':
@@ -226,20 +229,20 @@ function readMessage(reader: MessageReader, type: MessageType, envelope: Envelop
       return { type, ...envelope }
     case 'heartbeatResponse':
     case 'readIndex':
-      return { type, ...envelope, readId: reader.integer() }
+      return { type, ...envelope, readId: reader.u64() }
     case 'readIndexResponse': {
-      const readId = reader.integer()
-      return { type, ...envelope, readId, index: reader.integer() }
+      const readId = reader.u64()
+      return { type, ...envelope, readId, index: reader.u64() }
     }
     default:
       return unreachable(type, 'message type')
   }
 }
 
-function readAppend(reader: MessageReader, envelope: Envelope): AppendMessage {
-  const prevIndex = reader.integer()
-  const prevTerm = reader.integer()
-  const commit = reader.integer()
+function readAppend(reader: ByteReader, envelope: Envelope): AppendMessage {
+  const prevIndex = reader.u64()
+  const prevTerm = reader.u64()
+  const commit = reader.u64()
   const count = reader.u32()
   if (count * ENTRY_BYTES > reader.remaining) {
     throw new PeerProtocolError(`${count} entries cannot be in ${reader.remaining} bytes`)
@@ -247,8 +250,8 @@ function readAppend(reader: MessageReader, envelope: Envelope): AppendMessage {
   const entries: Entry[] = []
   let lastTerm = prevTerm
   for (let i = 0; i < count; i++) {
-    const term = reader.integer()
-    const index = reader.integer()
+    const term = reader.u64()
+    const index = reader.u64()
     const type = reader.u8()
     if (type !== 0 && type !== 1) throw new PeerProtocolError(`entry type ${type} is unknown`)
     // The core takes this for granted; a peer must not be able to stop it.
@@ -261,9 +264,9 @@ function readAppend(reader: MessageReader, envelope: Envelope): AppendMessage {
   return { type: 'append', ...envelope, prevIndex, prevTerm, commit, entries }
 }
 
-function readSnapshot(reader: MessageReader): SnapshotMeta {
-  const index = reader.integer()
-  const term = reader.integer()
+function readSnapshot(reader: ByteReader): SnapshotMeta {
+  const index = reader.u64()
+  const term = reader.u64()
   const bytes = reader.bytes(reader.u32())
   try {
     const configuration = decodeConfiguration(bytes)

@@ -1,17 +1,20 @@
-import { LogFormatError } from './log-format-error.ts'
-
 const TWO_32 = 2 ** 32
 
-/** Reads what `ByteWriter` wrote. Every read past the end or out of range is a `LogFormatError`. */
+/**
+ * Reads little-endian fields one after the other. Whatever the bytes are, the only error is the one
+ * that the caller makes of a sentence: past the end, out of range, bytes left over.
+ */
 export class ByteReader {
   readonly #buffer: Buffer
   readonly #end: number
+  readonly #errorOf: (message: string) => Error
   #position: number
 
-  constructor(buffer: Buffer, start: number, end: number) {
+  constructor(buffer: Buffer, start: number, end: number, errorOf: (message: string) => Error) {
     this.#buffer = buffer
     this.#position = start
     this.#end = end
+    this.#errorOf = errorOf
   }
 
   get position(): number {
@@ -30,11 +33,18 @@ export class ByteReader {
     return this.#buffer.readUInt32LE(this.#take(4))
   }
 
+  /** A safe integer on eight bytes. */
   u64(): number {
     const at = this.#take(8)
     const value = this.#buffer.readUInt32LE(at) + this.#buffer.readUInt32LE(at + 4) * TWO_32
-    if (!Number.isSafeInteger(value)) throw new LogFormatError('a number is past 2^53-1')
+    if (!Number.isSafeInteger(value)) throw this.#errorOf('a number is past 2^53-1')
     return value
+  }
+
+  boolean(): boolean {
+    const value = this.u8()
+    if (value > 1) throw this.#errorOf(`${value} is neither true nor false`)
+    return value === 1
   }
 
   /** A view, valid as long as the buffer it was read from. */
@@ -43,6 +53,7 @@ export class ByteReader {
     return this.#buffer.subarray(at, at + length)
   }
 
+  /** Two digits for each byte. */
   hex(bytes: number): string {
     const at = this.#take(bytes)
     return this.#buffer.toString('hex', at, at + bytes)
@@ -50,12 +61,12 @@ export class ByteReader {
 
   /** Fails if anything is left: a longer body was written by code that is not this. */
   finish(): void {
-    if (this.remaining > 0) throw new LogFormatError(`${this.remaining} bytes too many`)
+    if (this.remaining > 0) throw this.#errorOf(`${this.remaining} bytes too many`)
   }
 
   #take(length: number): number {
     const at = this.#position
-    if (length > this.#end - at) throw new LogFormatError(`cut short by ${length} bytes`)
+    if (length > this.#end - at) throw this.#errorOf(`cut short by ${length} bytes`)
     this.#position = at + length
     return at
   }
