@@ -30,6 +30,8 @@ export interface NodeSettings {
   readonly gateway?: Partial<GatewayOptions>
   readonly log?: { readonly segmentBytes?: number }
   readonly state?: Partial<StateLimits>
+  /** How often nodes compare their state, in entries. @default 10,000 */
+  readonly auditEveryEntries?: number
   /** Memory, CPU, event loop of the process: not in a simulator. @default false */
   readonly processMetrics?: boolean
 }

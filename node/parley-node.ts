@@ -22,6 +22,8 @@ import { Gateway } from './gateway/gateway.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { AUDIT_EVERY_ENTRIES, type HashPoint, StateAudit } from './state-audit.ts'
+import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
@@ -41,6 +43,8 @@ export class ParleyNode {
   readonly #backend: NodeBackend
   readonly #gateway: Gateway
   readonly #cluster: ClusterNode
+  readonly #audit: StateAudit
+  readonly #scrub: StoreScrub
   #listener: ClientListener | null = null
   #draining = false
   #strangerTo: string | null = null
@@ -106,6 +110,13 @@ export class ParleyNode {
     if (settings.processMetrics === true) metrics.collectProcessMetrics()
     const { messages } = defineNodeMetrics(metrics, () => this.#cluster, data.log, settings)
     this.#gateway = this.#newGateway(metrics)
+    this.#audit = this.#newAudit()
+    metrics.collected(
+      'parley_state_divergences_total',
+      'Comparisons in which nodes held different states at one index.',
+      'counter',
+      () => [{ labels: {}, value: this.#audit.divergences }],
+    )
     data.stateMachine.listen({
       onResult: (origin, request, result) => {
         this.#forwarder.result(origin, request, result)
@@ -114,8 +125,14 @@ export class ParleyNode {
         if (event.kind === EventKind.message) messages.add()
         this.#gateway.onEvent(conversation, event)
       },
-      onApplied: () => {},
+      onApplied: (index) => this.#audit.applied(index),
     })
+    this.#scrub = new StoreScrub(
+      ports.clock,
+      logger,
+      () => data.stores.store,
+      (error) => this.#discardState(error),
+    )
   }
 
   /** This node's member of the group, `null` before there is one: for whoever watches from inside. */
@@ -156,6 +173,7 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#catchUp.close()
+    this.#scrub.close()
     this.#gateway.close()
     await this.#listener?.close()
     await this.#cluster.close()
@@ -238,6 +256,26 @@ export class ParleyNode {
     })
   }
 
+  #newAudit(): StateAudit {
+    const { log, stateMachine } = this.#data
+    return new StateAudit({
+      logger: this.#logger,
+      self: log.raftId,
+      everyEntries: this.#settings.auditEveryEntries ?? AUDIT_EVERY_ENTRIES,
+      voters: () => this.#cluster.replica?.configuration.voters.map(({ id }) => id) ?? [],
+      stateHash: () => stateMachine.reader.stateHash,
+      report: (point) => {
+        for (const { raftId } of this.#cluster.transport.peersUp()) {
+          this.#cluster.transport.sendJson(raftId, PeerFrameKind.stateHash, point)
+        }
+      },
+      onDiverged: ({ index }) =>
+        this.#discardState(
+          new Error(`the state at index ${index} differs from what a majority holds`),
+        ),
+    })
+  }
+
   #newForwarder(): Forwarder {
     const { clock, random } = this.#ports
     return new Forwarder({
@@ -267,7 +305,9 @@ export class ParleyNode {
 
   #frame(from: RaftId, kind: number, body: Uint8Array): void {
     if (kind === PeerFrameKind.forward) this.#forwarder.received(from, body)
-    else if (kind === PeerFrameKind.forwardRefused) {
+    else if (kind === PeerFrameKind.stateHash) {
+      this.#audit.received(from, decodeJson(body) as HashPoint)
+    } else if (kind === PeerFrameKind.forwardRefused) {
       this.#forwarder.refused(decodeJson(body) as { request: number; code: ErrorCode }[])
     } else this.#logger.warn('peer.frame.unknown', { from, kind })
   }
@@ -298,6 +338,29 @@ export class ParleyNode {
     this.#logger.error('node.stranger', {
       message: `cluster ${clusterId} exists and does not know this empty data directory. If ${this.#settings.name} lost its disk, run on another node: parley members replace ${this.#settings.name}`,
     })
+  }
+
+  /**
+   * Rule K5: this node's state is wrong, its log is not. It serves nobody any more, hands leadership
+   * on and ends; the next start rebuilds the state from the log or from a peer.
+   */
+  #discardState(cause: Error): void {
+    if (this.#ended || this.#draining) return
+    this.#draining = true
+    this.#logger.error('state.discarded', {
+      error: cause,
+      message: 'this node throws its state away and ends; started again it rebuilds it',
+    })
+    this.#gateway.close()
+    this.#handLeadershipOn()
+    const discard = async () => {
+      await this.#data.stateMachine.close()
+      await this.#data.stores.discard()
+    }
+    discard().then(
+      () => this.#fail(cause),
+      (error: Error) => this.#fail(error),
+    )
   }
 
   /** Stop rather than guess: no farewell that a damaged node could get wrong. */

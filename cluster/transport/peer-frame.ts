@@ -35,6 +35,8 @@ export const PeerFrameKind = {
   stranger: 14,
   /** JSON `Formation`: the receiver is a learner of that cluster now. */
   join: 15,
+  /** JSON `{index, hash}`: the sender's state hash at an applied index. */
+  stateHash: 16,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 
