@@ -3,17 +3,15 @@ import {
   type Logger,
   NO_ONE,
   PeerFrameKind,
-  PeerProtocolError,
   type RaftId,
   type Random,
   type Replica,
   type Timer,
 } from '#cluster'
 import { type ErrorCode, wireError, type WireError } from '#protocol'
+import { decodeForward, encodeForward } from './forward-frame.ts'
 import type { Submission } from './gateway/backend.ts'
 import { encodeCommand } from './state-machine/command-codec.ts'
-import { COMMAND_VERSION } from './state-machine/command-view.ts'
-import { CommandKind } from './state-machine/commands.ts'
 import type { WriteResult } from './state-machine/types.ts'
 
 const FORWARDER = {
@@ -132,29 +130,15 @@ export class Forwarder {
   received(from: RaftId, body: Uint8Array): void {
     const replica = this.#host.replica()
     const refused: { request: number; code: ErrorCode }[] = []
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-    let offset = 0
-    while (offset < body.length) {
-      const length = view.getUint32(offset, true)
-      const command = body.subarray(offset + 4, offset + 4 + length)
-      offset += 4 + length
-      if (offset > body.length) throw new PeerProtocolError('a forwarded command is cut short')
-      if (!isKnown(command)) {
-        // Apply of an unknown command stops every replica (rule A9): it must not enter the log.
-        throw new PeerProtocolError('a peer forwards a command that this version does not know')
-      }
+    for (const { command, request } of decodeForward(body)) {
       const taken = replica?.propose(command) ?? 'notLeader'
       if (taken === 'taken') continue
       const waits = taken === 'notLeader' && replica?.leader === this.#host.raftId
-      if (waits && this.#earlyBytes + length <= FORWARDER.maxPendingBytes) {
+      if (waits && this.#earlyBytes + command.length <= FORWARDER.maxPendingBytes) {
         this.#early.push(command)
-        this.#earlyBytes += length
+        this.#earlyBytes += command.length
       } else if (waits || taken === 'overloaded') {
-        // kind, version, origin, then the request number (commands.ts)
-        refused.push({
-          request: view.getUint32(command.byteOffset - body.byteOffset + 6, true),
-          code: 'OVERLOADED',
-        })
+        refused.push({ request, code: 'OVERLOADED' })
       }
     }
     if (refused.length > 0) this.#host.sendJson(from, PeerFrameKind.forwardRefused, refused)
@@ -205,7 +189,7 @@ export class Forwarder {
       const leader = this.#host.replica()?.leader ?? NO_ONE
       // Whoever leads now gets everything unanswered by `handAgain`.
       if (leader === NO_ONE || leader === this.#host.raftId) return
-      for (const body of joinCommands(commands)) {
+      for (const body of encodeForward(commands)) {
         this.#host.send(leader, PeerFrameKind.forward, body)
       }
     })
@@ -241,36 +225,4 @@ export class Forwarder {
   #error(code: ErrorCode, message: string): WireError {
     return wireError(code, message, { retryAfterMs: 200, leader: this.#host.leaderRef() ?? null })
   }
-}
-
-const KINDS: ReadonlySet<number> = new Set(Object.values(CommandKind))
-
-function isKnown(command: Uint8Array): boolean {
-  return KINDS.has(command[0]!) && command[1] === COMMAND_VERSION
-}
-
-const MAX_FORWARD_BYTES = 1 << 20
-
-/** Bodies of forward frames: u32 length and bytes, repeated. */
-function joinCommands(commands: readonly Uint8Array[]): Uint8Array[] {
-  const bodies: Uint8Array[] = []
-  let from = 0
-  while (from < commands.length) {
-    let bytes = 0
-    let to = from
-    do {
-      bytes += 4 + commands[to]!.length
-      to += 1
-    } while (to < commands.length && bytes + commands[to]!.length <= MAX_FORWARD_BYTES)
-    const body = Buffer.allocUnsafe(bytes)
-    let offset = 0
-    for (const command of commands.slice(from, to)) {
-      body.writeUInt32LE(command.length, offset)
-      body.set(command, offset + 4)
-      offset += 4 + command.length
-    }
-    bodies.push(body)
-    from = to
-  }
-  return bodies
 }
