@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeFrames, encodeFrame } from '#protocol'
 import { EncodedMark } from './frame-joiner.ts'
-import { ReadQueue } from './read-queue.ts'
+import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -11,7 +11,7 @@ describe('read queue', () => {
   }
 
   it('[GW12] starts reads in order, so many at once, and goes on when one ends', async () => {
-    const queue = new ReadQueue(2, () => true)
+    const queue = new SessionReads(2, () => true)
     const started: number[] = []
     const ends: (() => void)[] = []
     for (let i = 0; i < 5; i++) {
@@ -32,7 +32,7 @@ describe('read queue', () => {
 
   it('[GW24] starts nothing while it may not, and forgets what it is told to', async () => {
     let may = false
-    const queue = new ReadQueue(2, () => may)
+    const queue = new SessionReads(2, () => may)
     const started: number[] = []
     const read = (i: number) => async () => void started.push(i)
     queue.push(read(1))

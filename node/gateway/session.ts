@@ -23,7 +23,7 @@ import { greet } from './handlers/hello.ts'
 import { PendingRequest } from './pending-request.ts'
 import { failureOf } from './protocol-failure.ts'
 import { PushState } from './push-state.ts'
-import { ReadQueue } from './read-queue.ts'
+import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { WritesInFlight } from './writes-in-flight.ts'
 
@@ -52,7 +52,7 @@ export class Session {
   readonly #queue = new SendQueue()
   readonly #writes = new WritesInFlight()
   readonly #push = new PushState()
-  readonly #reads: ReadQueue
+  readonly #reads: SessionReads
   #state: SessionState = 'awaitingHello'
   #helloTimer: Timer | null
   #inFlight = 0
@@ -69,7 +69,7 @@ export class Session {
     const { clock, options } = context
     this.#limits = { bodyBytes: options.maxBodyBytes, metaBytes: LIMITS.metaBytes }
     this.heardMs = clock.monotonicMs()
-    this.#reads = new ReadQueue(options.maxConcurrentReads, () => !this.#congested())
+    this.#reads = new SessionReads(options.maxConcurrentReads, () => !this.#congested())
     this.#helloTimer = clock.after(options.helloTimeoutMs, () => {
       this.#helloTimer = null
       if (this.#state !== 'awaitingHello') return

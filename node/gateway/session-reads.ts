@@ -2,7 +2,7 @@
  * Reads of one session: a few run at once, the rest wait in order, and none starts while the client
  * does not take what it already asked for. Its length is bounded by the session's in-flight limit.
  */
-export class ReadQueue {
+export class SessionReads {
   readonly #maxRunning: number
   readonly #mayStart: () => boolean
   #waiting: (() => Promise<void>)[] = []
