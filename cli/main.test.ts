@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { main } from './main.ts'
 
@@ -40,6 +41,15 @@ test.each([
   [['status', '--url', 'ftp://x'], 'is not the URL of a node'],
   [['dev', '--nodes', '0'], 'an integer from 1 to 9'],
   [['dev', 'kil'], 'did you mean kill?'],
+  [['dev', 'kill', 'n1', 'n2'], 'Expected 1 argument but got 2'],
+  [['send', '--as', 'a', 'x'], 'parley: name a person with --to'],
+  [['send', '--as', 'a', '--to', 'b'], 'parley: missing required argument'],
+  [['send', '--as', 'a', '--to', '', 'x'], 'A user is 1 to 128'],
+  [['send', '--as', 'a b', '--to', 'b', 'x'], 'A user is 1 to 128'],
+  [['send', '--as', 'a', '--conv', 'ö', 'x'], 'an id as "parley tail" prints it'],
+  [['send', '--as', 'a', '--to', 'b', '--id', 'no spaces', 'x'], 'An id is 1 to 64'],
+  [['send', '--as', 'a', '--to', 'b', '--reply-to', '0', 'x'], 'number of a message, from 1 on'],
+  [['tail', '--as', 'b', '-n', '1001'], 'an integer from 0 to 1000'],
   [['node'], '--name is missing'],
   [['node', '--log-level', 'loud'], 'Allowed choices'],
 ])('a mistake in %j is told on stderr, with exit code 64', async (argv, message) => {
@@ -60,6 +70,29 @@ test('status of a cluster that is not there is unhealthy, for people and for pro
   stdout = ''
   expect(await main(['status', '--json'])).toBe(3)
   expect(JSON.parse(stdout)).toMatchObject({ schema: 1, verdict: 'unavailable', nodes: [] })
+})
+
+test('a data directory that cannot be one is told in a sentence', async () => {
+  const file = fileURLToPath(import.meta.url)
+  expect(await main(['dev', '--data', file])).toBe(1)
+  expect(stderr).toMatch(/^parley: cannot keep data in .*main\.test\.ts: EEXIST.*--data\n$/)
+})
+
+test('a program that asks for JSON gets the error as JSON', async () => {
+  const argv = ['--as', 'a', '--timeout', '50ms', '--json']
+  expect(await main(['send', ...argv, '--to', 'b', '--id', 'm-1', 'x'])).toBe(1)
+  expect(JSON.parse(stdout)).toEqual({
+    error: {
+      code: 'TIMEOUT',
+      message: expect.stringContaining('no session'),
+      retryable: true,
+      outcome: 'notApplied',
+      msgId: 'm-1',
+    },
+  })
+  stdout = ''
+  expect(await main(['tail', ...argv])).toBe(1)
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'TIMEOUT' } })
 })
 
 test('without a dev cluster there is nothing to kill', async () => {

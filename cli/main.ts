@@ -34,6 +34,10 @@ export async function main(argv: readonly string[]): Promise<number> {
       if (error.message !== '') process.stderr.write(`parley: ${error.message}\n`)
       return error.exitCode
     }
+    if (isOfTheSystem(error)) {
+      process.stderr.write(`parley: ${error.message}\n`)
+      return ExitCode.failed
+    }
     process.stderr.write(`parley: unexpected error\n${describe(error)}\n`)
     return ExitCode.failed
   } finally {
@@ -47,7 +51,12 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'say what there is')
     .exitOverride()
+    .helpCommand('help [command]', 'say what a command does')
     .configureHelp({ showGlobalOptions: false })
+    // One voice: a wrong option is told like everything else that went wrong.
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'parley: ')),
+    })
   program.addHelpText(
     'after',
     '\nExit codes: 0 ok, 1 failed, 3 unhealthy, 4 outcome unknown, 5 refused, 64 usage.',
@@ -59,6 +68,11 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
       (await load()).configure(command)
   }
   return program
+}
+
+/** A file that may not be read, a disk that is full: a sentence says it, a stack would not help. */
+function isOfTheSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
 }
 
 function describe(error: unknown): string {

@@ -34,7 +34,7 @@ test('a dead node is listed and named; writes go on', () => {
   const status = judge(answers(null, view('n2'), view('n3')))
   expect(status.verdict).toBe('degraded')
   expect(status.sentence).toBe(
-    'DEGRADED · n1 does not answer · writes go on, can lose 0 nodes more · leader n2 · term 7',
+    'DEGRADED · n1 does not answer · writes go on, can lose no more · leader n2 · term 7',
   )
   expect(status.nodes[0]).toEqual({
     ...{ name: 'n1', url: URLS[0], role: 'voter', up: false, ready: false, leads: false },

@@ -131,7 +131,7 @@ function sentence(
     case 'healthy':
       return `HEALTHY · can lose ${count(facts.canLose)} · ${led}`
     case 'degraded':
-      return `DEGRADED · ${trouble.join(' · ')} · writes go on, can lose ${count(facts.canLose)} more · ${led}`
+      return `DEGRADED · ${trouble.join(' · ')} · writes go on, can lose ${facts.canLose === 0 ? 'no' : count(facts.canLose)} more · ${led}`
     case 'unavailable':
       return facts.canLose < 0
         ? `UNAVAILABLE · no quorum: ${facts.upVoters} of the ${facts.majority} voters needed answer · ${trouble.join(' · ')}`

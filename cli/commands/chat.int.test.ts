@@ -34,6 +34,9 @@ test('a message is sent once, however often it is sent under its id', async () =
   })
   const other = await send('something else')
   expect(other.code).toBe(5)
+  expect(JSON.parse(other.stdout)).toMatchObject({
+    error: { code: 'PAYLOAD_MISMATCH', retryable: false, outcome: 'notApplied', msgId: 'm-1' },
+  })
   expect(other.stderr).toContain('PAYLOAD_MISMATCH')
 })
 
@@ -71,6 +74,14 @@ test('without a cluster the commands say how to get one', async () => {
   )
   expect(code).toBe(1)
   expect(stderr).toContain('TIMEOUT')
+})
+
+test('tail says that there is nothing, and what an answer answers', async () => {
+  const nobody = await run('tail', '--as', 'nobody', '--no-follow')
+  expect(nobody).toEqual({ code: 0, stdout: '', stderr: 'parley: nobody is in no conversation\n' })
+  await run('send', '--as', 'ida', '--to', 'joe', 'lunch?')
+  await run('send', '--as', 'joe', '--to', 'ida', '--reply-to', '1', 'yes')
+  expect((await run('tail', '--as', 'ida', '--no-follow')).stdout).toContain('joe (to 1): yes')
 })
 
 test('send needs one address, a person or a conversation', async () => {

@@ -96,14 +96,20 @@ test('a cluster is what its first start made it', { timeout: 60_000 }, async () 
   expect(again.nodes).toMatchObject([{ url: `http://127.0.0.1:${port}` }])
 })
 
-test('a taken port is named before anything is started', async () => {
+test('a taken port is named before anything is started', { timeout: 60_000 }, async () => {
+  const free = port
+  port = await freePortRange()
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve) => server.listen(port + 101, '127.0.0.1', resolve))
   const { code, stderr } = await run('dev', '--port', String(port))
-  await new Promise((resolve) => server.close(resolve))
   expect(code).toBe(1)
   expect(stderr).toContain(`127.0.0.1:${port + 101} is taken by another program`)
   expect(existsSync(join(directory.path, '.parley', 'n1'))).toBe(false)
+
+  // What did not come about settles nothing: the advice to take other ports can be followed.
+  const { nodes } = await startDev('--port', String(free), '--nodes', '1').ready()
+  await new Promise((resolve) => server.close(resolve))
+  expect(nodes).toMatchObject([{ url: `http://127.0.0.1:${free}` }])
 })
 
 test(

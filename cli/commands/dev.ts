@@ -46,6 +46,10 @@ export function configure(command: Command): void {
       .summary(SUMMARIES[action])
       .description(`${SUMMARIES[action]}.`)
       .argument('[node]', `leader, or a name like n2 (default: ${target})`)
+      .option('--data <directory>', 'of the cluster that is meant (default: the one around here)')
+      .option('--json', 'one JSON document')
+      // The parent takes any word, to say what it has instead; here a second node would be ignored.
+      .allowExcessArguments(false)
       .action((node: string | undefined, _flags: unknown, sub: Command) =>
         act(action, node, sub.optsWithGlobals<DevFlags>()),
       )

@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander'
-import type { SendResult } from '#client'
+import { type ChatClient, ChatError, type SendResult } from '#client'
+import { parseConversation, parseMsgId, parseSeq, parseUser } from '../chat-arguments.ts'
 import { connectAs, explainChatError } from '../chat-session.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
-import { parseDuration } from '../duration.ts'
+import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
 
@@ -17,21 +18,29 @@ interface SendFlags {
   readonly json?: boolean
 }
 
+const HELP = `
+Examples:
+  parley send --as alice --to bob "hi"
+  parley send --as alice --to bob --id order-17 "paid"    again and again: stored once
+
+Exit code 4: no answer in time, it may have been stored. 5: refused for good.`
+
 export function configure(command: Command): void {
   command
     .argument('<text>', 'what to say')
-    .requiredOption('--as <user>', 'who says it')
-    .addOption(new Option('--to <user>', 'a person').conflicts('conv'))
-    .addOption(new Option('--conv <id>', 'a conversation'))
-    .option('--reply-to <seq>', 'number of the message that this one answers', Number)
-    .option('--id <msgId>', 'id of an earlier try: it is stored once, however often it is sent')
-    .option('--timeout <duration>', 'how long to wait for the answer', parseDuration, 10_000)
-    .addOption(urlOption())
-    .option('--json', 'one JSON document')
-    .addHelpText(
-      'after',
-      '\nExit code 4: no answer in time, it may have been stored. 5: refused for good.',
+    .requiredOption('--as <user>', 'who says it', parseUser)
+    .addOption(new Option('--to <user>', 'a person').argParser(parseUser).conflicts('conv'))
+    .addOption(new Option('--conv <id>', 'a conversation').argParser(parseConversation))
+    .option('--reply-to <seq>', 'number of the message that this one answers', parseSeq)
+    .option(
+      '--id <msgId>',
+      'id of an earlier try: it is stored once, however often it is sent',
+      parseMsgId,
     )
+    .addOption(durationOption('--timeout', 'how long to wait for the answer', '10s'))
+    .addOption(urlOption())
+    .option('--json', 'one JSON document: the result, or the error')
+    .addHelpText('after', HELP)
     .action(run)
 }
 
@@ -39,12 +48,15 @@ async function run(text: string, flags: SendFlags): Promise<void> {
   if ((flags.to === undefined) === (flags.conv === undefined)) {
     throw new CliError(ExitCode.usage, 'name a person with --to or a conversation with --conv')
   }
-  const chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout)
+  let chat: ChatClient | null = null
+  let msgId = flags.id
   try {
+    chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout)
     const room =
       flags.conv === undefined ? chat.direct(flags.to ?? '') : chat.conversation(flags.conv)
     const startedAt = performance.now()
-    const message = room.send(text, { msgId: flags.id, replyTo: flags.replyTo })
+    const message = room.send(text, { msgId, replyTo: flags.replyTo })
+    msgId = message.msgId
     const result = await inTime(message.sent, flags.timeout, message.msgId)
     const { conversation, seq, duplicate } = result
     if (flags.json === true) printJson(result)
@@ -54,9 +66,12 @@ async function run(text: string, flags: SendFlags): Promise<void> {
       print(`sent · ${conversation} · seq ${seq} · ${took} ms${already}`)
     }
   } catch (error) {
-    throw explainChatError(error)
+    throw explainChatError(error, {
+      json: flags.json,
+      ...(msgId === undefined ? {} : { msgId }),
+    })
   } finally {
-    chat.close()
+    chat?.close()
   }
 }
 
@@ -68,8 +83,8 @@ async function inTime(
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const again = `send it again with --id ${msgId}: it is stored once`
-      reject(new CliError(ExitCode.outcomeUnknown, `no answer within ${limitMs} ms; ${again}`))
+      const again = `send the same text again with --id ${msgId}: it is stored once`
+      reject(new ChatError('OUTCOME_UNKNOWN', `no answer within ${limitMs} ms; ${again}`, UNKNOWN))
     }, limitMs)
   })
   try {
@@ -78,3 +93,5 @@ async function inTime(
     clearTimeout(timer)
   }
 }
+
+const UNKNOWN = { retryable: true, outcome: 'unknown' } as const

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { type ClusterStatus, type NodeStatus, collectStatus } from '../cluster/cluster-status.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
-import { parseDuration } from '../duration.ts'
+import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson, table } from '../output.ts'
 
@@ -14,7 +14,7 @@ interface StatusFlags {
 export function configure(command: Command): void {
   command
     .addOption(urlOption())
-    .option('--timeout <duration>', 'how long each node may take to answer', parseDuration, 1_000)
+    .addOption(durationOption('--timeout', 'how long each node may take to answer', '1s'))
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExit code 3 if any configured node is down or not ready.')
     .action(run)

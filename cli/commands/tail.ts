@@ -1,8 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ChatClient, ChatMessage } from '#client'
+import { parseConversation, parseUser } from '../chat-arguments.ts'
 import { connectAs, explainChatError } from '../chat-session.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
-import { parseDuration } from '../duration.ts'
+import { noteConnection } from '../connection-notes.ts'
+import { durationOption } from '../duration.ts'
+import { messageLine } from '../message-line.ts'
 import { note, print, printJson } from '../output.ts'
 import { watchParent } from '../parent-watch.mjs'
 
@@ -17,27 +20,33 @@ interface TailFlags {
 }
 
 const LINES_LIMIT = 1_000
+/** Of one text on a terminal: about half a screen. */
+const TEXT_LIMIT = 1_000
+
+const HELP = `
+Examples:
+  parley tail --as bob
+  parley tail --as bob -n 100 --no-follow --json | jq .body`
 
 export function configure(command: Command): void {
   command
-    .requiredOption('--as <user>', 'whose conversations')
-    .option('--conv <id>', 'only this one')
+    .requiredOption('--as <user>', 'whose conversations', parseUser)
+    .option('--conv <id>', 'only this one', parseConversation)
     .option('-n, --lines <count>', 'how many earlier messages of each to print first', lines, 10)
     .option('--no-follow', 'end after the earlier ones')
-    .option(
-      '--timeout <duration>',
-      'how long to look for a node that serves',
-      parseDuration,
-      10_000,
-    )
+    .addOption(durationOption('--timeout', 'how long to look for a node that serves', '10s'))
     .addOption(urlOption())
     .option('--json', 'one JSON document per message')
+    .addHelpText('after', HELP)
     .action(run)
 }
 
 async function run(flags: TailFlags): Promise<void> {
-  const chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout)
-  const show = flags.json === true ? printJson : (message: ChatMessage) => print(describe(message))
+  const { json } = flags
+  const chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout).catch((error) => {
+    throw explainChatError(error, { json })
+  })
+  const show = json === true ? printJson : printLine
   const stop = () => chat.close()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   watchParent(stop)
@@ -48,13 +57,17 @@ async function run(flags: TailFlags): Promise<void> {
     const stream =
       flags.conv === undefined ? chat.messages() : chat.conversation(flags.conv).messages()
     const shown = await showEarlier(chat, flags, show)
-    if (!flags.follow) return
+    if (!flags.follow) {
+      if (shown.size === 0 && flags.lines > 0) note(`parley: ${flags.as} is in no conversation`)
+      return
+    }
     note(`parley: ${flags.as} listens; Ctrl-C ends it`)
+    void noteConnection(chat, note)
     for await (const message of stream) {
       if (message.seq > (shown.get(message.conversation) ?? 0)) show(message)
     }
   } catch (error) {
-    throw explainChatError(error)
+    throw explainChatError(error, { json })
   } finally {
     chat.close()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
@@ -90,18 +103,9 @@ function isMessage(event: { kind: string }): event is ChatMessage {
   return event.kind === 'message'
 }
 
-function describe(message: ChatMessage): string {
-  const time = new Date(message.at).toISOString().slice(11, 19)
-  const body = typeof message.body === 'string' ? message.body : JSON.stringify(message.body)
-  const text = message.recalled ? '(recalled)' : message.expired ? '(expired)' : visible(body ?? '')
-  return `${time}  ${message.conversation}  ${message.seq}  ${message.from}: ${text}`
-}
-
-/** What someone else wrote must not drive the terminal. */
-function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
-    character === '\n' ? '⏎' : `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  )
+function printLine(message: ChatMessage): void {
+  const maxCharacters = process.stdout.isTTY ? TEXT_LIMIT : Infinity
+  print(messageLine(message, { nowMs: Date.now(), maxCharacters }))
 }
 
 function lines(text: string): number {

@@ -71,7 +71,10 @@ test('a killed node gets no chance to drain and stays down until start', async (
   expect(existsSync(join(nodes[1]!.dataDirectory, 'drained'))).toBe(false)
   await delay(300)
   expect(pidOf(made, 'n2')).toBeNull()
-  expect(await made.act('kill', 'n2')).toMatchObject({ ok: false, message: 'n2 is down' })
+  expect(await made.act('kill', 'n2')).toMatchObject({
+    ok: false,
+    message: 'n2 is down (start brings it back)',
+  })
   const started = await made.act('start')
   expect(started).toEqual({
     ok: true,
@@ -100,7 +103,10 @@ test('a paused node answers nobody until resume, and can be stopped while paused
   const ask = () => fetch(nodes[2]!.url, { signal: AbortSignal.timeout(300) }).then((r) => r.ok)
   expect(await made.act('pause', 'n3')).toMatchObject({ ok: true })
   await expect(ask()).rejects.toThrow('timeout')
-  expect(await made.act('pause', 'n3')).toMatchObject({ ok: false, message: 'n3 is paused' })
+  expect(await made.act('pause', 'n3')).toMatchObject({
+    ok: false,
+    message: 'n3 is paused (resume lets it go on)',
+  })
   expect(await made.act('resume')).toMatchObject({ ok: true, nodes: [{ id: 'n3' }] })
   expect(await ask()).toBe(true)
   await made.act('pause', 'n3')

@@ -201,7 +201,9 @@ export class DevCluster {
     // A paused node can be killed or stopped as well.
     const may =
       one.state === fits || (one.state === 'paused' && (action === 'kill' || action === 'stop'))
-    return may ? [one] : `${name} is ${one.state}`
+    if (may) return [one]
+    const hint = { down: ' (start brings it back)', paused: ' (resume lets it go on)', running: '' }
+    return `${name} is ${one.state}${hint[one.state]}`
   }
 
   async #takeDown(action: 'kill' | 'stop' | 'pause', [one]: NodeProcess[]): Promise<ActionResult> {

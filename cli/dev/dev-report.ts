@@ -51,7 +51,9 @@ export function describeNextSteps(directory: string, hasKeys: boolean): string {
 }
 
 export const KEY_HELP =
-  'k kill leader · t stop leader · p pause leader · r resume · s start what is down · l list · q quit'
+  'k kill leader · t stop leader · p pause leader · r resume · s start what is down · l list · ? keys · q quit'
+
+const NO_LEADER = 'no new leader: too few nodes are up; "parley dev start" brings them back'
 
 const DONE = {
   kill: 'killed',
@@ -61,12 +63,20 @@ const DONE = {
   resume: 'resumed',
 }
 
+/** The whole of it, for who asked from elsewhere. */
 export function describeResult(result: ActionResult): string {
   if (!result.ok) return result.message
   const nodes = result.nodes.map(({ id, pid }) => (pid === null ? id : `${id} (pid ${pid})`))
-  const parts = [`${DONE[result.action]} ${nodes.join(', ')}`]
+  const news = describeNews(result)
+  return `${DONE[result.action]} ${nodes.join(', ')}${news === '' ? '' : `; ${news}`}`
+}
+
+/** What the events that `describeEvent` tells do not say already; may be empty. */
+export function describeNews(result: ActionResult): string {
+  if (!result.ok) return result.message
+  const parts: string[] = []
   if (result.remark !== undefined) parts.push(result.remark)
-  if (result.newLeader === null) parts.push('no new leader: too few nodes are up')
+  if (result.newLeader === null) parts.push(NO_LEADER)
   if (typeof result.newLeader === 'string') {
     const after = result.leaderAfterMs === undefined ? '' : ` after ${result.leaderAfterMs} ms`
     parts.push(`${result.newLeader} leads${after}`)

@@ -3,6 +3,7 @@ import type { DevAction } from './dev-events.ts'
 export interface KeyHandlers {
   readonly act: (action: DevAction, target?: string) => void
   readonly list: () => void
+  readonly help: () => void
   readonly quit: () => void
 }
 
@@ -21,7 +22,7 @@ export function listenToKeys(input: NodeJS.ReadStream, handlers: KeyHandlers): (
   }
 }
 
-function press(key: string, { act, list, quit }: KeyHandlers): void {
+function press(key: string, { act, list, help, quit }: KeyHandlers): void {
   switch (key) {
     case 'k':
       return act('kill', 'leader')
@@ -35,6 +36,9 @@ function press(key: string, { act, list, quit }: KeyHandlers): void {
       return act('start')
     case 'l':
       return list()
+    case '?':
+    case 'h':
+      return help()
     case 'q':
     case '\u0003': // Ctrl-C: in raw mode the terminal sends the byte, not the signal.
       return quit()

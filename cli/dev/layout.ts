@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CliError, ExitCode } from '../exit-codes.ts'
 
@@ -27,9 +27,12 @@ const DEFAULT: Layout = { nodes: 3, port: 7401 }
 /**
  * The nodes of the dev cluster in `directory`. The first start settles how many and where, because
  * the members and their addresses are part of the cluster from then on; asking for something else
- * later is an error.
+ * later is an error. Call `settle` when nothing stands in the way of that first start any more.
  */
-export function settleLayout(directory: string, asked: Partial<Layout>): DevNode[] {
+export function planLayout(
+  directory: string,
+  asked: Partial<Layout>,
+): { readonly nodes: DevNode[]; readonly settle: () => void } {
   const saved = readLayout(directory)
   if (saved !== null) {
     const differs =
@@ -40,12 +43,11 @@ export function settleLayout(directory: string, asked: Partial<Layout>): DevNode
         `${directory} holds a cluster of ${saved.nodes} nodes from port ${saved.port} on: start it without --nodes and --port, or choose another directory with --data`,
       )
     }
-    return devNodes(directory, saved)
+    return { nodes: devNodes(directory, saved), settle: () => {} }
   }
   const layout = { nodes: asked.nodes ?? DEFAULT.nodes, port: asked.port ?? DEFAULT.port }
-  mkdirSync(directory, { recursive: true })
-  writeFileSync(join(directory, FILE), `${JSON.stringify(layout)}\n`)
-  return devNodes(directory, layout)
+  const settle = () => writeFileSync(join(directory, FILE), `${JSON.stringify(layout)}\n`)
+  return { nodes: devNodes(directory, layout), settle }
 }
 
 function readLayout(directory: string): Layout | null {

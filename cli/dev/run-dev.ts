@@ -9,10 +9,10 @@ import { readControlFile, removeControlFile, writeControlFile } from './control-
 import { controlSocketPath, serveControl } from './control-server.ts'
 import { DevCluster } from './dev-cluster.ts'
 import type { DevEvent } from './dev-events.ts'
-import { describeEvent, describeNextSteps, describeResult } from './dev-report.ts'
+import { describeEvent, describeNews, describeNextSteps, KEY_HELP } from './dev-report.ts'
 import { requireFreePorts } from './free-ports.ts'
 import { listenToKeys } from './keys.ts'
-import { type DevNode, settleLayout } from './layout.ts'
+import { type DevNode, planLayout } from './layout.ts'
 import { endLeftovers } from './leftovers.ts'
 
 export interface DevOptions {
@@ -26,8 +26,7 @@ export interface DevOptions {
 
 /** Runs a dev cluster in the foreground until it is told to stop. Resolves when all has ended. */
 export async function runDev(options: DevOptions): Promise<void> {
-  mkdirSync(options.directory, { recursive: true })
-  const directory = realpathSync(options.directory)
+  const directory = makeDirectory(options.directory)
   const socket = controlSocketPath(directory)
   let cluster: DevCluster | null = null
   // Taken first: it is what makes this the only supervisor of the directory.
@@ -43,8 +42,9 @@ export async function runDev(options: DevOptions): Promise<void> {
   try {
     const left = await endLeftovers(directory)
     if (left > 0) note(`parley: ended ${left} nodes that an earlier run had left behind`)
-    const nodes = settleLayout(directory, options)
+    const { nodes, settle } = planLayout(directory, options)
     await requireFreePorts(nodes)
+    settle()
 
     const save = () => writeControlFile(directory, { pid: process.pid, socket, nodes: made.nodes })
     const made = new DevCluster({
@@ -71,6 +71,19 @@ export async function runDev(options: DevOptions): Promise<void> {
     giveBackTerminal()
     control.close()
     if (readControlFile(directory)?.pid === process.pid) removeControlFile(directory)
+  }
+}
+
+function makeDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true })
+    return realpathSync(path)
+  } catch (error) {
+    throw new CliError(
+      ExitCode.failed,
+      `cannot keep data in ${path}: ${(error as Error).message}; choose another directory with --data`,
+      { cause: error },
+    )
   }
 }
 
@@ -115,7 +128,10 @@ function attachKeys(cluster: DevCluster): () => void {
   return listenToKeys(process.stdin, {
     act: (action, target) => {
       cluster.act(action, target).then(
-        (result) => note(describeResult(result)),
+        (result) => {
+          const news = describeNews(result)
+          if (news !== '') note(news)
+        },
         (error: unknown) => note(`parley: ${String(error)}`),
       )
     },
@@ -125,6 +141,7 @@ function attachKeys(cluster: DevCluster): () => void {
         note(`${id} ${url} ${pid === null ? 'down' : `pid ${pid}`}${leads}`)
       }
     },
+    help: () => note(KEY_HELP),
     quit: () => process.kill(process.pid, 'SIGINT'),
   })
 }

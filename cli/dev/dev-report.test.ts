@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import type { ActionResult } from './dev-events.ts'
+import { describeNews, describeResult } from './dev-report.ts'
+
+const nodes = [{ id: 'n2', pid: 7 }]
+
+test.each<[ActionResult, string, string]>([
+  [{ ok: true, action: 'start', nodes }, 'started n2 (pid 7)', ''],
+  [
+    { ok: true, action: 'kill', nodes, oldLeader: 'n2', newLeader: 'n1', leaderAfterMs: 40 },
+    'killed n2 (pid 7); n1 leads after 40 ms',
+    'n1 leads after 40 ms',
+  ],
+  [
+    { ok: true, action: 'stop', nodes, oldLeader: 'n2', newLeader: null },
+    'stopped n2 (pid 7); no new leader: too few nodes are up; "parley dev start" brings them back',
+    'no new leader: too few nodes are up; "parley dev start" brings them back',
+  ],
+  [
+    { ok: true, action: 'start', nodes, remark: 'n2 not ready yet' },
+    'started n2 (pid 7); n2 not ready yet',
+    'n2 not ready yet',
+  ],
+  [{ ok: false, action: 'kill', message: 'n2 is down', usage: false }, 'n2 is down', 'n2 is down'],
+])('%o', (result, whole, news) => {
+  expect(describeResult(result)).toBe(whole)
+  expect(describeNews(result)).toBe(news)
+})
