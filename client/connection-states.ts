@@ -1,3 +1,5 @@
+import { assert } from './assert.ts'
+
 /**
  * The life of a connection as a table, so that the compiler shows every state an answer to every
  * event. `never` marks what cannot happen: events of a socket that was given up are dropped before.
@@ -74,6 +76,6 @@ export const CONNECTION_TABLE: Readonly<
 export function nextState(state: ConnectionState, event: ConnectionEvent): ConnectionState | null {
   const next = CONNECTION_TABLE[state][event]
   if (next === 'ignore') return null
-  if (next === 'never') throw new Error(`invariant broken: ${event} while ${state}`)
+  assert(next !== 'never', `${event} while ${state}`)
   return next
 }

@@ -139,18 +139,22 @@ export class Conversation {
     return this.#owner.history(id, options.before ?? Number.MAX_SAFE_INTEGER, options.limit ?? 50)
   }
 
+  /** As it is now, members included. */
   async info(): Promise<ConversationInfo> {
     return this.#owner.info(await this.#owner.resolve(this.#target))
   }
 
+  /** Takes a user in. @param role @default 'member' */
   add(user: string, role?: 'admin' | 'member'): Promise<ConversationInfo | null> {
     return this.#change({ op: 'add', user, role })
   }
 
+  /** Who is removed keeps what was shown until then, and gets nothing more. */
   remove(user: string): Promise<ConversationInfo | null> {
     return this.#change({ op: 'remove', user })
   }
 
+  /** The role decides who may change members and settings. */
   setRole(user: string, role: Role): Promise<ConversationInfo | null> {
     return this.#change({ op: 'role', user, role })
   }

@@ -11,7 +11,7 @@ import type {
 } from './conversation.ts'
 import { check, encode } from './checks.ts'
 import { ClientCore, type CoreListener } from './core.ts'
-import { Directory } from './directory.ts'
+import { DirectIds } from './direct-ids.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -30,7 +30,7 @@ import type {
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
 import type { Write, WriteAnswer } from './write.ts'
-import { findInHistory } from './window-expired.ts'
+import { findInHistory } from './find-in-history.ts'
 
 /** All conversations of one client: what the handles and the client itself are made of. */
 export class Conversations implements ConversationOwner, CoreListener {
@@ -38,7 +38,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   readonly streams: Streams
   readonly sender: Sender
   readonly #options: ResolvedOptions
-  readonly #directory = new Directory()
+  readonly #directIds = new DirectIds()
   /** Direct conversations being asked for, so that each is asked for once. */
   readonly #resolving = new Map<string, Promise<string>>()
   readonly #emitter: Emitter<{
@@ -62,7 +62,7 @@ export class Conversations implements ConversationOwner, CoreListener {
       },
       options.bufferedEvents,
     )
-    this.sender = new Sender(options, this.core, this.#directory, this.streams)
+    this.sender = new Sender(options, this.core, this.#directIds, this.streams)
   }
 
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage {
@@ -70,7 +70,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   }
 
   knownId(target: Target): string | null {
-    return target.conv ?? this.#directory.idOf(target.to)
+    return target.conv ?? this.#directIds.idOf(target.to)
   }
 
   resolve(target: Target): Promise<string> {
@@ -199,7 +199,7 @@ export class Conversations implements ConversationOwner, CoreListener {
       with: user,
     })
     const { id } = conversationOf(answer)
-    this.#directory.learn(user, id)
+    this.#directIds.learn(user, id)
     return id
   }
 

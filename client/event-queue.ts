@@ -1,3 +1,5 @@
+import { assert } from './assert.ts'
+
 /**
  * What was received and not yet taken by the application. Bounded: a producer looks at `room`
  * before it puts something in, and is told when there is room again.
@@ -27,7 +29,7 @@ export class EventQueue<Item> {
       this.#taker = null
       return taker.resolve(item)
     }
-    if (this.#size >= this.#capacity) throw new Error('invariant broken: the queue has room')
+    assert(this.#size < this.#capacity, 'the queue has room')
     this.#ring[(this.#first + this.#size) % this.#capacity] = item
     this.#size++
   }

@@ -1,7 +1,7 @@
 import type { SendOptions, Target } from './conversation.ts'
 import type { ClientCore } from './core.ts'
 import { check, encode } from './checks.ts'
-import type { Directory } from './directory.ts'
+import type { DirectIds } from './direct-ids.ts'
 import { ChatError } from './errors.ts'
 import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -18,16 +18,16 @@ type ConversationDraft = Extract<WriteDraft, { t: 'conv:R' }>
 export class Sender {
   readonly #options: ResolvedOptions
   readonly #core: ClientCore
-  readonly #directory: Directory
+  readonly #directIds: DirectIds
   readonly #streams: Streams
   readonly #msgIds: MessageIds
   /** Set by `drain`: what is there is finished, nothing is added. */
   isDraining = false
 
-  constructor(options: ResolvedOptions, core: ClientCore, directory: Directory, streams: Streams) {
+  constructor(options: ResolvedOptions, core: ClientCore, directIds: DirectIds, streams: Streams) {
     this.#options = options
     this.#core = core
-    this.#directory = directory
+    this.#directIds = directIds
     this.#streams = streams
     const { clock, random } = options.ports
     this.#msgIds = new MessageIds(options.device, clock, random)
@@ -172,7 +172,7 @@ export class Sender {
   #settled(draft: MessageDraft, message: OutgoingMessage, answer: MessageAnswer): void {
     const { msgId, conv, seq, at, ord, duplicate } = answer
     const { user } = this.#core
-    if (draft.to !== undefined) this.#directory.learn(draft.to, conv)
+    if (draft.to !== undefined) this.#directIds.learn(draft.to, conv)
     message.settle({ msgId, conversation: conv, seq, at, duplicate })
     if (user === null) return
     // The session that sent it gets no push of it: this answer is its event.
@@ -193,8 +193,8 @@ export class Sender {
 
   /** One lane for a conversation, by whichever handle it is written to. */
   #laneKey(target: Target): string {
-    const user = target.to ?? this.#directory.userOf(target.conv)
-    const conv = target.conv ?? this.#directory.idOf(target.to)
+    const user = target.to ?? this.#directIds.userOf(target.conv)
+    const conv = target.conv ?? this.#directIds.idOf(target.to)
     const byId = `conv ${conv}`
     if (user === null || (conv !== null && this.#core.outbox.hasLane(byId))) return byId
     return `to ${user}`

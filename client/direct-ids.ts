@@ -1,5 +1,5 @@
 /** Which conversation is the direct one with whom, as far as it came up. */
-export class Directory {
+export class DirectIds {
   readonly #ids = new Map<string, string>()
   readonly #users = new Map<string, string>()
 
