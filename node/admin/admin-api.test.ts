@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { RecordingLogger, requestHead } from '../gateway/test-gateway.ts'
+import { requestHead } from '../gateway/testing/memory-connection.ts'
+import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { AdminApi } from './admin-api.ts'
 import type { ClusterView } from './cluster-view.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CloseCode } from '#protocol'
-import { errorOf, fixture, helloFrame, messageFrame } from './test-gateway.ts'
+import { fixture } from './testing/fixture.ts'
+import { errorOf, helloFrame, messageFrame } from './testing/samples.ts'
 
 describe('hello', () => {
   it('[GW2] greets with who, where and how far, in one message', async () => {

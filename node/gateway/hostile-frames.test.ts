@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { errorOf, fixture, messageFrame } from './test-gateway.ts'
+import { fixture } from './testing/fixture.ts'
+import { errorOf, messageFrame } from './testing/samples.ts'
 
 describe('what a hostile client sends', () => {
   it('[GW11] answers INTERNAL where a frame makes the node fail, and serves on', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { fixture, requestHead } from './test-gateway.ts'
+import { fixture } from './testing/fixture.ts'
+import { requestHead } from './testing/memory-connection.ts'
 import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
 
 const DEV: OriginPolicyOptions = { dev: true, allowedOrigins: [], allowedHosts: [] }

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { CloseCode, decodeBody, encodeBody, type MessageNotice, type ServerFrame } from '#protocol'
-import {
-  accepted,
-  conversation,
-  errorOf,
-  event,
-  fixture,
-  type MemoryConnection,
-  messageFrame,
-} from './test-gateway.ts'
+import { accepted } from './testing/fake-backend.ts'
+import { fixture } from './testing/fixture.ts'
+import { type MemoryConnection } from './testing/memory-connection.ts'
+import { conversation, errorOf, event, messageFrame } from './testing/samples.ts'
 
 const seqs = (frames: readonly ServerFrame[]) =>
   frames.map((frame) => ('seq' in frame ? frame.seq : null))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type RequestFrame, wireError } from '#protocol'
-import { errorOf, event, fixture, view } from './test-gateway.ts'
+import { fixture } from './testing/fixture.ts'
+import { errorOf, event, view } from './testing/samples.ts'
 
 const READS: readonly RequestFrame[] = [
   { t: 'pull:R', id: 1, conv: 'c1', after: 0, limit: 10 },

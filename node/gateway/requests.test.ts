@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { encodeBody, ERROR_CODES, type ErrorCode, type RequestFrame, wireError } from '#protocol'
 import { CommandKind } from '../state-machine/commands.ts'
-import {
-  accepted,
-  BODY,
-  errorOf,
-  event,
-  fixture,
-  type MemoryConnection,
-  messageFrame,
-  view,
-} from './test-gateway.ts'
+import { accepted } from './testing/fake-backend.ts'
+import { fixture } from './testing/fixture.ts'
+import { type MemoryConnection } from './testing/memory-connection.ts'
+import { BODY, errorOf, event, messageFrame, view } from './testing/samples.ts'
 
 const CONV = { t: 'conv:R', id: 1, msgId: 'm1' } as const
 

@@ -12,16 +12,9 @@ import {
   type ServerFrame,
   type Subprotocol,
 } from '#protocol'
-import {
-  accepted,
-  BODY,
-  conversation,
-  event,
-  FakeBackend,
-  helloFrame,
-  messageFrame,
-  RecordingLogger,
-} from '../gateway/test-gateway.ts'
+import { accepted, FakeBackend } from '../gateway/testing/fake-backend.ts'
+import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
+import { BODY, conversation, event, helloFrame, messageFrame } from '../gateway/testing/samples.ts'
 import { AdminApi } from '../admin/admin-api.ts'
 import type { ClientListener } from '../gateway/client-listener.ts'
 import { Gateway } from '../gateway/gateway.ts'

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest'
-import { accepted, BODY, fixture, messageFrame } from '../gateway/test-gateway.ts'
+import { accepted } from '../gateway/testing/fake-backend.ts'
+import { fixture } from '../gateway/testing/fixture.ts'
+import { BODY, messageFrame } from '../gateway/testing/samples.ts'
 
 it('[AD3] counts what the gateway does, from 0 on', async () => {
   const { clock, open, backend, metrics } = fixture()

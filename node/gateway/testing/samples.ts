@@ -1,0 +1,48 @@
+import { encodeBody, type RequestFrame, type ServerFrame, type WireError } from '#protocol'
+import {
+  type AppliedConversation,
+  type ConversationEvent,
+  type ConversationView,
+  EventKind,
+} from '../../state-machine/types.ts'
+
+export const BODY = Uint8Array.from(encodeBody('hi'))
+
+export function helloFrame(more: Partial<Extract<RequestFrame, { t: 'hello:R' }>> = {}) {
+  return { t: 'hello:R', id: 0, v: [1, 1], device: 'd1', user: 'alice', ...more } as const
+}
+
+export function messageFrame(id: number, msgId = `m${id}`, more: { conv?: string } = {}) {
+  return { t: 'msg:R', id, conv: 'c1', msgId, body: BODY, ...more } as const
+}
+
+export function event(seq: number, more: Partial<ConversationEvent> = {}): ConversationEvent {
+  return {
+    seq,
+    kind: EventKind.message,
+    ord: seq,
+    msgId: `e${seq}`,
+    from: 'bob',
+    device: 'd9',
+    at: 7,
+    logTime: 5,
+    body: BODY,
+    replyTo: null,
+    large: false,
+    ...more,
+  }
+}
+
+export function conversation(id: string, ...users: string[]): AppliedConversation {
+  return { id, kind: 'group', forEachMember: (visit) => users.forEach((user) => visit(user)) }
+}
+
+export function view(id: string, ...users: string[]): ConversationView {
+  const members = users.map((user) => ({ user, role: 'member' as const }))
+  return { id, kind: 'group', name: null, meta: null, members, head: 3, ord: 2, createdAt: 1 }
+}
+
+export function errorOf(frame: ServerFrame): WireError {
+  if (!('error' in frame)) throw new Error(`${frame.t} is no failure`)
+  return frame.error
+}
