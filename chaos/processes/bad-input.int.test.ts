@@ -225,6 +225,9 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
     expect(client.isClosed).toBe(false)
     client.sendRaw(Buffer.alloc(1024 * 1024 + 1, 0x20))
     expect((await client.closed).code).toBe(1009)
+    const mute = await open('mute')
+    mute.sendRaw(Buffer.from([0xff, 0xfe]), false)
+    expect((await mute.closed).code).toBe(1007)
     for (const early of [{ t: 'ping:R', id: 1 }, { t: 'nonsense' }, 17]) {
       const stranger = await Stranger.open(url, { subprotocol })
       stranger.send(early)

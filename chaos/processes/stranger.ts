@@ -116,9 +116,9 @@ export class Stranger {
     this.sendRaw(this.#binary ? packr.pack(frames) : JSON.stringify(frames))
   }
 
-  /** Bytes go as a binary message, a string as text. */
-  sendRaw(data: Uint8Array | string): void {
-    this.#socket.send(data)
+  /** Bytes go as a binary message unless told otherwise, a string as text. */
+  sendRaw(data: Uint8Array | string, binary = typeof data !== 'string'): void {
+    this.#socket.send(data, { binary })
   }
 
   /** The first frame, past or to come, that fits. Rejects when the connection ends without one. */
