@@ -11,7 +11,7 @@ export function directConversationId(one: string, other: string): string {
   const pair = `${first.length}:${first}${second}`
   let id = young.get(pair)
   if (id !== undefined) return id
-  id = old.get(pair) ?? `d_${digest(['direct', first, second])}`
+  id = old.get(pair) ?? named('d_', ['direct', first, second])
   if (young.size >= CACHED_PAIRS) {
     old = young
     young = new Map()
@@ -22,11 +22,16 @@ export function directConversationId(one: string, other: string): string {
 
 /** The group that `user` created with this msgId (A1): a retry names the same one on every node. */
 export function groupConversationId(user: string, msgId: string): string {
-  return `g_${digest(['group', user, msgId])}`
+  return named('g_', ['group', user, msgId])
 }
 
 /** 132 bits of SHA-256: nobody can make two keys meet. Lengths keep the parts apart. */
-function digest(parts: readonly string[]): string {
+function named(prefix: string, parts: readonly string[]): string {
   const text = parts.map((part) => `${part.length}:${part}`).join('')
-  return hash('sha256', text, 'base64url').slice(0, 22)
+  scratch.write(prefix, 0, 'latin1')
+  scratch.write(hash('sha256', text, 'base64url'), prefix.length, 'latin1')
+  // Put together in bytes: a string made of strings keeps its parts, and these live long.
+  return scratch.toString('latin1', 0, prefix.length + 22)
 }
+
+const scratch = Buffer.alloc(64)

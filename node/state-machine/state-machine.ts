@@ -68,6 +68,8 @@ export class ParleyStateMachine implements StateMachine {
   #listener: ApplyListener | null = null
   #prepared: { readonly entry: Entry; readonly content: PreparedEntry } | null = null
   #persistedIndex: number
+  /** Where the log ended at the start: cuts while it is replayed would make the start longer. */
+  #replayUpTo = 0
   #checkpoint: Promise<void> | null = null
   #isDue = false
   #idleTimer: Timer | null = null
@@ -186,6 +188,7 @@ export class ParleyStateMachine implements StateMachine {
 
   logPersisted(index: number): void {
     if (index <= this.#persistedIndex) return
+    if (this.#replayUpTo === 0) this.#replayUpTo = index
     this.#persistedIndex = index
     this.#maybeCheckpoint()
   }
@@ -265,7 +268,9 @@ export class ParleyStateMachine implements StateMachine {
       this.#isDue = true
       this.#maybeCheckpoint()
     })
-    const isDue = this.#isDue || state.dirty.freshBytes >= this.#limits.checkpointBytes
+    const mayWait = state.appliedIndex < this.#replayUpTo && !this.overloaded
+    const isFull = state.dirty.freshBytes >= this.#limits.checkpointBytes
+    const isDue = this.#isDue || (isFull && !mayWait)
     if (!isDue || state.appliedIndex > this.#persistedIndex) return
     this.#idleTimer?.cancel()
     this.#idleTimer = null
