@@ -25,7 +25,14 @@ export {
   type Member,
 } from './raft/configuration.ts'
 export type { PeerStatus, RaftStatus } from './raft/ready.ts'
-export { type Entry, EntryType, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
+export {
+  type Entry,
+  EntryType,
+  NO_ONE,
+  type RaftId,
+  Role,
+  type SnapshotMeta,
+} from './raft/types.ts'
 export { ReadUnavailableError } from './read-queue.ts'
 export { Replica } from './replica.ts'
 export { DEFAULT_REPLICA_OPTIONS, type ReplicaOptions } from './replica-options.ts'

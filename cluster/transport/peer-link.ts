@@ -172,7 +172,10 @@ export class PeerLink {
     if (this.#connection !== connection) return
     const now = this.#ports.clock.monotonicMs()
     if (now - this.#heardMs > LINK.silenceMs) {
-      this.#complain('peer.silent', `${this.name} is silent for ${Math.round(now - this.#heardMs)} ms`)
+      this.#complain(
+        'peer.silent',
+        `${this.name} is silent for ${Math.round(now - this.#heardMs)} ms`,
+      )
       connection.destroy()
       return
     }
