@@ -1,8 +1,6 @@
 /**
  * Acknowledged messages per second and latency of three real nodes on this machine, beside the bare
  * limit under the same load, in one run (docs/performance.md).
- *
- *     node bench/bench.ts [--seconds 60] [--warmup 10] [--loads many,hot] [--in-flight 1,100,1000]
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -14,19 +12,16 @@ import { ParleyCluster } from './load/parley-cluster.ts'
 import type { LoadResult, LoadSpec } from './load/load-spec.ts'
 import { runLoad } from './load/run-load.ts'
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    warmup: { type: 'string', default: '10' },
-    loads: { type: 'string', default: 'many,hot' },
-    'in-flight': { type: 'string', default: '1,100,1000' },
-    body: { type: 'string', default: '256' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-})
+const USAGE = `Acknowledged messages per second and latency, beside the bare limit.
+
+  npm run bench -- [--seconds 60] [--warmup 10] [--loads many,hot] [--in-flight 1,100,1000]
+                   [--body 256] [--only parley|bare]
+
+  --loads   many, hot, or a number of conversations`
 
 const CONVERSATIONS: Readonly<Record<string, number>> = { many: 1_000, hot: 1 }
+
+const values = readArguments()
 
 function shape(inFlight: number, load: string): Pick<LoadSpec, 'connections' | 'inFlight'> {
   const connections = load === 'hot' ? 1 : Math.min(20, inFlight)
@@ -48,8 +43,8 @@ async function main(): Promise<void> {
   process.stdout.write(`${describe()}\n`)
   const directory = await mkdtemp(join(tmpdir(), 'parley-bench-'))
   try {
-    for (const load of values.loads.split(',')) {
-      for (const inFlight of values['in-flight'].split(',').map(Number)) {
+    for (const load of values.loads) {
+      for (const inFlight of values.inFlight) {
         await compare(directory, load, inFlight)
       }
     }
@@ -65,9 +60,9 @@ async function compare(directory: string, load: string, inFlight: number): Promi
     url,
     ...shape(inFlight, load),
     conversations,
-    bodyBytes: Number(values.body),
-    warmupMs: Number(values.warmup) * 1000,
-    durationMs: Number(values.seconds) * 1000,
+    bodyBytes: values.body,
+    warmupMs: values.warmup * 1000,
+    durationMs: values.seconds * 1000,
   })
   const { connections, inFlight: each } = shape(inFlight, load)
   process.stdout.write(
@@ -89,6 +84,47 @@ async function compare(directory: string, load: string, inFlight: number): Promi
   const share =
     bare === null ? '' : `${((parley.perSecond / bare.perSecond) * 100).toFixed(0)} % of bare; `
   process.stdout.write(`  ${share}${verdict}\n`)
+}
+
+function readArguments() {
+  try {
+    const { values: given } = parseArgs({
+      options: {
+        seconds: { type: 'string', default: '60' },
+        warmup: { type: 'string', default: '10' },
+        loads: { type: 'string', default: 'many,hot' },
+        'in-flight': { type: 'string', default: '1,100,1000' },
+        body: { type: 'string', default: '256' },
+        only: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (given.help) {
+      process.stdout.write(`${USAGE}\n`)
+      process.exit(0)
+    }
+    const loads = given.loads.split(',')
+    for (const load of loads) if (!(load in CONVERSATIONS)) atLeast(1, '--loads', load)
+    if (given.only !== undefined && !['parley', 'bare'].includes(given.only)) {
+      throw new Error(`--only must be parley or bare, not "${given.only}"`)
+    }
+    return {
+      loads,
+      inFlight: given['in-flight'].split(',').map((text) => atLeast(1, '--in-flight', text)),
+      seconds: atLeast(1, '--seconds', given.seconds),
+      warmup: atLeast(0, '--warmup', given.warmup),
+      body: atLeast(1, '--body', given.body),
+      only: given.only,
+    }
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n\n${USAGE}\n`)
+    process.exit(64)
+  }
+}
+
+function atLeast(least: number, flag: string, text: string): number {
+  if (/^\d+$/.test(text) && Number(text) >= least) return Number(text)
+  throw new Error(`${flag} must be a whole number from ${least} on, not "${text}"`)
 }
 
 await main()

@@ -24,7 +24,7 @@ describe('seeds', () => {
     const faults = new Set<string>()
     for (const seed of SEEDS) {
       const { violation, stats } = await runSeed({ seed, safetyMs: 6_000 })
-      const replay = `node chaos/sim.ts --seed ${seed} --ms 6000 --notes`
+      const replay = `npm run sim -- --seed ${seed} --ms 6000 --notes`
       expect(violation, `replay: ${replay}`).toBeNull()
       simulatedMs += stats.simulatedMs
       cpuMs += stats.cpuMs

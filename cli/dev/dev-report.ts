@@ -51,7 +51,7 @@ export function describeNextSteps(directory: string, hasKeys: boolean): string {
 }
 
 export const KEY_HELP =
-  'k kill leader · t stop leader · p pause leader · r resume · s start what is down · l list · ? keys · q quit'
+  'k kill · t stop · p pause the leader · r resume · s start what is down · l list · ? help · q quit'
 
 const NO_LEADER = 'no new leader: too few nodes are up; "parley dev start" brings them back'
 
