@@ -1,8 +1,13 @@
 import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
-import { encodeJsonFrame, encodePeerFrame, PeerFrameKind, PeerFrameReader } from './peer-frame.ts'
+import {
+  decodeJson,
+  encodeJsonFrame,
+  encodePeerFrame,
+  PeerFrameKind,
+  PeerFrameReader,
+} from './peer-frame.ts'
 import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
-import { decodeJson } from './peer-frame.ts'
 
 export const LINK = {
   connectTimeoutMs: 1_000,
@@ -22,8 +27,6 @@ export interface LinkEvents {
   /** The peer accepted us; `hello` is its own. */
   onUp(link: PeerLink, hello: PeerHello): void
   onDown(link: PeerLink): void
-  /** Answers that come back on this connection. */
-  onFrame(link: PeerLink, hello: PeerHello, kind: number, body: Uint8Array): void
 }
 
 /**
@@ -136,36 +139,34 @@ export class PeerLink {
 
   #take(kind: number, body: Uint8Array): void {
     if (kind === PeerFrameKind.refused) {
-      const { message } = decodeJson(body) as { message: string }
-      this.#complain('peer.refused', message)
-      this.#retryMs = LINK.retryMaxMs
-      this.#connection?.destroy()
+      this.#refused((decodeJson(body) as { message: string }).message)
     } else if (kind === PeerFrameKind.hello) {
       this.#introduced(decodeHello(body))
     } else if (kind === PeerFrameKind.pong) {
       this.roundTripMs = this.#ports.clock.monotonicMs() - this.#pingSentMs
-    } else if (this.#remote !== null) {
-      this.#events.onFrame(this, this.#remote, kind, body)
     }
   }
 
   #introduced(remote: PeerHello): void {
     const against =
-      remote.name !== this.name
-        ? {
-            message: `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`,
-          }
-        : objection(this.#local(), remote)
-    if (against !== null) {
-      this.#complain('peer.refused', against.message)
-      this.#retryMs = LINK.retryMaxMs
-      this.#connection?.destroy()
+      remote.name === this.name
+        ? objection(this.#local(), remote)?.message
+        : `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`
+    if (against !== undefined) {
+      this.#refused(against)
       return
     }
     this.#retryMs = LINK.retryMinMs
     this.#lastComplaint = ''
     this.#remote = remote
     this.#events.onUp(this, remote)
+  }
+
+  /** One side will not talk to the other: only an operator changes that, so it is tried rarely. */
+  #refused(message: string): void {
+    this.#complain('peer.refused', message)
+    this.#retryMs = LINK.retryMaxMs
+    this.#connection?.destroy()
   }
 
   #beat(connection: Connection): void {

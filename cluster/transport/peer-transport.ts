@@ -146,7 +146,6 @@ export class PeerTransport {
             this.#events.onPeerDown({ ...this.#local(), name, raftId: id })
           }
         },
-        onFrame: (_link, hello, kind, body) => this.#events.onFrame(hello, kind, body),
       },
     })
   }
