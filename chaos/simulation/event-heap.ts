@@ -1,4 +1,14 @@
-import type { EventOwner } from './sim-scheduler.ts'
+/** Whose event it is: what happens to it when its process is dead, or stopped for a while. */
+export interface EventOwner {
+  /** Stands in the trace hash. */
+  readonly number: number
+  readonly isAlive: boolean
+  readonly isPaused: boolean
+  /** Takes an event that came due while paused, to be run after. */
+  hold(event: SimEvent): void
+  /** An event of it threw: as an uncaught error ends a process. */
+  fault(error: Error): void
+}
 
 export interface SimEvent {
   timeMs: number

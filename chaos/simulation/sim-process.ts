@@ -1,5 +1,6 @@
 import type { SimEvent } from './event-heap.ts'
-import type { EventOwner, SimScheduler } from './sim-scheduler.ts'
+import type { EventOwner } from './event-heap.ts'
+import type { SimScheduler } from './sim-scheduler.ts'
 
 /** Thrown into code whose process was just killed under it: it never gets further. */
 export class ProcessDeath extends Error {

@@ -1,16 +1,4 @@
-import { EventHeap, type SimEvent } from './event-heap.ts'
-
-/** Whose event it is: what happens to it when its process is dead, or stopped for a while. */
-export interface EventOwner {
-  /** Stands in the trace hash. */
-  readonly number: number
-  readonly isAlive: boolean
-  readonly isPaused: boolean
-  /** Takes an event that came due while paused, to be run after. */
-  hold(event: SimEvent): void
-  /** An event of it threw: as an uncaught error ends a process. */
-  fault(error: Error): void
-}
+import { EventHeap, type EventOwner, type SimEvent } from './event-heap.ts'
 
 /** After so many events the real event loop gets a turn. */
 const BURST = 2_000

@@ -8,11 +8,12 @@ import { PropertyViolation, type RaftChecker } from '../checkers/raft/raft-check
 import { RestartKeeps } from '../checkers/raft/restart-keeps.ts'
 import { StateAgreement } from '../checkers/raft/state-agreement.ts'
 import type { Prng } from '../prng.ts'
+import type { EventOwner } from './event-heap.ts'
 import { SimClients } from './sim-clients.ts'
 import { SimNetwork } from './sim-network.ts'
 import { SimNode } from './sim-node.ts'
 import type { SimProcess } from './sim-process.ts'
-import { type EventOwner, SimScheduler } from './sim-scheduler.ts'
+import { SimScheduler } from './sim-scheduler.ts'
 import type { Swarm } from './swarm.ts'
 import { readMessages } from './wire-tap.ts'
 
