@@ -126,7 +126,7 @@ export class ClusterNode {
       openSnapshot: () => parts.stateMachine.openSnapshot(),
       send: this.transport.send.bind(this.transport),
       sendJson,
-      onFinished: (to, ok) => this.#replica?.snapshotSent(to, ok),
+      onFinished: (to, ok, index) => this.#replica?.snapshotSent(to, ok, index),
     })
     this.#receiver = new SnapshotReceiver({
       logger,

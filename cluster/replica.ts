@@ -214,8 +214,9 @@ export class Replica {
     this.#schedule()
   }
 
-  snapshotSent(to: RaftId, ok: boolean): void {
-    this.#raft.reportSnapshot(to, ok)
+  /** `index` is that of the snapshot that was streamed. */
+  snapshotSent(to: RaftId, ok: boolean, index: number): void {
+    this.#raft.reportSnapshot(to, ok, index)
     this.#schedule()
   }
 

@@ -61,6 +61,12 @@ export class Progress {
     this.#snapshotIndex = index
   }
 
+  /** The peer took the one that was streamed, at `index`: at or after the one that was asked for. */
+  snapshotTaken(index: number): void {
+    this.#snapshotIndex = Math.max(this.#snapshotIndex, index)
+    this.becomeProbe()
+  }
+
   /** The snapshot did not arrive: look again from what is acknowledged, not before the next tick. */
   snapshotFailed(): void {
     this.#snapshotIndex = 0

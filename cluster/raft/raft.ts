@@ -261,11 +261,15 @@ export class Raft {
     campaign(state, 'preVote')
   }
 
-  /** How the stream ended that a `snapshot` message asked for. It must be told for each of them. */
-  reportSnapshot(id: RaftId, ok: boolean): void {
+  /**
+   * How the stream ended that a `snapshot` message asked for. It must be told for each of them.
+   * `index` is what was streamed, if that is newer than what was asked for: the entries between the
+   * two may be compacted by now, and to look for them would ask for the next snapshot at once.
+   */
+  reportSnapshot(id: RaftId, ok: boolean, index = 0): void {
     const progress = this.#state.progress.get(id)
     if (progress?.state !== 'snapshot') return
-    if (ok) progress.becomeProbe()
+    if (ok) progress.snapshotTaken(index)
     else progress.snapshotFailed()
     this.#state.sendPending = true
   }

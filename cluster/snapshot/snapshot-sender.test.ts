@@ -30,7 +30,10 @@ function fixture() {
       if (kind === PeerFrameKind.snapshotOffer) offers.push(value as { id: number })
       return true
     },
-    onFinished: (_to, ok) => finished.push(ok),
+    onFinished: (_to, ok, index) => {
+      expect(index).toBe(source.meta.index)
+      finished.push(ok)
+    },
   })
   const answer = (state: SnapshotAck['state']): void =>
     sender.acknowledged(PEER, { id: offers.at(-1)!.id, offset: 0, state })

@@ -20,7 +20,8 @@ export interface SnapshotSenderHost {
   openSnapshot(): Promise<SnapshotSource>
   send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
-  onFinished(to: RaftId, ok: boolean): void
+  /** `index` is that of the snapshot, 0 if there was none to stream. */
+  onFinished(to: RaftId, ok: boolean, index: number): void
 }
 
 interface Stream {
@@ -81,7 +82,7 @@ export class SnapshotSender {
       (error: Error) => {
         this.#opening.delete(to)
         this.#host.logger.warn('snapshot.unavailable', { to, message: error.message })
-        this.#host.onFinished(to, false)
+        this.#host.onFinished(to, false, 0)
       },
     )
   }
@@ -165,7 +166,7 @@ export class SnapshotSender {
       this.#taken.set(stream.to, { index: stream.source.meta.index, atMs })
     }
     this.#release(stream.source)
-    this.#host.onFinished(stream.to, ok)
+    this.#host.onFinished(stream.to, ok, stream.source.meta.index)
   }
 
   #release(source: SnapshotSource): void {
