@@ -1,5 +1,5 @@
-import { CloseCode, wireError } from '#protocol'
-import { type GatewayContext, spreadMs, uniform } from './gateway-context.ts'
+import { CloseCode } from '#protocol'
+import { drainingError, type GatewayContext, spreadMs, uniform } from './gateway-context.ts'
 import { FrameState } from './send-queue.ts'
 import type { Session } from './session.ts'
 
@@ -34,8 +34,7 @@ export class Departures {
     const others = backend.nodes().filter((node) => node.id !== backend.self.id)
     all.forEach((session, at) => {
       if (session.state !== 'open') {
-        const refusal = wireError('DRAINING', 'This node is going away; use another one.')
-        session.endWith(refusal, CloseCode.drain, 'drain')
+        session.endWith(drainingError(backend), CloseCode.drain, 'drain')
         return
       }
       const reconnectAfterMs = Math.round(uniform(random, overMs))

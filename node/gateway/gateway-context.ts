@@ -1,4 +1,5 @@
 import type { Clock, Logger, Random } from '#cluster'
+import { type WireError, wireError } from '#protocol'
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { Authenticator } from './auth.ts'
 import type { Backend } from './backend.ts'
@@ -28,6 +29,12 @@ export interface GatewayContext {
   watchSlow(session: Session): void
   /** The session is over; called once. */
   ended(session: Session): void
+}
+
+/** What every client of a node that drains is told. */
+export function drainingError(backend: Backend): WireError {
+  const leader = backend.leader()
+  return wireError('DRAINING', 'This node is going away; use another one.', { leader })
 }
 
 /** Uniform over [0, `below`). */

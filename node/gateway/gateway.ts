@@ -1,5 +1,5 @@
 import type { Clock, Logger, Random, Timer } from '#cluster'
-import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame, wireError } from '#protocol'
+import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame } from '#protocol'
 import { problem } from '../admin/problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
@@ -16,7 +16,7 @@ import { Departures } from './departures.ts'
 import { Fanout } from './fanout.ts'
 import { FlushQueue } from './flush-queue.ts'
 import { EncodedMark } from './frame-joiner.ts'
-import type { GatewayContext } from './gateway-context.ts'
+import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway-options.ts'
 import { formatMark } from './mark.ts'
 import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
@@ -165,11 +165,7 @@ export class Gateway {
     const session = new Session(connection, this.#context)
     this.#sessions.add(session)
     if (this.#context.draining()) {
-      session.endWith(
-        wireError('DRAINING', 'This node is going away; use another one.'),
-        CloseCode.drain,
-        'drain',
-      )
+      session.endWith(drainingError(this.#context.backend), CloseCode.drain, 'drain')
     }
   }
 

@@ -17,7 +17,7 @@ import {
 import type { CloseReason, Operation } from '../metrics/gateway-metrics.ts'
 import type { ClientConnection } from './client-listener.ts'
 import type { EncodedMark } from './frame-joiner.ts'
-import type { GatewayContext } from './gateway-context.ts'
+import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { handlerOf } from './handlers/handler.ts'
 import { greet } from './handlers/hello.ts'
 import { PendingRequest } from './pending-request.ts'
@@ -96,8 +96,6 @@ export class Session {
     return this.#queue.bytes + this.#unsent
   }
 
-  // ——— what the client sends ———
-
   #receive(message: Uint8Array | string): void {
     if (this.#state === 'ended') return
     const nowMs = this.#context.clock.monotonicMs()
@@ -117,11 +115,7 @@ export class Session {
     else if (this.#state === 'awaitingHello') this.#takeFirst(frame, nowMs)
     else if (this.#state === 'greeting') this.#hold(frame)
     else if (this.#state === 'leaving') {
-      this.#begin(frame, nowMs).fail(
-        wireError('DRAINING', 'This node is going away; use another one.', {
-          leader: this.#context.backend.leader(),
-        }),
-      )
+      this.#begin(frame, nowMs).fail(drainingError(this.#context.backend))
     }
   }
 
@@ -191,8 +185,6 @@ export class Session {
     }
   }
 
-  // ——— what handlers use ———
-
   /** From here on the session is registered and pushed to; the frames held so far are served. */
   opened(): void {
     assert(this.#state === 'greeting', `cannot open a session that is ${this.#state}`)
@@ -248,8 +240,6 @@ export class Session {
     if (this.#state !== 'ended') this.#enqueue(frame, state)
   }
 
-  // ——— what the fan-out uses ———
-
   /** Whether `msg:A` will tell this session of the event, or has just told it. */
   awaits(msgId: string): boolean {
     return this.#writes.has(msgId)
@@ -282,8 +272,6 @@ export class Session {
     this.#push.keepBack(conv, seq)
     if (this.#push.pending > this.#context.options.maxPendingNotifies) this.#overran()
   }
-
-  // ——— writing ———
 
   #enqueue(frame: EncodedFrame, state: FrameState): void {
     if (this.#overrun) return
@@ -336,8 +324,6 @@ export class Session {
   #congested(): boolean {
     return this.#push.slow || this.#unsent > this.#context.options.slowBytes
   }
-
-  // ——— ending ———
 
   /** Takes nothing new; `DRAINING` answers what still comes. */
   leave(): void {

@@ -9,7 +9,7 @@ import {
 } from '#protocol'
 import type { CloseReason } from '../../metrics/gateway-metrics.ts'
 import { type Identity, isRefusal } from '../auth.ts'
-import { type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
+import { drainingError, type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
 import { formatMark } from '../mark.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
@@ -62,10 +62,7 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
 
 function admissionRefusal(context: GatewayContext): WireError | null {
   const { backend, clock, hellos, metrics, random, registry } = context
-  if (context.draining()) {
-    const leader = backend.leader()
-    return wireError('DRAINING', 'This node is going away; use another one.', { leader })
-  }
+  if (context.draining()) return drainingError(backend)
   const unready = notServing(context)
   if (unready !== null) return unready
   if (hellos.take(clock.monotonicMs())) return null
