@@ -18,7 +18,8 @@ export async function requireFreePorts(nodes: readonly DevNode[]): Promise<void>
   }
 }
 
-function isFree(address: string): Promise<boolean> {
+/** Whether nobody listens at `host:port` now. */
+export function isFree(address: string): Promise<boolean> {
   const at = address.lastIndexOf(':')
   return new Promise((resolve) => {
     const server = createServer()

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { createServer } from 'node:net'
+import { isFree } from '../free-ports.ts'
 
 /**
  * Ports `base + offset` that were free a moment ago, and returns `base`. They are below those that
@@ -8,15 +8,7 @@ import { createServer } from 'node:net'
 export async function freePortRange(offsets = [0, 1, 2, 100, 101, 102]): Promise<number> {
   for (;;) {
     const base = randomInt(10_000, 30_000)
-    const free = await Promise.all(offsets.map((offset) => isFree(base + offset)))
+    const free = await Promise.all(offsets.map((offset) => isFree(`127.0.0.1:${base + offset}`)))
     if (free.every(Boolean)) return base
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
