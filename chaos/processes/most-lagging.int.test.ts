@@ -39,7 +39,7 @@ async function travel(options: { forgetful?: boolean } = {}) {
     ...{ members: ['bob'], name: 'both' },
   })
   founder.close()
-  const conv = (created?.['conversation'] as { id: string }).id
+  const { id: conv } = created!['conversation'] as { id: string }
   const ann = new Traveller({ conv, user: 'ann', device: 'ann-phone', ...options })
   let here = 'n1'
   let lagged = 0

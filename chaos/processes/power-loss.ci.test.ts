@@ -72,7 +72,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
     async ({ victims, cuts }) => {
       await build()
       await cluster.startAll({ flags: SMALL })
-      await cluster.healthy()
+      await cluster.healthy(60_000)
       const report = await runDrill({
         cluster,
         senders: 20,
@@ -91,7 +91,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
               await sleep(Math.random() * 1_500)
               await cut(chosen, 'killed')
             }
-            await cluster.healthy()
+            await cluster.healthy(60_000)
             await recovered()
             await sleep(Math.random() * 300)
           }
@@ -116,7 +116,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
         // From before the first file to after the first election.
         await sleep(300 + Math.random() * 1_700)
         await cut(round % 2 === 0 ? names : names.slice(1), 'killed')
-        await cluster.healthy()
+        await cluster.healthy(60_000)
         const harm = ({ recovered }: { recovered: () => Promise<void> }) => recovered()
         const report = await runDrill({ cluster, senders: 5, conversations: 2, harm })
         expect(report.violations).toEqual([])
@@ -132,7 +132,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
     const faults = await DiskFaults.create(cluster)
     const options = (name: string) => ({ flags: SMALL, env: faults.environment(name) })
     await Promise.all(cluster.nodes.map(({ name }) => cluster.start(name, options(name))))
-    await cluster.healthy()
+    await cluster.healthy(60_000)
     const report = await runDrill({
       cluster,
       senders: 20,
@@ -143,7 +143,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
         await sleep(500)
         for (const name of names) expect(await faults.hits(name)).toBeGreaterThan(0)
         await cut(names, 'killed')
-        await cluster.healthy()
+        await cluster.healthy(60_000)
         await recovered()
       },
     })
@@ -157,7 +157,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
     const faults = await DiskFaults.create(cluster)
     const options = (name: string) => ({ flags: SMALL, env: faults.environment(name) })
     await Promise.all(cluster.nodes.map(({ name }) => cluster.start(name, options(name))))
-    const leader = await cluster.healthy()
+    const leader = await cluster.healthy(60_000)
     const liar = cluster.nodes.find(({ name }) => name !== leader)!
     const report = await runDrill({
       cluster,
@@ -176,7 +176,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
           await rm(join(liar.data, file), { recursive: true })
         }
         await cluster.start(liar.name, { flags: SMALL })
-        await cluster.healthy()
+        await cluster.healthy(60_000)
         await recovered()
       },
     })

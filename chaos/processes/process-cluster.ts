@@ -36,6 +36,8 @@ export interface StartOptions {
 export class ProcessCluster {
   readonly directory: string
   readonly nodes: readonly ProcessNode[]
+  /** Resolves when the log of the node's last process is whole. */
+  readonly #written = new Map<string, Promise<void>>()
 
   private constructor(directory: string, nodes: readonly ProcessNode[]) {
     this.directory = directory
@@ -101,8 +103,10 @@ export class ProcessCluster {
     child.stderr?.pipe(output, { end: false })
     node.process = child
     node.exit = null
+    // Only with `close` has all that it wrote been read.
+    child.once('close', (code, signal) => output.end(`exit ${code} ${signal}\n`))
+    this.#written.set(name, new Promise((resolve) => output.once('close', () => resolve())))
     child.once('exit', (code, signal) => {
-      output.end(`exit ${code} ${signal}\n`)
       if (node.process !== child) return
       node.process = null
       node.exit = { code, signal }
@@ -135,6 +139,7 @@ export class ProcessCluster {
 
   /** What the node has written to its log since the cluster was made, all starts together. */
   async output(name: string): Promise<string> {
+    if (this.node(name).process === null) await this.#written.get(name)
     return readFile(join(this.directory, `${name}.log`), 'utf8')
   }
 
