@@ -22,7 +22,7 @@ export interface SegmentLogOptions {
   readonly segmentBytes?: number
   /** Quiet after which the newest batch is followed by an empty one. @default 100 */
   readonly sealAfterMs?: number
-  /** Newest entries kept in memory. @default 32 MiB */
+  /** Newest entries kept in memory. @default 8 MiB */
   readonly cacheBytes?: number
 }
 
@@ -89,7 +89,7 @@ export class SegmentLog implements LogStorage {
     this.#salt = salt
     this.#keptFrom = keptFrom
     this.#durableIndex = state.lastIndex
-    this.#cache = new EntryCache(state.lastIndex + 1, options.cacheBytes ?? 32 * MIB)
+    this.#cache = new EntryCache(state.lastIndex + 1, options.cacheBytes ?? 8 * MIB)
     this.#writer = new BatchWriter({
       fileSystem: options.fileSystem,
       clock: options.clock,

@@ -8,20 +8,20 @@ import { Members } from './members.ts'
 
 const FORMAT = 1
 
-/** A conversation's record under its `c` key. `members` is `null` if they stand under `m`. */
+/** A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand under `m`. */
 export function encodeConversation(
   conversation: Conversation,
   head: FrozenHead,
   members: Uint8Array | null,
 ): Uint8Array {
-  const { id, kind, createdAt, extents, pagedExtents } = conversation
+  const { kind, createdAt, extents, pagedExtents } = conversation
   const flags =
     (kind === 'group' ? 1 : 0) |
     (head.name === null ? 0 : 2) |
     (head.meta === null ? 0 : 4) |
     (members === null ? 0 : 8)
   writer.clear()
-  writer.u8(FORMAT).u8(flags).string(id).varint(createdAt)
+  writer.u8(FORMAT).u8(flags).varint(createdAt)
   writer.varint(head.head).varint(head.ord).varint(head.lastAt).varint(head.lastLogTime)
   if (head.name !== null) writer.string(head.name)
   if (head.meta !== null) writer.bytes(head.meta)
@@ -33,6 +33,7 @@ export function encodeConversation(
 
 /** `members` are those of the `m` record, if there is one (`hasMembersApart`). */
 export function decodeConversation(
+  id: string,
   bytes: Uint8Array,
   prefix: (hash: KeyHash, id: string) => KeyHash,
   hash: KeyHash,
@@ -42,7 +43,6 @@ export function decodeConversation(
   const format = reader.u8()
   assert(format === FORMAT, `conversation record of unknown format ${format}`)
   const flags = reader.u8()
-  const id = reader.string()
   const { high, low } = prefix(hash, id)
   const conversation = new Conversation({
     id,

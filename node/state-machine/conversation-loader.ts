@@ -26,7 +26,9 @@ export async function loadConversations(
   const prefix = (with_: KeyHash, id: string): KeyHash => state.conversationPrefix(with_, id)
   return ids.map((id, i) => {
     const bytes = heads[i] ?? null
-    return bytes === null ? null : decodeConversation(bytes, prefix, hash, members.get(id) ?? null)
+    return bytes === null
+      ? null
+      : decodeConversation(id, bytes, prefix, hash, members.get(id) ?? null)
   })
 }
 

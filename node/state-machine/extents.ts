@@ -28,9 +28,9 @@ export function extentCount(list: readonly number[]): number {
 export function extentAt(list: readonly number[], at: number): Extent {
   const i = at * EXTENT_FIELDS
   assert(i >= 0 && i < list.length, `no extent ${at}`)
-  const packed = list[i + 2]!
-  const length = packed % MAX_CHUNK_BYTES
-  const rest = (packed - length) / MAX_CHUNK_BYTES
+  const fields = list[i + 2]!
+  const length = fields % MAX_CHUNK_BYTES
+  const rest = (fields - length) / MAX_CHUNK_BYTES
   const offset = rest % MAX_CHUNK_BYTES
   const count = (rest - offset) / MAX_CHUNK_BYTES
   return { firstSeq: list[i]!, count, chunk: list[i + 1]!, offset, length }
@@ -39,24 +39,46 @@ export function extentAt(list: readonly number[], at: number): Extent {
 /** A new list: a reader may hold the old one. */
 export function withExtent(list: readonly number[], extent: Extent): number[] {
   const { firstSeq, count, chunk, offset, length } = extent
-  assert(count < MAX_EXTENT_COUNT, `an extent of ${count} events`)
-  assert(offset < MAX_CHUNK_BYTES && length < MAX_CHUNK_BYTES, 'a chunk is too long')
   if (list.length > 0) {
     const last = extentAt(list, extentCount(list) - 1)
     assert(last.firstSeq + last.count === firstSeq, `a hole before the extent at ${firstSeq}`)
   }
-  const packed = (count * MAX_CHUNK_BYTES + offset) * MAX_CHUNK_BYTES + length
   // Exactly as long as it must be: `push` and spreading leave room for more.
-  return list.concat([firstSeq, chunk, packed])
+  return list.concat([firstSeq, chunk, packed(count, offset, length)])
 }
 
+/** Each continues the one before it, so that only the first names its seq and whole chunk number. */
 export function writeExtents(writer: ByteWriter, list: readonly number[]): void {
-  writer.varint(extentCount(list))
-  for (const field of list) writer.varint(field)
+  const extents = extentCount(list)
+  writer.varint(extents)
+  let previousChunk = 0
+  for (let i = 0; i < extents; i += 1) {
+    const { firstSeq, count, chunk, offset, length } = extentAt(list, i)
+    if (i === 0) writer.varint(firstSeq)
+    writer.varint(count).varint(chunk - previousChunk)
+    writer.varint(offset).varint(length)
+    previousChunk = chunk
+  }
 }
 
 export function readExtents(reader: ByteReader): number[] {
-  const list: number[] = []
-  for (let rest = reader.varint() * EXTENT_FIELDS; rest > 0; rest -= 1) list.push(reader.varint())
-  return list.slice()
+  const extents = reader.varint()
+  const list = new Array<number>(extents * EXTENT_FIELDS)
+  let seq = extents === 0 ? 0 : reader.varint()
+  let chunk = 0
+  for (let i = 0; i < list.length; i += EXTENT_FIELDS) {
+    const count = reader.varint()
+    chunk += reader.varint()
+    list[i] = seq
+    list[i + 1] = chunk
+    list[i + 2] = packed(count, reader.varint(), reader.varint())
+    seq += count
+  }
+  return list
+}
+
+function packed(count: number, offset: number, length: number): number {
+  assert(count < MAX_EXTENT_COUNT, `an extent of ${count} events`)
+  assert(offset < MAX_CHUNK_BYTES && length < MAX_CHUNK_BYTES, 'a chunk is too long')
+  return (count * MAX_CHUNK_BYTES + offset) * MAX_CHUNK_BYTES + length
 }

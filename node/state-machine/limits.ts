@@ -6,13 +6,13 @@ export interface StateLimits {
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
   readonly verdicts: number
-  /** Bytes of commands applied since the last cut that make the next one due. @default 8 MiB */
+  /** Bytes of commands applied since the last cut that make the next one due. @default 6 MiB */
   readonly checkpointBytes: number
   /** A change waits no longer than this for a cut, in ms. @default 30,000 */
   readonly checkpointIdleMs: number
   /**
    * Bytes of commands applied and not yet handed to the store at which `overloaded` turns true; at
-   * twice as many that no completed cut holds, apply waits for the next one. @default 20 MiB
+   * twice as many that no completed cut holds, apply waits for the next one. @default 12 MiB
    */
   readonly dirtyBytes: number
   /** Bytes at which a chunk of events is full. @default 16 KiB */
@@ -27,9 +27,9 @@ export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
   hotBytes: 16 * MIB,
   verdicts: 20_000,
-  checkpointBytes: 8 * MIB,
+  checkpointBytes: 6 * MIB,
   checkpointIdleMs: 30_000,
-  dirtyBytes: 20 * MIB,
+  dirtyBytes: 12 * MIB,
   chunkBytes: 16 * 1024,
   pageBytes: MIB,
 }
