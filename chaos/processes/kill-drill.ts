@@ -88,7 +88,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   }
 }
 
-export function randomNode(cluster: ProcessCluster): string {
+function randomNode(cluster: ProcessCluster): string {
   const nodes = cluster.running.length > 0 ? cluster.running : cluster.nodes
   return nodes[Math.floor(Math.random() * nodes.length)]!.url
 }

@@ -3,7 +3,7 @@ import type { LinkOptions } from './sim-link.ts'
 import type { NodeProfile } from './sim-node.ts'
 
 /** What a nemesis may do in a run. */
-export const FAULTS = [
+const FAULTS = [
   'kill',
   'killAll',
   'power',

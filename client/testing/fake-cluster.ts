@@ -399,7 +399,7 @@ function fail(frame: RequestFrame, error: WireError): ServerFrame {
   return { t: answerTypeOf(frame.t), id: frame.id, error }
 }
 
-export const directId = (one: string, other: string): string => `d_${[one, other].sort().join('_')}`
+const directId = (one: string, other: string): string => `d_${[one, other].sort().join('_')}`
 
 function view(conversation: StoredConversation): WireConversation {
   return {

@@ -12,7 +12,7 @@ import type { AppendRequest, Formation } from './log-storage.ts'
 import type { Position } from './record-codec.ts'
 import { TermRuns } from './term-runs.ts'
 
-export const NO_CONFIGURATION: Configuration = { voters: [], outgoing: [], learners: [] }
+const NO_CONFIGURATION: Configuration = { voters: [], outgoing: [], learners: [] }
 
 const RAFT_ID = /^[0-9a-f]{16}$/
 

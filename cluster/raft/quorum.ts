@@ -28,7 +28,7 @@ export function quorumVote(
 }
 
 /** An empty half decides nothing: it never holds the other one back. */
-export function majorityIndex(ids: readonly RaftId[], valueOf: (id: RaftId) => number): number {
+function majorityIndex(ids: readonly RaftId[], valueOf: (id: RaftId) => number): number {
   if (ids.length === 0) return Infinity
   // Sorted by insertion: there are a handful of voters, and this runs for every acknowledgement.
   const sorted: number[] = []
@@ -44,7 +44,7 @@ export function majorityIndex(ids: readonly RaftId[], valueOf: (id: RaftId) => n
   return sorted[Math.floor(ids.length / 2)]!
 }
 
-export function majorityVote(
+function majorityVote(
   ids: readonly RaftId[],
   voteOf: (id: RaftId) => boolean | undefined,
 ): VoteResult {

@@ -3,7 +3,7 @@ import type { CounterCell, HistogramCell } from './cells.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** What a request was, for operators: the frame type without its direction. */
-export const OPERATIONS = [
+const OPERATIONS = [
   'hello',
   'msg',
   'conv',
@@ -19,7 +19,7 @@ export const OPERATIONS = [
 ] as const
 export type Operation = (typeof OPERATIONS)[number]
 
-export const CLOSE_REASONS = [
+const CLOSE_REASONS = [
   'client',
   'drain',
   'slow_consumer',

@@ -6,7 +6,7 @@ import { SimNetwork } from '../sim-network.ts'
 import { SimProcess } from '../sim-process.ts'
 import { SimScheduler } from '../sim-scheduler.ts'
 
-export const QUIET_LINK = {
+const QUIET_LINK = {
   delayMs: 1,
   jitterMs: 1,
   lossShare: 0,

@@ -5,7 +5,7 @@ import { EntryType, NO_ONE, type Entry, type RaftId, type SnapshotMeta } from '.
 import { numberOf } from './test-replica.ts'
 
 /** `3` for the third replica, `-` for none. */
-export function formatId(id: RaftId): string {
+function formatId(id: RaftId): string {
   return id === NO_ONE ? '-' : String(numberOf(id))
 }
 
@@ -57,7 +57,7 @@ export function formatMessage(message: Message): string {
   }
 }
 
-export function formatSnapshot(snapshot: SnapshotMeta): string {
+function formatSnapshot(snapshot: SnapshotMeta): string {
   return `${snapshot.term}/${snapshot.index} ${formatConfiguration(snapshot.configuration)}`
 }
 

@@ -30,7 +30,7 @@ export function reachMark(
   return reachIndex(position.index, context)
 }
 
-export function reachIndex(
+function reachIndex(
   index: number,
   context: GatewayContext,
 ): WireError | null | Promise<WireError | null> {
