@@ -146,6 +146,12 @@ export class Replica {
   start(): void {
     assert(this.#timer === null && !this.#stopped, 'a replica starts once')
     this.#tickLater()
+    const { voters } = this.#raft.configuration
+    if (voters.length === 1 && voters[0]!.id === this.raftId) {
+      // Nobody else could lead: there is nothing to wait for.
+      this.#raft.campaign()
+      this.#schedule()
+    }
   }
 
   stop(): void {
