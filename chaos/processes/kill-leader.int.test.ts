@@ -3,7 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
 import { runDrill } from './kill-drill.ts'
 
-const SECONDS = Number(process.env.PARLEY_DRILL_SECONDS ?? 20)
+/** The long form kills twenty times. */
+const KILLS = Number(process.env.PARLEY_DRILL_KILLS ?? 6)
 let cluster: ProcessCluster
 let failed = true
 afterEach(() => cluster.close(failed && process.env.PARLEY_KEEP !== undefined))
@@ -15,14 +16,13 @@ describe('real nodes', () => {
       cluster = await ProcessCluster.create(3)
       await cluster.startAll()
       await cluster.healthy()
-      const deadline = performance.now() + SECONDS * 1000
       let kills = 0
       const report = await runDrill({
         cluster,
         senders: 20,
         conversations: 10,
         harm: async ({ recovered }) => {
-          while (performance.now() < deadline) {
+          while (kills < KILLS) {
             const leader = await cluster.leader()
             if (leader === null) continue
             await cluster.kill(leader)
@@ -40,12 +40,11 @@ describe('real nodes', () => {
           `recovery p50 ${recoveries[recoveries.length >> 1]?.toFixed(0)} ms, max ${recoveries.at(-1)?.toFixed(0)} ms`,
       )
       expect(report.violations).toEqual([])
-      expect(kills).toBeGreaterThan(0)
       expect(report.acknowledged).toBe(report.sent)
       expect(report.duplicatesAnswered).toBe(report.repeats)
       expect(report.repeats).toBeGreaterThan(0)
       failed = false
     },
-    (SECONDS + 60) * 1000,
+    60_000 + KILLS * 10_000,
   )
 })
