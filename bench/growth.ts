@@ -35,7 +35,12 @@ const BODY_BYTES = 256
 const CONNECTIONS = 20
 async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
   const cluster = await ProcessCluster.create(3, tmpdir())
-  const env = { NODE_ENV: 'production', PARLEY_LOG_LEVEL: 'warn' }
+  const env = {
+    NODE_ENV: 'production',
+    PARLEY_LOG_LEVEL: 'warn',
+    NODE_OPTIONS: '--max-semi-space-size=8',
+    MALLOC_ARENA_MAX: '2',
+  }
   try {
     await cluster.startAll({ env })
     const leader = await cluster.healthy()

@@ -48,7 +48,11 @@ export class NodeProcess {
     const [program = '', ...args] = this.#command
     rotate(this.node.logFile)
     const log = openSync(this.node.logFile, 'a')
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] })
+    const child = spawn(program, args, {
+      detached: true,
+      stdio: ['ignore', log, log, 'ipc'],
+      env: { MALLOC_ARENA_MAX: '2', ...process.env },
+    })
     closeSync(log)
     // The channel is there for its end: alone it must not keep the supervisor running.
     child.channel?.unref()
