@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { isAddress, parseMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { watchParent } from '../parent-watch.mjs'
+import { onStopSignals } from '../stop-signals.ts'
 import type { ServerOptions } from '#node'
 
 interface NodeFlags {
@@ -102,10 +103,11 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
       process.exit(ExitCode.failed)
     })
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    // A second one means: at once. Everything acknowledged is on disk already.
-    process.on(signal, () => (draining ? process.exit(ExitCode.failed) : drain()))
-  }
+  // A second one means: at once. Everything acknowledged is on disk already.
+  onStopSignals(['SIGTERM', 'SIGINT'], {
+    stop: drain,
+    stopNow: () => process.exit(ExitCode.failed),
+  })
   watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)

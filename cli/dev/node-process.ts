@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs'
 import type { DevNode } from './layout.ts'
 
 export type ProcessState = 'down' | 'running' | 'paused'
@@ -27,6 +27,8 @@ export class NodeProcess {
   #ended: Promise<void> = Promise.resolve()
   #paused = false
   #expected = false
+  /** Where in the log the present run begins. */
+  #logStart = 0
 
   constructor(node: DevNode, command: readonly string[], onEnd: (end: ProcessEnd) => void) {
     this.node = node
@@ -48,6 +50,7 @@ export class NodeProcess {
     const [program = '', ...args] = this.#command
     rotate(this.node.logFile)
     const log = openSync(this.node.logFile, 'a')
+    this.#logStart = fstatSync(log).size
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
@@ -104,10 +107,11 @@ export class NodeProcess {
     this.#paused = false
   }
 
-  /** The last lines it printed. */
+  /** The last lines it printed since it was started. */
   tail(lines: number): string[] {
     try {
-      return readFileSync(this.node.logFile, 'utf8').trimEnd().split('\n').slice(-lines)
+      const log = readFileSync(this.node.logFile).subarray(this.#logStart).toString('utf8')
+      return log.trimEnd().split('\n').slice(-lines)
     } catch {
       return []
     }

@@ -5,6 +5,7 @@ import { formatMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
 import { watchParent } from '../parent-watch.mjs'
+import { onStopSignals } from '../stop-signals.ts'
 import { readControlFile, removeControlFile, writeControlFile } from './control-file.ts'
 import { controlSocketPath, serveControl } from './control-server.ts'
 import { DevCluster } from './dev-cluster.ts'
@@ -112,16 +113,11 @@ function report(event: DevEvent, json: boolean): void {
 /** Resolves when the cluster has stopped after a signal, or after the death of whoever started it. */
 function stopOnRequest(cluster: DevCluster): Promise<void> {
   return new Promise((resolve, reject) => {
-    let asked = false
-    const ask = () => {
-      if (asked) return cluster.killAll()
-      asked = true
+    const stop = () => {
       cluster.stop().then(resolve, reject)
     }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
-    watchParent(() => {
-      cluster.stop().then(resolve, reject)
-    })
+    onStopSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], { stop, stopNow: () => cluster.killAll() })
+    watchParent(stop)
   })
 }
 
