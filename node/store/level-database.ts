@@ -27,7 +27,7 @@ export const defaultLevelTuning: LevelTuning = {
   writeBufferSize: 8 * 1024 * 1024,
   blockSize: 4 * 1024,
   cacheSize: 8 * 1024 * 1024,
-  maxFileSize: 8 * 1024 * 1024,
+  maxFileSize: 4 * 1024 * 1024,
   maxOpenFiles: 1000,
 }
 
