@@ -1,5 +1,6 @@
 import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
+import { parseJson } from './json-text.ts'
 import { Reader, isArray, isMap, isString } from './reader.ts'
 import { salvageFrame } from './salvage.ts'
 import { Writer } from './writer.ts'
@@ -161,7 +162,7 @@ function decodeJson(
 ): void {
   let parsed: unknown
   try {
-    parsed = JSON.parse(typeof data === 'string' ? data : text.decode(data))
+    parsed = parseJson(typeof data === 'string' ? data : text.decode(data))
   } catch {
     throw invalid('the message is not JSON')
   }
