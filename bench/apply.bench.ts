@@ -153,7 +153,7 @@ async function memory(): Promise<void> {
   let peak = 0
   for (let index = 1; index <= 20_000; index += 1) {
     const each = entry(index, 100_000, false)
-    machine.prefetch(each)
+    void machine.prefetch(each)
     machine.apply(each)
     machine.logPersisted(index)
     if (index % 50 === 0) {

@@ -76,7 +76,8 @@ function oneOf(
   })
 }
 
-const characters = (alphabet: string): fc.Arbitrary<string> => fc.constantFrom(...alphabet)
+const characters = (alphabet: string): fc.Arbitrary<string> =>
+  fc.constantFrom(...alphabet.split(''))
 const NAME = 'ABCXYZabcxyz0189._:@-'
 const PRINTABLE = `${NAME}!#$%&()*+,/;<=>?[]^{|}~"'\\`
 

@@ -45,7 +45,7 @@ test('[WP2] any value comes back', () => {
 test('[WP2] no text takes long', () => {
   const started = performance.now()
   for (const piece of ['"\\"', '"\\', '{"a\\n":', '\\"', '"\\\\": ']) {
-    expect(() => parseJson(piece.repeat(200_000))).toThrow()
+    expect(() => parseJson(piece.repeat(200_000))).toThrow(SyntaxError)
   }
   expect(performance.now() - started).toBeLessThan(5_000)
 })
