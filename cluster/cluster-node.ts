@@ -262,8 +262,9 @@ export class ClusterNode {
   #clusterFrame(from: PeerHello, kind: number, body: Uint8Array): void {
     switch (kind) {
       case PeerFrameKind.raft: {
-        const { message } = decodeMessage(body)
-        if (message.from === from.raftId && message.to === this.#parts.log.raftId) {
+        const { message, groupId } = decodeMessage(body)
+        const isOurs = groupId === this.#parts.options.groupId
+        if (isOurs && message.from === from.raftId && message.to === this.#parts.log.raftId) {
           this.#replica?.receive(message)
         }
         return

@@ -64,7 +64,7 @@ export class Forwarder {
   #outgoing: Uint8Array[] = []
   #flushing = false
   /** Forwarded to this leader before it had authority to propose. */
-  #early: Uint8Array[] = []
+  #early: { from: RaftId; command: Uint8Array; request: number }[] = []
   #earlyBytes = 0
   #timer: Timer
   #closed = false
@@ -116,8 +116,9 @@ export class Forwarder {
   authority(): void {
     const early = this.#early
     this.leaderLost()
-    const replica = this.#host.replica()!
-    for (const command of early) replica.propose(command)
+    for (const { from, command, request } of early) {
+      if (this.#host.replica()!.propose(command) === 'overloaded') this.#refuse(from, [request])
+    }
     this.handAgain()
   }
 
@@ -129,19 +130,19 @@ export class Forwarder {
   /** Commands that a peer's gateway forwards to this node as leader. */
   received(from: RaftId, body: Uint8Array): void {
     const replica = this.#host.replica()
-    const refused: { request: number; code: ErrorCode }[] = []
+    const refused: number[] = []
     for (const { command, request } of decodeForward(body)) {
       const taken = replica?.propose(command) ?? 'notLeader'
       if (taken === 'taken') continue
       const waits = taken === 'notLeader' && replica?.leader === this.#host.raftId
       if (waits && this.#earlyBytes + command.length <= FORWARDER.maxPendingBytes) {
-        this.#early.push(command)
+        this.#early.push({ from, command, request })
         this.#earlyBytes += command.length
       } else if (waits || taken === 'overloaded') {
-        refused.push({ request, code: 'OVERLOADED' })
+        refused.push(request)
       }
     }
-    if (refused.length > 0) this.#host.sendJson(from, PeerFrameKind.forwardRefused, refused)
+    if (refused.length > 0) this.#refuse(from, refused)
   }
 
   /** The leader did not take these: certain for a write that went out once. */
@@ -157,6 +158,11 @@ export class Forwarder {
     this.#closed = true
     this.#timer.cancel()
     for (const pending of [...this.#pending.values()]) this.#giveUp(pending)
+  }
+
+  #refuse(from: RaftId, requests: readonly number[]): void {
+    const refused = requests.map((request) => ({ request, code: 'OVERLOADED' }))
+    this.#host.sendJson(from, PeerFrameKind.forwardRefused, refused)
   }
 
   #hand(pending: Pending): void {
