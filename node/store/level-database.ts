@@ -14,7 +14,7 @@ import {
 } from './key-value-database.ts'
 import { verifyTables } from './table-verifier.ts'
 
-/** Chosen by `bench/checkpoint.bench.ts`; the figures are in `bench/README.md`. */
+/** The figures are in `bench/README.md`: memory during compactions decided. */
 export interface LevelTuning {
   readonly writeBufferSize: number
   readonly blockSize: number
