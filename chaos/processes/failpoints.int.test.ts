@@ -5,7 +5,7 @@ import { runDrill } from './kill-drill.ts'
 import { ProcessCluster } from './process-cluster.ts'
 
 /** Deaths at each point; the long form sets five. */
-const DEATHS = Number(process.env.PARLEY_DRILL_DEATHS ?? 2)
+const DEATHS = Number(process.env.PARLEY_DRILL_DEATHS ?? 1)
 let cluster: ProcessCluster
 afterEach(() => cluster.close())
 
