@@ -2,7 +2,7 @@
 export interface StateLimits {
   /** Conversations kept in memory once clean. @default 200,000 */
   readonly conversations: number
-  /** Bytes of events kept in memory once written. @default 16 MiB */
+  /** Bytes of events kept in memory once written. @default 8 MiB */
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
   readonly verdicts: number
@@ -25,7 +25,7 @@ const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
-  hotBytes: 16 * MIB,
+  hotBytes: 8 * MIB,
   verdicts: 20_000,
   checkpointBytes: 6 * MIB,
   checkpointIdleMs: 30_000,
