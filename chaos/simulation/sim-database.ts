@@ -5,11 +5,10 @@ import {
   type KeyValueDatabase,
   type KeyValueDatabaseFactory,
   type KeyValueIterator,
-  type StoredPair,
   type VerifyOptions,
   type WriteBatch,
 } from '../../node/store/key-value-database.ts'
-import { OrderedBytes } from '../../node/store/ordered-bytes.ts'
+import { OrderedBytes, takePairs } from '../../node/store/ordered-bytes.ts'
 import type { Prng } from '../prng.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
@@ -187,13 +186,7 @@ class SimDatabase implements KeyValueDatabase {
       next: (count) =>
         this.#latency.read(() => {
           this.#assertOpen()
-          const found: StoredPair[] = []
-          while (found.length < count) {
-            const step = walk.next()
-            if (step.done === true) break
-            found.push({ key: step.value.key.slice(), value: step.value.value.slice() })
-          }
-          return found
+          return takePairs(walk, count)
         }),
       close: () => Promise.resolve(),
     }

@@ -48,11 +48,12 @@ export class Replacer {
     const replica = this.#host.replica()
     if (replica?.hasAuthority !== true || !replica.configurationCommitted) return
     const { configuration } = replica
-    for (const stranger of this.#host.strangers()) this.#invite(configuration, stranger)
+    const strangers = this.#host.strangers()
+    for (const stranger of strangers) this.#invite(configuration, stranger)
     const { progress, commit } = replica.status()
     const self = replica.raftId
     const next =
-      this.#withReplacement(configuration) ??
+      this.#withReplacement(configuration, strangers) ??
       nextConfiguration({ configuration, progress, commit, self })
     if (next === null) return
     const proposed = replica.proposeConfiguration(next)
@@ -65,9 +66,12 @@ export class Replacer {
   }
 
   /** An empty directory answers at a voter's address, under its name and a new id. */
-  #withReplacement(configuration: Configuration): Configuration | null {
+  #withReplacement(
+    configuration: Configuration,
+    strangers: readonly PeerHello[],
+  ): Configuration | null {
     if (!this.#host.autoReplace) return null
-    for (const stranger of this.#host.strangers()) {
+    for (const stranger of strangers) {
       const known = [...configuration.voters, ...configuration.learners]
       if (known.some(({ id }) => id === stranger.raftId)) continue
       const old = configuration.voters.find(({ name }) => name === stranger.name)

@@ -9,7 +9,7 @@ import {
   type VerifyOptions,
   type WriteBatch,
 } from './key-value-database.ts'
-import { OrderedBytes } from './ordered-bytes.ts'
+import { OrderedBytes, takePairs } from './ordered-bytes.ts'
 
 /** One batch as it was synced; `null` deletes. */
 export type SyncedBatch = readonly (readonly [key: Uint8Array, value: Uint8Array | null])[]
@@ -84,13 +84,7 @@ class MemoryDatabase implements KeyValueDatabase {
     return {
       next: async (count): Promise<StoredPair[]> => {
         this.#assertOpen()
-        const found: StoredPair[] = []
-        while (found.length < count) {
-          const step = walk.next()
-          if (step.done === true) break
-          found.push({ key: step.value.key.slice(), value: step.value.value.slice() })
-        }
-        return found
+        return takePairs(walk, count)
       },
       close: () => Promise.resolve(),
     }

@@ -71,6 +71,17 @@ export class OrderedBytes {
   }
 }
 
+/** The next pairs of a walk, at most `count`; the caller's own copies. */
+export function takePairs(walk: Iterator<BytesPair>, count: number): BytesPair[] {
+  const found: BytesPair[] = []
+  while (found.length < count) {
+    const step = walk.next()
+    if (step.done === true) break
+    found.push({ key: step.value.key.slice(), value: step.value.value.slice() })
+  }
+  return found
+}
+
 function textOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
