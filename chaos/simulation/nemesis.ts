@@ -1,230 +1,260 @@
-import { FAILPOINTS, type FailpointName } from '#cluster'
-import type { Prng } from '../prng.ts'
+import { Prng } from '../prng.ts'
+import type { PlannedFault, Target } from './fault-plan.ts'
+import type { SimLink } from './sim-link.ts'
 import type { SimNode } from './sim-node.ts'
-import type { Fault } from './swarm.ts'
 import type { SimWorld } from './sim-world.ts'
+import type { Fault } from './swarm.ts'
 
-type NetworkFault = Extract<
-  Fault,
-  'isolate' | 'halves' | 'bridge' | 'oneWay' | 'clog' | 'slowLink' | 'reset'
->
+type Tally = Partial<Record<Fault, number>>
+type Of<K extends Fault> = Extract<PlannedFault, { readonly kind: K }>
 
 /**
- * Breaks things at random while a run is in its safety phase: what rule K10 says must be survived, in
- * any combination. At most f of 2f+1 disks are ever damaged or lost; everything else may happen to
- * any number of nodes at once.
+ * Does to a world what was planned: what rule K10 says must be survived, in any combination. At most f
+ * of 2f+1 disks are ever damaged or lost; everything else may happen to any number of nodes at once.
  */
 export class Nemesis {
   readonly #world: SimWorld
-  readonly #prng: Prng
-  readonly #faults: readonly Fault[]
-  readonly #everyMs: number
+  readonly #faults: readonly PlannedFault[]
+  readonly #damagedAtMost: number
+  /** What still has to be put right, with the evidence that it did anything. */
+  readonly #underWay = new Set<() => void>()
   #active = false
   #damaged = 0
-  /** How often each fault was injected. */
-  readonly injected = new Map<Fault, number>()
+  /** How often each fault was injected, and how often it was seen to bite. */
+  readonly injected: Tally = {}
+  readonly #evidence: Tally = {}
 
-  constructor(world: SimWorld, prng: Prng, faults: readonly Fault[], everyMs: number) {
+  constructor(world: SimWorld, faults: readonly PlannedFault[]) {
     this.#world = world
-    this.#prng = prng
     this.#faults = faults
-    this.#everyMs = everyMs
+    this.#damagedAtMost = Math.floor((world.nodes.length - 1) / 2)
+  }
+
+  /** How often each fault was seen to do something. */
+  get evidence(): Readonly<Tally> {
+    const deaths = this.#world.nodes.flatMap((node) => [...node.deathsAt.values()])
+    const failpoint = deaths.reduce((sum, count) => sum + count, 0)
+    return failpoint === 0 ? { ...this.#evidence } : { ...this.#evidence, failpoint }
   }
 
   start(): void {
-    if (this.#faults.length === 0) return
     this.#active = true
-    this.#next()
+    this.#schedule(0, this.#world.scheduler.nowMs)
   }
 
+  /** Puts right what has its end still before it. */
   stop(): void {
+    for (const end of [...this.#underWay]) end()
     this.#active = false
   }
 
-  #next(): void {
-    this.#after(-Math.log(1 - this.#prng.float()) * this.#everyMs, () => {
-      const fault = this.#prng.pick(this.#faults)
-      this.injected.set(fault, (this.injected.get(fault) ?? 0) + 1)
-      this.#world.note(`nemesis ${fault}`)
-      this.#inject(fault)
-      this.#next()
+  #schedule(at: number, startedMs: number): void {
+    const fault = this.#faults[at]
+    if (fault === undefined) return
+    const { scheduler } = this.#world
+    scheduler.after(Math.max(0, startedMs + fault.atMs - scheduler.nowMs), null, () => {
+      if (!this.#active) return
+      this.#world.note(`nemesis ${JSON.stringify(fault)}`)
+      if (this.#inject(fault)) count(this.injected, fault.kind)
+      this.#schedule(at + 1, startedMs)
     })
   }
 
-  /** Nothing of it happens any more once the nemesis was stopped: `heal` puts everything right. */
-  #after(delayMs: number, run: () => void): void {
-    this.#world.scheduler.after(delayMs, null, () => {
-      if (this.#active) run()
-    })
+  /** Calls `end` after `forMs`, or when the nemesis stops; it says whether the fault bit. */
+  #for(fault: PlannedFault & { readonly forMs: unknown }, forMs: number, end: () => boolean): true {
+    const once = () => {
+      if (this.#underWay.delete(once) && end()) count(this.#evidence, fault.kind)
+    }
+    this.#underWay.add(once)
+    this.#world.scheduler.after(forMs, null, once)
+    return true
   }
 
-  #for(run: () => void): void {
-    this.#after(this.#prng.pick([50, 400, 1_500, 6_000]) * this.#prng.between(0.5, 2), run)
-  }
-
-  #target(): SimNode {
+  #node(target: Target, except?: SimNode): SimNode | undefined {
     const { nodes } = this.#world
-    const leader = nodes.find((node) => node.parley?.replica?.status().role === 'leader')
-    return leader !== undefined && this.#prng.chance(0.5) ? leader : this.#prng.pick(nodes)
+    const isLeader = (node: SimNode) => node.parley?.replica?.status().role === 'leader'
+    return target
+      .map((name) =>
+        nodes.find((node) => (name === 'leader' ? isLeader(node) : node.name === name)),
+      )
+      .find((node) => node !== undefined && node !== except)
   }
 
-  #inject(fault: Fault): void {
-    const { nodes } = this.#world
-    const node = this.#target()
-    switch (fault) {
+  /** `false` if there is nobody to do it to. */
+  #inject(fault: PlannedFault): boolean {
+    if (fault.kind === 'killAll' || fault.kind === 'powerAll') {
+      for (const [at, node] of this.#world.nodes.entries()) {
+        this.#down(fault, node, fault.forMs[at] ?? 0)
+      }
+      return true
+    }
+    if (fault.kind === 'halves' || fault.kind === 'bridge') return this.#divide(fault)
+    if (fault.kind === 'transfer') return this.#transfer(fault.to)
+    const node = this.#node(fault.target)
+    if (node === undefined) return false
+    switch (fault.kind) {
       case 'kill':
-        this.#down(node, () => node.kill())
-        return
-      case 'killAll':
-        for (const one of nodes) this.#down(one, () => one.kill())
-        return
       case 'power':
-        this.#down(node, () => node.powerCut())
-        return
-      case 'powerAll':
-        for (const one of nodes) this.#down(one, () => one.powerCut())
-        return
-      case 'pause':
-        node.process?.pause()
-        this.#for(() => node.process?.resume())
-        return
+        return this.#down(fault, node, fault.forMs)
+      case 'pause': {
+        const { process } = node
+        process?.pause()
+        return this.#for(fault, fault.forMs, () => (process?.resume() ?? 0) > 0)
+      }
       case 'failpoint':
-        if (this.#prng.chance(0.3)) node.diesBeforeSync = true
-        else node.armed = this.#prng.pick(Object.keys(FAILPOINTS) as FailpointName[])
-        return
-      case 'transfer':
-        this.#transfer()
-        return
+        if (fault.point === 'beforeSync') node.diesBeforeSync = true
+        else node.armed = fault.point
+        return true
       case 'wallJump':
-        node.wall.offsetMs += this.#prng.between(-1, 1) * this.#prng.pick([100, 1e4, 1e9])
-        return
+        node.wall.offsetMs += fault.byMs
+        if (node.isUp) count(this.#evidence, fault.kind)
+        return true
       case 'slowDisk':
-        this.#slowDisk(node)
-        return
+        return this.#slowDisk(fault, node)
       case 'diskError':
-        this.#diskError(node)
-        return
+        return this.#diskError(fault, node)
       case 'storeRot':
-        this.#damage(node, () => void node.databases.rot())
-        return
       case 'logRot':
-        this.#damage(
-          node,
-          () => void node.platter.rot(this.#prng, (path) => path.includes('/log/')),
-        )
-        return
       case 'wipe':
-        this.#wipe(node)
-        return
+        return this.#damage(fault, node)
       case 'isolate':
-      case 'halves':
-      case 'bridge':
       case 'oneWay':
       case 'clog':
       case 'slowLink':
       case 'reset':
-        this.#breakNetwork(fault, node)
+        return this.#disturb(fault, node)
     }
   }
 
-  #down(node: SimNode, how: () => void): void {
-    how()
-    this.#for(() => node.start())
-  }
-
-  #transfer(): void {
-    const replica = this.#world.nodes
-      .map((node) => node.parley?.replica)
-      .find((one) => one?.status().role === 'leader')
-    if (replica === undefined || replica === null) return
-    replica.transferLeadership(this.#prng.pick(replica.configuration.voters).id)
-  }
-
-  #slowDisk(node: SimNode): void {
-    const factor = this.#prng.pick([5, 30, 200])
-    node.platter.faults.slowness = factor
-    node.databases.slowness = factor
-    this.#for(() => {
-      node.platter.faults.slowness = 1
-      node.databases.slowness = 1
+  #down(fault: Of<'kill' | 'power' | 'killAll' | 'powerAll'>, node: SimNode, forMs: number): true {
+    const bites = node.isUp
+    if (fault.kind === 'kill' || fault.kind === 'killAll') node.kill()
+    else node.powerCut()
+    return this.#for(fault, forMs, () => {
+      node.start()
+      return bites
     })
   }
 
-  #diskError(node: SimNode): void {
-    const kind = this.#prng.pick(['writeErrorShare', 'syncErrorShare'] as const)
-    node.platter.faults[kind] = this.#prng.pick([0.01, 0.2, 1])
-    this.#for(() => (node.platter.faults[kind] = 0))
-  }
-
-  /** Only as many disks as the others can make up for (rule K10). */
-  #mayDamage(node: SimNode): boolean {
-    if (node.damaged) return true
-    const tolerated = Math.floor((this.#world.nodes.length - 1) / 2)
-    if (this.#damaged >= tolerated) return false
-    this.#damaged += 1
-    node.damaged = true
+  #transfer(to: string): boolean {
+    const replica = this.#node(['leader'])?.parley?.replica
+    const heir = replica?.configuration.voters.find(({ name }) => name === to)
+    if (replica === undefined || replica === null || heir === undefined) return false
+    if (heir.id !== replica.status().id) count(this.#evidence, 'transfer')
+    replica.transferLeadership(heir.id)
     return true
   }
 
-  #damage(node: SimNode, how: () => void): void {
-    if (!this.#mayDamage(node)) return
-    this.#down(node, () => {
-      node.kill()
-      how()
+  #slowDisk(fault: Of<'slowDisk'>, { platter, databases }: SimNode): true {
+    const before = platter.slowed
+    platter.faults.slowness = databases.slowness = fault.factor
+    return this.#for(fault, fault.forMs, () => {
+      platter.faults.slowness = databases.slowness = 1
+      return platter.slowed > before
     })
   }
 
-  #wipe(node: SimNode): void {
-    if (!this.#mayDamage(node)) return
-    this.#down(node, () => {
+  #diskError(fault: Of<'diskError'>, { platter }: SimNode): true {
+    const kind = fault.operation === 'write' ? 'writeErrorShare' : 'syncErrorShare'
+    const before = platter.errors
+    platter.faults[kind] = fault.share
+    return this.#for(fault, fault.forMs, () => {
+      platter.faults[kind] = 0
+      return platter.errors > before
+    })
+  }
+
+  /** Only as many disks as the others can make up for (rule K10). */
+  #damage(fault: Of<'storeRot' | 'logRot' | 'wipe'>, node: SimNode): boolean {
+    if (!node.damaged) {
+      if (this.#damaged >= this.#damagedAtMost) return false
+      this.#damaged += 1
+      node.damaged = true
+    }
+    if (fault.kind === 'wipe') {
       node.powerCut()
       node.wipe()
+    } else node.kill()
+    const inLog = (path: string) => path.includes('/log/')
+    const bites =
+      fault.kind === 'wipe' ||
+      (fault.kind === 'storeRot' && node.databases.rot() !== null) ||
+      (fault.kind === 'logRot' && node.platter.rot(new Prng(fault.draw), inLog) !== null)
+    return this.#for(fault, fault.forMs, () => {
+      node.start()
+      return bites
     })
   }
 
-  #breakNetwork(fault: NetworkFault, node: SimNode): void {
-    const names = this.#prng.shuffled(this.#world.nodes.map(({ name }) => name))
-    const others = names.filter((name) => name !== node.name)
-    const half = Math.ceil(names.length / 2)
-    switch (fault) {
-      case 'isolate':
-        this.#cut([node.name], others, true)
-        return
-      case 'halves':
-        this.#cut(names.slice(0, half), names.slice(half), true)
-        return
-      case 'bridge':
-        // One node sees both sides, the sides do not see each other.
-        this.#cut(names.slice(1, half), names.slice(half), true)
-        return
-      case 'oneWay':
-        this.#cut([node.name], this.#prng.chance(0.5) ? others : others.slice(0, 1), false)
-        return
-      case 'clog': {
-        const link = this.#world.network.link(node.name, this.#prng.pick(names))
-        link.cloggedUntilMs = this.#world.scheduler.nowMs + this.#prng.between(50, 5_000)
-        return
-      }
-      case 'slowLink': {
-        const link = this.#world.network.link(node.name, this.#prng.pick(names))
-        link.slowMs = this.#prng.pick([20, 200, 1_000])
-        this.#for(() => (link.slowMs = 0))
-        return
-      }
-      case 'reset':
-        this.#world.network.reset(node.name, this.#prng.pick(names))
-        return
+  #disturb(
+    fault: Of<'isolate' | 'oneWay' | 'clog' | 'slowLink' | 'reset'>,
+    node: SimNode,
+  ): boolean {
+    const { network, scheduler, nodes } = this.#world
+    const others = nodes.filter((other) => other !== node)
+    if (fault.kind === 'isolate') return this.#cut(fault, pairs([node], others, true))
+    if (fault.kind === 'oneWay' && fault.towards === 'all') {
+      return this.#cut(fault, pairs([node], others, false))
     }
-  }
-
-  #cut(one: readonly string[], other: readonly string[], bothWays: boolean): void {
-    const { network } = this.#world
-    const links = one.flatMap((a) =>
-      other.flatMap((b) => (bothWays ? [[a, b] as const, [b, a] as const] : [[a, b] as const])),
-    )
-    for (const [from, to] of links) network.cut(from, to)
-    this.#for(() => {
-      for (const [from, to] of links) network.heal(from, to)
+    const other = this.#node(fault.towards as Target, node)
+    if (other === undefined) return false
+    if (fault.kind === 'oneWay') return this.#cut(fault, [[node.name, other.name]])
+    if (fault.kind === 'reset') {
+      if (network.reset(node.name, other.name) > 0) count(this.#evidence, fault.kind)
+      return true
+    }
+    const link = network.link(node.name, other.name)
+    const before = disturbed(link)
+    if (fault.kind === 'clog') link.cloggedUntilMs = scheduler.nowMs + fault.forMs
+    else link.slowMs = fault.slowMs
+    return this.#for(fault, fault.forMs, () => {
+      if (fault.kind === 'slowLink') link.slowMs = 0
+      return disturbed(link) > before
     })
   }
+
+  #divide(fault: Of<'halves' | 'bridge'>): boolean {
+    const { nodes } = this.#world
+    const side = nodes.filter(({ name }) => fault.side.includes(name))
+    const middle = fault.kind === 'bridge' ? fault.middle : null
+    const rest = nodes.filter((node) => !side.includes(node) && node.name !== middle)
+    return this.#cut(fault, pairs(side, rest, true))
+  }
+
+  #cut(
+    fault: Of<'isolate' | 'oneWay' | 'halves' | 'bridge'>,
+    wires: readonly (readonly [string, string])[],
+  ): boolean {
+    if (wires.length === 0) return false
+    const { network } = this.#world
+    const links = wires.map(([from, to]) => network.link(from, to))
+    const heldUp = () => links.reduce((sum, link) => sum + disturbed(link), 0)
+    const before = heldUp()
+    for (const [from, to] of wires) network.cut(from, to)
+    return this.#for(fault, fault.forMs, () => {
+      for (const [from, to] of wires) network.heal(from, to)
+      return heldUp() > before
+    })
+  }
+}
+
+function disturbed(link: SimLink): number {
+  return link.heldUp + link.slowed
+}
+
+function pairs(one: readonly SimNode[], other: readonly SimNode[], bothWays: boolean) {
+  return one.flatMap(({ name: a }) =>
+    other.flatMap(({ name: b }): [string, string][] =>
+      bothWays
+        ? [
+            [a, b],
+            [b, a],
+          ]
+        : [[a, b]],
+    ),
+  )
+}
+
+function count(tally: Tally, kind: Fault): void {
+  tally[kind] = (tally[kind] ?? 0) + 1
 }

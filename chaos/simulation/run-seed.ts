@@ -1,3 +1,4 @@
+import type { Subprotocol } from '#protocol'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import { check } from '../checkers/index.ts'
 import { History, type ReadEvent } from '../history/history.ts'
@@ -5,17 +6,21 @@ import { Prng } from '../prng.ts'
 import { ReadLedger } from '../workload/read-ledger.ts'
 import { type Frame, SimDevice } from '../workload/sim-device.ts'
 import { Nemesis } from './nemesis.ts'
+import { drawScenario, type Scenario } from './scenario.ts'
 import { SimWorld } from './sim-world.ts'
-import { drawSwarm, type Fault, type Swarm } from './swarm.ts'
+import type { Fault, Swarm } from './swarm.ts'
 
-export interface RunOptions {
+export interface RunHooks {
+  /** Called with the world before it runs: to watch it, or to break it on purpose. */
+  readonly prepare?: (world: SimWorld) => void
+}
+
+export interface RunOptions extends RunHooks {
   readonly seed: number
   /** Simulated time in which things are broken. @default 30,000 */
   readonly safetyMs?: number
   /** What the seed would otherwise decide. */
   readonly swarm?: Partial<Swarm>
-  /** Called with the world before it runs: for tests that break it on purpose. */
-  readonly prepare?: (world: SimWorld) => void
 }
 
 export interface RunStats {
@@ -26,6 +31,8 @@ export interface RunStats {
   readonly events: number
   readonly writes: number
   readonly acknowledged: number
+  /** What devices came to do: writes, copies of writes, reads, moves. */
+  readonly operations: number
   readonly reads: number
   readonly pushes: number
   readonly elections: number
@@ -34,15 +41,22 @@ export interface RunStats {
   readonly committed: number
   readonly retired: number
   readonly heldUp: number
+  /** Injected, by kind. */
   readonly faults: Readonly<Partial<Record<Fault, number>>>
+  /** Of these, how many were seen to do something. */
+  readonly evidence: Readonly<Partial<Record<Fault, number>>>
+  /** Deaths at each failpoint. */
+  readonly failpoints: Readonly<Record<string, number>>
   readonly refusals: Readonly<Record<string, number>>
 }
 
 export interface RunResult {
   readonly ok: boolean
-  readonly seed: number
+  readonly seed: number | string
   readonly violation: { readonly property: string; readonly message: string } | null
-  /** Equal for equal seed, options and program. */
+  /** When the run ended, counted from when the first fault may have come; 0 if it never got there. */
+  readonly brokenForMs: number
+  /** Equal for equal scenario and program. */
   readonly traceHash: string
   readonly stats: RunStats
   /** The last that happened before the end. */
@@ -55,10 +69,16 @@ const LIVENESS_MS = 60_000
 /** Then, without a single further write, all nodes must become equal within this. */
 const QUIET_MS = 40_000
 
+/** The run that a seed stands for. */
+export function runSeed(options: RunOptions): Promise<RunResult> {
+  const { seed, safetyMs = 30_000, swarm = {} } = options
+  return runScenario(drawScenario(seed, safetyMs, swarm), options)
+}
+
 /** One run: form, break and write, heal, settle, read everything, judge. */
-export async function runSeed(options: RunOptions): Promise<RunResult> {
+export async function runScenario(scenario: Scenario, hooks: RunHooks = {}): Promise<RunResult> {
   const before = process.cpuUsage()
-  const run = new Run(options)
+  const run = new Run(scenario, hooks)
   const onRejection = (error: unknown) => {
     run.world.fail(new PropertyViolation('R9', `unhandled rejection: ${(error as Error).stack}`))
   }
@@ -74,25 +94,25 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 
 class Run {
   readonly world: SimWorld
-  readonly #options: RunOptions
-  readonly #swarm: Swarm
+  readonly #scenario: Scenario
   readonly #history = new History()
   readonly #ledger: ReadLedger
   readonly #devices: SimDevice[]
   readonly #nemesis: Nemesis
 
-  constructor(options: RunOptions) {
-    this.#options = options
-    const prng = new Prng(options.seed)
-    this.#swarm = drawSwarm(prng.split('swarm'), options.swarm)
-    this.world = new SimWorld(prng.split('world'), this.#swarm)
+  #operations = 0
+  #brokenAtMs: number | null = null
+
+  constructor(scenario: Scenario, hooks: RunHooks) {
+    this.#scenario = scenario
+    const prng = new Prng(scenario.seed)
+    this.world = new SimWorld(prng.split('world'), scenario)
     this.#ledger = new ReadLedger((violation) => this.world.fail(violation))
-    const { faults, faultEveryMs } = this.#swarm
-    this.#nemesis = new Nemesis(this.world, prng.split('nemesis'), faults, faultEveryMs)
-    this.#devices = Array.from({ length: this.#swarm.devices }, (_, at) =>
-      this.#device(at, prng.split(`device ${at}`)),
+    this.#nemesis = new Nemesis(this.world, scenario.faults)
+    this.#devices = scenario.devices.map((who) =>
+      this.#device(who, this.world.addresses, prng.split(who.device)),
     )
-    options.prepare?.(this.world)
+    hooks.prepare?.(this.world)
   }
 
   async perform(): Promise<void> {
@@ -101,13 +121,14 @@ class Run {
     for (const device of this.#devices) device.start()
     await this.#formGroups()
     if (this.#over) return
+    this.#brokenAtMs = world.scheduler.nowMs
     this.#nemesis.start()
-    await this.#run(this.#options.safetyMs ?? 30_000)
+    this.#operate(0, world.scheduler.nowMs)
+    await this.#run(this.#scenario.safetyMs)
     if (this.#over) return
     this.#nemesis.stop()
     world.note('heal')
     world.heal()
-    for (const device of this.#devices) device.stopWriting()
     await this.#run(LIVENESS_MS, () => this.#unsettled === 0)
     if (this.#unsettled > 0) {
       this.#fail('R10', `${this.#unsettled} writes are unsettled ${LIVENESS_MS} ms after the heal`)
@@ -132,18 +153,21 @@ class Run {
     const { violation } = world
     return {
       ok: violation === null,
-      seed: this.#options.seed,
+      seed: this.#scenario.seed,
       violation:
         violation === null ? null : { property: violation.property, message: violation.message },
+      brokenForMs:
+        this.#brokenAtMs === null ? 0 : Math.ceil(world.scheduler.nowMs - this.#brokenAtMs),
       traceHash: world.scheduler.traceHash,
       notes: world.notes,
       stats: {
-        nodes: this.#swarm.nodes,
+        nodes: this.#scenario.nodes,
         simulatedMs: Math.round(world.scheduler.nowMs),
         cpuMs: Math.round(cpuMs),
         events: world.scheduler.events,
         writes: this.#history.sends.length,
         acknowledged: this.#history.acknowledgedCount,
+        operations: this.#operations,
         reads: this.#ledger.reads,
         pushes: this.#ledger.pushes,
         elections: world.elections.elections,
@@ -152,10 +176,20 @@ class Run {
         committed: world.committed.highest,
         retired: world.nodes.filter((node) => node.retired !== null || node.wiped).length,
         heldUp: world.network.heldUp,
-        faults: Object.fromEntries(this.#nemesis.injected),
+        faults: this.#nemesis.injected,
+        evidence: this.#nemesis.evidence,
+        failpoints: this.#deathsAt,
         refusals,
       },
     }
+  }
+
+  get #deathsAt(): Record<string, number> {
+    const sums: Record<string, number> = {}
+    for (const [point, count] of this.world.nodes.flatMap(({ deathsAt }) => [...deathsAt])) {
+      sums[point] = (sums[point] ?? 0) + count
+    }
+    return sums
   }
 
   get #over(): boolean {
@@ -192,20 +226,13 @@ class Run {
     return scheduler.run(scheduler.nowMs + forMs, () => this.#over || done())
   }
 
-  #device(at: number, prng: Prng): SimDevice {
-    const { window, thinkMs, repeatShare, moveShare, pullShare } = this.#swarm
+  #device(
+    who: { device: string; user: string; subprotocol: Subprotocol },
+    addresses: readonly string[],
+    prng: Prng,
+  ): SimDevice {
     return new SimDevice({
-      options: {
-        user: `user-${Math.floor(at / 2) + 1}`,
-        device: `device-${at + 1}`,
-        subprotocol: prng.chance(0.5) ? 'parley.v1.json' : 'parley.v1.msgpack',
-        addresses: this.world.addresses,
-        thinkMs,
-        window,
-        repeatShare,
-        moveShare,
-        pullShare,
-      },
+      options: { ...who, addresses, window: this.#scenario.window },
       scheduler: this.world.scheduler,
       clients: this.world.clients,
       prng,
@@ -214,9 +241,21 @@ class Run {
     })
   }
 
+  /** Each operation is an event of its own, made by the one before. */
+  #operate(at: number, startedMs: number): void {
+    const operation = this.#scenario.operations[at]
+    if (operation === undefined) return
+    const { scheduler } = this.world
+    scheduler.after(Math.max(0, startedMs + operation.atMs - scheduler.nowMs), null, () => {
+      const device = this.#devices.find(({ options }) => options.device === operation.device)
+      if (device?.perform(operation) === true) this.#operations += 1
+      this.#operate(at + 1, startedMs)
+    })
+  }
+
   /** The cluster forms, elects, and makes the conversations of the run. */
   async #formGroups(): Promise<void> {
-    const { conversations } = this.#swarm
+    const { conversations } = this.#scenario
     const founder = this.#devices[0]!
     const members = [...new Set(this.#devices.map(({ options }) => options.user))]
     let made = 0
@@ -229,7 +268,7 @@ class Run {
             if (conversation === undefined) this.world.scheduler.after(100, null, ask)
             else {
               made += 1
-              for (const device of this.#devices) device.join(conversation.id)
+              for (const device of this.#devices) device.join(group - 1, conversation.id)
             }
           },
         )
@@ -257,24 +296,12 @@ class Run {
   }
 
   #reader(name: string, address: string): SimDevice {
-    const reader = new SimDevice({
-      options: {
-        user: 'user-1',
-        device: `reader-${name}`,
-        subprotocol: 'parley.v1.json',
-        addresses: [address],
-        thinkMs: 1_000,
-        window: 1,
-        repeatShare: 0,
-        moveShare: 0,
-        pullShare: 0,
-      },
-      scheduler: this.world.scheduler,
-      clients: this.world.clients,
-      prng: new Prng(`${this.#options.seed}/reader/${name}`),
-      history: this.#history,
-      ledger: this.#ledger,
-    })
+    const { seed, devices } = this.#scenario
+    const reader = this.#device(
+      { device: `reader-${name}`, user: devices[0]!.user, subprotocol: 'parley.v1.json' },
+      [address],
+      new Prng(`${seed}/reader/${name}`),
+    )
     reader.start()
     return reader
   }

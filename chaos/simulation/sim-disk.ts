@@ -45,6 +45,8 @@ export class SimDisk {
   readonly faults: DiskFaults = { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 }
   /** Faults that were really met. */
   errors = 0
+  /** Operations that a slow disk made late. */
+  slowed = 0
   observer: DiskObserver | null = null
   /** Asked between a write and its sync; may end the process. */
   beforeSync: (process: SimProcess) => void = () => {}
@@ -281,12 +283,17 @@ export class SimDisk {
   }
 
   #operationMs(): number {
-    return this.#prng.float() * this.#options.operationMs * this.faults.slowness
+    return this.#prng.float() * this.#options.operationMs * this.#slowness()
   }
 
   #syncMs(): number {
     const [low, high] = this.#options.syncMs
     const uniform = this.#prng.float()
-    return (low + (high - low) * uniform ** 4) * this.faults.slowness
+    return (low + (high - low) * uniform ** 4) * this.#slowness()
+  }
+
+  #slowness(): number {
+    if (this.faults.slowness > 1) this.slowed += 1
+    return this.faults.slowness
   }
 }

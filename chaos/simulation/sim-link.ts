@@ -39,8 +39,10 @@ export class SimLink {
   slowMs = 0
   /** Loses and corrupts nothing any more. */
   isClean = false
-  /** Deliveries that a cut held up: evidence that it bit. */
+  /** Deliveries that a cut or a clogged path held up: evidence that it bit. */
   heldUp = 0
+  /** Deliveries that took the slow path. */
+  slowed = 0
 
   constructor(from: string, to: string, options: LinkOptions, prng: Prng) {
     this.from = from
@@ -80,6 +82,7 @@ export class SimLink {
   /** How long the next bytes take. */
   transitMs(): number {
     const { delayMs, jitterMs, lossShare } = this.options
+    if (this.slowMs > 0) this.slowed += 1
     const uniform = this.#prng.float()
     const late =
       !this.isClean && this.#prng.chance(lossShare) ? RETRANSMIT_MS * (1 + this.#prng.below(3)) : 0

@@ -60,6 +60,8 @@ export class SimNode implements ObservedReplica {
   /** Its disk was lost: it is a stranger now (rule K1). */
   wiped = false
   starts = 0
+  /** How often it died at which failpoint. */
+  readonly deathsAt = new Map<FailpointName | 'beforeSync', number>()
   readonly #host: NodeHost
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
@@ -88,6 +90,7 @@ export class SimNode implements ObservedReplica {
     }
     this.platter.beforeSync = (process) => {
       if (!this.diesBeforeSync || process !== this.process) return
+      this.#diesAt('beforeSync')
       this.powerCut()
     }
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
@@ -185,6 +188,10 @@ export class SimNode implements ObservedReplica {
     this.wiped = true
   }
 
+  #diesAt(point: FailpointName | 'beforeSync'): void {
+    this.deathsAt.set(point, (this.deathsAt.get(point) ?? 0) + 1)
+  }
+
   #die(): SimProcess | null {
     const { process } = this
     if (process === null) return null
@@ -223,6 +230,7 @@ export class SimNode implements ObservedReplica {
     return {
       hit: (name) => {
         if (this.process !== process || this.armed !== name) return
+        this.#diesAt(name)
         this.kill()
         throw new ProcessDeath(name)
       },

@@ -140,6 +140,7 @@ export class SimPipe<T> implements Waiting {
     this.#scheduled = false
     const { nowMs } = this.#scheduler
     if (this.#link.cloggedUntilMs > nowMs) {
+      this.#link.heldUp += 1
       this.#schedule(this.#link.cloggedUntilMs - nowMs)
       return
     }

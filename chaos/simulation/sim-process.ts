@@ -56,12 +56,13 @@ export class SimProcess implements EventOwner {
     this.#isPaused = true
   }
 
-  /** What came due meanwhile runs now, in its order. */
-  resume(): void {
-    if (!this.#isPaused) return
+  /** What came due meanwhile runs now, in its order; says how much that is. */
+  resume(): number {
+    if (!this.#isPaused) return 0
     this.#isPaused = false
     const held = this.#held
     this.#held = []
     for (const event of held) this.#scheduler.release(event)
+    return held.length
   }
 }

@@ -14,7 +14,7 @@ import { SimNetwork } from './sim-network.ts'
 import { SimNode } from './sim-node.ts'
 import type { SimProcess } from './sim-process.ts'
 import { SimScheduler } from './sim-scheduler.ts'
-import type { Swarm } from './swarm.ts'
+import type { Scenario } from './scenario.ts'
 import { readMessages } from './wire-tap.ts'
 
 const FIRST_CLIENT_PORT = 7401
@@ -39,10 +39,10 @@ export class SimWorld {
   readonly #seen = new WeakSet<SimProcess>()
   #processes = 0
 
-  constructor(prng: Prng, swarm: Swarm) {
-    this.network = new SimNetwork(this.scheduler, prng.split('network'), swarm.link)
+  constructor(prng: Prng, scenario: Pick<Scenario, 'nodes' | 'link' | 'profile'>) {
+    this.network = new SimNetwork(this.scheduler, prng.split('network'), scenario.link)
     this.clients = new SimClients(this.scheduler, this.network)
-    const members: InitialMember[] = Array.from({ length: swarm.nodes }, (_, at) => ({
+    const members: InitialMember[] = Array.from({ length: scenario.nodes }, (_, at) => ({
       name: `n${at + 1}`,
       peerAddress: `127.0.0.1:${FIRST_PEER_PORT + at}`,
       clientUrl: `http://127.0.0.1:${FIRST_CLIENT_PORT + at}`,
@@ -60,7 +60,7 @@ export class SimWorld {
             nextProcess: () => ++this.#processes,
             onEnd: (node, error, how) => this.#ended(node, error, how),
           },
-          profile: swarm.profile,
+          profile: scenario.profile,
           prng: prng.split(member.name),
         }),
     )

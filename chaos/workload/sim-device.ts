@@ -4,6 +4,7 @@ import type { History, ReadEvent, SendRecord } from '../history/history.ts'
 import type { Prng } from '../prng.ts'
 import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
 import type { SimScheduler } from '../simulation/sim-scheduler.ts'
+import type { Operation } from './operation.ts'
 import type { ReadLedger } from './read-ledger.ts'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
@@ -21,14 +22,8 @@ export interface DeviceOptions {
   readonly subprotocol: Subprotocol
   /** Client addresses of all nodes. */
   readonly addresses: readonly string[]
-  readonly thinkMs: number
   /** Unsettled writes per conversation. */
   readonly window: number
-  /** Share of acknowledged writes that are sent again. */
-  readonly repeatShare: number
-  /** Share of steps at which the connection is dropped for another node. */
-  readonly moveShare: number
-  readonly pullShare: number
 }
 
 interface Unsettled {
@@ -52,6 +47,7 @@ export class SimDevice {
   readonly #prng: Prng
   readonly #history: History
   readonly #ledger: ReadLedger
+  readonly #convs: string[] = []
   readonly #queues = new Map<string, Unsettled[]>()
   readonly #orders = new Map<string, number>()
   readonly #settled: Unsettled[] = []
@@ -64,7 +60,6 @@ export class SimDevice {
   #now = 0
   #mark: string | null = null
   #epoch = ''
-  #writing = true
   #stopped = false
   /** Answers that were no acknowledgement, by code. */
   readonly refusals = new Map<string, number>()
@@ -93,16 +88,28 @@ export class SimDevice {
 
   start(): void {
     this.#connect()
-    this.#stepLater()
   }
 
-  join(conv: string): void {
+  /** The conversation that operations call by that number. */
+  join(number: number, conv: string): void {
+    this.#convs[number] = conv
     this.#queues.set(conv, [])
   }
 
-  /** Writes nothing new; what is unsettled goes on until it is settled. */
-  stopWriting(): void {
-    this.#writing = false
+  /** Says whether it came to it. */
+  perform(operation: Operation): boolean {
+    if (!this.#greeted) return false
+    switch (operation.kind) {
+      case 'move':
+        this.#drop()
+        return true
+      case 'repeat':
+        return this.#repeat(operation.back)
+      case 'pull':
+        return this.#pull(operation)
+      case 'send':
+        return this.#sendNew(operation)
+    }
   }
 
   stop(): void {
@@ -216,49 +223,28 @@ export class SimDevice {
 
   // ——— what it does ———
 
-  #stepLater(): void {
-    const { thinkMs } = this.options
-    this.#later(-Math.log(1 - this.#prng.float()) * thinkMs, () => {
-      this.#step()
-      this.#stepLater()
-    })
-  }
-
-  #step(): void {
-    if (!this.#greeted) return
-    if (this.#prng.chance(this.options.moveShare)) {
-      this.#drop()
-      return
-    }
-    const convs = [...this.#queues.keys()]
-    if (convs.length === 0) return
-    // The first conversations are the busy ones.
-    const conv = convs[Math.floor(convs.length * this.#prng.float() ** 2)]!
-    if (this.#prng.chance(this.options.pullShare)) this.#pull(conv)
-    else if (this.#prng.chance(this.options.repeatShare)) this.#repeat()
-    else if (this.#writing) this.#sendNew(conv)
-  }
-
-  #sendNew(conv: string): void {
-    const queue = this.#queues.get(conv)!
-    if (queue.length >= this.options.window) return
+  #sendNew({ conversation, padding }: Extract<Operation, { kind: 'send' }>): boolean {
+    const conv = this.#convs[conversation]
+    const queue = conv === undefined ? undefined : this.#queues.get(conv)
+    if (conv === undefined || queue === undefined) return false
+    if (queue.length >= this.options.window) return false
     const { user, device } = this.options
     const order = (this.#orders.get(conv) ?? 0) + 1
     this.#orders.set(conv, order)
     this.#count += 1
     const msgId = `${device}-${this.#count}`
-    const padding = this.#prng.chance(0.05) ? 'x'.repeat(this.#prng.below(4_000)) : ''
     const record = this.#history.send({
       conv,
       user,
       device,
       msgId,
       order,
-      body: `${msgId} in ${conv}${padding}`,
+      body: `${msgId} in ${conv}${'x'.repeat(padding)}`,
     })
     const unsettled = { record, since: this.#now }
     queue.push(unsettled)
     this.#send(unsettled, queue.at(-2)?.record.msgId)
+    return true
   }
 
   #send(unsettled: Unsettled, prev: string | undefined): void {
@@ -325,15 +311,19 @@ export class SimDevice {
   }
 
   /** A copy of what was answered already, as after a lost answer. */
-  #repeat(): void {
-    if (this.#settled.length === 0) return
-    const unsettled = this.#prng.pick(this.#settled)
-    if (unsettled.record.acked !== null) this.#send(unsettled, undefined)
+  #repeat(back: number): boolean {
+    const { length } = this.#settled
+    const unsettled = this.#settled[length - 1 - (back % length)]
+    if (unsettled === undefined || unsettled.record.acked === null) return false
+    this.#send(unsettled, undefined)
+    return true
   }
 
-  #pull(conv: string): void {
-    const linearizable = this.#prng.chance(0.5)
-    const after = Math.max(0, this.#ledger.highestSeen(conv) - this.#prng.below(30))
+  #pull(operation: Extract<Operation, { kind: 'pull' }>): boolean {
+    const { linearizable } = operation
+    const conv = this.#convs[operation.conversation]
+    if (conv === undefined) return false
+    const after = Math.max(0, this.#ledger.highestSeen(conv) - operation.back)
     const expectation = this.#ledger.beginRead(this.options.device, conv, linearizable)
     const mark = linearizable || this.#mark === null ? {} : { mark: this.#mark }
     const read = linearizable ? { read: 'linearizable' } : {}
@@ -351,6 +341,7 @@ export class SimDevice {
         hasMore: answer['hasMore'] as boolean,
       })
     })
+    return true
   }
 
   #learn(answer: Frame): void {

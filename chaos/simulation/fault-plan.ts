@@ -1,0 +1,111 @@
+import { FAILPOINTS, type FailpointName } from '#cluster'
+import type { Prng } from '../prng.ts'
+import type { Fault, Swarm } from './swarm.ts'
+
+/** `leader` or names of nodes: whom it hits is the first of them that is there when it is due. */
+export type Target = readonly string[]
+
+type Of<K extends Fault, Arguments> = K extends Fault
+  ? { readonly atMs: number; readonly kind: K } & Readonly<Arguments>
+  : never
+
+/** One thing that is done to the world; `atMs` counts from when the first may come. */
+export type PlannedFault =
+  | Of<
+      'kill' | 'power' | 'pause' | 'isolate' | 'storeRot' | 'wipe',
+      { target: Target; forMs: number }
+    >
+  /** Every node, in order; each is down for a time of its own. */
+  | Of<'killAll' | 'powerAll', { forMs: readonly number[] }>
+  /** The nodes of `side` and all others do not see each other. */
+  | Of<'halves', { side: readonly string[]; forMs: number }>
+  /** The same, but for `middle`, whom both sides see. */
+  | Of<'bridge', { side: readonly string[]; middle: string; forMs: number }>
+  | Of<'oneWay', { target: Target; towards: Target | 'all'; forMs: number }>
+  | Of<'clog', { target: Target; towards: Target; forMs: number }>
+  | Of<'slowLink', { target: Target; towards: Target; slowMs: number; forMs: number }>
+  | Of<'reset', { target: Target; towards: Target }>
+  | Of<'wallJump', { target: Target; byMs: number }>
+  | Of<'slowDisk', { target: Target; factor: number; forMs: number }>
+  | Of<'diskError', { target: Target; operation: 'write' | 'sync'; share: number; forMs: number }>
+  /** The process dies the next time it comes by. */
+  | Of<'failpoint', { target: Target; point: FailpointName | 'beforeSync' }>
+  | Of<'transfer', { to: string }>
+  /** `draw` chooses the file and the bit. */
+  | Of<'logRot', { target: Target; draw: number; forMs: number }>
+
+type Drawing = Pick<Swarm, 'faults' | 'faultEveryMs' | 'nodes'>
+
+/** All faults of a run, in order. Nothing is left to draw while they are done. */
+export function drawFaults(prng: Prng, drawing: Drawing, safetyMs: number): PlannedFault[] {
+  const { faults, faultEveryMs } = drawing
+  if (faults.length === 0) return []
+  const names = Array.from({ length: drawing.nodes }, (_, at) => `n${at + 1}`)
+  const planned: PlannedFault[] = []
+  for (let atMs = 0; ;) {
+    atMs += -Math.log(1 - prng.float()) * faultEveryMs
+    if (atMs >= safetyMs) return planned
+    planned.push({ atMs: rounded(atMs), ...drawFault(prng, prng.pick(faults), names) })
+  }
+}
+
+type Untimed<T> = T extends unknown ? Omit<T, 'atMs'> : never
+
+function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<PlannedFault> {
+  // Half of them look for the leader: most of what is hard happens there.
+  const target = prng.chance(0.5) ? ['leader', prng.pick(names)] : [prng.pick(names)]
+  const shuffled = prng.shuffled(names)
+  const half = Math.ceil(names.length / 2)
+  const forMs = drawDuration(prng)
+  switch (kind) {
+    case 'kill':
+    case 'power':
+    case 'pause':
+    case 'isolate':
+    case 'storeRot':
+    case 'wipe':
+      return { kind, target, forMs }
+    case 'killAll':
+    case 'powerAll':
+      return { kind, forMs: names.map(() => drawDuration(prng)) }
+    case 'halves':
+      return { kind, side: shuffled.slice(0, half), forMs }
+    case 'bridge':
+      return { kind, middle: shuffled[0]!, side: shuffled.slice(1, half), forMs }
+    case 'oneWay':
+      return { kind, target, towards: prng.chance(0.5) ? 'all' : shuffled.slice(0, 2), forMs }
+    case 'clog':
+      return { kind, target, towards: shuffled.slice(0, 2), forMs: rounded(prng.between(50, 5e3)) }
+    case 'slowLink': {
+      const slowMs = prng.pick([20, 200, 1_000])
+      return { kind, target, towards: shuffled.slice(0, 2), slowMs, forMs }
+    }
+    case 'reset':
+      return { kind, target, towards: shuffled.slice(0, 2) }
+    case 'wallJump':
+      return { kind, target, byMs: rounded(prng.between(-1, 1) * prng.pick([100, 1e4, 1e9])) }
+    case 'slowDisk':
+      return { kind, target, factor: prng.pick([5, 30, 200]), forMs }
+    case 'diskError': {
+      const operation = prng.pick(['write', 'sync'] as const)
+      return { kind, target, operation, share: prng.pick([0.01, 0.2, 1]), forMs }
+    }
+    case 'failpoint': {
+      const points = Object.keys(FAILPOINTS) as FailpointName[]
+      return { kind, target, point: prng.chance(0.3) ? 'beforeSync' : prng.pick(points) }
+    }
+    case 'transfer':
+      return { kind, to: prng.pick(names) }
+    case 'logRot':
+      return { kind, target, draw: prng.uint32(), forMs }
+  }
+}
+
+function drawDuration(prng: Prng): number {
+  return rounded(prng.pick([50, 400, 1_500, 6_000]) * prng.between(0.5, 2))
+}
+
+/** To the microsecond: a plan is read by people. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000
+}
