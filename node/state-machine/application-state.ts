@@ -1,7 +1,7 @@
 import { assert, type Random } from '#cluster'
 import { StoreDamagedError, type Store } from '../store/store.ts'
 import { ConversationCache } from './conversation-cache.ts'
-import { DedupeTable } from './dedupe-table.ts'
+import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
 import { DirtySet } from './dirty-set.ts'
 import { HotTail } from './hot-tail.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -87,7 +87,7 @@ export class ApplicationState {
       `the state record is of index ${record.index}, the newest cut of ${store.cut.index}`,
     )
     const state = new ApplicationState(store, limits, record)
-    for (const cut of record.dedupeCuts) await state.#loadDedupe(cut)
+    await state.dedupe.load(state.#dedupeBlocks(), state.settings.windowMs)
     return state
   }
 
@@ -106,16 +106,18 @@ export class ApplicationState {
     return this.conversations.size === this.conversationCount
   }
 
-  async #loadDedupe(cut: DedupeCut): Promise<void> {
-    for (let first = 0; first < cut.blocks; first += BLOCKS_PER_READ) {
-      const count = Math.min(BLOCKS_PER_READ, cut.blocks - first)
-      const keys = Array.from({ length: count }, (_, i) =>
-        dedupeKey(numberInCut(cut.index, first + i)),
-      )
-      for (const bytes of await this.store.getMany(keys)) {
-        if (bytes === null)
-          throw new StoreDamagedError(`a dedupe block of cut ${cut.index} is missing`)
-        this.dedupe.load({ bytes, maxLogTime: cut.maxLogTime }, this.settings.windowMs)
+  async *#dedupeBlocks(): AsyncGenerator<DedupeBlock> {
+    for (const { index, blocks, maxLogTime } of this.dedupeCuts) {
+      for (let first = 0; first < blocks; first += BLOCKS_PER_READ) {
+        const count = Math.min(BLOCKS_PER_READ, blocks - first)
+        const keys = Array.from({ length: count }, (_, i) =>
+          dedupeKey(numberInCut(index, first + i)),
+        )
+        for (const bytes of await this.store.getMany(keys)) {
+          if (bytes === null)
+            throw new StoreDamagedError(`a dedupe block of cut ${index} is missing`)
+          yield { bytes, maxLogTime }
+        }
       }
     }
   }

@@ -1,18 +1,30 @@
+const SMALLEST_CAPACITY = 16
+/** How full a table may be. */
+const FULL = 0.7
+
 /**
  * One open-addressing table of (high, low, value) slots; a value of 0 marks an empty one. Linear
  * probing, at most 70 % full: a lookup touches one or two cache lines.
  */
 export class DedupePartition {
-  #slots = new Uint32Array(3 * 16)
-  #mask = 15
+  #slots: Uint32Array
+  #mask: number
   size = 0
+
+  /** Takes `slots` of them before it grows. */
+  constructor(slots = 0) {
+    let capacity = SMALLEST_CAPACITY
+    while (slots > capacity * FULL) capacity *= 2
+    this.#slots = new Uint32Array(3 * capacity)
+    this.#mask = capacity - 1
+  }
 
   get bytes(): number {
     return this.#slots.byteLength
   }
 
   insert(high: number, low: number, value: number): void {
-    if ((this.size + 1) * 10 > (this.#mask + 1) * 7) this.#grow()
+    if (this.size + 1 > (this.#mask + 1) * FULL) this.#grow()
     place(this.#slots, this.#mask, high, low, value)
     this.size += 1
   }

@@ -1,17 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { DedupeTable } from './dedupe-table.ts'
+import { DedupePartition } from './dedupe-partition.ts'
+import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
 import { KeyHash } from './key-hash.ts'
 
 const WINDOW = 800
 
 describe('the dedupe table', () => {
-  test('A2 finds every value under a hash and never one under another, through growth and reload', () => {
+  test('A2 finds every value under a hash and never one under another, through growth and reload', async () => {
     // Hashes from a small set, so that slots collide in each way they can.
     const half = fc.constantFrom(0, 1, 2, 0x8000_0000, 0xffff_ffff, 0x1000_0001)
     const insert = fc.record({ high: half, low: half, passed: fc.nat(60) })
-    fc.assert(
-      fc.property(fc.array(insert, { maxLength: 300, size: 'max' }), (inserts) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(insert, { maxLength: 300, size: 'max' }), async (inserts) => {
         const table = new DedupeTable(1)
         const expected = new Map<string, number[]>()
         const blocks: { bytes: Uint8Array; maxLogTime: number }[] = []
@@ -26,7 +27,7 @@ describe('the dedupe table', () => {
         const last = table.takeFresh()
         if (last !== null) blocks.push(last)
         const loaded = new DedupeTable(1)
-        for (const block of blocks) loaded.load(block, WINDOW)
+        await loaded.load(inOrder(blocks), WINDOW)
         for (const [name, values] of expected) {
           const [high, low] = name.split(' ').map(Number) as [number, number]
           for (const each of [table, loaded]) {
@@ -54,6 +55,20 @@ describe('the dedupe table', () => {
     expect(table.size).toBeLessThan(70)
     expect(table.bytes).toBeLessThan(before)
     for (let time = 1_500; time < 2_000; time += 10) expect(table.find(1, time, 0, found)).toBe(1)
+  })
+
+  test('A3 a table made for so many slots takes them without growing, and is no larger than one that grew', () => {
+    for (let slots = 0; slots < 3_000; slots += 7) {
+      const sized = new DedupePartition(slots)
+      const grown = new DedupePartition()
+      const { bytes } = sized
+      for (let n = 1; n <= slots; n += 1) {
+        sized.insert(n, n, n)
+        grown.insert(n, n, n)
+      }
+      expect(sized.bytes).toBe(bytes)
+      expect(sized.bytes).toBe(grown.bytes)
+    }
   })
 
   test('A2 hashes of keys differ by every part, and by where one part ends', () => {
@@ -85,3 +100,7 @@ describe('the dedupe table', () => {
     expect(lows.size).toBeGreaterThan(99_990)
   })
 })
+
+async function* inOrder(blocks: readonly DedupeBlock[]): AsyncGenerator<DedupeBlock> {
+  yield* blocks
+}

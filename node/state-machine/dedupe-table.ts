@@ -1,5 +1,6 @@
 import { assert } from '#cluster'
 import { DedupePartition } from './dedupe-partition.ts'
+import { DedupeStage } from './dedupe-stage.ts'
 
 /** A generation spans this share of the window, so that at most ten are probed. */
 const GENERATIONS_PER_WINDOW = 8
@@ -98,41 +99,64 @@ export class DedupeTable {
     return block
   }
 
-  /** Puts back a block (or a part of one) that a cut wrote. Blocks come oldest first. */
-  load(block: DedupeBlock, windowMs: number): void {
-    const { bytes, maxLogTime } = block
-    assert(bytes.length % 12 === 0, 'a dedupe block holds half a slot')
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
-    const slots = new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4)
-    for (let i = 0; i < slots.length; i += 3) {
-      this.#place(slots[i]!, slots[i + 1]!, slots[i + 2]!, maxLogTime, windowMs)
+  /** Puts back into an empty table what cuts wrote, oldest first. */
+  async load(blocks: AsyncIterable<DedupeBlock>, windowMs: number): Promise<void> {
+    assert(this.#generations.length === 0, 'only an empty table is loaded')
+    const bits = this.#partitionBits
+    let stage = new DedupeStage(bits)
+    for await (const { bytes, maxLogTime } of blocks) {
+      const newest = this.#generations.at(-1)
+      if (newest === undefined || newest.endsBefore(maxLogTime, windowMs)) {
+        newest?.fill(stage)
+        stage = new DedupeStage(bits)
+        this.#generations.push(new Generation(bits, maxLogTime))
+      } else newest.reach(maxLogTime)
+      stage.add(bytes)
     }
+    this.#generations.at(-1)?.fill(stage)
   }
 
   #place(high: number, low: number, value: number, logTime: number, windowMs: number): void {
     let newest = this.#generations[this.#generations.length - 1]
-    if (newest === undefined || logTime - newest.minLogTime > windowMs / GENERATIONS_PER_WINDOW) {
+    if (newest === undefined || newest.endsBefore(logTime, windowMs)) {
       newest = new Generation(this.#partitionBits, logTime)
       this.#generations.push(newest)
     }
     newest.insert(high, low, value)
-    // Log time never falls, so generations stay in order of their times.
-    assert(logTime >= newest.maxLogTime, 'log time fell between two dedupe slots')
-    newest.maxLogTime = logTime
+    newest.reach(logTime)
   }
 }
 
 class Generation {
-  readonly minLogTime: number
-  maxLogTime: number
-  readonly #partitions: (DedupePartition | undefined)[]
+  readonly #minLogTime: number
+  #maxLogTime: number
+  #partitions: (DedupePartition | undefined)[]
   readonly #shift: number
 
   constructor(partitionBits: number, logTime: number) {
-    this.minLogTime = logTime
-    this.maxLogTime = logTime
+    this.#minLogTime = logTime
+    this.#maxLogTime = logTime
     this.#partitions = new Array<DedupePartition | undefined>(2 ** partitionBits).fill(undefined)
     this.#shift = 32 - partitionBits
+  }
+
+  get maxLogTime(): number {
+    return this.#maxLogTime
+  }
+
+  /** A slot of this log time belongs to a later generation. */
+  endsBefore(logTime: number, windowMs: number): boolean {
+    return logTime - this.#minLogTime > windowMs / GENERATIONS_PER_WINDOW
+  }
+
+  /** Log time never falls, so generations stay in order of their times. */
+  reach(logTime: number): void {
+    assert(logTime >= this.#maxLogTime, 'log time fell between two dedupe slots')
+    this.#maxLogTime = logTime
+  }
+
+  fill(stage: DedupeStage): void {
+    this.#partitions = stage.take()
   }
 
   get size(): number {
