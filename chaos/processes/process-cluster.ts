@@ -9,6 +9,8 @@ import type { ClusterView } from '#node'
 import { freePorts } from './free-ports.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+/** Where the `parley` command keeps compiled code. */
+const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url))
 
 export interface ProcessNode {
   readonly name: string
@@ -95,7 +97,7 @@ export class ProcessCluster {
     const child = spawn(command[0]!, command.slice(1), {
       // The channel says nothing: when it closes, because this process is gone, the node drains.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...options.env },
+      env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...options.env },
     })
     child.channel?.unref()
     const output = createWriteStream(join(this.directory, `${name}.log`), { flags: 'a' })
