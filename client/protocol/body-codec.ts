@@ -7,7 +7,7 @@ import { Reader } from './reader.ts'
  * Bodies are msgpack bytes, kept and compared as they are (rule A2). Whoever starts from a value,
  * be it the SDK or a node that took a JSON frame, goes through this one encoder, so that the same
  * value has the same bytes everywhere. It holds JSON's data model plus byte strings, which JSON
- * writes as `{"$bytes": "<base64>"}`.
+ * writes as `{"$bytes": "<base64>"}`. Half of a surrogate pair, which UTF-8 cannot say, becomes U+FFFD.
  */
 const packr = new Packr({
   useRecords: false,
@@ -36,6 +36,18 @@ export function decodeBody(bytes: Uint8Array): unknown {
   return value
 }
 
+/** Whether these bytes are one body, as a decoder of frames lets it in. */
+export function isBody(bytes: Uint8Array): boolean {
+  const reader = new Reader(bytes)
+  try {
+    reader.skip()
+  } catch (error) {
+    if (error instanceof ProtocolError) return false
+    throw error
+  }
+  return reader.position === reader.end
+}
+
 /** From what `JSON.parse` gave. */
 export function encodeJsonBody(value: unknown, path: string): Uint8Array {
   return copy(packr.pack(toPlain(value, path, 0, true)))
@@ -52,6 +64,7 @@ const copy = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 function toPlain(value: unknown, path: string, depth: number, fromJson: boolean): unknown {
   switch (typeof value) {
     case 'string':
+      return value.toWellFormed()
     case 'boolean':
       return value
     case 'number':
@@ -64,6 +77,10 @@ function toPlain(value: unknown, path: string, depth: number, fromJson: boolean)
   }
   if (value === null) return null
   if (value instanceof Uint8Array) return value
+  if (fromJson) {
+    const bytes = fromTaggedBytes(value)
+    if (bytes !== null) return bytes
+  }
   if (depth >= LIMITS.depth) throw invalid(path, `values nest deeper than ${LIMITS.depth}`)
   if (Array.isArray(value)) {
     return value.map((item, i) => toPlain(item, `${path}[${i}]`, depth + 1, fromJson))
@@ -72,14 +89,11 @@ function toPlain(value: unknown, path: string, depth: number, fromJson: boolean)
   if (prototype !== Object.prototype && prototype !== null) {
     throw invalid(path, 'only plain objects, arrays, bytes, strings, numbers, booleans and null')
   }
-  if (fromJson) {
-    const bytes = fromTaggedBytes(value)
-    if (bytes !== null) return bytes
-  }
   // Without a prototype, keys such as `constructor` or `__proto__` are keys like any other.
   const result = Object.create(null) as Record<string, unknown>
   for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) result[key] = toPlain(item, `${path}.${key}`, depth + 1, fromJson)
+    if (item === undefined) continue
+    result[key.toWellFormed()] = toPlain(item, `${path}.${key}`, depth + 1, fromJson)
   }
   return result
 }

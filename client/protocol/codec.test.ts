@@ -3,6 +3,7 @@ import { pack } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
 import { encodeBody } from './body-codec.ts'
 import { SUBPROTOCOLS, decodeFrames, encodeFrame, joinFrames, type Subprotocol } from './codec.ts'
+import { wireError } from './error-codes.ts'
 import { arbitraryFrame, arbitraryJson } from './frames.arbitrary.ts'
 import type { Frame, MessageRequest } from './frames.ts'
 import { ProtocolError } from './protocol-error.ts'
@@ -77,6 +78,43 @@ test('[WP2] the same body has the same bytes through either subprotocol', () => 
     }),
     { numRuns: 1000 },
   )
+})
+
+test('[WP2] half of a surrogate pair is never stored: no receiver could read it', () => {
+  for (const text of ['a\ud83d', '\udfffb', 'a\ud800'.repeat(100)]) {
+    const body = encodeBody({ text, [text]: 1 })
+    expect(Buffer.from(body).includes(text.toWellFormed())).toBe(true)
+    const data = `{"t":"msg:R","id":1,"conv":"c","msgId":"m","body":${JSON.stringify({ text, [text]: 1 })}}`
+    const [decoded] = decodeFrames(data, 'parley.v1.json', 'toServer')
+    expect(plain((decoded as MessageRequest).body)).toEqual(plain(body))
+  }
+})
+
+test('[WP3] a body nests as deep wherever it stands, and has a type wherever that stands', () => {
+  const nest = (levels: number): unknown => (levels === 0 ? new Uint8Array(3) : [nest(levels - 1)])
+  const fields = { id: 7, conv: 'c', msgId: 'm', body: nest(64) }
+  for (const frame of [
+    { t: 'msg:R', ...fields },
+    { ...fields, t: 'msg:R' },
+  ]) {
+    const [decoded] = decodeFrames(pack(frame), 'parley.v1.msgpack', 'toServer')
+    expect(decoded).toMatchObject({ t: 'msg:R', id: 7 })
+    const text = encodeFrame(decoded as MessageRequest, 'parley.v1.json')
+    expect(decodeFrames(text, 'parley.v1.json', 'toServer')).toMatchObject([{ t: 'msg:R', id: 7 }])
+  }
+})
+
+test('[WP3] a frame with two types is refused', () => {
+  const type = (text: string) => Buffer.from([0xa1, 0x74, 0xa0 | text.length, ...Buffer.from(text)])
+  const id = Buffer.from([0xa2, 0x69, 0x64, 9])
+  for (const keys of [
+    [type('ping:R'), type('list'), id],
+    [id, type('ping:R'), type('ping:R')],
+  ]) {
+    const data = Buffer.concat([Buffer.from([0x83]), ...keys])
+    const [refused] = decodeFrames(data, 'parley.v1.msgpack', 'toServer')
+    expect(refused).toMatchObject({ code: 'INVALID_MESSAGE', id: 9, message: 't is given twice' })
+  }
 })
 
 test('[WP3] fields in any order and of any encoder are read alike', () => {
@@ -220,6 +258,15 @@ describe('[WP4] hostile input', () => {
       expect(decoded[0]).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' })
     }
   })
+})
+
+test('[WP5] a refusal that quotes what was sent can be read by whoever sent it', () => {
+  for (const type of ['x\ud800', 'long'.repeat(10_000)]) {
+    const [refused] = decodeFrames(JSON.stringify({ t: type }), 'parley.v1.json', 'toServer')
+    const { code, message } = refused as ProtocolError
+    const answer = encodeFrame({ t: 'error:N', error: wireError(code, message) }, 'parley.v1.json')
+    expect(decodeFrames(answer, 'parley.v1.json', 'toClient')).toMatchObject([{ t: 'error:N' }])
+  }
 })
 
 describe('[WP5] a refusal names the field and what was expected', () => {

@@ -226,9 +226,10 @@ function findFrameType(reader: Reader): string | null {
     const key = reader.key()
     if (key === 't' && isString(reader.peek())) {
       frameType = reader.key()
-      // Usually the first key. As in JSON, the last of two equal keys counts.
+      // Usually the first key.
       if (i === 0) return frameType
-    } else reader.skip(1)
+      // A body may nest as deep as if it were read alone; what else is too deep is found later.
+    } else reader.skip(0)
   }
   return frameType
 }
@@ -236,11 +237,17 @@ function findFrameType(reader: Reader): string | null {
 function readObject(reader: Reader, fields: Fields, depth: number): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   const length = reader.mapLength(depth)
+  let hasType = false
   for (let i = 0; i < length; i++) {
     const key = reader.key()
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined
-    if (field === undefined) reader.skip(depth + 1)
-    else result[key] = readField(reader, field.type, depth + 1)
+    if (field !== undefined) result[key] = readField(reader, field.type, depth + 1)
+    else {
+      // Of other equal keys the last counts, but by this one the others are read.
+      if (key === 't' && depth === 0 && hasType) throw invalid('t is given twice')
+      hasType ||= key === 't'
+      reader.skip(depth + 1)
+    }
   }
   return result
 }

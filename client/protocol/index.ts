@@ -73,7 +73,7 @@ export {
   type EncodedFrame,
   type Subprotocol,
 } from './codec.ts'
-export { decodeBody, encodeBody } from './body-codec.ts'
+export { decodeBody, encodeBody, isBody } from './body-codec.ts'
 export {
   REQUEST_SCHEMAS,
   SERVER_SCHEMAS,
@@ -82,6 +82,7 @@ export {
   type Fields,
   type FrameSchema,
 } from './schema.ts'
+export { isOfAlphabet } from './validate.ts'
 export {
   PROTOCOL_VERSION,
   SUPPORTED_VERSIONS,

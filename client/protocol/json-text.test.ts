@@ -47,5 +47,7 @@ test('[WP2] no text takes long', () => {
   for (const piece of ['"\\"', '"\\', '{"a\\n":', '\\"', '"\\\\": ']) {
     expect(() => parseJson(piece.repeat(200_000))).toThrow(SyntaxError)
   }
+  const looksLikeOurs = `["key${'_'.repeat(1_000_000)}",{"\\n":"key"}]`
+  expect(parseJson(looksLikeOurs)).toEqual([`key${'_'.repeat(1_000_000)}`, { '\n': 'key' }])
   expect(performance.now() - started).toBeLessThan(5_000)
 })

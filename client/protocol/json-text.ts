@@ -7,8 +7,7 @@
  */
 export function parseJson(text: string): unknown {
   if (!text.includes('\\')) return JSON.parse(text)
-  let prefix = 'key'
-  while (text.includes(prefix)) prefix += '_'
+  const prefix = absentFrom(text)
   const keys: string[] = []
   const value: unknown = JSON.parse(
     withoutEscapedKeys(text, (content) => {
@@ -17,6 +16,17 @@ export function parseJson(text: string): unknown {
     }),
   )
   return keys.length === 0 ? value : restored(value, prefix, keys)
+}
+
+/** `key` and one underscore more than ever follow it in the text: found in one walk over it. */
+function absentFrom(text: string): string {
+  let longest = 0
+  for (let at = text.indexOf('key'); at >= 0; at = text.indexOf('key', at + 3)) {
+    let end = at + 3
+    while (text[end] === '_') end++
+    longest = Math.max(longest, end - at - 3)
+  }
+  return `key${'_'.repeat(longest + 1)}`
 }
 
 /** Walks from string to string, once, so that no text can make it slow. */

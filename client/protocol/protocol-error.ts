@@ -7,6 +7,9 @@ export type ProtocolErrorCode = Extract<
   'INVALID_MESSAGE' | 'UNSUPPORTED' | 'PAYLOAD_TOO_LARGE'
 >
 
+/** In UTF-16 code units: as UTF-8 within what the schema of an error allows. */
+const LONGEST_MESSAGE = 1000
+
 /** A frame that does not keep the protocol. The only thing that decoding ever reports. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
@@ -17,7 +20,8 @@ export class ProtocolError extends Error {
   frameType: string | null = null
 
   constructor(code: ProtocolErrorCode, message: string) {
-    super(message)
+    // It may quote what was sent, and must itself be a text that the sender can read.
+    super(message.slice(0, LONGEST_MESSAGE).toWellFormed())
     this.code = code
   }
 }

@@ -40,7 +40,7 @@ function validate(
 ): unknown {
   switch (type.type) {
     case 'id':
-      if (isFrameId(value)) return value
+      if (isFrameId(value)) return value === 0 ? 0 : value
       throw invalid(path, 'must be an integer from 0 to 2^53-1 or a string of 1 to 64 characters')
     case 'integer':
       if (Number.isSafeInteger(value)) {
@@ -100,8 +100,8 @@ function validateString(
 ): string {
   if (typeof value !== 'string') throw invalid(path, 'must be a string')
   if (type.alphabet !== undefined) {
-    const { pattern, expectation } = ALPHABETS[type.alphabet]
-    if (value.length > type.maxBytes || !pattern.test(value)) {
+    if (!isOfAlphabet(value, type.alphabet, type.maxBytes)) {
+      const { expectation } = ALPHABETS[type.alphabet]
       throw invalid(path, `must be 1 to ${type.maxBytes} characters of ${expectation}`)
     }
   } else if (value.length > type.maxBytes || utf8Length(value) > type.maxBytes) {
@@ -110,6 +110,11 @@ function validateString(
     throw invalid(path, 'must be well-formed Unicode')
   }
   return value
+}
+
+/** Whether it is not empty, not too long, and all of one alphabet, which are all ASCII. */
+export function isOfAlphabet(value: string, alphabet: Alphabet, maxBytes: number): boolean {
+  return value.length <= maxBytes && ALPHABETS[alphabet].pattern.test(value)
 }
 
 const ALPHABETS: Readonly<Record<Alphabet, { pattern: RegExp; expectation: string }>> = {
