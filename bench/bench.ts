@@ -2,14 +2,14 @@
  * Acknowledged messages per second and latency of three real nodes on this machine, beside the bare
  * limit under the same load, in one run (docs/performance.md).
  */
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { BareCluster } from './bare/bare-cluster.ts'
 import { ParleyCluster } from './load/parley-cluster.ts'
 import type { LoadResult, LoadSpec } from './load/load-spec.ts'
+import { describeMachine } from './load/machine.ts'
 import { runLoad } from './load/run-load.ts'
 
 const USAGE = `Acknowledged messages per second and latency, beside the bare limit.
@@ -28,19 +28,12 @@ function shape(inFlight: number, load: string): Pick<LoadSpec, 'connections' | '
   return { connections, inFlight: Math.ceil(inFlight / connections) }
 }
 
-function describe(): string {
-  const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim()
-  const commit = git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain') ? '+' : '')
-  const [cpu] = cpus()
-  return `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit}`
-}
-
 const line = (name: string, result: LoadResult) =>
   `  ${name.padEnd(8)} ${String(result.perSecond).padStart(7)}/s  p50 ${result.p50Ms} ms  p99 ${result.p99Ms} ms  p99.9 ${result.p999Ms} ms  max ${result.maxMs} ms` +
   (Object.keys(result.errors).length > 0 ? `  errors ${JSON.stringify(result.errors)}` : '')
 
 async function main(): Promise<void> {
-  process.stdout.write(`${describe()}\n`)
+  process.stdout.write(`${describeMachine()}\n`)
   const directory = await mkdtemp(join(tmpdir(), 'parley-bench-'))
   try {
     for (const load of values.loads) {
@@ -79,11 +72,13 @@ async function compare(directory: string, load: string, inFlight: number): Promi
   const cluster = await ParleyCluster.start(join(directory, `${load}-${inFlight}`))
   const parley = await runLoad(spec('parley', await cluster.leaderUrl()))
   process.stdout.write(`${line('parley', parley)}\n`)
-  const verdict = await cluster.verify(parley.stored)
+  const held = await cluster.verify(parley.stored)
   await cluster.stop()
   const share =
     bare === null ? '' : `${((parley.perSecond / bare.perSecond) * 100).toFixed(0)} % of bare; `
-  process.stdout.write(`  ${share}${verdict}\n`)
+  process.stdout.write(
+    `  ${share}store verified: ${held} messages on each node, equal state hashes\n`,
+  )
 }
 
 function readArguments() {

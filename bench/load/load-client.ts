@@ -3,22 +3,16 @@
  * messages unanswered, closed loop. Speaks the wire by the product's codec, so that the client's
  * share of the machine stays small, over `ws` with an empty mask.
  */
-import { createHistogram } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { decodeFrames, encodeBody, encodeFrame, joinFrames } from '#protocol'
-import type { LoadResult, LoadSpec } from './load-spec.ts'
+import type { LoadSpec } from './load-spec.ts'
+import { Measurement } from './measurement.ts'
 
 const spec = JSON.parse(process.argv[2] ?? '{}') as LoadSpec
 const PROTOCOL = 'parley.v1.msgpack'
-const histogram = createHistogram()
-const errors: Record<string, number> = {}
+const measurement = new Measurement(spec)
 const body = encodeBody('x'.repeat(spec.bodyBytes))
 const run = `${process.pid.toString(36)}${Date.now().toString(36)}`
-let measuring = false
-let acknowledged = 0
-let stored = 0
-let stopping = false
 
 class LoadConnection {
   readonly #user: string
@@ -38,7 +32,7 @@ class LoadConnection {
     })
     this.#socket.on('message', (data: Buffer) => this.#take(data))
     this.#socket.on('error', (error) => fail(error))
-    this.#socket.on('close', () => stopping || fail(new Error('a connection ended')))
+    this.#socket.on('close', () => measurement.stopping || fail(new Error('a connection ended')))
   }
 
   get idle(): boolean {
@@ -114,17 +108,9 @@ class LoadConnection {
     const sentAt = this.#sentAt.get(id)
     if (sentAt === undefined) return
     this.#sentAt.delete(id)
-    if ('error' in frame) {
-      const { code } = (frame as { error: { code: string } }).error
-      errors[code] = (errors[code] ?? 0) + 1
-    } else {
-      stored += 1
-      if (measuring) {
-        acknowledged += 1
-        histogram.record(Math.max(1, Math.round((now - sentAt) * 1000)))
-      }
-    }
-    if (!stopping) this.#send()
+    const error = 'error' in frame ? (frame as { error: { code: string } }).error.code : null
+    measurement.answered(sentAt, now, error)
+    if (!measurement.stopping) this.#send()
   }
 }
 
@@ -140,32 +126,7 @@ const connections = Array.from({ length: spec.connections }, (_, at) => {
 })
 await Promise.all(connections.map((connection) => connection.begin()))
 for (const connection of connections) connection.fill()
-await sleep(spec.warmupMs)
-measuring = true
-const from = performance.now()
-const end = from + spec.durationMs
-while (performance.now() < end && stored < (spec.messages ?? Infinity)) {
-  await sleep(Math.min(50, end - performance.now()))
-}
-measuring = false
-const seconds = (performance.now() - from) / 1000
-stopping = true
-const deadline = performance.now() + 10_000
-while (!connections.every((connection) => connection.idle) && performance.now() < deadline) {
-  await sleep(10)
-}
-const ms = (microseconds: number) => Math.round(microseconds) / 1000
-const result: LoadResult = {
-  acknowledged,
-  seconds,
-  perSecond: Math.round(acknowledged / seconds),
-  p50Ms: ms(histogram.percentile(50)),
-  p99Ms: ms(histogram.percentile(99)),
-  p999Ms: ms(histogram.percentile(99.9)),
-  maxMs: ms(histogram.max),
-  errors,
-  stored,
-}
+const result = await measurement.run(() => connections.every((connection) => connection.idle))
 process.stdout.write(`${JSON.stringify(result)}\n`)
 for (const connection of connections) connection.close()
 process.exit(0)

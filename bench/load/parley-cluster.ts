@@ -21,8 +21,11 @@ export class ParleyCluster {
     return this.#cluster.node(await this.#cluster.healthy()).url
   }
 
-  /** Every node must have applied the same and count at least what was acknowledged. */
-  async verify(stored: number): Promise<string> {
+  /**
+   * Every node must have applied the same and count at least what was acknowledged. Gives how many
+   * messages each node holds.
+   */
+  async verify(stored: number): Promise<number> {
     await this.#cluster.converged(60_000)
     const counts = await Promise.all(
       this.#cluster.nodes.map(async ({ url }) => {
@@ -41,7 +44,7 @@ export class ParleyCluster {
         `store not as acknowledged: ${stored} sent, nodes hold ${counts.join()} (${hashes.join()})`,
       )
     }
-    return `store verified: ${counts[0]} messages on each node, equal state hashes`
+    return counts[0]!
   }
 
   async stop(): Promise<void> {
