@@ -18,6 +18,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import('./commands/status.ts'),
   },
   send: { summary: 'send a message', load: () => import('./commands/send.ts') },
+  sim: {
+    summary: 'break simulated clusters, seed by seed, and judge what they did',
+    load: () => import('./commands/sim.ts'),
+  },
   tail: { summary: 'print messages as they arrive', load: () => import('./commands/tail.ts') },
 }
 

@@ -83,8 +83,11 @@ export class Nemesis {
   /** `false` if there is nobody to do it to. */
   #inject(fault: PlannedFault): boolean {
     if (fault.kind === 'killAll' || fault.kind === 'powerAll') {
+      if (this.#world.nodes.some(({ isUp }) => isUp)) count(this.#evidence, fault.kind)
       for (const [at, node] of this.#world.nodes.entries()) {
-        this.#down(fault, node, fault.forMs[at] ?? 0)
+        if (fault.kind === 'killAll') node.kill()
+        else node.powerCut()
+        this.#for(fault, fault.forMs[at] ?? 0, () => this.#back(node, false))
       }
       return true
     }
@@ -94,8 +97,12 @@ export class Nemesis {
     if (node === undefined) return false
     switch (fault.kind) {
       case 'kill':
-      case 'power':
-        return this.#down(fault, node, fault.forMs)
+      case 'power': {
+        const wasUp = node.isUp
+        if (fault.kind === 'kill') node.kill()
+        else node.powerCut()
+        return this.#for(fault, fault.forMs, () => this.#back(node, wasUp))
+      }
       case 'pause': {
         const { process } = node
         process?.pause()
@@ -126,14 +133,9 @@ export class Nemesis {
     }
   }
 
-  #down(fault: Of<'kill' | 'power' | 'killAll' | 'powerAll'>, node: SimNode, forMs: number): true {
-    const bites = node.isUp
-    if (fault.kind === 'kill' || fault.kind === 'killAll') node.kill()
-    else node.powerCut()
-    return this.#for(fault, forMs, () => {
-      node.start()
-      return bites
-    })
+  #back(node: SimNode, bit: boolean): boolean {
+    node.start()
+    return bit
   }
 
   #transfer(to: string): boolean {
@@ -180,10 +182,7 @@ export class Nemesis {
       fault.kind === 'wipe' ||
       (fault.kind === 'storeRot' && node.databases.rot() !== null) ||
       (fault.kind === 'logRot' && node.platter.rot(new Prng(fault.draw), inLog) !== null)
-    return this.#for(fault, fault.forMs, () => {
-      node.start()
-      return bites
-    })
+    return this.#for(fault, fault.forMs, () => this.#back(node, bites))
   }
 
   #disturb(

@@ -3,7 +3,7 @@ import type { LinkOptions } from './sim-link.ts'
 import type { NodeProfile } from './sim-node.ts'
 
 /** What a nemesis may do in a run. */
-const FAULTS = [
+export const FAULTS = [
   'kill',
   'killAll',
   'power',
@@ -42,6 +42,19 @@ export interface Swarm {
   readonly repeatShare: number
   readonly moveShare: number
   readonly pullShare: number
+}
+
+/**
+ * For many simulated hours: a cluster of three with little to do, and a fault every eight seconds. It
+ * meets what takes long, such as idle links, old snapshots and late timers.
+ */
+export const SPARSE: Partial<Swarm> = {
+  nodes: 3,
+  devices: 3,
+  conversations: 2,
+  window: 4,
+  thinkMs: 400,
+  faultEveryMs: 8_000,
 }
 
 const KIB = 1024
