@@ -33,16 +33,18 @@ interface Growth {
 
 const BODY_BYTES = 256
 const CONNECTIONS = 20
+/** As development nodes are started. */
+export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  NODE_ENV: 'production',
+  PARLEY_LOG_LEVEL: 'warn',
+  NODE_OPTIONS: '--max-semi-space-size=8',
+  MALLOC_ARENA_MAX: '2',
+}
+
 async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
   const cluster = await ProcessCluster.create(3, tmpdir())
-  const env = {
-    NODE_ENV: 'production',
-    PARLEY_LOG_LEVEL: 'warn',
-    NODE_OPTIONS: '--max-semi-space-size=8',
-    MALLOC_ARENA_MAX: '2',
-  }
   try {
-    await cluster.startAll({ env })
+    await cluster.startAll({ env: NODE_ENVIRONMENT })
     const leader = await cluster.healthy()
     const memory = watchMemory(cluster)
     const load = await runLoad({
@@ -62,7 +64,7 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
     const disk = await Promise.all(cluster.nodes.map(({ data }) => bytesOf(data)))
     for (const { name } of cluster.nodes) await cluster.kill(name)
     const from = performance.now()
-    await cluster.startAll({ env })
+    await cluster.startAll({ env: NODE_ENVIRONMENT })
     await cluster.healthy(120_000)
     const readyMs = performance.now() - from
     return {
@@ -83,7 +85,8 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
   }
 }
 
-function watchMemory(cluster: ProcessCluster): { stop: () => number } {
+/** The most that any one node had resident, sampled each half second, in MiB. */
+export function watchMemory(cluster: ProcessCluster): { stop: () => number } {
   let peak = 0
   let running = true
   const look = async () => {
@@ -113,7 +116,7 @@ async function bytesOf(directory: string): Promise<number> {
 }
 
 /** The first messages ever sent, read from every node. */
-async function oldestPageIsRight(cluster: ProcessCluster): Promise<boolean> {
+export async function oldestPageIsRight(cluster: ProcessCluster): Promise<boolean> {
   for (const { url } of cluster.nodes) {
     const client = await WireClient.connect(url, 'sender-0', 'reader')
     const direct = await client.request({
