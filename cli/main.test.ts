@@ -50,6 +50,9 @@ test.each([
   [['send', '--as', 'a', '--to', 'b', '--id', 'no spaces', 'x'], 'An id is 1 to 64'],
   [['send', '--as', 'a', '--to', 'b', '--reply-to', '0', 'x'], 'number of a message, from 1 on'],
   [['tail', '--as', 'b', '-n', '1001'], 'an integer from 0 to 1000'],
+  [['sim', '--seed', 'x'], 'an integer from 0 on'],
+  [['sim', '--runs', '0'], 'an integer from 1 on'],
+  [['sim', '--trace', '--runs', '2'], '--trace shows one seed'],
   [['node'], '--name is missing'],
   [['node', '--log-level', 'loud'], 'Allowed choices'],
 ])('a mistake in %j is told on stderr, with exit code 64', async (argv, message) => {
