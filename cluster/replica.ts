@@ -75,6 +75,8 @@ export class Replica {
   readonly #reads: ReadQueue
   #inbox: Message[] = []
   #scheduled = false
+  /** The core is at work: what is asked of it now is looked at before the turn ends. */
+  #inTurn = false
   #stopped = false
   #timer: Timer | null = null
   #leader: RaftId = NO_ONE
@@ -136,6 +138,11 @@ export class Replica {
 
   status(): RaftStatus {
     return this.#raft.status()
+  }
+
+  /** Whether `status()` would say the same, the peers' progress aside. Costs next to nothing. */
+  statusIs(status: RaftStatus): boolean {
+    return this.#raft.statusIs(status)
   }
 
   get configuration(): Configuration {
@@ -255,7 +262,7 @@ export class Replica {
       this.#raft.tick()
       this.#compactionDue = true
       this.#tickLater()
-      this.#schedule()
+      this.#takeTurn()
     })
   }
 
@@ -264,13 +271,19 @@ export class Replica {
     this.#scheduled = true
     this.#clock.defer(() => {
       this.#scheduled = false
-      if (this.#stopped) return
-      try {
-        this.#turn()
-      } catch (error) {
-        this.#fail(error as Error)
-      }
+      if (!this.#stopped) this.#takeTurn()
     })
+  }
+
+  #takeTurn(): void {
+    this.#inTurn = true
+    try {
+      this.#turn()
+    } catch (error) {
+      this.#fail(error as Error)
+    } finally {
+      this.#inTurn = false
+    }
   }
 
   #turn(): void {
@@ -353,7 +366,7 @@ export class Replica {
     for (const response of append.responses) this.#events.send(response)
     this.#raft.persisted(append.ticket)
     this.#stateMachine.logPersisted(this.#log.lastIndex())
-    this.#schedule()
+    if (!this.#inTurn) this.#schedule()
   }
 
   #applied(entry: Entry): void {
@@ -364,7 +377,8 @@ export class Replica {
       this.#events.onAuthority(term)
     }
     this.#events.onApplied(entry.index)
-    this.#schedule()
+    // Proposals that the quota held back, or that came before the authority, wait for a new turn.
+    if (!this.#inTurn || this.#proposals.bytes > 0) this.#schedule()
   }
 
   #noticeLeader(): void {

@@ -48,7 +48,8 @@ export class DiskFile {
 
   /** Shows at once; returns what the process is told of later. */
   write(buffer: Uint8Array, position: number): Change {
-    const change = this.#remember(position, buffer.slice())
+    // `slice` of a `Buffer` is a view, and writers use theirs again.
+    const change = this.#remember(position, Uint8Array.prototype.slice.call(buffer))
     this.#put(buffer, position)
     this.lastWriteAt = position
     return change

@@ -19,8 +19,9 @@ export interface ClockOptions {
 }
 
 const EPOCH_MS = Date.UTC(2026, 0, 1)
-/** The next turn of an event loop comes within this, in ms. */
-const TURN_MS = 0.05
+/** Share of turns of an event loop that keep the next one waiting, and for how long at most, in ms. */
+const BUSY_SHARE = 0.1
+const BUSY_MS = 0.5
 
 /** The clock port of one process: monotonic from its start, perhaps too fast or too slow. */
 export class SimClock implements Clock {
@@ -31,6 +32,7 @@ export class SimClock implements Clock {
   readonly #options: ClockOptions
   readonly #startMs: number
   readonly #baseMs: number
+  #deferred: (() => void)[] = []
   #lookedIn = -1
   #spentMs = 0
   #shownMs = 0
@@ -75,8 +77,22 @@ export class SimClock implements Clock {
     return { cancel: () => void (event.run = null) }
   }
 
+  /** All that was deferred since the last turn runs in the next one, in its order. */
   defer(run: () => void): void {
-    this.#scheduler.after(this.#prng.float() * TURN_MS, this.#process, run)
+    this.#deferred.push(run)
+    if (this.#deferred.length > 1) return
+    if (this.#prng.chance(BUSY_SHARE)) {
+      this.#scheduler.after(this.#prng.float() * BUSY_MS, this.#process, this.#turn)
+    } else this.#scheduler.soon(this.#process, this.#turn)
+  }
+
+  readonly #turn = (): void => {
+    const deferred = this.#deferred
+    this.#deferred = []
+    const [first, ...others] = deferred
+    // Promises settle between two of them.
+    for (const run of others) this.#scheduler.soon(this.#process, run)
+    first!()
   }
 }
 

@@ -3,6 +3,9 @@ import { EventHeap, type EventOwner, type SimEvent } from './event-heap.ts'
 /** After so many events the real event loop gets a turn. */
 const BURST = 2_000
 
+/** Runs every promise, and what those set off, to the end, before it returns. */
+const settlePromises = (process as unknown as { _tickCallback: () => void })._tickCallback
+
 /**
  * Virtual time: a queue of events, run one after the other in the order of their time and then of
  * their making. After each event every promise that it settled runs to its end, so the next event
@@ -10,13 +13,14 @@ const BURST = 2_000
  */
 export class SimScheduler {
   readonly #heap = new EventHeap()
+  /** Due now, before anything of the heap; from `#nextSoon` on. */
+  #soon: SimEvent[] = []
+  #nextSoon = 0
   #nowMs = 0
   #order = 0
   #events = 0
   #hash = 0x811c9dc5
   #running = false
-  /** The process whose event runs now. */
-  current: EventOwner | null = null
   /** Called after each event and all that it set off. A throw ends the run. */
   afterEvent: (owner: EventOwner | null) => void = () => {}
 
@@ -46,6 +50,11 @@ export class SimScheduler {
     return event
   }
 
+  /** Right after the events under way, at the same time. */
+  soon(owner: EventOwner | null, run: () => void): void {
+    this.#soon.push({ timeMs: this.#nowMs, order: 0, owner, run })
+  }
+
   /** Runs again, now, an event that was held. */
   release(event: SimEvent): void {
     event.timeMs = this.#nowMs
@@ -61,40 +70,54 @@ export class SimScheduler {
     if (this.#running) throw new Error('the simulation runs already')
     this.#running = true
     return new Promise<void>((resolve, reject) => {
-      let budget = BURST
-      let pending: EventOwner | null | undefined
-      const step = () => {
+      // On a stack of its own: promises settle only where none is being settled.
+      const burst = () => {
         try {
-          if (pending !== undefined) this.afterEvent(pending)
-          pending = undefined
-          this.current = null
-          const next = this.#heap.peek()
-          if (stop() || next === undefined || next.timeMs > untilMs) {
-            if (next === undefined || next.timeMs > untilMs) {
-              this.#nowMs = Math.max(this.#nowMs, untilMs)
+          for (let budget = BURST; budget > 0; budget--) {
+            if (stop() || !this.#next(untilMs)) {
+              this.#running = false
+              resolve()
+              return
             }
-            this.#running = false
-            resolve()
-            return
           }
-          this.#heap.pop()
-          if (this.#perform(next)) pending = next.owner
+          setImmediate(burst)
         } catch (error) {
           this.#running = false
           reject(error as Error)
-          return
-        }
-        budget -= 1
-        if (budget > 0) queueMicrotask(again)
-        else {
-          budget = BURST
-          setImmediate(step)
         }
       }
-      // A tick runs only when no promise has anything left to do.
-      const again = () => process.nextTick(step)
-      step()
+      setImmediate(burst)
     })
+  }
+
+  /** Performs the next event, if there is one until then. */
+  #next(untilMs: number): boolean {
+    const event = this.#take(untilMs)
+    if (event === null) {
+      this.#nowMs = Math.max(this.#nowMs, untilMs)
+      return false
+    }
+    if (!this.#perform(event)) return true
+    settlePromises()
+    this.afterEvent(event.owner)
+    return true
+  }
+
+  #take(untilMs: number): SimEvent | null {
+    if (this.#nextSoon < this.#soon.length) {
+      const event = this.#soon[this.#nextSoon++]!
+      if (this.#nextSoon === this.#soon.length) {
+        this.#soon.length = 0
+        this.#nextSoon = 0
+      }
+      return event
+    }
+    for (;;) {
+      const event = this.#heap.peek()
+      if (event === undefined || event.timeMs > untilMs) return null
+      this.#heap.pop()
+      if (event.run !== null) return event
+    }
   }
 
   #perform(event: SimEvent): boolean {
@@ -108,7 +131,6 @@ export class SimScheduler {
     this.#events += 1
     this.mark((this.#nowMs * 1_000) | 0)
     this.mark(owner?.number ?? 0)
-    this.current = owner
     event.run = null
     if (owner === null) run()
     else {

@@ -1,4 +1,10 @@
-import { AssertionError, LogDamagedError, type InitialMember, type Logger } from '#cluster'
+import {
+  AssertionError,
+  LogDamagedError,
+  type InitialMember,
+  type Logger,
+  type RaftStatus,
+} from '#cluster'
 import { CommittedEntries } from '../checkers/raft/committed-entries.ts'
 import { ElectionSafety } from '../checkers/raft/election-safety.ts'
 import { LogMatching } from '../checkers/raft/log-matching.ts'
@@ -20,6 +26,13 @@ import { readMessages } from './wire-tap.ts'
 const FIRST_CLIENT_PORT = 7401
 const FIRST_PEER_PORT = 7501
 
+/** What the judges saw last of one life of a node. */
+interface Judged {
+  readonly node: SimNode
+  status: RaftStatus | null
+  applied: number
+}
+
 /** All machines of a run, the wires between them, and the judges that watch every step. */
 export class SimWorld {
   readonly scheduler = new SimScheduler()
@@ -35,8 +48,8 @@ export class SimWorld {
   keepNotes = 2_000
   readonly #checkers: readonly RaftChecker[]
   readonly #byHost = new Map<string, SimNode>()
-  readonly #applied = new Map<SimProcess, number>()
-  readonly #seen = new WeakSet<SimProcess>()
+  /** What was last judged of each living process. */
+  readonly #judged = new Map<SimProcess, Judged>()
   #processes = 0
 
   constructor(prng: Prng, scenario: Pick<Scenario, 'nodes' | 'link' | 'profile'>) {
@@ -119,25 +132,35 @@ export class SimWorld {
     )
   }
 
+  /** Every change is judged; most events change nothing that a judge could see. */
   #afterEvent(owner: EventOwner | null): void {
     if (owner === null || !owner.isAlive) return
-    const process = owner as SimProcess
-    const node = this.#byHost.get(process.host)!
-    const replica = node.parley?.replica
-    if (replica === undefined || replica === null) return
+    const judged = this.#judgedOf(owner as SimProcess)
+    const { node } = judged
+    const { parley } = node
+    const replica = parley?.replica ?? null
+    if (parley === null || replica === null) return
+    const { appliedIndex } = parley.state
+    const before = judged.status
+    if (before !== null && replica.statusIs(before) && appliedIndex === judged.applied) return
     this.#judge(() => {
       const status = replica.status()
-      if (!this.#seen.has(process)) {
-        this.#seen.add(process)
-        for (const checker of this.#checkers) checker.onStarted?.(node, status)
-      }
-      for (const checker of this.#checkers) checker.onStatus?.(node, status)
-      const { state } = node.parley!
-      const index = state.appliedIndex
-      if (this.#applied.get(process) === index) return
-      this.#applied.set(process, index)
-      this.agreement.onApplied(node.name, index, state.stateHash)
+      judged.status = status
+      if (before === null) for (const one of this.#checkers) one.onStarted?.(node, status)
+      for (const one of this.#checkers) one.onStatus?.(node, status)
+      if (judged.applied === appliedIndex) return
+      judged.applied = appliedIndex
+      this.agreement.onApplied(node.name, appliedIndex, parley.state.stateHash)
     })
+  }
+
+  #judgedOf(process: SimProcess): Judged {
+    let judged = this.#judged.get(process)
+    if (judged === undefined) {
+      judged = { node: this.#byHost.get(process.host)!, status: null, applied: -1 }
+      this.#judged.set(process, judged)
+    }
+    return judged
   }
 
   #judge(run: () => void): void {
