@@ -1,34 +1,86 @@
-import type { History, Violation } from '../history/history.ts'
+import { Findings } from '../history/findings.ts'
+import type { FinalRead, History, SendRecord, Violation } from '../history/history.ts'
 
-/** P1: every acknowledged message stands at its seq, with its body, on every node that was read. */
+/**
+ * P1: every acknowledged message stands at its seq, with its body, on every node that was read, and
+ * in every page that covers the seq and was shown to anybody.
+ */
 export function acknowledgedNeverLost(history: History): Violation[] {
-  const violations: Violation[] = []
-  const lose = (message: string) => violations.push({ property: 'P1', message })
-  const reads = new Map<string, Map<number, { msgId: string; body: string; from: string }>[]>()
-  const nodes = new Map<string, string[]>()
-  for (const { conv, node, events } of history.finals) {
-    const list = reads.get(conv) ?? []
-    list.push(new Map(events.map((event) => [event.seq, event])))
-    reads.set(conv, list)
-    nodes.set(conv, [...(nodes.get(conv) ?? []), node])
-  }
+  const findings = new Findings('P1')
+  const finals = finalsByConversation(history)
+  const nodes = [...new Set(history.finals.map(({ node }) => node))]
   for (const send of history.acknowledged) {
-    const views = reads.get(send.conv)
-    if (views === undefined) {
-      lose(`${send.conv} holds the acknowledged ${send.msgId} and was never read`)
-      continue
-    }
-    views.forEach((view, position) => {
-      const node = nodes.get(send.conv)![position]!
-      const found = view.get(send.acked!)
-      if (found?.msgId !== send.msgId || found.from !== send.user) {
-        lose(
-          `${send.conv}#${send.acked} was ${send.msgId} when acknowledged, is ${found?.msgId ?? 'nothing'} on ${node}`,
-        )
-      } else if (found.body !== send.body) {
-        lose(`${send.conv}#${send.acked} has another body on ${node}`)
+    const views = finals.get(send.conv)
+    for (const node of nodes.length === 0 ? ['any node'] : nodes) {
+      const view = views?.get(node)
+      if (view === undefined) {
+        findings.add(`${send.conv} with ${nameOf(history, send)} was never read from ${node}`)
+        continue
       }
+      const lost = lossOf(send, view)
+      if (lost !== null) findings.add(`${nameOf(history, send)} ${lost} on ${node}`)
+    }
+  }
+  judgePages(history, findings)
+  return findings.violations
+}
+
+/** Events by seq, and where the view ends. */
+interface View {
+  readonly bySeq: ReadonlyMap<number, FinalRead['events'][number]>
+  readonly first: number
+  readonly last: number
+}
+
+function finalsByConversation({ finals }: History): Map<string, Map<string, View>> {
+  const found = new Map<string, Map<string, View>>()
+  for (const { conv, node, events } of finals) {
+    let byNode = found.get(conv)
+    if (byNode === undefined) found.set(conv, (byNode = new Map<string, View>()))
+    byNode.set(node, {
+      bySeq: new Map(events.map((event) => [event.seq, event])),
+      first: events[0]?.seq ?? 0,
+      last: events.at(-1)?.seq ?? 0,
     })
   }
-  return violations
+  return found
+}
+
+function lossOf(send: SendRecord, { bySeq, first, last }: View): string | null {
+  const seq = send.acked!
+  const found = bySeq.get(seq)
+  if (found === undefined) {
+    if (bySeq.size === 0) return 'is lost with the whole conversation'
+    if (seq > last) return `is lost: the conversation ends at #${last}`
+    return seq < first ? `is lost: the conversation begins at #${first}` : 'is lost from the middle'
+  }
+  if (found.msgId !== send.msgId || found.from !== send.user) {
+    return `is lost: ${found.msgId} of ${found.from} stands there`
+  }
+  return found.body === send.body ? null : `has another body: ${found.body.slice(0, 60)}`
+}
+
+function judgePages(history: History, findings: Findings): void {
+  const acked = new Map<string, Map<number, SendRecord>>()
+  for (const send of history.acknowledged) {
+    let bySeq = acked.get(send.conv)
+    if (bySeq === undefined) acked.set(send.conv, (bySeq = new Map<number, SendRecord>()))
+    bySeq.set(send.acked!, send)
+  }
+  for (const { conv, events, after, node, device, asked, answered } of history.reads) {
+    const bySeq = acked.get(conv)
+    const last = events.at(-1)?.seq ?? after
+    if (bySeq === undefined || events.length === last - after) continue
+    const held = new Set(events.map(({ seq }) => seq))
+    for (let seq = after + 1; seq < last; seq++) {
+      const send = held.has(seq) ? undefined : bySeq.get(seq)
+      if (send === undefined || send.ackedAt > asked) continue
+      const when = history.when(answered)
+      findings.add(`${nameOf(history, send)} is not in what ${device} read on ${node} at ${when}`)
+    }
+  }
+}
+
+function nameOf(history: History, { conv, acked, msgId, ackedAt }: SendRecord): string {
+  return `${conv}#${acked} (${msgId}, acknowledged at ${history.when(ackedAt)})`
 }

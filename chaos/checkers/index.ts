@@ -1,20 +1,38 @@
 import type { Checker, History, Violation } from '../history/history.ts'
 import { acknowledgedNeverLost } from './acknowledged-never-lost.ts'
+import { causalReplies } from './causal-replies.ts'
 import { fifo } from './fifo.ts'
 import { gapless } from './gapless.ts'
+import { keys } from './keys.ts'
+import { linearizable } from './linearizable.ts'
+import { liveness } from './liveness.ts'
+import { monotonicReads } from './monotonic-reads.ts'
 import { noDuplicate } from './no-duplicate.ts'
 import { noPhantom } from './no-phantom.ts'
+import { notVacuous } from './not-vacuous.ts'
 import { orderAgreement } from './order-agreement.ts'
+import { ownWrites } from './own-writes.ts'
+import { pushOrder } from './push-order.ts'
 
-export const CHECKERS: Readonly<Record<string, Checker>> = {
-  acknowledgedNeverLost,
-  noDuplicate,
-  orderAgreement,
-  gapless,
-  fifo,
-  noPhantom,
-}
+/** All that judge a history, by the property of `chaos/SPEC.md`. */
+export const CHECKERS = {
+  P1: acknowledgedNeverLost,
+  P2: noDuplicate,
+  P3: orderAgreement,
+  P4: gapless,
+  P5: fifo,
+  P6: linearizable,
+  P7: noPhantom,
+  P8: causalReplies,
+  P9: keys,
+  P11: pushOrder,
+  P12: monotonicReads,
+  P13: ownWrites,
+  R10: liveness,
+  R19: notVacuous,
+} as const satisfies Readonly<Record<string, Checker>>
 
+/** What is broken, by the most telling property first. */
 export function check(history: History): Violation[] {
   return Object.values(CHECKERS).flatMap((checker) => checker(history))
 }

@@ -1,30 +1,40 @@
+import { Findings } from '../history/findings.ts'
 import type { History, Violation } from '../history/history.ts'
 
-/** P2: a message stands at one seq only, and each repeated copy was answered with that seq. */
+/**
+ * P2: a message stands at one seq only, in all that anybody was ever shown; of all its copies one at
+ * most was taken for new, and each was answered with the same seq (rule A2).
+ */
 export function noDuplicate(history: History): Violation[] {
-  const violations: Violation[] = []
-  for (const { conv, node, events } of history.finals) {
-    const seen = new Map<string, number>()
-    for (const event of events) {
-      const key = `${event.from} ${event.msgId}`
-      const before = seen.get(key)
-      if (before !== undefined) {
-        violations.push({
-          property: 'P2',
-          message: `${key} stands at ${conv}#${before} and #${event.seq} on ${node}`,
-        })
+  const findings = new Findings('P2')
+  for (const conv of history.shown.conversations) {
+    const places = new Map<string, number>()
+    for (const contents of history.shown.of(conv)) {
+      for (const { from, msgId, kind, seq, by } of contents) {
+        if (kind !== 'message') continue
+        const key = `${from} ${msgId}`
+        const before = places.get(key)
+        if (before === undefined) places.set(key, seq)
+        else if (before !== seq) {
+          findings.add(`${msgId} of ${from} stands at ${conv}#${before} and at #${seq}, says ${by}`)
+        }
       }
-      seen.set(key, event.seq)
     }
   }
-  for (const send of history.sends) {
-    for (const repeat of send.repeats) {
-      if (repeat.seq === send.acked && repeat.duplicate) continue
-      violations.push({
-        property: 'P2',
-        message: `a copy of ${send.conv}#${send.acked} ${send.msgId} was answered ${repeat.seq}, duplicate ${repeat.duplicate}`,
-      })
+  for (const { conv, msgId, verdicts } of history.sends) {
+    const accepted = verdicts.filter(({ seq, forged }) => seq !== null && !forged)
+    const [first] = accepted
+    if (first === undefined) continue
+    for (const { seq, node, moment } of accepted) {
+      const when = history.when(moment)
+      const what = `a copy of ${msgId} is answered ${conv}#${seq} by ${node} at ${when}`
+      findings.demand(seq === first.seq, () => `${what}, another one was #${first.seq}`)
     }
+    const fresh = accepted.filter(({ duplicate }) => !duplicate)
+    findings.demand(
+      fresh.length <= 1,
+      () => `${fresh.length} copies of ${conv}#${first.seq} ${msgId} were each taken for the first`,
+    )
   }
-  return violations
+  return findings.violations
 }

@@ -1,23 +1,67 @@
-import { finalsByConversation, type History, type Violation } from '../history/history.ts'
+import { Findings } from '../history/findings.ts'
+import type { History, SendRecord, ShownEvent, Violation } from '../history/history.ts'
 
-/** P3: every node holds the same message at the same seq. */
+/**
+ * P3: a seq of a conversation names one event, whoever is told of it: in answers, pages, pushes and
+ * what each node holds at the end. All of it is compared: sender, msgId, kind, body, `ord`, `at`.
+ */
 export function orderAgreement(history: History): Violation[] {
-  const violations: Violation[] = []
-  for (const [conv, reads] of finalsByConversation(history)) {
-    const [first, ...others] = reads
-    for (const other of others) {
-      const length = Math.max(first!.events.length, other.events.length)
-      for (let at = 0; at < length; at++) {
-        const a = first!.events[at]
-        const b = other.events[at]
-        if (a?.seq === b?.seq && a?.msgId === b?.msgId && a?.body === b?.body) continue
-        violations.push({
-          property: 'P3',
-          message: `${conv}: ${first!.node} has #${a?.seq} ${a?.msgId}, ${other.node} has #${b?.seq} ${b?.msgId}`,
-        })
-        break
+  const findings = new Findings('P3')
+  const acked = new Map<string, SendRecord>()
+  for (const send of history.acknowledged) {
+    const key = `${send.conv}#${send.acked}`
+    const other = acked.get(key)
+    if (other === undefined) acked.set(key, send)
+    else findings.add(`${key} was acknowledged to ${other.msgId} and to ${send.msgId}`)
+  }
+  for (const conv of history.shown.conversations) {
+    for (const [first, ...others] of history.shown.of(conv)) {
+      const key = `${conv}#${first!.seq}`
+      for (const other of others) {
+        const fields = differing(first!, other).join(', ')
+        findings.add(
+          `${key} has two contents (${fields}): ${textOf(first!)} by ${first!.by}, ${textOf(other)} by ${other.by}`,
+        )
       }
+      const send = acked.get(key)
+      if (send !== undefined) judgeAnswers(history, findings, send, first!)
     }
   }
-  return violations
+  return findings.violations
+}
+
+const FIELDS = ['msgId', 'from', 'device', 'kind', 'ord', 'at', 'replyTo', 'body'] as const
+
+function differing(one: ShownEvent, other: ShownEvent): string[] {
+  return FIELDS.filter((field) => one[field] !== other[field])
+}
+
+function textOf({ msgId, from, ord, at }: ShownEvent): string {
+  return `${msgId} of ${from} (ord ${ord}, at ${at})`
+}
+
+/** What the sender was told of its message is what everybody is shown. */
+function judgeAnswers(
+  history: History,
+  findings: Findings,
+  send: SendRecord,
+  event: ShownEvent,
+): void {
+  const key = `${send.conv}#${event.seq}`
+  if (event.msgId !== send.msgId || event.from !== send.user) {
+    const when = history.when(send.ackedAt)
+    findings.add(
+      `${key} was acknowledged to ${send.msgId} of ${send.user} at ${when}, is ${textOf(event)} in ${event.by}`,
+    )
+    return
+  }
+  for (const { seq, at, ord, node, moment } of send.verdicts) {
+    if (seq !== event.seq) continue
+    const same = (at ?? event.at) === event.at && (ord ?? event.ord) === event.ord
+    findings.demand(
+      same,
+      () =>
+        `${key} was answered with ord ${ord}, at ${at} by ${node} at ${history.when(moment)}, is shown as ${textOf(event)}`,
+    )
+  }
 }

@@ -37,7 +37,7 @@ export interface DrillOptions {
  */
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { cluster } = options
-  const history = new History()
+  const history = new History(() => performance.now())
   const users = Array.from({ length: options.senders }, (_, at) => `u${at}`)
   const conversations = await createGroups(cluster, users, options.conversations)
   const pickNode = options.pickNode ?? (() => randomNode(cluster))
@@ -75,7 +75,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
       history.final(await readFinal({ node: node.name, url: node.url, conv, user: users[0]! }))
     }
   }
-  const repeats = history.sends.flatMap((send) => send.repeats)
+  const repeats = history.sends.flatMap(({ verdicts }) => verdicts.slice(1))
   return {
     violations: check(history),
     sent: history.sends.length,

@@ -1,11 +1,11 @@
 import type { Subprotocol } from '#protocol'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import { check } from '../checkers/index.ts'
-import { History, type ReadEvent } from '../history/history.ts'
+import { History } from '../history/history.ts'
 import { Prng } from '../prng.ts'
-import { ReadLedger } from '../workload/read-ledger.ts'
-import { type Frame, SimDevice } from '../workload/sim-device.ts'
+import { SimDevice } from '../workload/sim-device.ts'
 import { Nemesis } from './nemesis.ts'
+import { RunEnding } from './run-ending.ts'
 import { drawScenario, type Scenario } from './scenario.ts'
 import { SimWorld } from './sim-world.ts'
 import type { Fault, Swarm } from './swarm.ts'
@@ -64,10 +64,6 @@ export interface RunResult {
 }
 
 const SETUP_MS = 30_000
-/** Everything must be settled this long after the last fault. */
-const LIVENESS_MS = 60_000
-/** Then, without a single further write, all nodes must become equal within this. */
-const QUIET_MS = 40_000
 
 /** The run that a seed stands for. */
 export function runSeed(options: RunOptions): Promise<RunResult> {
@@ -95,10 +91,10 @@ export async function runScenario(scenario: Scenario, hooks: RunHooks = {}): Pro
 class Run {
   readonly world: SimWorld
   readonly #scenario: Scenario
-  readonly #history = new History()
-  readonly #ledger: ReadLedger
+  readonly #history: History
   readonly #devices: SimDevice[]
   readonly #nemesis: Nemesis
+  readonly #ending: RunEnding
 
   #operations = 0
   #brokenAtMs: number | null = null
@@ -107,11 +103,19 @@ class Run {
     this.#scenario = scenario
     const prng = new Prng(scenario.seed)
     this.world = new SimWorld(prng.split('world'), scenario)
-    this.#ledger = new ReadLedger((violation) => this.world.fail(violation))
+    this.#history = new History(() => this.world.scheduler.nowMs)
     this.#nemesis = new Nemesis(this.world, scenario.faults)
     this.#devices = scenario.devices.map((who) =>
       this.#device(who, this.world.addresses, prng.split(who.device)),
     )
+    this.#ending = new RunEnding({
+      world: this.world,
+      history: this.#history,
+      scenario,
+      devices: this.#devices,
+      makeReader: (who, address) =>
+        this.#device(who, [address], new Prng(`${scenario.seed}/${who.device}`)),
+    })
     hooks.prepare?.(this.world)
   }
 
@@ -129,16 +133,8 @@ class Run {
     this.#nemesis.stop()
     world.note('heal')
     world.heal()
-    await this.#run(LIVENESS_MS, () => this.#unsettled === 0)
-    if (this.#unsettled > 0) {
-      this.#fail('R10', `${this.#unsettled} writes are unsettled ${LIVENESS_MS} ms after the heal`)
-    }
-    if (this.#over) return
-    await this.#run(QUIET_MS, () => this.#converged)
-    if (!this.#converged)
-      this.#fail('R10', `nodes differ ${QUIET_MS} ms after the last write: ${this.#positions}`)
-    if (this.#over) return
-    await this.#readAll()
+    this.#recordFaults()
+    await this.#ending.perform()
     if (this.#over) return
     const [first] = check(this.#history)
     if (first !== undefined) this.#fail(first.property, first.message)
@@ -168,8 +164,8 @@ class Run {
         writes: this.#history.sends.length,
         acknowledged: this.#history.acknowledgedCount,
         operations: this.#operations,
-        reads: this.#ledger.reads,
-        pushes: this.#ledger.pushes,
+        reads: this.#history.reads.length,
+        pushes: this.#history.pushes.length,
         elections: world.elections.elections,
         restarts: world.nodes.reduce((sum, node) => sum + node.starts - 1, 0),
         compared: world.agreement.compared,
@@ -196,27 +192,6 @@ class Run {
     return this.world.violation !== null
   }
 
-  get #unsettled(): number {
-    return this.#devices.reduce((sum, device) => sum + device.unsettled, 0)
-  }
-
-  /** Nodes that still have what they promised. */
-  get #whole() {
-    return this.world.nodes.filter((node) => node.retired === null && !node.wiped)
-  }
-
-  get #converged(): boolean {
-    const [first, ...others] = this.#whole.map((node) => node.parley?.state.appliedIndex ?? -1)
-    const highest = this.world.committed.highest
-    return first === highest && others.every((index) => index === first)
-  }
-
-  get #positions(): string {
-    return this.world.nodes
-      .map((node) => `${node.name} ${node.parley?.state.appliedIndex ?? 'down'}`)
-      .join(', ')
-  }
-
   #fail(property: string, message: string): void {
     this.world.fail(new PropertyViolation(property, message))
   }
@@ -237,8 +212,15 @@ class Run {
       clients: this.world.clients,
       prng,
       history: this.#history,
-      ledger: this.#ledger,
     })
+  }
+
+  #recordFaults(): void {
+    const { injected, evidence } = this.#nemesis
+    for (const [kind, count] of Object.entries(injected)) {
+      const evident = evidence[kind as Fault] ?? 0
+      this.#history.fault(kind, { injected: count, evident })
+    }
   }
 
   /** Each operation is an event of its own, made by the one before. */
@@ -278,62 +260,5 @@ class Run {
     await this.#run(SETUP_MS, () => made === conversations)
     if (made < conversations)
       this.#fail('R10', `no ${conversations} conversations within ${SETUP_MS} ms`)
-  }
-
-  /** Every conversation from every whole node, through its gateway. */
-  async #readAll(): Promise<void> {
-    const convs = new Set(this.#history.sends.map(({ conv }) => conv))
-    let missing = 0
-    for (const node of this.#whole) {
-      const reader = this.#reader(node.name, node.clientAddress)
-      for (const conv of convs) {
-        missing += 1
-        this.#readOne(reader, node.name, conv, 0, [], () => (missing -= 1))
-      }
-    }
-    await this.#run(LIVENESS_MS, () => missing === 0)
-    if (missing > 0) this.#fail('R10', `${missing} conversations cannot be read to the end`)
-  }
-
-  #reader(name: string, address: string): SimDevice {
-    const { seed, devices } = this.#scenario
-    const reader = this.#device(
-      { device: `reader-${name}`, user: devices[0]!.user, subprotocol: 'parley.v1.json' },
-      [address],
-      new Prng(`${seed}/reader/${name}`),
-    )
-    reader.start()
-    return reader
-  }
-
-  #readOne(
-    reader: SimDevice,
-    node: string,
-    conv: string,
-    after: number,
-    events: ReadEvent[],
-    done: () => void,
-  ): void {
-    const frame: Frame = { t: 'pull:R', conv, after, limit: 100, read: 'linearizable' }
-    reader.request(frame, (answer) => {
-      if (answer === null || answer['error'] !== undefined) {
-        const again = () => this.#readOne(reader, node, conv, after, events, done)
-        this.world.scheduler.after(100, null, again)
-        return
-      }
-      const page = answer['events'] as ReadEvent[]
-      // Events of other kinds carry values of their own.
-      events.push(
-        ...page.map((event) =>
-          typeof event.body === 'string' ? event : { ...event, body: JSON.stringify(event.body) },
-        ),
-      )
-      if (answer['hasMore'] === true) {
-        this.#readOne(reader, node, conv, answer['next'] as number, events, done)
-        return
-      }
-      this.#history.final({ node, conv, events })
-      done()
-    })
   }
 }

@@ -1,4 +1,4 @@
-import type { FinalRead, ReadEvent } from '../history/history.ts'
+import type { WireEvent } from '../history/history.ts'
 import { WireClient } from './wire-client.ts'
 
 const PAGE = 500
@@ -9,11 +9,11 @@ export async function readFinal(options: {
   url: string
   conv: string
   user: string
-}): Promise<FinalRead> {
+}): Promise<{ node: string; conv: string; events: readonly WireEvent[] }> {
   const { node, url, conv, user } = options
   const client = await WireClient.connect(url, user, `reader-${node}`)
   try {
-    const events: ReadEvent[] = []
+    const events: WireEvent[] = []
     for (let after = 0; ;) {
       const page = await client.request({
         t: 'pull:R',
@@ -25,16 +25,11 @@ export async function readFinal(options: {
       if (page === null) throw new Error(`${node} did not answer a pull of ${conv}`)
       if (page.error !== undefined)
         throw new Error(`${node}: ${page.error.code} ${page.error.message}`)
-      events.push(...(page.events as (ReadEvent & { body: unknown })[]).map(withTextBody))
+      events.push(...(page.events as WireEvent[]))
       if (page.hasMore !== true) return { node, conv, events }
       after = page.next as number
     }
   } finally {
     client.close()
   }
-}
-
-/** Senders write text; what the product itself writes (members, settings) is compared as JSON. */
-function withTextBody(event: ReadEvent & { body: unknown }): ReadEvent {
-  return typeof event.body === 'string' ? event : { ...event, body: JSON.stringify(event.body) }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { History, SendRecord } from '../history/history.ts'
-import { type Answer, WireClient } from './wire-client.ts'
+import type { History, SendRecord, WireEvent } from '../history/history.ts'
+import { type Answer, type Frame, WireClient } from './wire-client.ts'
 
 export interface SenderOptions {
   readonly user: string
@@ -19,6 +19,9 @@ export interface SenderOptions {
   readonly thinkMs: number
 }
 
+/** One step in so many is a read. */
+const READ_EVERY = 10
+
 interface Unsettled {
   readonly record: SendRecord
   readonly since: number
@@ -34,6 +37,11 @@ export class Sender {
   readonly #queues = new Map<string, Unsettled[]>()
   readonly #orders = new Map<string, number>()
   #client: WireClient | null = null
+  #node = ''
+  #resume: { epoch: string; inbox: number; mark: string } | null = null
+  #session = 0
+  #steps = 0
+  #repeats = 0
   #now = 0
   #running = true
   /** Milliseconds between two acknowledgements, the longest seen. */
@@ -55,7 +63,9 @@ export class Sender {
       }
       this.#resendAll(client)
       while (!client.closed && (this.#running || this.#unsettled() > 0)) {
-        if (this.#running) this.#sendNew(client)
+        this.#steps += 1
+        if (this.#steps % READ_EVERY === 0) this.#read(client)
+        else if (this.#running) this.#sendNew(client)
         await sleep(this.#options.thinkMs)
       }
     }
@@ -75,12 +85,51 @@ export class Sender {
   async #connected(): Promise<WireClient | null> {
     if (this.#client !== null && !this.#client.closed) return this.#client
     const { user, device, pickNode } = this.#options
+    const { epoch, mark } = this.#client ?? {}
+    if (typeof epoch === 'string' && typeof mark === 'string') {
+      this.#resume = { epoch, inbox: 0, mark }
+    }
     try {
-      this.#client = await WireClient.connect(pickNode(), user, device)
-      return this.#client
+      const node = pickNode()
+      const client = await WireClient.connect(node, user, device, this.#resume ?? undefined)
+      this.#client = client
+      this.#node = node
+      this.#session += 1
+      client.onPush = (frame) => this.#pushed(frame)
+      for (const frame of client.pushed.splice(0)) this.#pushed(frame)
+      return client
     } catch {
       return null
     }
+  }
+
+  #pushed(frame: Frame): void {
+    if (frame.t !== 'msg:N') return
+    const { device, history } = this.#options
+    const [conv, mark] = [frame['conv'] as string, (frame['mark'] ?? null) as string | null]
+    const where = { device, session: this.#session, conv, node: this.#node, mark }
+    history.push(where, frame as unknown as WireEvent)
+  }
+
+  /** The newest page of a conversation, by turns linearizable and by the mark. */
+  #read(client: WireClient): void {
+    const { conversations, random, history, device } = this.#options
+    const conv = conversations[Math.floor(random() * conversations.length)]!
+    const linearizable = this.#steps % (2 * READ_EVERY) === 0
+    const after = Math.max(0, history.shown.headOf(conv) - 20)
+    const [node, rests] = [this.#node, client.mark]
+    const asked = history.ask({ device, conv, node, linearizable, rests })
+    const how = linearizable ? { read: 'linearizable' } : rests === null ? {} : { mark: rests }
+    void client.request({ t: 'pull:R', conv, after, limit: 100, ...how }).then((answer) => {
+      if (answer === null || answer.error !== undefined) return
+      history.answer(asked, {
+        events: answer['events'] as WireEvent[],
+        upTo: answer['upTo'] as number,
+        after,
+        hasMore: answer['hasMore'] as boolean,
+        mark: (answer['mark'] ?? null) as string | null,
+      })
+    })
   }
 
   #sendNew(client: WireClient): void {
@@ -92,9 +141,10 @@ export class Sender {
     this.#orders.set(conv, order)
     const msgId = `${device}:${conv.slice(-6)}:${order}`.replaceAll(/[^A-Za-z0-9._:@-]/g, '_')
     const body = `${user} says ${order} ${'x'.repeat(Math.floor(random() * 64))}`
-    const record = history.send({ conv, user, device, msgId, order, body })
-    const unsettled: Unsettled = { record, since: this.#now, inFlight: false }
     const prev = queue.at(-1)
+    const named = prev?.record.msgId ?? null
+    const record = history.send({ conv, user, device, msgId, order, body, prev: named })
+    const unsettled: Unsettled = { record, since: this.#now, inFlight: false }
     queue.push(unsettled)
     this.#send(client, unsettled, prev)
   }
@@ -137,7 +187,7 @@ export class Sender {
       this.#acknowledged(record, answer)
       if (at >= 0) queue.splice(at, 1)
     } else if (!answer.error.retryable) {
-      record.refused = answer.error.code
+      this.#options.history.refuse(record, answer.error.code, this.#node)
       if (at >= 0) queue.splice(at, 1)
     } else if (at === 0 && client === this.#client && !client.closed) {
       // Only the oldest write starts the queue again: the others follow it.
@@ -155,28 +205,41 @@ export class Sender {
     }
     this.#lastAckAt = now
     this.#now = Math.max(this.#now, answer.now as number)
-    const seq = answer.seq as number
-    if (record.acked !== null) {
-      record.repeats.push({ seq, duplicate: answer.duplicate as boolean })
-      return
-    }
-    this.#options.history.acknowledge(record, seq)
+    const isFirst = record.acked === null
+    this.#options.history.accept(record, acceptanceOf(answer, this.#node))
+    if (!isFirst) return
     if (this.#options.random() < this.#options.repeatShare) void this.#repeat(record)
   }
 
   /** The same write again, on a connection and perhaps a node of its own. */
   async #repeat(record: SendRecord): Promise<void> {
-    const { user, device, pickNode } = this.#options
+    const { user, pickNode, history } = this.#options
+    const device = `${this.#options.device}-r`
     try {
-      const client = await WireClient.connect(pickNode(), user, `${device}-r`)
+      const node = pickNode()
+      const client = await WireClient.connect(node, user, device, this.#resume ?? undefined)
       const { conv, msgId, body } = record
       const answer = await client.request({ t: 'msg:R', conv, msgId, body })
       if (answer !== null && answer.error === undefined) {
-        record.repeats.push({ seq: answer.seq as number, duplicate: answer.duplicate as boolean })
+        // A new device each time, as far as marks are concerned.
+        this.#repeats += 1
+        const copy = { ...acceptanceOf(answer, node), device: `${device}-${this.#repeats}` }
+        history.accept(record, copy)
       }
       client.close()
     } catch {
       // No node took the copy: nothing to compare.
     }
+  }
+}
+
+function acceptanceOf(answer: Answer, node: string) {
+  return {
+    seq: answer['seq'] as number,
+    at: answer['at'] as number,
+    ord: answer['ord'] as number,
+    duplicate: answer['duplicate'] as boolean,
+    mark: (answer['mark'] ?? null) as string | null,
+    node,
   }
 }

@@ -1,11 +1,10 @@
 import { Packr } from 'msgpackr'
 import type { Subprotocol } from '#protocol'
-import type { History, ReadEvent, SendRecord } from '../history/history.ts'
+import type { History, SendRecord, WireEvent } from '../history/history.ts'
 import type { Prng } from '../prng.ts'
 import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
 import type { SimScheduler } from '../simulation/sim-scheduler.ts'
 import type { Operation } from './operation.ts'
-import type { ReadLedger } from './read-ledger.ts'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 
@@ -31,6 +30,9 @@ interface Unsettled {
   readonly since: number
 }
 
+/** So many writes of a device to a conversation make one reply, so many copies one forged copy. */
+const REPLY_EVERY = 8
+const FORGE_EVERY = 5
 const REQUEST_TIMEOUT_MS = 7_000
 /** Neither open nor greeted by then: another node may do better. */
 const GREETING_MS = 4_000
@@ -46,7 +48,6 @@ export class SimDevice {
   readonly #clients: SimClients
   readonly #prng: Prng
   readonly #history: History
-  readonly #ledger: ReadLedger
   readonly #convs: string[] = []
   readonly #queues = new Map<string, Unsettled[]>()
   readonly #orders = new Map<string, number>()
@@ -57,8 +58,13 @@ export class SimDevice {
   #connection = 0
   #id = 0
   #count = 0
+  #repeats = 0
   #now = 0
+  /** The node that it is connected to. */
+  #node = ''
   #mark: string | null = null
+  /** Of the message that is being read. */
+  #shownMark: string | null = null
   #epoch = ''
   #stopped = false
   /** Answers that were no acknowledgement, by code. */
@@ -70,14 +76,12 @@ export class SimDevice {
     clients: SimClients
     prng: Prng
     history: History
-    ledger: ReadLedger
   }) {
     this.options = parts.options
     this.#scheduler = parts.scheduler
     this.#clients = parts.clients
     this.#prng = parts.prng
     this.#history = parts.history
-    this.#ledger = parts.ledger
   }
 
   get unsettled(): number {
@@ -148,6 +152,7 @@ export class SimDevice {
 
   #connect(): void {
     const address = this.#prng.pick(this.options.addresses)
+    this.#node = address
     const { user, device, subprotocol } = this.options
     const connection = ++this.#connection
     const mine = (run: () => void) => () => {
@@ -180,7 +185,6 @@ export class SimDevice {
     this.#socket?.drop()
     this.#socket = null
     this.#greeted = false
-    this.#ledger.sessionEnded(this.options.device)
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     for (const done of waiting) done(null)
@@ -211,14 +215,27 @@ export class SimDevice {
   #receive(message: Uint8Array | string): void {
     const decoded = (typeof message === 'string' ? JSON.parse(message) : packr.unpack(message)) as
       Frame | Frame[]
-    for (const frame of Array.isArray(decoded) ? decoded : [decoded]) {
-      if (typeof frame['mark'] === 'string') this.#mark = frame['mark']
+    const frames = Array.isArray(decoded) ? decoded : [decoded]
+    const mark = frames.at(-1)?.['mark']
+    if (typeof mark === 'string') this.#mark = mark
+    this.#shownMark = typeof mark === 'string' ? mark : null
+    for (const frame of frames) {
       const done = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
       if (done !== undefined) {
         this.#waiting.delete(frame.id!)
         done(frame)
-      } else if (frame.t === 'msg:N') this.#ledger.pushed(this.options.device, frame)
+      } else if (frame.t === 'msg:N') this.#pushed(frame)
     }
+  }
+
+  #pushed(frame: Frame): void {
+    const session = this.#connection
+    const conv = frame['conv'] as string
+    const { device } = this.options
+    this.#history.push(
+      { device, session, conv, node: this.#node, mark: this.#shownMark },
+      frame as unknown as WireEvent,
+    )
   }
 
   // ——— what it does ———
@@ -233,6 +250,8 @@ export class SimDevice {
     this.#orders.set(conv, order)
     this.#count += 1
     const msgId = `${device}-${this.#count}`
+    const prev = queue.at(-1)?.record.msgId ?? null
+    const head = this.#history.shown.headOf(conv)
     const record = this.#history.send({
       conv,
       user,
@@ -240,22 +259,20 @@ export class SimDevice {
       msgId,
       order,
       body: `${msgId} in ${conv}${'x'.repeat(padding)}`,
+      prev,
+      replyTo: order % REPLY_EVERY === 0 && head > 0 ? head : null,
     })
     const unsettled = { record, since: this.#now }
     queue.push(unsettled)
-    this.#send(unsettled, queue.at(-2)?.record.msgId)
+    this.#send(unsettled, prev)
     return true
   }
 
-  #send(unsettled: Unsettled, prev: string | undefined): void {
-    const { record, since } = unsettled
-    const { conv, msgId, body } = record
-    this.request(
-      { t: 'msg:R', conv, msgId, body, since, ...(prev === undefined ? {} : { prev }) },
-      (answer) => {
-        if (answer !== null) this.#answered(unsettled, answer)
-      },
-    )
+  #send(unsettled: Unsettled, prev: string | null): void {
+    const { body } = unsettled.record
+    this.request(messageFrame(unsettled, body, prev), (answer) => {
+      if (answer !== null) this.#answered(unsettled, answer)
+    })
   }
 
   #answered(unsettled: Unsettled, answer: Frame): void {
@@ -263,20 +280,15 @@ export class SimDevice {
     this.#learn(answer)
     const error = answer['error'] as Failure | undefined
     if (error === undefined) {
-      const seq = answer['seq'] as number
-      if (record.acked !== null) {
-        record.repeats.push({ seq, duplicate: answer['duplicate'] as boolean })
-        return
-      }
-      this.#history.acknowledge(record, seq)
-      this.#ledger.acknowledged(record.conv, seq, record)
-      this.#settle(unsettled)
+      const isFirst = record.acked === null
+      this.#accepted(record, answer)
+      if (isFirst) this.#settle(unsettled)
       return
     }
     this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
+    if (!error.retryable) this.#history.refuse(record, error.code, this.#node)
     if (record.acked !== null) return
     if (!error.retryable) {
-      record.refused = error.code
       this.#settle(unsettled)
       return
     }
@@ -287,6 +299,18 @@ export class SimDevice {
     this.#later(pauseMs, () => {
       this.#resending.delete(record.conv)
       if (connection === this.#connection) this.#resend(record.conv)
+    })
+  }
+
+  #accepted(record: SendRecord, answer: Frame, forged = false): void {
+    this.#history.accept(record, {
+      seq: answer['seq'] as number,
+      at: answer['at'] as number,
+      ord: answer['ord'] as number,
+      duplicate: answer['duplicate'] as boolean,
+      node: this.#node,
+      mark: this.#shownMark,
+      forged,
     })
   }
 
@@ -303,7 +327,7 @@ export class SimDevice {
   /** From the oldest unsettled write on, in order (rule A4). */
   #resend(conv: string): void {
     const queue = this.#queues.get(conv)!
-    let prev: string | undefined
+    let prev: string | null = null
     for (const unsettled of [...queue]) {
       this.#send(unsettled, prev)
       prev = unsettled.record.msgId
@@ -315,16 +339,35 @@ export class SimDevice {
     const { length } = this.#settled
     const unsettled = this.#settled[length - 1 - (back % length)]
     if (unsettled === undefined || unsettled.record.acked === null) return false
-    this.#send(unsettled, undefined)
+    this.#repeats += 1
+    if (this.#repeats % FORGE_EVERY === 0) this.#forge(unsettled)
+    else this.#send(unsettled, null)
     return true
+  }
+
+  /** A copy with another body, which must not be taken for the message nor for a new one. */
+  #forge(unsettled: Unsettled): void {
+    const { record } = unsettled
+    this.request(messageFrame(unsettled, `${record.body}, forged`, null), (answer) => {
+      if (answer === null) return
+      const error = answer['error'] as Failure | undefined
+      if (error === undefined) this.#accepted(record, answer, true)
+      else if (!error.retryable) this.#history.refuse(record, error.code, this.#node, true)
+    })
   }
 
   #pull(operation: Extract<Operation, { kind: 'pull' }>): boolean {
     const { linearizable } = operation
     const conv = this.#convs[operation.conversation]
     if (conv === undefined) return false
-    const after = Math.max(0, this.#ledger.highestSeen(conv) - operation.back)
-    const expectation = this.#ledger.beginRead(this.options.device, conv, linearizable)
+    const after = Math.max(0, this.#history.shown.headOf(conv) - operation.back)
+    const asked = this.#history.ask({
+      device: this.options.device,
+      conv,
+      node: this.#node,
+      linearizable,
+      rests: this.#mark,
+    })
     const mark = linearizable || this.#mark === null ? {} : { mark: this.#mark }
     const read = linearizable ? { read: 'linearizable' } : {}
     this.request({ t: 'pull:R', conv, after, limit: 100, ...read, ...mark }, (answer) => {
@@ -334,11 +377,12 @@ export class SimDevice {
         this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
         return
       }
-      this.#ledger.endRead(expectation, {
-        events: answer['events'] as ReadEvent[],
+      this.#history.answer(asked, {
+        events: answer['events'] as WireEvent[],
         upTo: answer['upTo'] as number,
         after,
         hasMore: answer['hasMore'] as boolean,
+        mark: this.#shownMark,
       })
     })
     return true
@@ -346,5 +390,14 @@ export class SimDevice {
 
   #learn(answer: Frame): void {
     if (typeof answer['now'] === 'number') this.#now = Math.max(this.#now, answer['now'])
+  }
+}
+
+function messageFrame({ record, since }: Unsettled, body: string, prev: string | null): Frame {
+  const { conv, msgId, replyTo } = record
+  return {
+    ...{ t: 'msg:R', conv, msgId, body, since },
+    ...(prev === null ? {} : { prev }),
+    ...(replyTo === null ? {} : { replyTo }),
   }
 }

@@ -11,6 +11,7 @@ export class WireClient {
   readonly pushed: Frame[] = []
   /** The newest one: what this connection was shown lies at or before it. */
   mark: string | null = null
+  epoch = ''
   onPush: (frame: Frame) => void = () => {}
   onClose: () => void = () => {}
   readonly #socket: WebSocket
@@ -22,7 +23,11 @@ export class WireClient {
     this.#socket = socket
     socket.on('message', (data) => {
       const parsed = JSON.parse((data as Buffer).toString()) as Frame | Frame[]
-      for (const frame of Array.isArray(parsed) ? parsed : [parsed]) this.#take(frame)
+      const frames = Array.isArray(parsed) ? parsed : [parsed]
+      const mark = frames.at(-1)?.['mark']
+      if (typeof mark === 'string') this.mark = mark
+      // It stands in the last frame and holds for all of them (rule B2).
+      for (const frame of frames) this.#take({ ...frame, mark })
     })
     socket.on('close', () => this.#ended())
     socket.on('error', () => this.#ended())
@@ -43,13 +48,20 @@ export class WireClient {
   }
 
   /** Opens and says hello. Rejects if the node does not take it. */
-  static async connect(url: string, user: string, device: string): Promise<WireClient> {
+  static async connect(
+    url: string,
+    user: string,
+    device: string,
+    resume?: { epoch: string; inbox: number; mark: string },
+  ): Promise<WireClient> {
     const client = await WireClient.open(url)
-    const answer = await client.request({ t: 'hello:R', v: [1, 1], user, device }, 3_000)
+    const hello = { t: 'hello:R', v: [1, 1], user, device, ...(resume && { resume }) }
+    const answer = await client.request(hello, 3_000)
     if (answer === null || answer.error !== undefined) {
       client.close()
       throw new Error(`hello refused: ${answer?.error?.code ?? 'no answer'}`)
     }
+    client.epoch = answer['epoch'] as string
     return client
   }
 
@@ -84,7 +96,6 @@ export class WireClient {
   }
 
   #take(frame: Frame): void {
-    if (typeof frame['mark'] === 'string') this.mark = frame['mark']
     const waiting = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
     if (waiting !== undefined) {
       this.#waiting.delete(frame.id!)

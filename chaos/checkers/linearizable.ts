@@ -1,0 +1,101 @@
+import { Findings } from '../history/findings.ts'
+import type { History, SendRecord, Violation } from '../history/history.ts'
+import {
+  type Anomaly,
+  anomalyOf,
+  type LogAppend,
+  type LogOperation,
+  type LogRead,
+} from './linearizable-log.ts'
+
+type Told = LogOperation & { readonly what: string }
+
+/**
+ * P6: appends and linearizable reads of each conversation are linearizable. Whatever else anybody was
+ * shown, by a page, a push or an answer, binds all that begins later: it was committed then.
+ */
+export function linearizable(history: History): Violation[] {
+  const findings = new Findings('P6')
+  const byConversation = new Map<string, Told[]>()
+  const add = (conv: string, operation: Told) => {
+    const list = byConversation.get(conv)
+    if (list === undefined) byConversation.set(conv, [operation])
+    else list.push(operation)
+  }
+  const own = new Set<string>()
+  for (const send of appendsOf(history)) {
+    add(send.conv, send.operation)
+    if (send.operation.seq !== null) own.add(`${send.conv}#${send.operation.seq}`)
+  }
+  // What the product wrote itself, or what P7 calls a phantom: it stands there, since before.
+  for (const { conv, seq, kind, by } of history.shown.all()) {
+    if (own.has(`${conv}#${seq}`)) continue
+    own.add(`${conv}#${seq}`)
+    const [invoked, returned] = [0, Infinity]
+    add(conv, { kind: 'append', value: `#${seq}`, seq, invoked, returned, what: `${kind}, ${by}` })
+  }
+  for (const [conv, operation] of looksOf(history)) add(conv, operation)
+  for (const [conv, operations] of byConversation) {
+    const anomaly = anomalyOf(operations)
+    if (anomaly !== null) findings.add(explain(history, conv, anomaly))
+  }
+  return findings.violations
+}
+
+function* appendsOf(
+  history: History,
+): Generator<{ conv: string; operation: LogAppend & { what: string } }> {
+  const seen = new Map<string, number>()
+  for (const { conv, from, msgId, seq } of history.shown.all()) {
+    const key = `${conv} ${from} ${msgId}`
+    // Shown at two places is P2's to report.
+    if (!seen.has(key)) seen.set(key, seq)
+  }
+  for (const send of history.sends) {
+    const { conv, user, msgId, invoked, ackedAt: returned } = send
+    const seq = send.acked ?? seen.get(`${conv} ${user} ${msgId}`) ?? null
+    if (seq === null && mustBeNowhere(history, send)) continue
+    const what = `${msgId} of ${send.device}`
+    yield { conv, operation: { kind: 'append', value: msgId, seq, invoked, returned, what } }
+  }
+}
+
+/** After a complete final read a write that was not found anywhere never took effect. */
+function mustBeNowhere(history: History, { conv, refused }: SendRecord): boolean {
+  return refused !== null || history.finals.some((final) => final.conv === conv)
+}
+
+function* looksOf(history: History): Generator<[conv: string, LogRead & { what: string }]> {
+  for (const read of history.reads) {
+    const { conv, asked, answered: returned, upTo: length } = read
+    const what = `${read.linearizable ? 'linearizable' : 'marked'} read by ${read.device} on ${read.node}`
+    // Shown in part, or by a node that may be behind: it was there by the time it was shown.
+    const exact = read.linearizable && !read.hasMore
+    const invoked = exact ? asked : returned
+    yield [conv, { kind: 'read', length, exact, invoked, returned, what }]
+  }
+  for (const { conv, seq, shown, device, node } of history.pushes) {
+    const what = `push to ${device} from ${node}`
+    const at = { invoked: shown, returned: shown }
+    yield [conv, { kind: 'read', length: seq, exact: false, ...at, what }]
+  }
+}
+
+function explain(history: History, conv: string, { why, operations, seq }: Anomaly<Told>): string {
+  const told = operations.map((operation) => textOf(history, operation))
+  switch (why) {
+    case 'one place, two values':
+      return `${conv}#${seq} was given to two writes: ${told.join(' and ')}`
+    case 'real time':
+      return `${conv} is not linearizable: ${told[0]}, and then ${told[1]}`
+    case 'nothing can stand there':
+      return `${conv}#${seq}: no write can stand there that began before ${told[0]}`
+  }
+}
+
+function textOf(history: History, operation: Told): string {
+  const { what, invoked, returned } = operation
+  const end = returned === Infinity ? 'never answered' : `ended at ${history.when(returned)}`
+  const place = operation.kind === 'read' ? `up to #${operation.length}` : `at #${operation.seq}`
+  return `the ${operation.kind} ${what} ${place} (began at ${history.when(invoked)}, ${end})`
+}

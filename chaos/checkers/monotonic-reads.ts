@@ -1,0 +1,105 @@
+import { Findings } from '../history/findings.ts'
+import type { History, Violation } from '../history/history.ts'
+
+/** Somebody was shown `seq` of `conv` in a message that ended with the mark. */
+interface Shown {
+  readonly position: number
+  readonly conv: string
+  readonly seq: number
+  readonly moment: number
+  readonly device: string
+  readonly node: string
+}
+
+/**
+ * P12: a node that takes a mark shows at least what anybody was shown with that mark or an older one,
+ * on whichever node (rule B2). So nothing that a device is shown ever goes back, and no mark either;
+ * and whatever shows state carries a mark.
+ */
+export function monotonicReads(history: History): Violation[] {
+  const findings = new Findings('P12')
+  const shown = [...shownWithMark(history, findings)]
+  judgeDevices(history, findings, shown)
+  judgeReads(history, findings, shown)
+  return findings.violations
+}
+
+/**
+ * How far a mark goes, and its epoch. To clients it is opaque; that marks of one epoch are ordered by
+ * the number after the dot is what this checker knows of the product, and all that it knows.
+ */
+export function markPosition(mark: string): { epoch: string; position: number } {
+  const at = mark.lastIndexOf('.')
+  return { epoch: mark.slice(0, at), position: Number.parseInt(mark.slice(at + 1), 36) }
+}
+
+function* shownWithMark(history: History, findings: Findings): Generator<Shown> {
+  let epoch: string | null = null
+  const lift = (what: Omit<Shown, 'position'> & { mark: string | null }): Shown | null => {
+    const { mark, ...rest } = what
+    const where = () => `${rest.device} was shown ${rest.conv}#${rest.seq} by ${rest.node}`
+    if (mark === null) {
+      findings.add(`${where()} at ${history.when(rest.moment)} without a mark`)
+      return null
+    }
+    const { epoch: mine, position } = markPosition(mark)
+    epoch ??= mine
+    findings.demand(
+      mine === epoch && Number.isSafeInteger(position),
+      () => `${where()} with the mark ${mark}, which is not of epoch ${epoch}`,
+    )
+    return { position, ...rest }
+  }
+  for (const { conv, device, node, mark, events, answered: moment } of history.reads) {
+    const seq = events.at(-1)?.seq ?? 0
+    const one = lift({ conv, device, node, mark, moment, seq })
+    if (one !== null) yield one
+  }
+  for (const { conv, device, node, mark, seq, shown: moment } of history.pushes) {
+    const one = lift({ conv, device, node, mark, moment, seq })
+    if (one !== null) yield one
+  }
+  for (const { conv, verdicts } of history.sends) {
+    for (const { device, node, mark, seq, moment } of verdicts) {
+      const one = seq === null ? null : lift({ conv, device, node, mark, moment, seq })
+      if (one !== null) yield one
+    }
+  }
+}
+
+/** Each device hands its newest mark over wherever it goes: no mark may be older than the last one. */
+function judgeDevices(history: History, findings: Findings, shown: readonly Shown[]): void {
+  const newest = new Map<string, Shown>()
+  for (const one of shown.toSorted((a, b) => a.moment - b.moment)) {
+    const before = newest.get(one.device)
+    findings.demand(
+      before === undefined || before.position <= one.position,
+      () =>
+        `the mark of ${one.device} goes back from ${before!.position} (${before!.node}) to ${one.position} (${one.node}) at ${history.when(one.moment)}`,
+    )
+    newest.set(one.device, one)
+  }
+}
+
+/** A read must reach all that was shown, to anybody, with a mark up to the one it rests on. */
+function judgeReads(history: History, findings: Findings, shown: readonly Shown[]): void {
+  const rising = shown.toSorted((a, b) => a.position - b.position)
+  const reads = history.reads
+    .filter(({ rests }) => rests !== null)
+    .map((read) => ({ read, position: markPosition(read.rests!).position }))
+    .toSorted((a, b) => a.position - b.position)
+  const due = new Map<string, Shown>()
+  let taken = 0
+  for (const { read, position } of reads) {
+    while (taken < rising.length && rising[taken]!.position <= position) {
+      const one = rising[taken++]!
+      if ((due.get(one.conv)?.seq ?? 0) < one.seq) due.set(one.conv, one)
+    }
+    const must = due.get(read.conv)
+    findings.demand(
+      must === undefined || read.hasMore || read.upTo >= must.seq,
+      () =>
+        `${read.device} with mark ${position} reads ${read.conv} on ${read.node} at ${history.when(read.answered)} up to #${read.upTo}; ${must!.device} was shown #${must!.seq} with mark ${must!.position} by ${must!.node}`,
+    )
+  }
+}

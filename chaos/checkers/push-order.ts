@@ -1,0 +1,20 @@
+import { Findings } from '../history/findings.ts'
+import type { History, PushRecord, Violation } from '../history/history.ts'
+
+/** P11: within one session the seqs of a conversation that are pushed rise; nothing comes twice. */
+export function pushOrder(history: History): Violation[] {
+  const findings = new Findings('P11')
+  const last = new Map<string, PushRecord>()
+  for (const push of history.pushes) {
+    if (push.event === null) continue
+    const key = `${push.device} ${push.session} ${push.conv}`
+    const before = last.get(key)
+    findings.demand(
+      before === undefined || before.seq < push.seq,
+      () =>
+        `${push.device} is pushed ${push.conv}#${push.seq} by ${push.node} at ${history.when(push.shown)}, after #${before!.seq} in the same session`,
+    )
+    last.set(key, push)
+  }
+  return findings.violations
+}

@@ -1,0 +1,194 @@
+import type { Subprotocol } from '#protocol'
+import { liveness } from '../checkers/liveness.ts'
+import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
+import type { History, Recovery, WireEvent } from '../history/history.ts'
+import type { Frame, SimDevice } from '../workload/sim-device.ts'
+import { Prng } from '../prng.ts'
+import type { Scenario } from './scenario.ts'
+import type { SimNode } from './sim-node.ts'
+import type { SimWorld } from './sim-world.ts'
+
+/** No promise, only where waiting ends: what is allowed is for the checker to say. */
+const PATIENCE_MS = 150_000
+
+interface EndingParts {
+  readonly world: SimWorld
+  readonly history: History
+  readonly scenario: Scenario
+  readonly devices: readonly SimDevice[]
+  readonly makeReader: (
+    who: { device: string; user: string; subprotocol: Subprotocol },
+    address: string,
+  ) => SimDevice
+}
+
+/**
+ * What follows the last fault: a leader, a verdict for every write, equal nodes without a further
+ * write, all of it once more around a node that has to build its state anew, and a look at everything
+ * that every node holds. How long each took and what was seen goes into the history.
+ */
+export class RunEnding {
+  readonly #world: SimWorld
+  readonly #history: History
+  readonly #scenario: Scenario
+  readonly #devices: readonly SimDevice[]
+  readonly #makeReader: EndingParts['makeReader']
+
+  constructor(parts: EndingParts) {
+    this.#world = parts.world
+    this.#history = parts.history
+    this.#scenario = parts.scenario
+    this.#devices = parts.devices
+    this.#makeReader = parts.makeReader
+  }
+
+  /** Right after the heal. A phase that does not end is a violation, reported to the world. */
+  async perform(): Promise<void> {
+    const recovery = this.#recovery()
+    this.#history.recovery = recovery
+    const now = () => this.#world.scheduler.nowMs
+    if (!(await this.#until(() => this.#hasLeader))) return
+    recovery.leaderMs = now()
+    if (!(await this.#until(() => this.#unsettled === 0))) return
+    recovery.settledMs = now()
+    if (!(await this.#until(() => this.#areEqual))) return
+    recovery.equalMs = now()
+    this.#probe()
+    if (!(await this.#until(() => this.#unsettled === 0 && this.#probed))) return
+    if (!(await this.#until(() => this.#areEqual))) return
+    this.#restartOne()
+    if (!(await this.#until(() => this.#areEqual))) return
+    recovery.positions = this.#positions
+    await this.#readAll()
+  }
+
+  #recovery(): Recovery {
+    const { replica, clockDrift } = this.#scenario.profile
+    return {
+      tickMs: (replica.tickMs ?? 50) / (1 - clockDrift),
+      healedMs: this.#world.scheduler.nowMs,
+      leaderMs: null,
+      settledMs: null,
+      equalMs: null,
+      positions: [],
+    }
+  }
+
+  /** Whether it came to it; if not, the world hears what is missing. */
+  async #until(done: () => boolean): Promise<boolean> {
+    const { scheduler } = this.#world
+    const isOver = () => this.#world.violation !== null
+    await scheduler.run(scheduler.nowMs + PATIENCE_MS, () => isOver() || done())
+    if (isOver()) return false
+    if (done()) return true
+    const [first] = liveness(this.#history)
+    const where = this.#world.nodes
+      .map((node) => `${node.name} ${node.parley?.state.appliedIndex ?? 'down'}`)
+      .join(', ')
+    const why = first?.message ?? `no rest after ${PATIENCE_MS} ms`
+    const open = `${this.#unsettled} writes unsettled, applied: ${where}`
+    this.#world.fail(new PropertyViolation('R10', `${why}; ${open}`))
+    return false
+  }
+
+  get #hasLeader(): boolean {
+    return this.#world.nodes.some((node) => node.parley?.replica?.hasAuthority === true)
+  }
+
+  get #unsettled(): number {
+    return this.#devices.reduce((sum, device) => sum + device.unsettled, 0)
+  }
+
+  /** Nodes that still have what they promised, and those that have taken the place of one. */
+  get #present(): readonly SimNode[] {
+    return this.#world.nodes.filter((node) => {
+      if (node.retired !== null) return false
+      const raftId = node.parley?.replica?.raftId
+      return !node.wiped || (raftId !== undefined && node.voters.includes(raftId))
+    })
+  }
+
+  get #areEqual(): boolean {
+    const highest = this.#world.committed.highest
+    return this.#present.every((node) => node.parley?.state.appliedIndex === highest)
+  }
+
+  get #positions(): Recovery['positions'] {
+    return this.#present.map((node) => {
+      const { appliedIndex, stateHash } = node.parley!.state
+      const voters = node.voters.toSorted()
+      return { node: node.name, applied: appliedIndex, stateHash, voters }
+    })
+  }
+
+  // ——— a last write of everybody, whatever the run was about ———
+
+  #probed = false
+
+  #probe(): void {
+    const left = new Set(this.#devices)
+    const next = () => {
+      for (const device of left) {
+        const { device: name } = device.options
+        const send = { kind: 'send', atMs: 0, device: name, conversation: 0, padding: 0 } as const
+        if (device.perform(send)) left.delete(device)
+      }
+      this.#probed = left.size === 0
+      if (!this.#probed) this.#world.scheduler.after(50, null, next)
+    }
+    next()
+  }
+
+  /** Its state afterwards comes from its disk alone, that of the others from what they applied. */
+  #restartOne(): void {
+    const prng = new Prng(`${this.#scenario.seed}/restart`)
+    const node = prng.pick(this.#present)
+    this.#world.note(`${node.name} starts anew`)
+    node.kill()
+    node.start()
+  }
+
+  // ——— the last look ———
+
+  /** Every conversation from every node, through its gateway. */
+  async #readAll(): Promise<void> {
+    const convs = new Set(this.#history.sends.map(({ conv }) => conv))
+    const { user } = this.#scenario.devices[0]!
+    let missing = 0
+    for (const { name, clientAddress } of this.#present) {
+      const who = { device: `reader-${name}`, user, subprotocol: 'parley.v1.json' } as const
+      const reader = this.#makeReader(who, clientAddress)
+      reader.start()
+      for (const conv of convs) {
+        missing += 1
+        this.#readOne(reader, name, conv, 0, [], () => (missing -= 1))
+      }
+    }
+    await this.#until(() => missing === 0)
+  }
+
+  #readOne(
+    reader: SimDevice,
+    node: string,
+    conv: string,
+    after: number,
+    events: WireEvent[],
+    done: () => void,
+  ): void {
+    const frame: Frame = { t: 'pull:R', conv, after, limit: 100, read: 'linearizable' }
+    reader.request(frame, (answer) => {
+      if (answer === null || answer['error'] !== undefined) {
+        const again = () => this.#readOne(reader, node, conv, after, events, done)
+        this.#world.scheduler.after(100, null, again)
+        return
+      }
+      events.push(...(answer['events'] as WireEvent[]))
+      if (answer['hasMore'] === true) {
+        this.#readOne(reader, node, conv, answer['next'] as number, events, done)
+        return
+      }
+      this.#history.final({ node, conv, events })
+      done()
+    })
+  }
+}
