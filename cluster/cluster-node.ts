@@ -5,7 +5,6 @@ import { ClusterFormation, type InitialMember } from './membership/formation.ts'
 import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
-import type { Message } from './raft/messages.ts'
 import { NO_ONE, type RaftId, Role } from './raft/types.ts'
 import { Replica, type ReplicaEvents } from './replica.ts'
 import type { ReplicaOptions } from './replica-options.ts'
@@ -13,12 +12,15 @@ import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.
 import { SnapshotReceiver } from './snapshot/snapshot-receiver.ts'
 import { SnapshotSender } from './snapshot/snapshot-sender.ts'
 import type { StateMachine } from './state-machine.ts'
-import { decodeMessage, encodeMessage } from './transport/message-codec.ts'
+import { AppendFrames } from './transport/append-frames.ts'
+import type { FrameHandler } from './transport/frame-intake.ts'
+import { decodeMessage, type PeerMessage } from './transport/message-codec.ts'
 import { PeerFrameKind } from './transport/peer-frame.ts'
+import { encodePeerFrame } from './transport/peer-frame-writer.ts'
 import { PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
 import { PeerTransport } from './transport/peer-transport.ts'
 
-/** What a node is told of its share of the cluster. Only `onFrame` may throw. */
+/** What a node is told of its share of the cluster. Only `readFrame` may throw. */
 export interface ClusterNodeEvents extends Pick<
   ReplicaEvents,
   'onLeader' | 'onAuthority' | 'encodeBatch' | 'onApplied' | 'onSnapshotInstalled' | 'onFatal'
@@ -26,11 +28,13 @@ export interface ClusterNodeEvents extends Pick<
   /** There is a replica now: the cluster is formed, or was before. Called once, before its other events. */
   onReplica(replica: Replica): void
   /**
-   * A frame of a peer of this cluster that this package does not know: the host's own traffic between
-   * nodes. Frames of one peer come in the order it sent them, or not at all. May throw
-   * `PeerProtocolError`, which ends the connection.
+   * Decodes a frame of a peer of this cluster that this package does not know: the host's own traffic
+   * between nodes. What it returns does what the frame asks for. Frames of one peer come in the order
+   * it sent them, or not at all.
+   *
+   * @throws PeerProtocolError if it is malformed, which ends the connection
    */
-  onFrame(from: RaftId, kind: number, body: Uint8Array): void
+  readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler
   /** Frames reach this peer from now on; what was sent to it before may be lost. */
   onPeerUp(id: RaftId): void
   /** A cluster exists that this node's empty directory is no part of (rule K1). May come again. */
@@ -57,6 +61,8 @@ export interface ClusterNodeParts {
 }
 
 const ASK_FOR_STATE_MS = 1_000
+const SNAPSHOT_REQUEST = encodePeerFrame(PeerFrameKind.snapshotRequest, new Uint8Array(0))
+const NOTHING_TO_DO: FrameHandler = () => {}
 const FORMATION_FRAMES: ReadonlySet<number> = new Set([
   PeerFrameKind.form,
   PeerFrameKind.formed,
@@ -85,7 +91,8 @@ export class ClusterNode {
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
         onPeerDown: (peer) => this.#peerDown(peer),
-        onFrame: (from, kind, body) => this.#frame(from, kind, body),
+        readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
+        onFatal: (error) => events.onFatal(error),
       },
     })
     const sendJson = this.transport.sendJson.bind(this.transport)
@@ -171,7 +178,7 @@ export class ClusterNode {
   #askForState(): void {
     const replica = this.#replica
     if (replica?.stateLost === true && replica.leader !== NO_ONE) {
-      this.transport.send(replica.leader, PeerFrameKind.snapshotRequest, new Uint8Array(0))
+      this.transport.send(replica.leader, SNAPSHOT_REQUEST)
     }
     this.#timer = this.#parts.clock.after(ASK_FOR_STATE_MS, () => this.#askForState())
   }
@@ -199,7 +206,7 @@ export class ClusterNode {
       stateMachine,
       failpoints,
       events: {
-        send: (message) => this.#send(message),
+        send: (messages) => this.#send(messages),
         sendSnapshot: (to) => this.#sender.start(to),
         pinnedSnapshot: () => this.#sender.pinnedIndex,
         onLeader: (leader, term) => {
@@ -234,9 +241,9 @@ export class ClusterNode {
     )
   }
 
-  #send(message: Message): void {
-    const body = encodeMessage(message, this.#parts.options.groupId)
-    this.transport.send(message.to, PeerFrameKind.raft, body)
+  #send(messages: readonly PeerMessage[]): void {
+    const frames = new AppendFrames(this.#parts.options.groupId)
+    for (const message of messages) this.transport.send(message.to, frames.frameOf(message))
   }
 
   #peerUp(peer: PeerHello): void {
@@ -249,40 +256,40 @@ export class ClusterNode {
     this.#replica?.peerDown(peer.raftId)
   }
 
-  #frame(from: PeerHello, kind: number, body: Uint8Array): void {
+  #readFrame(from: PeerHello, kind: number, body: Uint8Array): FrameHandler {
+    if (FORMATION_FRAMES.has(kind)) return this.#formation.readFrame(from, kind, body)
     const mine = this.#formation.formation?.clusterId ?? ''
     const sameCluster = mine !== '' && from.clusterId === mine
-    if (FORMATION_FRAMES.has(kind)) {
-      this.#formation.frame(from, kind, body)
-    } else if (sameCluster) {
-      this.#clusterFrame(from, kind, body)
-    }
+    return sameCluster ? this.#readClusterFrame(from.raftId, kind, body) : NOTHING_TO_DO
   }
 
-  #clusterFrame(from: PeerHello, kind: number, body: Uint8Array): void {
+  #readClusterFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
     switch (kind) {
       case PeerFrameKind.raft: {
-        const { message, groupId } = decodeMessage(body)
+        const self = this.#parts.log.raftId
+        const { message, groupId } = decodeMessage(body, self)
         const isOurs = groupId === this.#parts.options.groupId
-        if (isOurs && message.from === from.raftId && message.to === this.#parts.log.raftId) {
-          this.#replica?.receive(message)
-        }
-        return
+        if (!isOurs || message.from !== from || message.to !== self) return NOTHING_TO_DO
+        return () => this.#replica?.receive(message)
       }
       case PeerFrameKind.snapshotRequest:
-        if (this.#replica?.hasAuthority === true) this.#sender.start(from.raftId)
-        return
-      case PeerFrameKind.snapshotOffer:
-        this.#receiver.offered(from.raftId, decodeOffer(body))
-        return
-      case PeerFrameKind.snapshotChunk:
-        this.#receiver.chunk(decodeChunk(body))
-        return
-      case PeerFrameKind.snapshotAck:
-        this.#sender.acknowledged(from.raftId, decodeAck(body))
-        return
+        return () => {
+          if (this.#replica?.hasAuthority === true) this.#sender.start(from)
+        }
+      case PeerFrameKind.snapshotOffer: {
+        const offer = decodeOffer(body)
+        return () => this.#receiver.offered(from, offer)
+      }
+      case PeerFrameKind.snapshotChunk: {
+        const chunk = decodeChunk(body)
+        return () => this.#receiver.chunk(chunk)
+      }
+      case PeerFrameKind.snapshotAck: {
+        const ack = decodeAck(body)
+        return () => this.#sender.acknowledged(from, ack)
+      }
       default:
-        this.#parts.events.onFrame(from.raftId, kind, body)
+        return this.#parts.events.readFrame(from, kind, body)
     }
   }
 }

@@ -16,10 +16,12 @@ import { ProposalQueue } from './proposal-queue.ts'
 import { ReadQueue } from './read-queue.ts'
 import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
 import type { SnapshotSink, StateMachine } from './state-machine.ts'
+import type { PeerMessage } from './transport/message-codec.ts'
 
 /** What a replica tells its host. Calls come between the steps of a turn; none may throw. */
 export interface ReplicaEvents {
-  send(message: Message): void
+  /** In this order; those of one turn together, as some may hold the same. */
+  send(messages: readonly PeerMessage[]): void
   /** The core wants a follower brought up by snapshot. */
   sendSnapshot(to: RaftId): void
   /** Index of the oldest snapshot on its way to a peer; `Infinity` if there is none. */
@@ -149,16 +151,15 @@ export class Replica {
     return this.#raft.configuration
   }
 
-  /** Begins ticking. Before it, the replica answers peers but never campaigns. */
+  /** Begins ticking and stands. Before it, the replica answers peers but never campaigns. */
   start(): void {
     assert(this.#timer === null && !this.#stopped, 'a replica starts once')
     this.#tickLater()
-    const { voters } = this.#raft.configuration
-    if (voters.length === 1 && voters[0]!.id === this.raftId) {
-      // Nobody else could lead: there is nothing to wait for.
-      this.#raft.campaign()
-      this.#schedule()
-    }
+    // Like one whose connection to its leader closed it asks at once whether it could be elected
+    // (rule K7), and each voter again when its link comes up. Who hears a leader refuses; a lone
+    // voter has won.
+    this.#raft.campaign()
+    this.#schedule()
   }
 
   stop(): void {
@@ -326,10 +327,7 @@ export class Replica {
   }
 
   #handle(ready: Ready): void {
-    for (const message of ready.messages) {
-      if (message.type === 'snapshot') this.#events.sendSnapshot(message.to)
-      else if (!this.#withholds(message)) this.#events.send(message)
-    }
+    this.#send(ready.messages)
     if (ready.lostLog !== null) this.#fail(new LostLogError(ready.lostLog))
     if (ready.append !== null) {
       if (ready.append.snapshot === null) this.#write(ready.append)
@@ -340,6 +338,15 @@ export class Replica {
     }
     this.#applies.push(ready.committed)
     for (const read of ready.reads) this.#reads.answered(read)
+  }
+
+  #send(messages: readonly Message[]): void {
+    const leaving: PeerMessage[] = []
+    for (const message of messages) {
+      if (message.type === 'snapshot') this.#events.sendSnapshot(message.to)
+      else if (!this.#withholds(message)) leaving.push(message)
+    }
+    if (leaving.length > 0) this.#events.send(leaving)
   }
 
   /** A drill at `leader.appendedUnsent` keeps its entries to itself until it dies of it. */
@@ -363,7 +370,7 @@ export class Replica {
     if (this.hasAuthority && append.entries.length > 0) {
       this.#failpoints.hit('leader.appendedUnsent')
     }
-    for (const response of append.responses) this.#events.send(response)
+    this.#send(append.responses)
     this.#raft.persisted(append.ticket)
     this.#stateMachine.logPersisted(this.#log.lastIndex())
     if (!this.#inTurn) this.#schedule()

@@ -1,4 +1,4 @@
-import type { FileSystem } from '#cluster'
+import { type FileSystem, integer, object, readJson, text } from '#cluster'
 
 /** An operator's mistake or a machine's state that stops a node before it opens anything. */
 export class StartError extends Error {
@@ -70,20 +70,18 @@ async function writeLabel(fileSystem: FileSystem, directory: string, name: strin
 }
 
 function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
-  let label: Label
-  try {
-    label = JSON.parse(new TextDecoder().decode(bytes)) as Label
-  } catch (cause) {
+  const damaged = (why: string) =>
+    new StartError(
+      `${directory}/${LABEL} is damaged; if this is the directory of ${name}, replace the node: parley members replace ${name} (${why})`,
+    )
+  // The format first: what else a newer version writes is not ours to judge.
+  const { format } = readJson(bytes, object({ format: integer() }), damaged)
+  if (format !== FORMAT) {
     throw new StartError(
-      `${directory}/${LABEL} is damaged; if this is the directory of ${name}, replace the node: parley members replace ${name}`,
-      { cause },
+      `${directory} was written by a newer version (format ${format}, this one knows ${FORMAT}): upgrade this node`,
     )
   }
-  if (label.format !== FORMAT) {
-    throw new StartError(
-      `${directory} was written by a newer version (format ${label.format}, this one knows ${FORMAT}): upgrade this node`,
-    )
-  }
+  const label = readJson(bytes, object({ name: text(4_096) }), damaged)
   if (label.name !== name) {
     throw new StartError(
       `${directory} belongs to node ${label.name}, not ${name}: start ${label.name} with it, or give ${name} its own directory with --data`,

@@ -1,6 +1,7 @@
-import { NO_ONE, PeerFrameKind, type RaftId, type Replica } from '#cluster'
+import { NO_ONE, type RaftId, type Replica } from '#cluster'
+import { LIMITS } from '#protocol'
 import { describe, expect, test } from 'vitest'
-import { decodeForward, encodeForward } from './forward-frame.ts'
+import { decodeForward, encodeForward, type ForwardRefusal } from './forward-frame.ts'
 import { Forwarder } from './forwarder.ts'
 import type { Submission } from './gateway/backend.ts'
 import { ManualClock } from './gateway/testing/manual-clock.ts'
@@ -14,15 +15,22 @@ const PEER = 'b'.repeat(16)
 const OTHER = 'c'.repeat(16)
 const ORIGIN = 7
 
-function message(msgId: string): Submission {
+/** Before the body of a frame. */
+const HEADER_BYTES = 9
+
+function message(msgId: string, body: Uint8Array = Uint8Array.of(0x93, 1, 2, 3)): Submission {
   const author = { user: 'alice', device: 'd1', msgId, prev: null, since: null }
-  const fields = { conv: 'c1', to: null, replyTo: null, large: false, body: new Uint8Array(3) }
+  const fields = { conv: 'c1', to: null, replyTo: null, large: false, body }
   return { kind: CommandKind.message, ...author, ...fields }
 }
 
-function forwarded(request: number): Uint8Array {
-  return encodeCommand({ ...message(`m${request}`), origin: ORIGIN, request })
+function forwarded(request: number, origin = ORIGIN, body?: Uint8Array): Uint8Array {
+  return encodeCommand({ ...message(`m${request}`, body), origin, request })
 }
+
+/** As they come out of the frames of a peer. */
+const arrived = (...commands: Uint8Array[]) =>
+  encodeForward(commands).flatMap((frame) => decodeForward(frame.subarray(HEADER_BYTES)))
 
 function setUp() {
   const clock = new ManualClock()
@@ -34,9 +42,10 @@ function setUp() {
     proposed: [] as number[],
     /** Request numbers by whom they were sent to. */
     sent: [] as [RaftId, number[]][],
-    refusals: [] as unknown[],
+    refusals: [] as ForwardRefusal[],
   }
-  const numbers = (body: Uint8Array) => [...decodeForward(body)].map(({ request }) => request)
+  const numbers = (frame: Uint8Array) =>
+    decodeForward(frame.subarray(HEADER_BYTES)).map(({ request }) => request)
   const replica = {
     get leader() {
       return world.leader
@@ -52,12 +61,9 @@ function setUp() {
     logger: new RecordingLogger(),
     raftId: SELF,
     replica: () => replica,
-    send: (to, kind, body) => {
-      expect(kind).toBe(PeerFrameKind.forward)
-      world.sent.push([to, numbers(body)])
-      return true
-    },
-    sendJson: (_to, _kind, value) => world.refusals.push(value) > 0,
+    limits: LIMITS,
+    send: (to, frame) => world.sent.push([to, numbers(frame)]) > 0,
+    sendJson: (_to, _kind, value) => world.refusals.push(...(value as ForwardRefusal[])) > 0,
     isUp: (id) => world.up.has(id),
     leaderRef: () => null,
   })
@@ -123,9 +129,9 @@ describe('[A6] the way of a write to the leader', () => {
     await clock.settle()
     forwarder.result(ORIGIN, 1, accepted(message('once')))
     submit('fresh')
-    forwarder.refused([{ request: 3, code: 'OVERLOADED' }])
+    forwarder.refused([{ origin: ORIGIN, request: 3, code: 'OVERLOADED' }])
     forwarder.handAgain()
-    forwarder.refused([{ request: 2, code: 'OVERLOADED' }])
+    forwarder.refused([{ origin: ORIGIN, request: 2, code: 'OVERLOADED' }])
     expect(answers.get('fresh')).toBe('OVERLOADED')
     expect(answers.has('twice')).toBe(false)
   })
@@ -134,19 +140,55 @@ describe('[A6] the way of a write to the leader', () => {
     const { world, forwarder } = setUp()
     world.leader = SELF
     world.verdict = 'notLeader'
-    const [body] = encodeForward([11, 12].map(forwarded)) as [Uint8Array]
-    forwarder.received(PEER, body)
+    const commands = arrived(forwarded(11), forwarded(12))
+    forwarder.received(PEER, commands)
     expect(world.refusals).toEqual([])
     world.verdict = 'taken'
     forwarder.authority()
     expect(world.proposed).toEqual([11, 12])
     world.verdict = 'overloaded'
-    forwarder.received(PEER, body)
+    forwarder.received(PEER, commands)
     expect(world.refusals).toEqual([
-      [
-        { request: 11, code: 'OVERLOADED' },
-        { request: 12, code: 'OVERLOADED' },
-      ],
+      { origin: ORIGIN, request: 11, code: 'OVERLOADED' },
+      { origin: ORIGIN, request: 12, code: 'OVERLOADED' },
     ])
+  })
+
+  test('as leader: what a client could not have sent is refused, and what comes with it is not', () => {
+    const { world, forwarder } = setUp()
+    world.leader = SELF
+    const newer = forwarded(22)
+    newer[1] = 2
+    const commands = arrived(
+      forwarded(21),
+      newer,
+      forwarded(23, 9, new Uint8Array(LIMITS.bodyBytes + 1)),
+      forwarded(24, 9, Uint8Array.of(0xc1)),
+      forwarded(25),
+    )
+    for (const verdict of ['notLeader', 'taken'] as const) {
+      world.verdict = verdict
+      forwarder.received(PEER, commands)
+    }
+    expect(world.proposed).toEqual([21, 25])
+    expect(world.refusals.slice(0, 3)).toEqual([
+      { origin: ORIGIN, request: 22, code: 'UNSUPPORTED' },
+      { origin: 9, request: 23, code: 'PAYLOAD_TOO_LARGE' },
+      { origin: 9, request: 24, code: 'INVALID_MESSAGE' },
+    ])
+    expect(forwarder.malformedCommands).toBe(6)
+    world.leader = OTHER
+    forwarder.received(PEER, commands)
+    expect(world.refusals.length).toBe(6)
+  })
+
+  test('a refusal says whose write it means: one for an earlier life of this node settles nothing', () => {
+    const { world, forwarder, answers, submit } = setUp()
+    world.leader = PEER
+    submit('m1')
+    forwarder.refused([{ origin: ORIGIN + 1, request: 1, code: 'INVALID_MESSAGE' }])
+    expect(answers.size).toBe(0)
+    forwarder.refused([{ origin: ORIGIN, request: 1, code: 'INVALID_MESSAGE' }])
+    expect([...answers]).toEqual([['m1', 'INVALID_MESSAGE']])
   })
 })

@@ -8,8 +8,20 @@ import {
   type Replica,
   type Timer,
 } from '#cluster'
-import { type ErrorCode, wireError, type WireError } from '#protocol'
-import { decodeForward, encodeForward } from './forward-frame.ts'
+import {
+  type DecodeLimits,
+  ERROR_CODES,
+  type ErrorCode,
+  wireError,
+  type WireError,
+} from '#protocol'
+import {
+  encodeForward,
+  type ForwardedCommand,
+  type ForwardRefusal,
+  refusalBodies,
+} from './forward-frame.ts'
+import { refusalOf } from './forwarded-command.ts'
 import type { Submission } from './gateway/backend.ts'
 import { encodeCommand } from './state-machine/command-codec.ts'
 import type { WriteResult } from './state-machine/types.ts'
@@ -22,6 +34,8 @@ const FORWARDER = {
   maxPending: 50_000,
   maxPendingBytes: 64 << 20,
   sweepMs: 100,
+  /** Wrong commands of peers are worth one line in this time. */
+  complainAgainMs: 60_000,
 } as const
 
 type Done = (result: WriteResult | { error: WireError }) => void
@@ -41,8 +55,11 @@ export interface ForwarderHost {
   readonly random: Random
   readonly logger: Logger
   readonly raftId: RaftId
+  /** What this node's own gateway lets in. */
+  readonly limits: DecodeLimits
   replica(): Replica | null
-  send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean
+  /** A whole frame. */
+  send(to: RaftId, frame: Uint8Array): boolean
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   isUp(id: RaftId): boolean
   leaderRef(): WireError['leader']
@@ -64,8 +81,10 @@ export class Forwarder {
   #outgoing: Uint8Array[] = []
   #flushing = false
   /** Forwarded to this leader before it had authority to propose. */
-  #early: { from: RaftId; command: Uint8Array; request: number }[] = []
+  #early: { readonly from: RaftId; readonly forwarded: ForwardedCommand }[] = []
   #earlyBytes = 0
+  #malformed = 0
+  #complainedMs = -Infinity
   #timer: Timer
   #closed = false
 
@@ -77,6 +96,11 @@ export class Forwarder {
 
   get pending(): number {
     return this.#pending.size
+  }
+
+  /** Commands of peers that this node kept out of the log, since the start. */
+  get malformedCommands(): number {
+    return this.#malformed
   }
 
   submit(submission: Submission, done: Done): void {
@@ -116,8 +140,10 @@ export class Forwarder {
   authority(): void {
     const early = this.#early
     this.leaderLost()
-    for (const { from, command, request } of early) {
-      if (this.#host.replica()!.propose(command) === 'overloaded') this.#refuse(from, [request])
+    for (const { from, forwarded } of early) {
+      if (this.#host.replica()!.propose(forwarded.command) === 'overloaded') {
+        this.#refuse(from, [refusal(forwarded, 'OVERLOADED')])
+      }
     }
     this.handAgain()
   }
@@ -128,29 +154,35 @@ export class Forwarder {
   }
 
   /** Commands that a peer's gateway forwards to this node as leader. */
-  received(from: RaftId, body: Uint8Array): void {
+  received(from: RaftId, commands: readonly ForwardedCommand[]): void {
     const replica = this.#host.replica()
-    const refused: number[] = []
-    for (const { command, request } of decodeForward(body)) {
-      const taken = replica?.propose(command) ?? 'notLeader'
-      if (taken === 'taken') continue
-      const waits = taken === 'notLeader' && replica?.leader === this.#host.raftId
-      if (waits && this.#earlyBytes + command.length <= FORWARDER.maxPendingBytes) {
-        this.#early.push({ from, command, request })
-        this.#earlyBytes += command.length
-      } else if (waits || taken === 'overloaded') {
-        refused.push(request)
+    // Whoever leads now is handed them again.
+    if (replica === null || replica.leader !== this.#host.raftId) return
+    const refused: ForwardRefusal[] = []
+    for (const forwarded of commands) {
+      const code = refusalOf(forwarded.command, this.#host.limits)
+      if (code !== null) {
+        this.#malformed += 1
+        this.#complain(from, code)
+        refused.push(refusal(forwarded, code))
+      } else if (!this.#take(replica, from, forwarded)) {
+        refused.push(refusal(forwarded, 'OVERLOADED'))
       }
     }
-    if (refused.length > 0) this.#refuse(from, refused)
+    this.#refuse(from, refused)
   }
 
   /** The leader did not take these: certain for a write that went out once. */
-  refused(requests: readonly { request: number; code: ErrorCode }[]): void {
-    for (const { request, code } of requests) {
+  refused(refusals: readonly ForwardRefusal[]): void {
+    for (const { origin, request, code } of refusals) {
       const pending = this.#pending.get(request)
-      if (pending === undefined || pending.attempts !== 1) continue
-      this.#settle(pending, { error: this.#error(code, 'the leader takes no more writes now') })
+      // An earlier life of this node counted its writes as this one does.
+      if (origin !== this.#origin || pending === undefined || pending.attempts !== 1) continue
+      const message =
+        code === 'OVERLOADED'
+          ? 'the leader takes no more writes now'
+          : 'the leader does not let this write in: its limits or its version differ from this node'
+      this.#settle(pending, { error: this.#error(code, message) })
     }
   }
 
@@ -160,9 +192,38 @@ export class Forwarder {
     for (const pending of [...this.#pending.values()]) this.#giveUp(pending)
   }
 
-  #refuse(from: RaftId, requests: readonly number[]): void {
-    const refused = requests.map((request) => ({ request, code: 'OVERLOADED' }))
-    this.#host.sendJson(from, PeerFrameKind.forwardRefused, refused)
+  /** False: certainly not taken. */
+  #take(replica: Replica, from: RaftId, forwarded: ForwardedCommand): boolean {
+    const { command } = forwarded
+    const taken = replica.propose(command)
+    if (taken !== 'notLeader') return taken === 'taken'
+    if (
+      this.#early.length >= FORWARDER.maxPending ||
+      this.#earlyBytes + command.length > FORWARDER.maxPendingBytes
+    ) {
+      return false
+    }
+    this.#early.push({ from, forwarded })
+    this.#earlyBytes += command.length
+    return true
+  }
+
+  #refuse(from: RaftId, refusals: readonly ForwardRefusal[]): void {
+    for (const body of refusalBodies(refusals)) {
+      this.#host.sendJson(from, PeerFrameKind.forwardRefused, body)
+    }
+  }
+
+  #complain(from: RaftId, code: ErrorCode): void {
+    const now = this.#host.clock.monotonicMs()
+    if (now - this.#complainedMs < FORWARDER.complainAgainMs) return
+    this.#complainedMs = now
+    this.#host.logger.warn('forward.refused', {
+      from,
+      code,
+      message:
+        'a peer forwards a write that this node would not take from a client: run the same version with the same limits on every node',
+    })
   }
 
   #hand(pending: Pending): void {
@@ -195,9 +256,7 @@ export class Forwarder {
       const leader = this.#host.replica()?.leader ?? NO_ONE
       // Whoever leads now gets everything unanswered by `handAgain`.
       if (leader === NO_ONE || leader === this.#host.raftId) return
-      for (const body of encodeForward(commands)) {
-        this.#host.send(leader, PeerFrameKind.forward, body)
-      }
+      for (const frame of encodeForward(commands)) this.#host.send(leader, frame)
     })
   }
 
@@ -229,6 +288,11 @@ export class Forwarder {
   }
 
   #error(code: ErrorCode, message: string): WireError {
-    return wireError(code, message, { retryAfterMs: 200, leader: this.#host.leaderRef() ?? null })
+    const retry = ERROR_CODES[code].retryable ? { retryAfterMs: 200 } : {}
+    return wireError(code, message, { ...retry, leader: this.#host.leaderRef() ?? null })
   }
+}
+
+function refusal({ origin, request }: ForwardedCommand, code: ErrorCode): ForwardRefusal {
+  return { origin, request, code }
 }

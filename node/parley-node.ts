@@ -1,28 +1,31 @@
 import {
   ClusterNode,
   DEFAULT_REPLICA_OPTIONS,
-  decodeJson,
   type Failpoints,
+  type FrameHandler,
   type Logger,
   NO_ONE,
   PeerFrameKind,
+  PeerProtocolError,
   type RaftId,
   type Replica,
 } from '#cluster'
-import type { ErrorCode } from '#protocol'
+import { LIMITS } from '#protocol'
 import { AdminApi } from './admin/admin-api.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
 import { StartError } from './data-directory.ts'
 import { failingChecks } from './failing-checks.ts'
+import { decodeForward, decodeRefusals } from './forward-frame.ts'
 import { Forwarder } from './forwarder.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
+import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
-import { AUDIT_EVERY_ENTRIES, type HashPoint, StateAudit } from './state-audit.ts'
+import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
 import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
@@ -116,6 +119,12 @@ export class ParleyNode {
       'Comparisons in which nodes held different states at one index.',
       'counter',
       () => [{ labels: {}, value: this.#audit.divergences }],
+    )
+    metrics.collected(
+      'parley_forwarded_malformed_total',
+      'Writes that a peer forwarded and this node kept out of the log.',
+      'counter',
+      () => [{ labels: {}, value: this.#forwarder.malformedCommands }],
     )
     data.stateMachine.listen({
       onResult: (origin, request, result) => {
@@ -227,7 +236,7 @@ export class ParleyNode {
           encodeBatch({ logTime: this.#logClock.nowMs(), wallTime: clock.wallMs() }, commands),
         onApplied: (index) => this.#waiters.advance(index),
         onSnapshotInstalled: () => this.#gateway.resync(),
-        onFrame: (from, kind, body) => this.#frame(from, kind, body),
+        readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onPeerUp: (id) => {
           if (id === this.#cluster.replica?.leader) this.#forwarder.handAgain()
         },
@@ -283,8 +292,12 @@ export class ParleyNode {
       random,
       logger: this.#logger,
       raftId: this.#data.log.raftId,
+      limits: {
+        bodyBytes: this.#settings.gateway?.maxBodyBytes ?? DEFAULT_GATEWAY_OPTIONS.maxBodyBytes,
+        metaBytes: LIMITS.metaBytes,
+      },
       replica: () => this.#cluster.replica,
-      send: (to, kind, body) => this.#cluster.transport.send(to, kind, body),
+      send: (to, frame) => this.#cluster.transport.send(to, frame),
       sendJson: (to, kind, value) => this.#cluster.transport.sendJson(to, kind, value),
       isUp: (id) => this.#cluster.transport.isUp(id),
       leaderRef: () => this.#backend.leader(),
@@ -303,13 +316,23 @@ export class ParleyNode {
     this.#gateway.leaderChanged()
   }
 
-  #frame(from: RaftId, kind: number, body: Uint8Array): void {
-    if (kind === PeerFrameKind.forward) this.#forwarder.received(from, body)
-    else if (kind === PeerFrameKind.stateHash) {
-      this.#audit.received(from, decodeJson(body) as HashPoint)
-    } else if (kind === PeerFrameKind.forwardRefused) {
-      this.#forwarder.refused(decodeJson(body) as { request: number; code: ErrorCode }[])
-    } else this.#logger.warn('peer.frame.unknown', { from, kind })
+  #readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
+    switch (kind) {
+      case PeerFrameKind.forward: {
+        const commands = decodeForward(body)
+        return () => this.#forwarder.received(from, commands)
+      }
+      case PeerFrameKind.forwardRefused: {
+        const refusals = decodeRefusals(body)
+        return () => this.#forwarder.refused(refusals)
+      }
+      case PeerFrameKind.stateHash: {
+        const point = decodeHashPoint(body)
+        return () => this.#audit.received(from, point)
+      }
+      default:
+        throw new PeerProtocolError(`frames of kind ${kind} are unknown`)
+    }
   }
 
   #failing(): string[] {

@@ -1,4 +1,12 @@
-import type { Logger, RaftId } from '#cluster'
+import {
+  integer,
+  type Logger,
+  object,
+  PeerProtocolError,
+  type RaftId,
+  readJson,
+  text,
+} from '#cluster'
 
 /** Each node's hash is compared when its applied index is a multiple of this. */
 export const AUDIT_EVERY_ENTRIES = 10_000
@@ -18,6 +26,17 @@ export interface StateAuditHost {
 export interface HashPoint {
   readonly index: number
   readonly hash: string
+}
+
+const POINT = object<HashPoint>({ index: integer(1), hash: text(128) })
+
+/** @throws PeerProtocolError */
+export function decodeHashPoint(body: Uint8Array): HashPoint {
+  return readJson(
+    body,
+    POINT,
+    (why) => new PeerProtocolError(`a report of a state hash is malformed: ${why}`),
+  )
 }
 
 /**
@@ -51,7 +70,7 @@ export class StateAudit {
 
   /** A peer's report; older and repeated ones do no harm. */
   received(from: RaftId, point: HashPoint): void {
-    if (Number.isSafeInteger(point.index) && typeof point.hash === 'string') this.#note(from, point)
+    this.#note(from, point)
   }
 
   #note(node: RaftId, { index, hash }: HashPoint): void {

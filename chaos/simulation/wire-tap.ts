@@ -1,10 +1,13 @@
-import { PeerFrameKind } from '#cluster'
+import { NO_ONE, PeerFrameKind } from '#cluster'
 import { decodeMessage } from '../../cluster/transport/message-codec.ts'
 import type { Message } from '../../cluster/raft/messages.ts'
 
 const HEADER_BYTES = 9
 
-/** Reads the Raft messages in what a process writes to a peer; every write holds whole frames. */
+/**
+ * Reads the Raft messages in what a process writes to a peer; every write holds whole frames. Appends
+ * name no receiver.
+ */
 export function readMessages(bytes: Uint8Array, visit: (message: Message) => void): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0
@@ -12,7 +15,7 @@ export function readMessages(bytes: Uint8Array, visit: (message: Message) => voi
     const end = at + 4 + buffer.readUInt32LE(at)
     if (end > buffer.length) throw new Error('a write to a peer ends within a frame')
     if (buffer[at + 8] === PeerFrameKind.raft) {
-      visit(decodeMessage(buffer.subarray(at + HEADER_BYTES, end)).message)
+      visit(decodeMessage(buffer.subarray(at + HEADER_BYTES, end), NO_ONE).message)
     }
     at = end
   }

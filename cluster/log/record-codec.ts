@@ -261,12 +261,7 @@ function writeConfiguration(writer: ByteWriter, configuration: Configuration): v
 }
 
 function readConfiguration(body: ByteReader): Configuration {
-  const bytes = body.bytes(body.u32())
-  try {
-    return decodeConfiguration(bytes)
-  } catch (cause) {
-    throw new LogFormatError('a configuration cannot be read', { cause })
-  }
+  return decodeConfiguration(body.bytes(body.u32()), (message) => new LogFormatError(message))
 }
 
 function readHead(body: ByteReader): Head {

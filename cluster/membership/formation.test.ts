@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Logger } from '../logger.ts'
 import type { Formation } from '../log/log-storage.ts'
 import { MemoryLog } from '../log/memory-log.ts'
 import type { RaftId } from '../raft/types.ts'
@@ -36,6 +37,7 @@ class Member {
   readonly formation: ClusterFormation
   readonly up = new Map<RaftId, PeerHello>()
   readonly strangerTo: string[] = []
+  readonly logger = { ...SILENT } as Logger
   complete = false
 
   constructor(world: Map<RaftId, Member>, name: string, log: MemoryLog) {
@@ -47,7 +49,7 @@ class Member {
       name,
       initialMembers: MEMBERS,
       random: { uint32: () => 7, bytes: (length) => new Uint8Array(length).fill(7) },
-      logger: SILENT,
+      logger: this.logger,
       peers: () => [...this.up.values()],
       sendJson: (to, kind, value) => this.#send(to, kind, value),
       onFormed: () => this.reintroduce(),
@@ -82,7 +84,8 @@ class Member {
   #send(to: RaftId, kind: PeerFrameKind, value: unknown): boolean {
     const other = this.world.get(to)
     if (other === undefined || !this.up.has(to)) return false
-    other.formation.frame(this.hello, kind, new TextEncoder().encode(JSON.stringify(value)))
+    const body = new TextEncoder().encode(JSON.stringify(value))
+    other.formation.readFrame(this.hello, kind, body)()
     return true
   }
 }
@@ -186,10 +189,38 @@ describe('formation', () => {
       name: 'x',
     }
     for (const kind of [PeerFrameKind.join, PeerFrameKind.form]) {
-      expect(() => n1.formation.frame(from, kind, body)).toThrow(PeerProtocolError)
+      expect(() => n1.formation.readFrame(from, kind, body)).toThrow(PeerProtocolError)
     }
     const none = new TextEncoder().encode('{"clusterId":"x"}')
-    expect(() => n1.formation.frame(from, PeerFrameKind.join, none)).toThrow(PeerProtocolError)
+    expect(() => n1.formation.readFrame(from, PeerFrameKind.join, none)).toThrow(PeerProtocolError)
+    expect(n1.log.formation).toBeNull()
+  })
+
+  test('K1 no group is founded in which two members bear one Raft id: that is an operator to tell', async () => {
+    const complaints: unknown[] = []
+    const [n1, n2] = cluster()
+    n1.logger.error = (event: string) => void complaints.push(event)
+    n1.formation.start()
+    n1.up.set(n2.log.raftId, n2.hello)
+    n1.up.set('c'.repeat(16), { ...n2.hello, name: 'n3' })
+    n1.formation.peerUp(n2.hello)
+    await settle()
+    expect(complaints).toEqual(['formation.refused'])
+    expect(n1.log.formation).toBeNull()
+  })
+
+  test('K1 nobody is taken into a cluster that could not vote', () => {
+    const [n1] = cluster()
+    const from = { ...n1.hello, clusterId: '07'.repeat(16), epoch: '07'.repeat(8) }
+    const member = { ...MEMBERS[0]!, id: 'a'.repeat(16) }
+    for (const voters of [[], [member, member], [{ ...member, id: 'x' }], 'n1']) {
+      const configuration = { voters, outgoing: [], learners: [] }
+      const { clusterId, epoch } = from
+      const body = new TextEncoder().encode(JSON.stringify({ clusterId, epoch, configuration }))
+      for (const kind of [PeerFrameKind.join, PeerFrameKind.form]) {
+        expect(() => n1.formation.readFrame(from, kind, body)).toThrow(PeerProtocolError)
+      }
+    }
     expect(n1.log.formation).toBeNull()
   })
 

@@ -1,10 +1,12 @@
-import { assert } from '../assert.ts'
+import { hex, object, readJson } from '../json-shape.ts'
 import type { Formation, LogStorage } from '../log/log-storage.ts'
 import type { Logger } from '../logger.ts'
 import type { Random } from '../ports.ts'
-import { decodeConfiguration, type Member } from '../raft/configuration.ts'
+import { configurationShape, type Member } from '../raft/configuration.ts'
 import type { RaftId } from '../raft/types.ts'
-import { decodeJson, PeerFrameKind, PeerProtocolError } from '../transport/peer-frame.ts'
+import { checkedConfiguration } from '../transport/checked-configuration.ts'
+import type { FrameHandler } from '../transport/frame-intake.ts'
+import { PeerFrameKind, PeerProtocolError } from '../transport/peer-frame.ts'
 import type { PeerHello } from '../transport/peer-hello.ts'
 
 /** A member as an operator names it before the cluster exists. */
@@ -79,18 +81,28 @@ export class ClusterFormation {
     this.#advance()
   }
 
-  frame(from: PeerHello, kind: number, body: Uint8Array): void {
-    if (kind === PeerFrameKind.form) this.#offered(from, decodeFormation(from, body))
-    else if (kind === PeerFrameKind.join) this.#joined(decodeFormation(from, body))
-    else if (kind === PeerFrameKind.stranger) {
-      const { clusterId } = decodeJson(body) as { clusterId: string }
-      if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
-    } else if (kind === PeerFrameKind.formed) {
-      const { clusterId } = decodeJson(body) as { clusterId: string }
-      if (clusterId !== this.#host.log.formation?.clusterId) return
-      this.#formedPeers.add(from.raftId)
-      this.#advance()
+  /** @throws PeerProtocolError if the frame is malformed; what it returns does what it asks for */
+  readFrame(from: PeerHello, kind: number, body: Uint8Array): FrameHandler {
+    if (kind === PeerFrameKind.form || kind === PeerFrameKind.join) {
+      const formation = decodeFormation(from, body)
+      return kind === PeerFrameKind.form
+        ? () => this.#offered(from, formation)
+        : () => this.#joined(formation)
     }
+    const clusterId = decodeClusterId(body)
+    return kind === PeerFrameKind.stranger
+      ? () => this.#strangerTo(clusterId)
+      : () => this.#formed(from, clusterId)
+  }
+
+  #strangerTo(clusterId: string): void {
+    if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
+  }
+
+  #formed(from: PeerHello, clusterId: string): void {
+    if (clusterId !== this.#host.log.formation?.clusterId) return
+    this.#formedPeers.add(from.raftId)
+    this.#advance()
   }
 
   /** Once all members wrote the first record, an empty directory under any id has lost its data. */
@@ -117,10 +129,12 @@ export class ClusterFormation {
       if (member.name !== name && peer?.clusterId !== '') return
       voters.push({ ...member, id: member.name === name ? log.raftId : peer!.raftId })
     }
-    assert(
-      new Set(voters.map(({ id }) => id)).size === voters.length,
-      'two members share a Raft id',
-    )
+    if (new Set(voters.map(({ id }) => id)).size < voters.length) {
+      this.#host.logger.error('formation.refused', {
+        message: 'two members share a Raft id: give each node a data directory of its own',
+      })
+      return
+    }
     const hex = (length: number) => Buffer.from(this.#host.random.bytes(length)).toString('hex')
     this.#write({
       clusterId: hex(16),
@@ -207,24 +221,28 @@ function isTakenIn(formation: Formation, id: RaftId): boolean {
   return formation.configuration.voters.every((voter) => voter.id !== id)
 }
 
-/** @throws if it is malformed, or not of the cluster that the sender itself is part of. */
+const FORMATION = object<Formation>({
+  clusterId: hex(16),
+  epoch: hex(8),
+  configuration: configurationShape,
+})
+
+const CLUSTER = object({ clusterId: hex(16) })
+
+/** @throws PeerProtocolError also if it is not of the cluster that the sender itself is part of */
 function decodeFormation(from: PeerHello, body: Uint8Array): Formation {
-  const value = decodeJson(body) as Partial<Formation> | null
-  const { clusterId, epoch } = value ?? {}
-  const wellFormed =
-    typeof clusterId === 'string' &&
-    typeof epoch === 'string' &&
-    /^[0-9a-f]{32}$/.test(clusterId) &&
-    /^[0-9a-f]{16}$/.test(epoch)
-  if (!wellFormed) throw new PeerProtocolError('a formation is malformed')
-  if (from.clusterId !== clusterId || from.epoch !== epoch) {
+  const formation = readJson(body, FORMATION, malformed('a formation'))
+  if (from.clusterId !== formation.clusterId || from.epoch !== formation.epoch) {
     throw new PeerProtocolError(`${from.name} offers a cluster that it is no part of`)
   }
-  return { clusterId, epoch, configuration: configurationOf(value?.configuration) }
+  checkedConfiguration(formation.configuration)
+  return formation
 }
 
-function configurationOf(value: unknown): Formation['configuration'] {
-  const fields = typeof value === 'object' ? value : null
-  const text = JSON.stringify({ ...fields, format: 1 })
-  return decodeConfiguration(new TextEncoder().encode(text))
+function decodeClusterId(body: Uint8Array): string {
+  return readJson(body, CLUSTER, malformed('the name of a cluster')).clusterId
+}
+
+function malformed(what: string): (why: string) => PeerProtocolError {
+  return (why) => new PeerProtocolError(`${what} is malformed: ${why}`)
 }

@@ -1,4 +1,5 @@
-import { assert } from '../assert.ts'
+import { AssertionError } from '../assert.ts'
+import { array, hex, object, oneOf, readJson, type Shape, text } from '../json-shape.ts'
 import type { RaftId } from './types.ts'
 
 /** One replica of the group as the log knows it. `name` is a label for people, never an identity. */
@@ -23,25 +24,45 @@ export interface Configuration {
 }
 
 const FORMAT = 1
+const MAX_MEMBERS = 1_000
 
+const MEMBERS = array(
+  object<Member>({ id: hex(8), name: text(255), peerAddress: text(1024), clientUrl: text(2048) }),
+  MAX_MEMBERS,
+)
+
+const MEMBER_LISTS = { voters: MEMBERS, outgoing: MEMBERS, learners: MEMBERS }
+
+/** A configuration as it stands in JSON that says its own format elsewhere. */
+export const configurationShape: Shape<Configuration> = object<Configuration>(MEMBER_LISTS)
+
+const ENTRY = object<Configuration & { format: typeof FORMAT }>({
+  format: oneOf(FORMAT),
+  ...MEMBER_LISTS,
+})
+
+/** Fails on what could not be read again: it would stop every replica. */
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   const { voters, outgoing, learners } = configuration
-  return new TextEncoder().encode(JSON.stringify({ format: FORMAT, voters, outgoing, learners }))
+  const bytes = new TextEncoder().encode(
+    JSON.stringify({ format: FORMAT, voters, outgoing, learners }),
+  )
+  decodeConfiguration(bytes)
+  return bytes
 }
 
-/** Throws if the bytes are of another format: the replica stops rather than guesses (A9). */
-export function decodeConfiguration(bytes: Uint8Array): Configuration {
-  const value = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown> | null
-  assert(typeof value === 'object' && value !== null, 'configuration is not an object')
-  assert(
-    value['format'] === FORMAT,
-    `configuration entry has unknown format ${String(value['format'])}`,
+/**
+ * Bytes that this version cannot read are a broken invariant where they were let in before: the
+ * replica stops rather than guesses (rule A9). Who lets them in gives `errorOf`.
+ */
+export function decodeConfiguration(
+  bytes: Uint8Array,
+  errorOf: (message: string) => Error = (message) => new AssertionError(message),
+): Configuration {
+  const { voters, outgoing, learners } = readJson(bytes, ENTRY, (message) =>
+    errorOf(`a configuration cannot be read: ${message}`),
   )
-  return {
-    voters: readMembers(value['voters']),
-    outgoing: readMembers(value['outgoing']),
-    learners: readMembers(value['learners']),
-  }
+  return { voters, outgoing, learners }
 }
 
 export function findMember(configuration: Configuration, id: RaftId): Member | undefined {
@@ -76,22 +97,4 @@ export function configurationFault(current: Configuration, next: Configuration):
     [...after].filter((id) => !before.has(id)).length +
     [...before].filter((id) => !after.has(id)).length
   return changes > 1 ? 'only one voter may be added or removed at a time' : null
-}
-
-function readMembers(value: unknown): Member[] {
-  assert(Array.isArray(value), 'configuration has no member list')
-  return value.map((member: Record<string, unknown> | null) => {
-    assert(typeof member === 'object' && member !== null, 'configuration member is not an object')
-    return {
-      id: readString(member['id']),
-      name: readString(member['name']),
-      peerAddress: readString(member['peerAddress']),
-      clientUrl: readString(member['clientUrl']),
-    }
-  })
-}
-
-function readString(value: unknown): string {
-  assert(typeof value === 'string', 'configuration member lacks a field')
-  return value
 }

@@ -1,6 +1,10 @@
-import { decodeConfiguration, encodeConfiguration } from '../raft/configuration.ts'
+import { ByteReader } from '../byte-reader.ts'
+import { integer, object, oneOf, readJson } from '../json-shape.ts'
+import { configurationShape } from '../raft/configuration.ts'
 import type { SnapshotMeta } from '../raft/types.ts'
-import { decodeJson, PeerProtocolError } from '../transport/peer-frame.ts'
+import { checkedConfiguration } from '../transport/checked-configuration.ts'
+import { PeerFrameKind, PeerProtocolError } from '../transport/peer-frame.ts'
+import { PeerFrameWriter } from '../transport/peer-frame-writer.ts'
 
 /** Announces a snapshot; the receiver answers with the offset to go on from. */
 export interface SnapshotOffer {
@@ -26,52 +30,64 @@ export interface SnapshotChunk {
   readonly bytes: Uint8Array
 }
 
-export function offerToJson(offer: SnapshotOffer): unknown {
-  const configuration = new TextDecoder().decode(encodeConfiguration(offer.meta.configuration))
-  return { ...offer, meta: { ...offer.meta, configuration } }
-}
+const OFFER = object<SnapshotOffer>({
+  id: integer(),
+  term: integer(1),
+  meta: object<SnapshotMeta>({
+    index: integer(1),
+    term: integer(1),
+    configuration: configurationShape,
+  }),
+})
 
+const ACK = object<SnapshotAck>({
+  id: integer(),
+  offset: integer(),
+  state: oneOf('more', 'done', 'failed'),
+})
+
+/** @throws PeerProtocolError */
 export function decodeOffer(body: Uint8Array): SnapshotOffer {
-  const value = decodeJson(body) as {
-    id: number
-    term: number
-    meta: { index: number; term: number; configuration: string }
-  }
-  const numbers = [value?.id, value?.term, value?.meta?.index, value?.meta?.term]
-  if (!numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new PeerProtocolError('a snapshot offer is malformed')
-  }
-  const configuration = decodeConfiguration(new TextEncoder().encode(value.meta.configuration))
-  return { ...value, meta: { ...value.meta, configuration } }
+  const offer = readJson(body, OFFER, malformed('offer'))
+  if (offer.meta.term > offer.term) throw malformed('offer')('it is of a term to come')
+  checkedConfiguration(offer.meta.configuration)
+  return offer
 }
 
+/** @throws PeerProtocolError */
 export function decodeAck(body: Uint8Array): SnapshotAck {
-  const value = decodeJson(body) as SnapshotAck
-  if (!Number.isSafeInteger(value?.id) || !Number.isSafeInteger(value.offset)) {
-    throw new PeerProtocolError('a snapshot acknowledgement is malformed')
-  }
-  return value
+  return readJson(body, ACK, malformed('acknowledgement'))
 }
 
-const CHUNK_HEADER_BYTES = 13
+const CHUNK_HEADER_BYTES = 8 + 8 + 1
 
-/** u48 id, u48 offset, u8 last, bytes; the peer frame around it carries the checksum. */
+/** The whole peer frame: u64 id, u64 offset, u8 last, bytes. */
 export function encodeChunk(chunk: SnapshotChunk): Uint8Array {
-  const body = Buffer.allocUnsafe(CHUNK_HEADER_BYTES + chunk.bytes.length)
-  body.writeUIntLE(chunk.id, 0, 6)
-  body.writeUIntLE(chunk.offset, 6, 6)
-  body[12] = chunk.last ? 1 : 0
-  body.set(chunk.bytes, CHUNK_HEADER_BYTES)
-  return body
+  const bytes = CHUNK_HEADER_BYTES + chunk.bytes.length
+  const writer = new PeerFrameWriter(PeerFrameKind.snapshotChunk, bytes)
+  writer.u64(chunk.id)
+  writer.u64(chunk.offset)
+  writer.boolean(chunk.last)
+  writer.bytes(chunk.bytes)
+  return writer.finish()
 }
 
+/**
+ * The chunk's bytes are a view into `body`.
+ *
+ * @throws PeerProtocolError
+ */
 export function decodeChunk(body: Uint8Array): SnapshotChunk {
-  if (body.length < CHUNK_HEADER_BYTES) throw new PeerProtocolError('a snapshot chunk is too short')
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  return {
-    id: buffer.readUIntLE(0, 6),
-    offset: buffer.readUIntLE(6, 6),
-    last: buffer[12] === 1,
-    bytes: buffer.subarray(CHUNK_HEADER_BYTES),
-  }
+  const reader = new ByteReader(buffer, 0, buffer.length, malformed('chunk'))
+  const id = reader.u64()
+  const offset = reader.u64()
+  const last = reader.boolean()
+  const bytes = reader.bytes(reader.remaining)
+  if (bytes.length === 0 && !last) throw malformed('chunk')('it holds nothing')
+  return { id, offset, last, bytes }
+}
+
+function malformed(what: string): (why: string) => PeerProtocolError {
+  return (why) => new PeerProtocolError(`a snapshot ${what} is malformed: ${why}`)
 }

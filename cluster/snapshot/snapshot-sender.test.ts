@@ -66,6 +66,16 @@ describe('sending snapshots', () => {
     expect([finished, closed(), sender.pinnedIndex]).toEqual([[false], 1, Infinity])
   })
 
+  test('K6 a peer that took more than it was sent is believed in nothing', async () => {
+    const { sender, offers, closed, finished } = fixture()
+    sender.start(PEER)
+    await settle()
+    sender.acknowledged(PEER, { id: offers[0]!.id, offset: 0, state: 'more' })
+    await settle()
+    sender.acknowledged(PEER, { id: offers[0]!.id, offset: 4, state: 'more' })
+    expect([finished, closed(), sender.active]).toEqual([[false], 1, 0])
+  })
+
   test('K6 who leads no more offers nothing in the name of the new term', async () => {
     const { clock, leads, sender, offers, closed, finished } = fixture()
     sender.start(PEER)

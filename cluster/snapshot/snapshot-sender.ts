@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts'
 import type { RaftId } from '../raft/types.ts'
 import type { SnapshotSource } from '../state-machine.ts'
 import { PeerFrameKind } from '../transport/peer-frame.ts'
-import { encodeChunk, offerToJson, type SnapshotAck } from './snapshot-frames.ts'
+import { encodeChunk, type SnapshotAck, type SnapshotOffer } from './snapshot-frames.ts'
 
 const CHUNK_BYTES = 1 << 20
 /** No acknowledgement for this long, link broken or not: the stream is given up. */
@@ -18,7 +18,7 @@ export interface SnapshotSenderHost {
   /** The term that this node leads; `null` if it does not. */
   leadingTerm(): number | null
   openSnapshot(): Promise<SnapshotSource>
-  send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean
+  send(to: RaftId, frame: Uint8Array): boolean
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   /** `index` is that of the snapshot, 0 if there was none to stream. */
   onFinished(to: RaftId, ok: boolean, index: number): void
@@ -29,7 +29,11 @@ interface Stream {
   readonly to: RaftId
   readonly source: SnapshotSource
   progressMs: number
+  /** Where the bytes that were handed to the link end: nobody can have taken more. */
+  handedBytes: number
   reading: boolean
+  /** Acknowledged by the receiver. */
+  takenBytes: number
   timer: Timer
 }
 
@@ -90,7 +94,14 @@ export class SnapshotSender {
   acknowledged(from: RaftId, ack: SnapshotAck): void {
     const stream = this.#streams.get(from)
     if (stream === undefined || stream.id !== ack.id) return
+    if (ack.offset > stream.handedBytes) {
+      const message = `${from} says that it took ${ack.offset} bytes of a snapshot, and was sent ${stream.handedBytes}: it is begun anew`
+      this.#host.logger.warn('snapshot.acknowledged', { to: from, message })
+      this.#end(stream, false)
+      return
+    }
     stream.progressMs = this.#host.clock.monotonicMs()
+    if (ack.state !== 'failed') stream.takenBytes = ack.offset
     if (ack.state === 'more') this.#sendChunk(stream, ack.offset)
     else this.#end(stream, ack.state === 'done')
   }
@@ -107,7 +118,9 @@ export class SnapshotSender {
       to,
       source,
       progressMs: clock.monotonicMs(),
+      handedBytes: 0,
       reading: false,
+      takenBytes: 0,
       timer: clock.after(OFFER_EVERY_MS, () => this.#watch(stream)),
     }
     this.#taken.delete(to)
@@ -123,8 +136,8 @@ export class SnapshotSender {
       this.#end(stream, false)
       return
     }
-    const offer = { id: stream.id, term, meta: stream.source.meta }
-    this.#host.sendJson(stream.to, PeerFrameKind.snapshotOffer, offerToJson(offer))
+    const offer: SnapshotOffer = { id: stream.id, term, meta: stream.source.meta }
+    this.#host.sendJson(stream.to, PeerFrameKind.snapshotOffer, offer)
   }
 
   #sendChunk(stream: Stream, offset: number): void {
@@ -134,8 +147,8 @@ export class SnapshotSender {
       ({ bytes, last }) => {
         stream.reading = false
         if (this.#streams.get(stream.to) !== stream) return
-        const chunk = encodeChunk({ id: stream.id, offset, last, bytes })
-        this.#host.send(stream.to, PeerFrameKind.snapshotChunk, chunk)
+        stream.handedBytes = Math.max(stream.handedBytes, offset + bytes.length)
+        this.#host.send(stream.to, encodeChunk({ id: stream.id, offset, last, bytes }))
       },
       (error: Error) => {
         this.#host.logger.error('snapshot.read', { message: error.message })
@@ -160,7 +173,8 @@ export class SnapshotSender {
     if (this.#streams.get(stream.to) !== stream) return
     this.#streams.delete(stream.to)
     stream.timer.cancel()
-    this.#host.logger.info('snapshot.sent', { to: stream.to, index: stream.source.meta.index, ok })
+    const { to, source, takenBytes: bytes } = stream
+    this.#host.logger.info('snapshot.sent', { to, index: source.meta.index, ok, bytes })
     if (ok) {
       const atMs = this.#host.clock.monotonicMs()
       this.#taken.set(stream.to, { index: stream.source.meta.index, atMs })

@@ -1,15 +1,19 @@
-import { assert, assertSafeInteger, unreachable } from '../assert.ts'
+import { assertSafeInteger, unreachable } from '../assert.ts'
 import { ByteReader } from '../byte-reader.ts'
-import { decodeConfiguration, encodeConfiguration } from '../raft/configuration.ts'
-import type { AppendMessage, Message, MessageType } from '../raft/messages.ts'
-import type { Entry, SnapshotMeta } from '../raft/types.ts'
-import { MessageWriter } from './message-writer.ts'
-import { PeerProtocolError } from './peer-frame.ts'
+import type { AppendMessage, Message, SnapshotMessage } from '../raft/messages.ts'
+import { type Entry, EntryType, type RaftId } from '../raft/types.ts'
+import { decodeCheckedConfiguration } from './checked-configuration.ts'
+import { PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
+import { PeerFrameWriter } from './peer-frame-writer.ts'
+
+/** What travels: of a snapshot the core sees only the name, and its frames are others. */
+export type PeerMessage = Exclude<Message, SnapshotMessage>
+type PeerMessageType = PeerMessage['type']
 
 /**
  * A Raft message as bytes. Integers are little-endian; `n` is an integer below 2^53 on 8 bytes.
  *
- *     u8 version   u8 type   u32 group   8 from   8 to   n term   body of the type
+ *     u8 version   u8 type   u32 group   8 from   8 to (but of append)   n term   body of the type
  *
  *     append             n prevIndex, n prevTerm, n commit, u32 count, count entries:
  *                        n term, n index, u8 type, u32 length, data
@@ -19,16 +23,17 @@ import { PeerProtocolError } from './peer-frame.ts'
  *     commit             n commit
  *     preVote, vote      n lastIndex, n lastTerm, u8 transfer
  *     …VoteResponse      u8 rejected
- *     snapshot           n index, n term, u32 length, configuration
  *     readIndex          n readId
  *     readIndexResponse  n readId, n index
  *
- * Numbers of types are never given to another type; another layout of a type is another number.
+ * An append does not say to whom, so that the same bytes go to all who lack the same entries: the
+ * introductions on the connection do (rule K1). Numbers of types are never given to another type,
+ * another layout of a type is another number: 1 and 10 were used before.
  */
 const VERSION = 1
 
-const TYPE_CODES: Readonly<Record<MessageType, number>> = {
-  append: 1,
+const TYPE_CODES: Readonly<Record<PeerMessageType, number>> = {
+  append: 14,
   appendResponse: 2,
   heartbeat: 3,
   heartbeatResponse: 4,
@@ -37,43 +42,43 @@ const TYPE_CODES: Readonly<Record<MessageType, number>> = {
   preVoteResponse: 7,
   vote: 8,
   voteResponse: 9,
-  snapshot: 10,
   timeoutNow: 11,
   readIndex: 12,
   readIndexResponse: 13,
 }
 
-const TYPES = new Map(Object.entries(TYPE_CODES).map(([type, code]) => [code, type as MessageType]))
+const TYPES = new Map(
+  Object.entries(TYPE_CODES).map(([type, code]) => [code, type as PeerMessageType]),
+)
 
-const HEADER_BYTES = 1 + 1 + 4 + 8 + 8 + 8
+const HEADER_BYTES = 1 + 1 + 4 + 8 + 8
+const RECEIVER_BYTES = 8
 const ENTRY_BYTES = 8 + 8 + 1 + 4
 
 export interface DecodedMessage {
-  readonly message: Message
+  readonly message: PeerMessage
   readonly groupId: number
 }
 
-/** One allocation of the right size; entries' data is copied once. */
-export function encodeMessage(message: Message, groupId: number): Uint8Array {
-  const configuration =
-    message.type === 'snapshot' ? encodeConfiguration(message.snapshot.configuration) : NO_BYTES
-  const writer = new MessageWriter(HEADER_BYTES + bodySize(message, configuration))
+/** The whole peer frame: one allocation, entries' data copied once. */
+export function encodeMessage(message: PeerMessage, groupId: number): Uint8Array {
   assertSafeInteger(groupId, 'groupId')
+  const writer = new PeerFrameWriter(PeerFrameKind.raft, HEADER_BYTES + bodySize(message))
   writer.u8(VERSION)
   writer.u8(TYPE_CODES[message.type])
   writer.u32(groupId)
   writer.hex(message.from)
-  writer.hex(message.to)
+  if (message.type !== 'append') writer.hex(message.to)
   writer.u64(message.term)
-  writeBody(writer, message, configuration)
+  writeBody(writer, message)
   return writer.finish()
 }
 
 /**
- * Entries' data are views into `bytes`. Whatever the bytes are, the only error is
- * `PeerProtocolError`, and no more is allocated than they are long.
+ * Reads the body of a frame that reached `receiver`. Entries' data are views into `bytes`. Whatever
+ * the bytes are, the only error is `PeerProtocolError`, and no more is allocated than they are long.
  */
-export function decodeMessage(bytes: Uint8Array): DecodedMessage {
+export function decodeMessage(bytes: Uint8Array, receiver: RaftId): DecodedMessage {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const reader = new ByteReader(buffer, 0, buffer.length, malformed)
   const version = reader.u8()
@@ -82,22 +87,25 @@ export function decodeMessage(bytes: Uint8Array): DecodedMessage {
   const type = TYPES.get(code)
   if (type === undefined) throw new PeerProtocolError(`message type ${code} is unknown`)
   const groupId = reader.u32()
-  const envelope = { from: reader.hex(8), to: reader.hex(8), term: reader.u64() }
-  const message = readMessage(reader, type, envelope)
+  const from = reader.hex(8)
+  const to = type === 'append' ? receiver : reader.hex(8)
+  const message = readMessage(reader, type, { from, to, term: reader.u64() })
   reader.finish()
   return { message, groupId }
 }
 
 const malformed = (message: string) => new PeerProtocolError(`a message is malformed: ${message}`)
-const NO_BYTES = new Uint8Array(0)
 
-function bodySize(message: Message, configuration: Uint8Array): number {
+/** What stands beside version, type, group, sender and term. */
+function bodySize(message: PeerMessage): number {
+  if (message.type !== 'append') return RECEIVER_BYTES + fieldsSize(message)
+  let size = 28 + message.entries.length * ENTRY_BYTES
+  for (const entry of message.entries) size += entry.data.length
+  return size
+}
+
+function fieldsSize(message: Exclude<PeerMessage, AppendMessage>): number {
   switch (message.type) {
-    case 'append': {
-      let size = 28 + message.entries.length * ENTRY_BYTES
-      for (const entry of message.entries) size += entry.data.length
-      return size
-    }
     case 'appendResponse':
       return 33
     case 'heartbeat':
@@ -112,8 +120,6 @@ function bodySize(message: Message, configuration: Uint8Array): number {
     case 'preVoteResponse':
     case 'voteResponse':
       return 1
-    case 'snapshot':
-      return 20 + configuration.length
     case 'timeoutNow':
       return 0
     case 'readIndexResponse':
@@ -123,7 +129,7 @@ function bodySize(message: Message, configuration: Uint8Array): number {
   }
 }
 
-function writeBody(writer: MessageWriter, message: Message, configuration: Uint8Array): void {
+function writeBody(writer: PeerFrameWriter, message: PeerMessage): void {
   switch (message.type) {
     case 'append':
       writeAppend(writer, message)
@@ -153,12 +159,6 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
     case 'voteResponse':
       writer.boolean(message.rejected)
       return
-    case 'snapshot':
-      writer.u64(message.snapshot.index)
-      writer.u64(message.snapshot.term)
-      writer.u32(configuration.length)
-      writer.bytes(configuration)
-      return
     case 'timeoutNow':
       return
     case 'heartbeatResponse':
@@ -174,7 +174,7 @@ function writeBody(writer: MessageWriter, message: Message, configuration: Uint8
   }
 }
 
-function writeAppend(writer: MessageWriter, message: AppendMessage): void {
+function writeAppend(writer: PeerFrameWriter, message: AppendMessage): void {
   writer.u64(message.prevIndex)
   writer.u64(message.prevTerm)
   writer.u64(message.commit)
@@ -194,7 +194,7 @@ interface Envelope {
   readonly term: number
 }
 
-function readMessage(reader: ByteReader, type: MessageType, envelope: Envelope): Message {
+function readMessage(reader: ByteReader, type: PeerMessageType, envelope: Envelope): PeerMessage {
   switch (type) {
     case 'append':
       return readAppend(reader, envelope)
@@ -223,8 +223,6 @@ function readMessage(reader: ByteReader, type: MessageType, envelope: Envelope):
     case 'preVoteResponse':
     case 'voteResponse':
       return { type, ...envelope, rejected: reader.boolean() }
-    case 'snapshot':
-      return { type, ...envelope, snapshot: readSnapshot(reader) }
     case 'timeoutNow':
       return { type, ...envelope }
     case 'heartbeatResponse':
@@ -253,26 +251,17 @@ function readAppend(reader: ByteReader, envelope: Envelope): AppendMessage {
     const term = reader.u64()
     const index = reader.u64()
     const type = reader.u8()
-    if (type !== 0 && type !== 1) throw new PeerProtocolError(`entry type ${type} is unknown`)
+    if (type !== EntryType.normal && type !== EntryType.configuration) {
+      throw new PeerProtocolError(`entry type ${type} is unknown`)
+    }
     // The core takes this for granted; a peer must not be able to stop it.
     if (index !== prevIndex + 1 + i || term < lastTerm || term > envelope.term) {
       throw new PeerProtocolError(`entry ${index} of term ${term} is out of order`)
     }
     lastTerm = term
-    entries.push({ term, index, type, data: reader.bytes(reader.u32()) })
+    const data = reader.bytes(reader.u32())
+    if (type === EntryType.configuration) decodeCheckedConfiguration(data)
+    entries.push({ term, index, type, data })
   }
   return { type: 'append', ...envelope, prevIndex, prevTerm, commit, entries }
-}
-
-function readSnapshot(reader: ByteReader): SnapshotMeta {
-  const index = reader.u64()
-  const term = reader.u64()
-  const bytes = reader.bytes(reader.u32())
-  try {
-    const configuration = decodeConfiguration(bytes)
-    assert(configuration.voters.length > 0, 'a snapshot without voters')
-    return { index, term, configuration }
-  } catch (cause) {
-    throw new PeerProtocolError('a snapshot names an unreadable configuration', { cause })
-  }
 }

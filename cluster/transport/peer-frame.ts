@@ -19,7 +19,7 @@ export const PeerFrameKind = {
   raft: 5,
   /** Commands a gateway forwards to the leader: u32 length and bytes, repeated. */
   forward: 6,
-  /** JSON `[{request, code}, …]`: the leader did not take these. */
+  /** JSON `[{origin, request, code}, …]`: the leader did not take these. */
   forwardRefused: 7,
   /** JSON `Formation`: an empty initial member writes it as its first record. */
   form: 8,
@@ -40,35 +40,19 @@ export const PeerFrameKind = {
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 
-const HEADER_BYTES = 9
+/** Before the body. */
+export const FRAME_HEADER_BYTES = 9
 /** One append message with its entries, or one snapshot chunk, and room to spare. */
 export const MAX_FRAME_BYTES = 16 << 20
 /** Before it is known who speaks, nobody gets more memory than an introduction takes. */
 export const MAX_HELLO_BYTES = 4 << 10
 
+/**
+ * Bytes from a peer that this version would never have sent. What may be trusted is unknown from
+ * here on, so the connection ends; the node goes on.
+ */
 export class PeerProtocolError extends Error {
   override readonly name = 'PeerProtocolError'
-}
-
-export function encodePeerFrame(kind: PeerFrameKind, body: Uint8Array): Uint8Array {
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length)
-  frame.writeUInt32LE(body.length + 5, 0)
-  frame[8] = kind
-  frame.set(body, HEADER_BYTES)
-  frame.writeUInt32LE(crc32c(frame.subarray(8)), 4)
-  return frame
-}
-
-export function encodeJsonFrame(kind: PeerFrameKind, value: unknown): Uint8Array {
-  return encodePeerFrame(kind, new TextEncoder().encode(JSON.stringify(value)))
-}
-
-export function decodeJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body))
-  } catch (cause) {
-    throw new PeerProtocolError('a control frame is not JSON', { cause })
-  }
 }
 
 /**
@@ -92,7 +76,10 @@ export class PeerFrameReader {
     this.#maxBytes = maxBytes
   }
 
-  /** Throws `PeerProtocolError` on damage; the connection must then end. */
+  /**
+   * Throws `PeerProtocolError` on damage, and whatever `onFrame` throws: nothing more may then be
+   * given to this reader.
+   */
   push(bytes: Uint8Array): void {
     const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     let offset = 0

@@ -1,4 +1,5 @@
-import { decodeJson, PeerProtocolError } from './peer-frame.ts'
+import { hex, integer, object, readJson, text } from '../json-shape.ts'
+import { PeerProtocolError } from './peer-frame.ts'
 
 /** Peer protocol versions this build speaks. */
 export const PEER_PROTOCOL = { min: 1, max: 1 } as const
@@ -17,18 +18,34 @@ export interface Refusal {
   readonly message: string
 }
 
+/** What versions to come add to it, or change but for these fields, does not matter to a refusal. */
+const HELLO = object<PeerHello>({
+  protocol: object({ min: integer(), max: integer() }),
+  clusterId: text(255),
+  epoch: text(255),
+  raftId: hex(8),
+  name: text(255),
+})
+
+const REFUSAL = object<Pick<Refusal, 'message'>>({ message: text(4_096) })
+
+/** @throws PeerProtocolError */
 export function decodeHello(body: Uint8Array): PeerHello {
-  const value = decodeJson(body) as Partial<PeerHello> | null
-  const texts = [value?.clusterId, value?.epoch, value?.raftId, value?.name]
-  if (
-    typeof value?.protocol?.min !== 'number' ||
-    typeof value.protocol.max !== 'number' ||
-    texts.some((text) => typeof text !== 'string' || text.length > 255) ||
-    !/^[0-9a-f]{16}$/.test(value.raftId!)
-  ) {
-    throw new PeerProtocolError('the hello of a peer is malformed')
-  }
-  return value as PeerHello
+  return readJson(body, HELLO, (why) => new PeerProtocolError(`a hello is malformed: ${why}`))
+}
+
+/**
+ * Why a peer refuses to talk; its code may be one of a later version.
+ *
+ * @throws PeerProtocolError
+ */
+export function decodeRefusal(body: Uint8Array): string {
+  const { message } = readJson(
+    body,
+    REFUSAL,
+    (why) => new PeerProtocolError(`a refusal is malformed: ${why}`),
+  )
+  return message
 }
 
 /**

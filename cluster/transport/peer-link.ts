@@ -1,13 +1,9 @@
 import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
-import {
-  decodeJson,
-  encodeJsonFrame,
-  encodePeerFrame,
-  PeerFrameKind,
-  PeerFrameReader,
-} from './peer-frame.ts'
-import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
+import { FrameIntake, type FrameHandler } from './frame-intake.ts'
+import { MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
+import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
+import { decodeHello, decodeRefusal, objection, type PeerHello } from './peer-hello.ts'
 
 export const LINK = {
   connectTimeoutMs: 1_000,
@@ -21,12 +17,20 @@ export const LINK = {
   maxBufferedBytes: 64 << 20,
 } as const
 
-const NOTHING = new Uint8Array(0)
+/** What an operator does about frames that nobody may send. */
+export const MALFORMED_ADVICE =
+  'the connection is made anew; if this comes again, check that both nodes run the same version and that nothing changes bytes between them'
+
+const PING = encodePeerFrame(PeerFrameKind.ping, new Uint8Array(0))
 
 export interface LinkEvents {
   /** The peer accepted us; `hello` is its own. */
   onUp(link: PeerLink, hello: PeerHello): void
   onDown(link: PeerLink): void
+  /** The peer sent what nobody may send; the connection ends and is made anew. */
+  onMalformed(): void
+  /** This program is wrong: the process must end. */
+  onFatal(error: Error): void
 }
 
 /**
@@ -121,29 +125,43 @@ export class PeerLink {
   #begin(connection: Connection): void {
     this.#connection = connection
     this.#heardMs = this.#ports.clock.monotonicMs()
-    const reader = new PeerFrameReader((kind, body) => this.#take(kind, body))
+    const intake = new FrameIntake({
+      // Introductions, refusals and pongs: what else a peer has to say it says on its own connection.
+      maxBytes: () => MAX_HELLO_BYTES,
+      read: (kind, body) => this.#read(kind, body),
+      onMalformed: (error) => {
+        this.#events.onMalformed()
+        this.#complain('peer.protocol', `${error.message}; ${MALFORMED_ADVICE}`)
+        connection.destroy()
+      },
+      onFatal: (error) => this.#events.onFatal(error),
+    })
     connection.onData = (bytes) => {
       if (this.#connection !== connection) return
       this.#heardMs = this.#ports.clock.monotonicMs()
-      try {
-        reader.push(bytes)
-      } catch (error) {
-        this.#complain('peer.protocol', (error as Error).message)
-        connection.destroy()
-      }
+      intake.push(bytes)
     }
     connection.onClose = () => this.#ended(connection)
     connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
     this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
   }
 
-  #take(kind: number, body: Uint8Array): void {
-    if (kind === PeerFrameKind.refused) {
-      this.#refused((decodeJson(body) as { message: string }).message)
-    } else if (kind === PeerFrameKind.hello) {
-      this.#introduced(decodeHello(body))
-    } else if (kind === PeerFrameKind.pong) {
-      this.roundTripMs = this.#ports.clock.monotonicMs() - this.#pingSentMs
+  #read(kind: number, body: Uint8Array): FrameHandler {
+    switch (kind) {
+      case PeerFrameKind.refused: {
+        const message = decodeRefusal(body)
+        return () => this.#refused(message)
+      }
+      case PeerFrameKind.hello: {
+        const remote = decodeHello(body)
+        return () => this.#introduced(remote)
+      }
+      case PeerFrameKind.pong:
+        return () => {
+          this.roundTripMs = this.#ports.clock.monotonicMs() - this.#pingSentMs
+        }
+      default:
+        throw new PeerProtocolError(`a frame of kind ${kind} came where only answers may come`)
     }
   }
 
@@ -181,7 +199,7 @@ export class PeerLink {
       return
     }
     this.#pingSentMs = now
-    connection.write(encodePeerFrame(PeerFrameKind.ping, NOTHING))
+    connection.write(PING)
     this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
   }
 

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { AssertionError, assert } from '../assert.ts'
+import type { Connection, Network } from '../ports.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
 import { SeededRandom } from '../testing/seeded-random.ts'
-import type { Connection, Network } from '../ports.ts'
-import { encodeJsonFrame, encodePeerFrame, PeerFrameKind } from './peer-frame.ts'
+import { PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
+import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
 import type { PeerHello } from './peer-hello.ts'
 import { PeerTransport } from './peer-transport.ts'
 
@@ -10,8 +12,11 @@ const hello = (name: string, raftId: string): PeerHello => {
   const cluster = { clusterId: '07'.repeat(16), epoch: '07'.repeat(8) }
   return { protocol: { min: 1, max: 1 }, ...cluster, raftId: raftId.repeat(16), name }
 }
+const helloFrame = encodeJsonFrame(PeerFrameKind.hello, hello('n2', 'b'))
+const raftFrame = (bytes = 1): Uint8Array =>
+  encodePeerFrame(PeerFrameKind.raft, new Uint8Array(bytes))
 
-class Dialled implements Connection {
+class Wire implements Connection {
   readonly remote = 'peer:1'
   readonly written: Uint8Array[] = []
   destroyed = false
@@ -19,37 +24,62 @@ class Dialled implements Connection {
   onClose: (error: Error | null) => void = () => {}
   bufferedBytes = (): number => 0
   write = (bytes: Uint8Array): void => void this.written.push(bytes)
-  destroy = (): void => void (this.destroyed = true)
+  destroy = (): void => {
+    if (this.destroyed) return
+    this.destroyed = true
+    this.onClose(null)
+  }
 }
 
 async function listening() {
   const clock = new ManualClock()
   const frames: number[] = []
+  const fatal: Error[] = []
+  const warnings: [string, Record<string, unknown> | undefined][] = []
+  const down: string[] = []
+  const dialled: Wire[] = []
+  const host = {
+    reads: (_kind: number): void => {},
+    handles: (kind: number): void => void frames.push(kind),
+    up: (): void => {},
+  }
   let accept: (connection: Connection) => void = () => {}
   const network: Network = {
     listen: async (address, onConnection) => {
       accept = onConnection
       return { address, close: async () => {} }
     },
-    connect: () => Promise.reject(new Error('nobody is there')),
+    connect: async () => {
+      dialled.push(new Wire())
+      return dialled.at(-1)!
+    },
   }
   const transport = new PeerTransport({
     ports: { network, clock, random: new SeededRandom(1) },
-    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    logger: {
+      debug() {},
+      info() {},
+      warn: (event, fields) => void warnings.push([event, fields]),
+      error() {},
+    },
     local: () => hello('n1', 'a'),
     events: {
-      onPeerUp: () => {},
-      onPeerDown: () => {},
-      onFrame: (_from, kind) => frames.push(kind),
+      onPeerUp: () => host.up(),
+      onPeerDown: ({ name }) => down.push(name),
+      readFrame: (_from, kind) => {
+        host.reads(kind)
+        return () => host.handles(kind)
+      },
+      onFatal: (error) => fatal.push(error),
     },
   })
   await transport.listen('n1:1')
-  const dial = (): Dialled => {
-    const connection = new Dialled()
+  const dial = (): Wire => {
+    const connection = new Wire()
     accept(connection)
     return connection
   }
-  return { clock, frames, dial }
+  return { clock, transport, host, frames, fatal, warnings, down, dialled, dial }
 }
 
 const header = (length: number): Uint8Array => {
@@ -65,8 +95,8 @@ describe('who dials this node', () => {
     stranger.onData(header(1 << 20))
     expect(stranger.destroyed).toBe(true)
     const peer = dial()
-    peer.onData(encodeJsonFrame(PeerFrameKind.hello, hello('n2', 'b')))
-    peer.onData(encodePeerFrame(PeerFrameKind.raft, new Uint8Array(1 << 20)))
+    peer.onData(helloFrame)
+    peer.onData(raftFrame(1 << 20))
     expect([peer.destroyed, frames]).toEqual([false, [PeerFrameKind.raft]])
   })
 
@@ -74,7 +104,7 @@ describe('who dials this node', () => {
     const { clock, dial } = await listening()
     const stranger = dial()
     const peer = dial()
-    peer.onData(encodeJsonFrame(PeerFrameKind.hello, hello('n2', 'b')))
+    peer.onData(helloFrame)
     stranger.onData(header(1_000))
     for (let i = 0; i < 10; i += 1) {
       clock.advance(500)
@@ -82,5 +112,101 @@ describe('who dials this node', () => {
       peer.onData(encodePeerFrame(PeerFrameKind.ping, new Uint8Array(0)))
     }
     expect([stranger.destroyed, peer.destroyed]).toEqual([true, false])
+  })
+})
+
+describe('[PF1] a frame that cannot be read', () => {
+  test('costs its sender the connection, with a reason, and nobody anything else', async () => {
+    const { transport, host, frames, fatal, warnings, down, dial } = await listening()
+    host.reads = (kind) => {
+      if (kind === PeerFrameKind.forward) throw new PeerProtocolError('a command is cut short')
+    }
+    const [bad, good] = [dial(), dial()]
+    bad.onData(helloFrame)
+    good.onData(encodeJsonFrame(PeerFrameKind.hello, hello('n3', 'c')))
+    const forward = encodePeerFrame(PeerFrameKind.forward, new Uint8Array(3))
+    bad.onData(Buffer.concat([raftFrame(), forward, raftFrame()]))
+    good.onData(raftFrame())
+    expect([bad.destroyed, good.destroyed, down]).toEqual([true, false, ['n2']])
+    expect(frames).toEqual([PeerFrameKind.raft, PeerFrameKind.raft])
+    expect(transport.malformedFrames).toBe(1)
+    expect(fatal).toEqual([])
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatchObject(['peer.protocol', { peer: 'n2', remote: 'peer:1' }])
+    expect(warnings[0]![1]!['message']).toMatch(/^a command is cut short; .*same version/)
+  })
+
+  test('is one whose checksum is wrong, or that was announced too long or too short', async () => {
+    const damaged = Uint8Array.from(raftFrame(40))
+    damaged[30] = 1
+    for (const bytes of [damaged, header(4), header((16 << 20) + 1)]) {
+      const { transport, frames, fatal, dial } = await listening()
+      const peer = dial()
+      peer.onData(helloFrame)
+      peer.onData(bytes)
+      peer.onData(raftFrame())
+      expect([peer.destroyed, transport.malformedFrames, frames, fatal]).toEqual([true, 1, [], []])
+    }
+  })
+
+  test('is the same on a connection that this node dialled', async () => {
+    const { clock, transport, fatal, warnings, dialled } = await listening()
+    transport.setPeers([{ name: 'n2', address: 'n2:1' }])
+    await Promise.resolve()
+    const [first] = dialled
+    first!.onData(encodeJsonFrame(PeerFrameKind.hello, { name: 'n2' }))
+    expect([first!.destroyed, transport.malformedFrames, fatal]).toEqual([true, 1, []])
+    expect(warnings[0]![1]!['message']).toMatch(/hello is malformed: protocol must be an object/)
+    clock.advance(1_000)
+    await Promise.resolve()
+    const [, second] = dialled
+    second!.onData(helloFrame)
+    expect(transport.isUp('b'.repeat(16))).toBe(true)
+    second!.onData(raftFrame())
+    expect([second!.destroyed, transport.malformedFrames]).toEqual([true, 2])
+    await transport.close()
+  })
+})
+
+describe('[PF2] a failure that is this program’s own ends the process', () => {
+  test('while a frame is handled: nothing of any peer is taken in after it', async () => {
+    const { transport, host, frames, fatal, dial } = await listening()
+    const [one, other] = [dial(), dial()]
+    one.onData(helloFrame)
+    other.onData(encodeJsonFrame(PeerFrameKind.hello, hello('n3', 'c')))
+    host.handles = () => assert(false, 'two leaders in one term')
+    one.onData(Buffer.concat([raftFrame(), raftFrame()]))
+    host.handles = (kind) => void frames.push(kind)
+    for (const connection of [one, other]) connection.onData(raftFrame())
+    expect(fatal).toEqual([new AssertionError('two leaders in one term')])
+    expect([frames, transport.malformedFrames]).toEqual([[], 0])
+    expect([one.destroyed, other.destroyed]).toEqual([true, true])
+  })
+
+  test('whatever class the error of a handler has, and whatever else than a refusal reading throws', async () => {
+    const late = await listening()
+    late.host.handles = () => {
+      throw new PeerProtocolError('thrown too late')
+    }
+    const early = await listening()
+    early.host.reads = () => {
+      throw new TypeError('undefined is not a function')
+    }
+    for (const { dial, fatal, transport } of [late, early]) {
+      const peer = dial()
+      peer.onData(helloFrame)
+      peer.onData(raftFrame())
+      expect([fatal.length, transport.malformedFrames]).toEqual([1, 0])
+    }
+  })
+
+  test('while a peer is greeted that this node dialled', async () => {
+    const { transport, host, fatal, dialled } = await listening()
+    host.up = () => assert(false, 'a replica starts once')
+    transport.setPeers([{ name: 'n2', address: 'n2:1' }])
+    await Promise.resolve()
+    dialled[0]!.onData(helloFrame)
+    expect(fatal).toEqual([new AssertionError('a replica starts once')])
+    expect(transport.malformedFrames).toBe(0)
   })
 })

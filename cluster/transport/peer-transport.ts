@@ -1,42 +1,52 @@
 import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId } from '../raft/types.ts'
-import {
-  encodeJsonFrame,
-  encodePeerFrame,
-  MAX_FRAME_BYTES,
-  MAX_HELLO_BYTES,
-  PeerFrameKind,
-  PeerFrameReader,
-  PeerProtocolError,
-} from './peer-frame.ts'
+import { FrameIntake, type FrameHandler } from './frame-intake.ts'
+import { MAX_FRAME_BYTES, MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
+import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
 import { decodeHello, objection, type PeerHello } from './peer-hello.ts'
-import { LINK, PeerLink } from './peer-link.ts'
+import { LINK, MALFORMED_ADVICE, PeerLink } from './peer-link.ts'
 
 export interface PeerAddress {
   readonly name: string
   readonly address: Address
 }
 
+/** None of these may throw but `readFrame`, and that only `PeerProtocolError`. */
 export interface TransportEvents {
   onPeerUp(peer: PeerHello): void
   /** Called at once when a connection with the peer dies, in either direction (rule K7). */
   onPeerDown(peer: PeerHello): void
-  /** Frames of one peer arrive in the order it sent them, or not at all. */
-  onFrame(from: PeerHello, kind: number, body: Uint8Array): void
+  /**
+   * Decodes a frame and does nothing else; what it returns is called before the next one is read.
+   * Frames of one peer arrive in the order it sent them, or not at all.
+   *
+   * @throws PeerProtocolError if the frame is malformed: the connection ends
+   */
+  readFrame(from: PeerHello, kind: number, body: Uint8Array): FrameHandler
+  /**
+   * An invariant broke while something of a peer was taken in: the process must end. Nothing more
+   * is taken in.
+   */
+  onFatal(error: Error): void
 }
 
-const NOTHING = new Uint8Array(0)
+const PONG = encodePeerFrame(PeerFrameKind.pong, new Uint8Array(0))
 const SILENCE_CHECK_MS = 1_000
 /** A peer that is refused comes again every second: its complaint is worth one line in this time. */
 const COMPLAIN_AGAIN_MS = 60_000
 /** More kinds of complaints than this within the time are not told apart. */
 const MAX_COMPLAINTS = 100
 
+interface Complaint {
+  readonly message: string
+  /** The name of who sent it, `null` before it said one. */
+  readonly peer?: string | null
+}
+
 interface Accepted {
+  readonly intake: FrameIntake
   remote: PeerHello | null
-  /** Told why, and about to be ended: nothing more of it is heard. */
-  refused: boolean
   heardMs: number
 }
 
@@ -57,6 +67,7 @@ export class PeerTransport {
   #listener: Listener | null = null
   #timer: Timer | null = null
   #closed = false
+  #malformed = 0
 
   constructor(options: {
     ports: { network: Network; clock: Clock; random: Random }
@@ -92,13 +103,18 @@ export class PeerTransport {
     }
   }
 
-  /** False if there is no link now: the frame is dropped. */
-  send(to: RaftId, kind: PeerFrameKind, body: Uint8Array): boolean {
-    return this.#byId.get(to)?.send(encodePeerFrame(kind, body)) ?? false
+  /** A whole frame, which must not change any more. False if there is no link now: it is dropped. */
+  send(to: RaftId, frame: Uint8Array): boolean {
+    return this.#byId.get(to)?.send(frame) ?? false
   }
 
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean {
     return this.#byId.get(to)?.send(encodeJsonFrame(kind, value)) ?? false
+  }
+
+  /** Connections that ended because of what the other side sent, since the start. */
+  get malformedFrames(): number {
+    return this.#malformed
   }
 
   isUp(id: RaftId): boolean {
@@ -120,10 +136,7 @@ export class PeerTransport {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    this.#timer?.cancel()
-    for (const link of this.#links.values()) link.close()
-    for (const connection of this.#accepted.keys()) connection.destroy()
+    this.#end()
     await this.#listener?.close()
   }
 
@@ -146,34 +159,35 @@ export class PeerTransport {
             this.#events.onPeerDown({ ...this.#local(), name, raftId: id })
           }
         },
+        onMalformed: () => (this.#malformed += 1),
+        onFatal: (error) => this.#fail(error),
       },
     })
   }
 
   #accept(connection: Connection): void {
-    const heardMs = this.#ports.clock.monotonicMs()
-    const state: Accepted = { remote: null, refused: false, heardMs }
-    this.#accepted.set(connection, state)
-    const take = (kind: number, body: Uint8Array): void => {
-      if (state.refused) return
-      if (state.remote === null) this.#introduce(connection, state, kind, body)
-      else if (kind === PeerFrameKind.ping) {
-        connection.write(encodePeerFrame(PeerFrameKind.pong, NOTHING))
-      } else this.#events.onFrame(state.remote, kind, body)
+    const state: Accepted = {
+      intake: new FrameIntake({
+        maxBytes: () => (state.remote === null ? MAX_HELLO_BYTES : MAX_FRAME_BYTES),
+        read: (kind, body) => this.#read(connection, state, kind, body),
+        onMalformed: (error) => {
+          this.#malformed += 1
+          const peer = state.remote?.name ?? null
+          const message = `${error.message}; ${MALFORMED_ADVICE}`
+          this.#complain('peer.protocol', connection, { peer, message })
+          connection.destroy()
+        },
+        onFatal: (error) => this.#fail(error),
+      }),
+      remote: null,
+      heardMs: this.#ports.clock.monotonicMs(),
     }
-    const reader = new PeerFrameReader(take, () =>
-      state.remote === null ? MAX_HELLO_BYTES : MAX_FRAME_BYTES,
-    )
+    this.#accepted.set(connection, state)
     connection.onData = (bytes) => {
-      if (!this.#accepted.has(connection) || state.refused) return
+      if (!this.#accepted.has(connection) || this.#closed) return
       // Who does not say who it is in time is ended, however much it sends.
       if (state.remote !== null) state.heardMs = this.#ports.clock.monotonicMs()
-      try {
-        reader.push(bytes)
-      } catch (error) {
-        this.#complain('peer.protocol', connection, { message: (error as Error).message })
-        connection.destroy()
-      }
+      state.intake.push(bytes)
     }
     connection.onClose = () => {
       this.#accepted.delete(connection)
@@ -181,11 +195,20 @@ export class PeerTransport {
     }
   }
 
-  #introduce(connection: Connection, state: Accepted, kind: number, body: Uint8Array): void {
-    if (kind !== PeerFrameKind.hello) {
-      throw new PeerProtocolError('a connection began with something else than a hello')
+  #read(connection: Connection, state: Accepted, kind: number, body: Uint8Array): FrameHandler {
+    const { remote } = state
+    if (remote === null) {
+      if (kind !== PeerFrameKind.hello) {
+        throw new PeerProtocolError('a connection began with something else than a hello')
+      }
+      const hello = decodeHello(body)
+      return () => this.#introduce(connection, state, hello)
     }
-    const remote = decodeHello(body)
+    if (kind !== PeerFrameKind.ping) return this.#events.readFrame(remote, kind, body)
+    return () => connection.write(PONG)
+  }
+
+  #introduce(connection: Connection, state: Accepted, remote: PeerHello): void {
     const against = objection(this.#local(), remote)
     if (against === null) {
       state.remote = remote
@@ -193,13 +216,26 @@ export class PeerTransport {
       connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
       return
     }
-    state.refused = true
+    state.intake.stop()
     this.#complain('peer.refused', connection, { ...against })
     connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
     this.#ports.clock.after(SILENCE_CHECK_MS, () => connection.destroy())
   }
 
-  #complain(event: string, connection: Connection, fields: { readonly message: string }): void {
+  /** Peers see at once that this node is gone, and nothing more of theirs is taken in. */
+  #fail(error: Error): void {
+    this.#end()
+    this.#events.onFatal(error)
+  }
+
+  #end(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const link of this.#links.values()) link.close()
+    for (const connection of this.#accepted.keys()) connection.destroy()
+  }
+
+  #complain(event: string, connection: Connection, fields: Complaint): void {
     const now = this.#ports.clock.monotonicMs()
     const last = this.#complaints.get(fields.message)
     if (last !== undefined && now - last < COMPLAIN_AGAIN_MS) return

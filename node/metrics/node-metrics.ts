@@ -58,6 +58,12 @@ export function defineNodeMetrics(
         .filter(({ id }) => id !== log.raftId)
         .map(({ id, match }) => ({ labels: { peer: id }, value: log.lastIndex() - match })),
   )
+  metrics.collected(
+    'parley_peer_malformed_frames_total',
+    'Connections with peers that ended because of what the peer sent.',
+    'counter',
+    () => [{ labels: {}, value: cluster().transport.malformedFrames }],
+  )
   return {
     messages: metrics.counter(
       'parley_messages_applied_total',

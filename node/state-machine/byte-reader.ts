@@ -1,19 +1,29 @@
-import { assert } from '#cluster'
+import { assert, AssertionError } from '#cluster'
 import { utf8 } from './utf8.ts'
 
-/** Reads what `ByteWriter` wrote. Reading past the end is a broken invariant, never garbage. */
+/**
+ * Reads what `ByteWriter` wrote. Reading past the end is a broken invariant, never garbage; whoever
+ * reads what others wrote says what it is to them.
+ */
 export class ByteReader {
   readonly #buffer: Buffer
   #position: number
   readonly #end: number
+  readonly #errorOf: (message: string) => Error
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(
+    bytes: Uint8Array,
+    start = 0,
+    end = bytes.length,
+    errorOf: (message: string) => Error = broken,
+  ) {
     this.#buffer = Buffer.isBuffer(bytes)
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     assert(start >= 0 && start <= end && end <= bytes.length, 'a reader stands outside its bytes')
     this.#position = start
     this.#end = end
+    this.#errorOf = errorOf
   }
 
   get position(): number {
@@ -47,12 +57,12 @@ export class ByteReader {
       const byte = this.u8()
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
-        assert(Number.isSafeInteger(value), 'a varint is above 2^53-1')
+        if (!Number.isSafeInteger(value)) throw this.#errorOf('a varint is above 2^53-1')
         return value
       }
       scale *= 0x80
     }
-    assert(false, 'a varint is longer than 8 bytes')
+    throw this.#errorOf('a varint is longer than 8 bytes')
   }
 
   /** A view, not a copy. */
@@ -73,13 +83,19 @@ export class ByteReader {
 
   /** Everything was read: bytes left over mean another format. */
   end(what: string): void {
-    assert(this.#position === this.#end, `${what} is followed by ${this.remaining} unknown bytes`)
+    if (this.remaining > 0) {
+      throw this.#errorOf(`${what} is followed by ${this.remaining} unknown bytes`)
+    }
   }
 
   #take(count: number): number {
     const start = this.#position
-    assert(start + count <= this.#end, `bytes end ${start + count - this.#end} too early`)
+    if (count > this.#end - start) {
+      throw this.#errorOf(`bytes end ${start + count - this.#end} too early`)
+    }
     this.#position = start + count
     return start
   }
 }
+
+const broken = (message: string): AssertionError => new AssertionError(message)

@@ -53,7 +53,7 @@ export function encodeCommand(command: Command): Uint8Array {
   return writer.toBytes()
 }
 
-/** The mirror of `encodeCommand`; bodies are views into `bytes`. Throws on what it does not know. */
+/** The mirror of `encodeCommand`; bodies are views into `bytes`. Throws `CommandFormatError`. */
 export function decodeCommand(bytes: Uint8Array): Command {
   return toCommand(new CommandView(asBuffer(bytes), 0, bytes.length))
 }

@@ -1,4 +1,5 @@
 import { assert } from '#cluster'
+import type { ErrorCode } from '#protocol'
 import { ByteReader } from './byte-reader.ts'
 import { utf8 } from './utf8.ts'
 import { CommandKind, type ConversationOperation, type RefuseCommand } from './commands.ts'
@@ -48,8 +49,22 @@ export const REFUSE_NUMBERS = {
 } as const satisfies Record<RefuseCommand['code'], number>
 
 /**
+ * Bytes that are no command of this version. In the log they stop the replica (rule A9); a forwarded
+ * one is refused with `code` before it gets there.
+ */
+export class CommandFormatError extends Error {
+  override readonly name = 'CommandFormatError'
+  readonly code: Extract<ErrorCode, 'INVALID_MESSAGE' | 'UNSUPPORTED'>
+
+  constructor(message: string, code: CommandFormatError['code'] = 'INVALID_MESSAGE') {
+    super(message)
+    this.code = code
+  }
+}
+
+/**
  * One command, decoded where it lies: what apply needs of every command is read at once, the rest
- * on demand. Throws if kind, version or shape is unknown, so that the replica stops (rule A9).
+ * on demand. Throws `CommandFormatError` if kind, version or shape is unknown.
  */
 export class CommandView {
   readonly data: Buffer
@@ -71,15 +86,15 @@ export class CommandView {
   readonly #deviceStart: number
 
   constructor(data: Buffer, start: number, end: number) {
-    assert(end - start >= 15 && end <= data.length, 'a command is shorter than its head')
+    assert(start >= 0 && end <= data.length, 'a command stands outside its bytes')
+    if (end - start < 15) malformed('a command is shorter than its head')
     const kind = data[start]!
     const version = data[start + 1]!
-    assert(
-      kind >= CommandKind.message && kind <= CommandKind.refuse && version === COMMAND_VERSION,
-      `command of unknown kind ${kind} version ${version}: this node is too old for the log`,
-    )
+    if (kind < CommandKind.message || kind > CommandKind.refuse || version !== COMMAND_VERSION) {
+      unknown(`command kind ${kind} version ${version}`)
+    }
     const flags = data[start + 10]!
-    assert(flags <= KNOWN_FLAGS, `command with unknown flags ${flags}`)
+    if (flags > KNOWN_FLAGS) unknown(`flags ${flags} of a command`)
     this.data = data
     this.start = start
     this.end = end
@@ -95,7 +110,7 @@ export class CommandView {
     at += length
     this.#deviceStart = at
     at += 1 + data[at]!
-    assert(at < end, 'a command ends inside its device')
+    if (!(at < end)) malformed('a command ends inside its device')
     length = data[at]!
     at += 1
     this.msgId = text(data, at, length, end)
@@ -128,7 +143,8 @@ export class CommandView {
       replyTo = u48(data, at)
       at += 6
     }
-    assert(at <= end, 'a command ends inside its head')
+    // Bytes past the end make lengths that are no numbers.
+    if (!(at <= end)) malformed('a command ends inside its head')
     this.prev = prev
     this.since = since
     this.conv = conv
@@ -136,9 +152,9 @@ export class CommandView {
     this.replyTo = replyTo
     this.payloadStart = at
     if (this.kind === CommandKind.message) {
-      assert((conv === null) !== (to === null), 'a message names a conversation or a user')
-    } else {
-      assert(conv !== null && to === null && replyTo === null, 'a command has fields of a message')
+      if ((conv === null) === (to === null)) malformed('a message names a conversation or a user')
+    } else if (conv === null || to !== null || replyTo !== null) {
+      malformed('a command has fields of a message')
     }
   }
 
@@ -154,14 +170,15 @@ export class CommandView {
 
   operation(): ConversationOperation {
     assert(this.kind === CommandKind.conversation, 'the command holds no operation')
-    const reader = new ByteReader(this.data, this.payloadStart, this.end)
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
     const operation = readOperation(reader)
     reader.end('an operation')
     return operation
   }
 
   refuseCode(): RefuseCommand['code'] {
-    assert(this.kind === CommandKind.refuse && this.end - this.payloadStart === 1, 'no refusal')
+    assert(this.kind === CommandKind.refuse, 'the command holds no refusal')
+    if (this.end - this.payloadStart !== 1) malformed('a refusal is more than its code')
     return nameOf(REFUSE_NUMBERS, this.data[this.payloadStart]!, 'refusal code')
   }
 }
@@ -179,7 +196,7 @@ function readOperation(reader: ByteReader): ConversationOperation {
     case 'add': {
       const member = reader.string()
       const role = nameOf(ROLE_NUMBERS, reader.u8(), 'role')
-      assert(role !== 'owner', 'nobody is added as an owner')
+      if (role === 'owner') malformed('nobody is added as an owner')
       return { op, member, role }
     }
     case 'remove':
@@ -190,7 +207,7 @@ function readOperation(reader: ByteReader): ConversationOperation {
       return { op }
     case 'set': {
       const present = reader.u8()
-      assert(present <= 3, `set with unknown fields ${present}`)
+      if (present > 3) unknown(`fields ${present} of set`)
       return {
         op,
         ...((present & 1) !== 0 && { name: optional(reader, readText) }),
@@ -205,17 +222,17 @@ const readBytes = (reader: ByteReader): Uint8Array => reader.bytes()
 
 function optional<T>(reader: ByteReader, read: (reader: ByteReader) => T): T | null {
   const present = reader.u8()
-  assert(present <= 1, `optional field marked ${present}`)
+  if (present > 1) malformed(`an optional field is marked ${present}`)
   return present === 1 ? read(reader) : null
 }
 
 function nameOf<T extends string>(numbers: Record<T, number>, wanted: number, what: string): T {
   for (const name in numbers) if (numbers[name] === wanted) return name
-  assert(false, `unknown ${what} ${wanted}: this node is too old for the log`)
+  return unknown(`${what} ${wanted}`)
 }
 
 function text(data: Buffer, start: number, length: number, end: number): string {
-  assert(start + length <= end, 'a command ends inside a text')
+  if (!(start + length <= end)) malformed('a command ends inside a text')
   return utf8(data, start, start + length)
 }
 
@@ -224,6 +241,16 @@ function u32(data: Buffer, at: number): number {
 }
 
 function u48(data: Buffer, at: number): number {
-  assert(at + 6 <= data.length, 'a command ends inside an integer')
+  if (!(at + 6 <= data.length)) malformed('a command ends inside an integer')
   return u32(data, at) + (data[at + 4]! | (data[at + 5]! << 8)) * 0x1_0000_0000
+}
+
+const formatError = (message: string): CommandFormatError => new CommandFormatError(message)
+
+function malformed(message: string): never {
+  throw new CommandFormatError(message)
+}
+
+function unknown(what: string): never {
+  throw new CommandFormatError(`${what} is unknown: this node is too old`, 'UNSUPPORTED')
 }

@@ -92,7 +92,7 @@ export class SnapshotDecoder {
   #frame(bytes: Buffer, pairs: Pair[]): void {
     const payload = bytes.subarray(8)
     if (crc32c(payload) >>> 0 !== bytes.readUInt32LE(4)) throw damaged('a checksum is wrong')
-    const reader = new ByteReader(payload)
+    const reader = new ByteReader(payload, 0, payload.length, damaged)
     const kind = reader.u8()
     if (this.#state === 'head') {
       if (kind !== Kind.head || reader.u8() !== FORMAT) throw damaged('its format is unknown')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AssertionError, encodeConfiguration, EntryType } from '#cluster'
+import { CommandFormatError } from './command-view.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import { EventKind } from './types.ts'
 import { batch, create, Machine, message, operation, refuse } from './testing.ts'
@@ -254,7 +255,8 @@ describe('writes', () => {
       const m = await Machine.open()
       const data = Buffer.from(good.data)
       data[at] = value
-      expect(() => m.machine.apply({ ...good, data })).toThrow(AssertionError)
+      const errorClass = at === 0 ? AssertionError : CommandFormatError
+      expect(() => m.machine.apply({ ...good, data })).toThrow(errorClass)
     }
     const m = await Machine.open()
     expect(() => m.machine.apply({ ...good, index: 2 })).toThrow('out of order')

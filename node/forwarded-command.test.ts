@@ -1,0 +1,177 @@
+import { encodeBody, LIMITS } from '#protocol'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { refusalOf } from './forwarded-command.ts'
+import { prepareEntry } from './state-machine/prepared-entry.ts'
+import { encodeBatch } from './state-machine/batch-codec.ts'
+import { decodeCommand, encodeCommand } from './state-machine/command-codec.ts'
+import type { Command, ConversationOperation } from './state-machine/commands.ts'
+
+const text = (alphabet: string, maxLength: number) =>
+  fc
+    .array(fc.constantFrom(...alphabet.split('')), { minLength: 1, maxLength })
+    .map((letters) => letters.join(''))
+const name = text('abzAZ09._:@-', 40)
+const printable = text('!~abz/@', 128)
+const user = printable
+const value = fc.jsonValue({ maxDepth: 2 }).map(encodeBody)
+const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of)
+const common = {
+  origin: fc.nat(2 ** 32 - 1),
+  request: fc.nat(2 ** 32 - 1),
+  user,
+  device: name,
+  msgId: name,
+  prev: optional(name),
+  since: optional(fc.nat(2 ** 47)),
+}
+const role = fc.constantFrom('admin' as const, 'member' as const)
+/** Null bytes are nil, by which a client removes its metadata: the command says `null`. */
+const meta = value.map((bytes) => (bytes[0] === 0xc0 ? null : bytes))
+const founding: fc.Arbitrary<ConversationOperation> = fc.oneof(
+  fc.record({
+    op: fc.constant('create' as const),
+    members: fc.array(user, { maxLength: 4 }),
+    name: optional(fc.string({ unit: 'grapheme', maxLength: 20 })),
+    meta,
+  }),
+  fc.record({ op: fc.constant('direct' as const), with: user }),
+)
+const change: fc.Arbitrary<ConversationOperation> = fc.oneof(
+  fc.record({ op: fc.constant('add' as const), member: user, role }),
+  fc.record({ op: fc.constant('remove' as const), member: user }),
+  fc.record({
+    op: fc.constant('role' as const),
+    member: user,
+    role: fc.oneof(role, fc.constant('owner' as const)),
+  }),
+  fc.record({ op: fc.constant('leave' as const) }),
+  fc.record(
+    { op: fc.constant('set' as const), name: optional(fc.string({ maxLength: 20 })), meta },
+    { requiredKeys: ['op'] },
+  ) as fc.Arbitrary<ConversationOperation>,
+)
+/** What gateways forward. */
+const commands: fc.Arbitrary<Command> = fc.oneof(
+  fc
+    .record({
+      ...common,
+      target: printable,
+      direct: fc.boolean(),
+      replyTo: optional(fc.integer({ min: 1, max: 2 ** 47 })),
+      large: fc.boolean(),
+      body: value,
+    })
+    .map(({ target, direct, ...rest }): Command => {
+      const [conv, to] = direct ? [null, target] : [target, null]
+      return { kind: 1, ...rest, conv, to }
+    }),
+  fc
+    .record({ ...common, operation: founding })
+    .map((fields): Command => ({ kind: 2, ...fields, conv: '' })),
+  fc
+    .record({ ...common, operation: change, conv: printable })
+    .map((fields): Command => ({ kind: 2, ...fields })),
+  fc
+    .record({ ...common, conv: printable, code: fc.constant('CANCELLED' as const) })
+    .map((fields): Command => ({ kind: 3, ...fields })),
+)
+
+const refusal = (command: Uint8Array) => refusalOf(command, LIMITS)
+
+/** Whatever is let in is read by apply, and has no second spelling. */
+function judge(bytes: Uint8Array): void {
+  if (refusal(bytes) !== null) return
+  prepareEntry(encodeBatch({ logTime: 1, wallTime: 1 }, [bytes]))
+  expect(Buffer.compare(encodeCommand(decodeCommand(bytes)), bytes)).toBe(0)
+}
+
+const sample = {
+  kind: 1,
+  ...{ origin: 1, request: 2, user: 'alice', device: 'd', msgId: 'm', prev: null, since: null },
+  ...{ conv: 'c', to: null, replyTo: null, large: false, body: encodeBody('hi') },
+} as const
+const group = { ...sample, kind: 2 } as const
+
+describe('[A9] what a peer forwards into the log', () => {
+  test('is let in if a client of this node could have sent it', () => {
+    fc.assert(
+      fc.property(commands, (command) => {
+        const bytes = encodeCommand(command)
+        expect(refusal(bytes)).toBeNull()
+        judge(bytes)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('[PF3] changed anywhere, or of any bytes, is refused with a code or read by apply', () => {
+    fc.assert(
+      fc.property(commands, fc.nat(), fc.nat(255), fc.nat(2), (command, at, change, way) => {
+        const bytes = Uint8Array.from(encodeCommand(command))
+        const place = at % bytes.length
+        if (way === 0) bytes[place] = change
+        judge(way === 1 ? bytes.subarray(0, place) : way === 2 ? Uint8Array.of(...bytes, 7) : bytes)
+      }),
+      { numRuns: 3_000 },
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(4), (rest, kind) => {
+        judge(rest)
+        judge(Uint8Array.of(kind, 1, ...rest))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test.each<[string, Partial<Command> & object, string]>([
+    ['a user of other characters', { user: 'al ice' }, 'INVALID_MESSAGE'],
+    ['no user', { user: '' }, 'INVALID_MESSAGE'],
+    ['a user that is too long', { user: 'x'.repeat(129) }, 'INVALID_MESSAGE'],
+    ['a device that is too long', { device: 'x'.repeat(41) }, 'INVALID_MESSAGE'],
+    ['no msgId', { msgId: '' }, 'INVALID_MESSAGE'],
+    ['a msgId of other characters', { msgId: 'm/1' }, 'INVALID_MESSAGE'],
+    ['a msgId that is too long', { msgId: 'm'.repeat(65) }, 'INVALID_MESSAGE'],
+    ['a prev of other characters', { prev: 'm 1' }, 'INVALID_MESSAGE'],
+    ['no conversation', { conv: '' }, 'INVALID_MESSAGE'],
+    ['a conversation that is too long', { conv: 'c'.repeat(129) }, 'INVALID_MESSAGE'],
+    ['an answer to nothing', { replyTo: 0 }, 'INVALID_MESSAGE'],
+    ['no body', { body: new Uint8Array(0) }, 'INVALID_MESSAGE'],
+    ['two bodies', { body: Uint8Array.of(1, 2) }, 'INVALID_MESSAGE'],
+    ['a body that is too deep', { body: new Uint8Array(80).fill(0x91) }, 'INVALID_MESSAGE'],
+    ['a body that is too long', { body: encodeBody('x'.repeat(65_536)) }, 'PAYLOAD_TOO_LARGE'],
+  ])('a message with %s is refused', (_, change, code) => {
+    expect(refusal(encodeCommand({ ...sample, ...change } as Command))).toBe(code)
+  })
+
+  test.each<[string, string, object, string]>([
+    ['too many members', '', { op: 'create', members: Array(1_001).fill('u') }, 'INVALID_MESSAGE'],
+    ['a member of other characters', '', { op: 'create', members: ['a b'] }, 'INVALID_MESSAGE'],
+    ['a name that is too long', '', { op: 'create', name: 'n'.repeat(257) }, 'INVALID_MESSAGE'],
+    ['broken metadata', '', { op: 'create', meta: Uint8Array.of(0xc1) }, 'INVALID_MESSAGE'],
+    [
+      'metadata that is too long',
+      '',
+      { op: 'create', meta: encodeBody('x'.repeat(16_384)) },
+      'PAYLOAD_TOO_LARGE',
+    ],
+    ['a conversation that it has yet to make', 'c', { op: 'create' }, 'INVALID_MESSAGE'],
+    ['itself under the id of another', 'c', { op: 'direct', with: 'bob' }, 'INVALID_MESSAGE'],
+    ['no conversation', '', { op: 'leave' }, 'INVALID_MESSAGE'],
+    ['nobody to add', 'c', { op: 'add', member: '', role: 'member' }, 'INVALID_MESSAGE'],
+  ])('a group operation with %s is refused', (_, conv, change, code) => {
+    const operation = { members: ['bob'], name: null, meta: null, ...change }
+    const command = { ...group, conv, operation } as unknown as Command
+    expect(refusal(encodeCommand(command))).toBe(code)
+  })
+
+  test('of a later version is refused as that, and by this node’s own limit if that is lower', () => {
+    const bytes = encodeCommand(sample)
+    for (const at of [0, 1]) {
+      const changed = Uint8Array.from(bytes)
+      changed[at] = 9
+      expect(refusal(changed)).toBe('UNSUPPORTED')
+    }
+    expect(refusalOf(bytes, { bodyBytes: 2, metaBytes: 0 })).toBe('PAYLOAD_TOO_LARGE')
+  })
+})

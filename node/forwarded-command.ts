@@ -1,0 +1,87 @@
+import {
+  type DecodeLimits,
+  type ErrorCode,
+  isBody,
+  isOfAlphabet,
+  LIMITS,
+  ProtocolError,
+  type RequestFrame,
+  validateFrame,
+} from '#protocol'
+import { asBuffer, encodeCommand, toCommand } from './state-machine/command-codec.ts'
+import { CommandFormatError, CommandView } from './state-machine/command-view.ts'
+import { CommandKind, type ConversationOperation } from './state-machine/commands.ts'
+
+/**
+ * Why a command that a peer forwards may not enter the log; `null` if it may. It passes the decoder
+ * that apply uses, for there anything unknown stops every replica (rule A9), and the bounds that this
+ * node's own gateway holds its clients to: what a peer's gateway let through is not taken on trust.
+ */
+export function refusalOf(command: Uint8Array, limits: DecodeLimits): ErrorCode | null {
+  try {
+    const view = new CommandView(asBuffer(command), 0, command.length)
+    return headFault(view) ?? payloadFault(view, command, limits)
+  } catch (error) {
+    if (error instanceof CommandFormatError || error instanceof ProtocolError) return error.code
+    throw error
+  }
+}
+
+function headFault({ user, device, msgId, prev, since }: CommandView): ErrorCode | null {
+  const isWellFormed =
+    isUser(user) &&
+    isOfAlphabet(device, 'name', LIMITS.deviceLength) &&
+    isMsgId(msgId) &&
+    (prev === null || isMsgId(prev)) &&
+    (since === null || since >= 0)
+  return isWellFormed ? null : 'INVALID_MESSAGE'
+}
+
+function payloadFault(
+  view: CommandView,
+  command: Uint8Array,
+  limits: DecodeLimits,
+): ErrorCode | null {
+  const { kind, conv, to, replyTo } = view
+  if (kind === CommandKind.message) {
+    if (conv === null ? !isUser(to!) : !isConversation(conv)) return 'INVALID_MESSAGE'
+    if (replyTo === 0) return 'INVALID_MESSAGE'
+    return valueFault(view.payload(), limits.bodyBytes)
+  }
+  if (kind === CommandKind.conversation) {
+    const fault = operationFault(view.operation(), view, limits)
+    if (fault !== null) return fault
+  } else if (conv !== '' && !isConversation(conv!)) {
+    return 'INVALID_MESSAGE'
+  }
+  // These are few, and their fields can be written in more ways than one: ours is the only one.
+  const isCanonical = Buffer.compare(encodeCommand(toCommand(view)), command) === 0
+  return isCanonical ? null : 'INVALID_MESSAGE'
+}
+
+/** By the table that the frames of clients are held to. */
+function operationFault(
+  operation: ConversationOperation,
+  { conv, msgId }: CommandView,
+  limits: DecodeLimits,
+): ErrorCode | null {
+  const isNew = operation.op === 'create' || operation.op === 'direct'
+  if (isNew && conv !== '') return 'INVALID_MESSAGE'
+  const meta = 'meta' in operation ? (operation.meta ?? undefined) : undefined
+  const head = isNew ? { msgId } : { msgId, conv }
+  const member = 'member' in operation ? { user: operation.member } : {}
+  const name = operation.op === 'create' ? { name: operation.name ?? undefined } : {}
+  const frame = { t: 'conv:R', id: 0, ...head, ...operation, ...member, ...name, meta }
+  validateFrame(frame as unknown as RequestFrame, limits)
+  return meta === undefined ? null : valueFault(meta, limits.metaBytes)
+}
+
+function valueFault(bytes: Uint8Array, mostBytes: number): ErrorCode | null {
+  if (bytes.length > mostBytes) return 'PAYLOAD_TOO_LARGE'
+  return isBody(bytes) ? null : 'INVALID_MESSAGE'
+}
+
+const isUser = (text: string): boolean => isOfAlphabet(text, 'printable', LIMITS.userLength)
+const isMsgId = (text: string): boolean => isOfAlphabet(text, 'name', LIMITS.msgIdLength)
+const isConversation = (text: string): boolean =>
+  isOfAlphabet(text, 'printable', LIMITS.conversationLength)
