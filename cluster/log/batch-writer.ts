@@ -119,7 +119,7 @@ export class BatchWriter {
     job.encode(writer)
     let segment = this.#segments.at(-1)!
     const end = segment.usedBytes + frameBytes(writer.length - FRAME_HEADER_BYTES)
-    if (end > this.#segmentBytes) {
+    if (end > segment.madeBytes) {
       this.#prepareSpare()
       if (this.#spare !== null) segment = this.#rotate(job)
       // A slow disk may make a segment larger, but not without end: then the batch waits.
@@ -157,7 +157,7 @@ export class BatchWriter {
         return this.fail(failure)
       }
       job.done(null)
-      if (segment.usedBytes > this.#segmentBytes / 2) this.#prepareSpare()
+      if (segment.usedBytes > segment.madeBytes / 2) this.#prepareSpare()
       this.#next()
     })
   }

@@ -15,6 +15,12 @@ import {
   type SegmentName,
 } from './segment-file.ts'
 
+/**
+ * A start waits for these bytes to be on disk, so they are few: of three nodes on one machine that
+ * start together each would write 64 MiB first. The next segment, made beside the appends, is whole.
+ */
+const FRESH_BYTES = 4 * 1024 * 1024
+
 export interface StartedLog {
   readonly state: LogState
   readonly index: LogIndex
@@ -84,7 +90,7 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
   const alone = last.offset === 0
   const name: SegmentName = alone
     ? { number: old.number, madeBytes: old.madeBytes, path: old.path }
-    : segmentName(directory, old.number + 1, segmentBytes)
+    : segmentName(directory, old.number + 1, Math.min(segmentBytes, FRESH_BYTES))
   const writer = new ByteWriter()
   writer.reset(FRAME_HEADER_BYTES)
   encodeHead(writer, { ...last.before, segment: name.number })

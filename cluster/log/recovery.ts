@@ -4,6 +4,7 @@ import { FRAME_VERSION, SALT_OFFSET, type Frame, type FrameHeader } from './fram
 import { LogFormatError } from './log-format-error.ts'
 import { LogIndex } from './log-index.ts'
 import { LogState } from './log-state.ts'
+import { LogDamagedError } from './log-storage.ts'
 import { decodeBatch, type Batch, type Head } from './record-codec.ts'
 import { damaged, type Segment, type SegmentName } from './segment-file.ts'
 import { SegmentScanner } from './segment-scanner.ts'
@@ -54,13 +55,7 @@ export async function recover(
   const opened: OpenSegment[] = []
   try {
     for (const name of names) opened.push(await openSegment(fileSystem, name))
-    const keptFrom = await oldestNeeded(opened)
-    const needed = opened.filter((segment) => segment.name.number >= keptFrom)
-    for (const [at, { name }] of needed.entries()) {
-      if (name.number === keptFrom + at) continue
-      throw damaged(name.path, 0, `segment ${keptFrom + at} is missing before it`)
-    }
-    const recovered = await new Recovery(needed).run()
+    const recovered = (await recoverAll(opened)) ?? (await recoverNeeded(opened))
     const used = new Set(recovered.segments.map((segment) => segment.number))
     const unused = opened.filter((segment) => !used.has(segment.name.number))
     for (const segment of unused) await segment.file.close()
@@ -69,6 +64,37 @@ export async function recover(
     for (const segment of opened) await segment.file.close()
     throw error
   }
+}
+
+/**
+ * What nearly every start meets: all the segments there are, whole, and all still needed. Then the
+ * newest one is read once. `null` for anything else, which only `recoverNeeded` can judge.
+ */
+async function recoverAll(
+  opened: readonly OpenSegment[],
+): Promise<Omit<Recovered, 'unused'> | null> {
+  const oldest = opened[0]!.name.number
+  if (opened.some(({ name }, at) => name.number !== oldest + at)) return null
+  try {
+    const recovered = await new Recovery(opened).run()
+    return recovered.keptFrom === oldest ? recovered : null
+  } catch (error) {
+    if (error instanceof LogDamagedError || error instanceof LogFormatError) return null
+    throw error
+  }
+}
+
+/** Finds out first which segments count, in the newest of them. */
+async function recoverNeeded(opened: readonly OpenSegment[]): Promise<Omit<Recovered, 'unused'>> {
+  const keptFrom = await oldestNeeded(opened)
+  const needed = opened.filter((segment) => segment.name.number >= keptFrom)
+  for (const [at, { name }] of needed.entries()) {
+    if (name.number === keptFrom + at) continue
+    throw damaged(name.path, 0, `segment ${keptFrom + at} is missing before it`)
+  }
+  const recovered = await new Recovery(needed).run()
+  assert(recovered.keptFrom === keptFrom, 'the log begins with the oldest needed segment')
+  return recovered
 }
 
 /**
@@ -92,14 +118,14 @@ async function oldestNeeded(opened: readonly OpenSegment[]): Promise<number> {
 }
 
 class Recovery {
-  readonly #opened: OpenSegment[]
+  readonly #opened: readonly OpenSegment[]
   readonly #index = new LogIndex()
   readonly #segments: Segment[] = []
   #state: LogState | null = null
   #keptFrom = 0
   #last: (LastFrame & { crc: number }) | null = null
 
-  constructor(opened: OpenSegment[]) {
+  constructor(opened: readonly OpenSegment[]) {
     this.#opened = opened
   }
 
@@ -111,7 +137,6 @@ class Recovery {
     const { salt } = oldest.first
     for (let at = 0; at < used; at++) await this.#readSegment(at, at === used - 1, salt)
     await this.#checkEnd(opened.slice(used - 1), salt)
-    assert(this.#keptFrom === oldest.name.number, 'the log begins with the oldest needed segment')
     return {
       state: this.#state!,
       index: this.#index,

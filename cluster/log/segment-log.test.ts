@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { FileSystem } from '../ports.ts'
 import { NO_ONE } from '../raft/types.ts'
 import { logStorageContract } from './log-storage.contract.ts'
 import { SegmentLog, type SegmentLogOptions } from './segment-log.ts'
@@ -18,6 +19,7 @@ import { ManualClock } from '../testing/manual-clock.ts'
 import { SeededRandom } from '../testing/seeded-random.ts'
 
 const DIRECTORY = '/data/log'
+const MIB = 1024 * 1024
 
 describe('SegmentLog', () => {
   let disk: CrashFileSystem
@@ -124,6 +126,33 @@ describe('SegmentLog', () => {
       await open()
     }
     expect(segments().length).toBeLessThanOrEqual(small.length + 2)
+  })
+
+  it('[LG11] a start reads each segment once and writes little before it is done', async () => {
+    const segmentBytes = 8 * MIB
+    const log = await formed({ segmentBytes })
+    for (let at = 1; at <= 60; at++) {
+      await append(log, { entries: entries(at, at, 1, 100 * 1024) })
+      await settle()
+    }
+    const said = contentOf(log)
+    disk = disk.crash(1)
+    const stored = segments().reduce((sum, path) => sum + disk.bytesOf(path).length, 0)
+    const { fileSystem, read, written } = counted(disk)
+    const again = await open({ segmentBytes, fileSystem })
+    // Windows overlap where a frame lies across the end of one.
+    expect(read() / stored).toBeLessThan(1.15)
+    expect(written()).toBeLessThan(6 * MIB)
+    expect(contentOf(again)).toEqual(said)
+    for (let at = 61; at <= 70; at++) {
+      await append(again, { entries: entries(at, at, 1, MIB) })
+      await settle()
+    }
+    // What follows is as large as ever.
+    expect(disk.bytesOf(segments().at(-1)!).length).toBe(segmentBytes)
+    const then = contentOf(again)
+    await again.close()
+    expect(contentOf(await open({ segmentBytes }))).toEqual(then)
   })
 
   it('[LG7] removes the segments that an installed snapshot made useless', async () => {
@@ -237,3 +266,41 @@ describe('SegmentLog', () => {
     }
   })
 })
+
+/** The same files, and how many bytes went through them. */
+function counted(files: FileSystem): {
+  fileSystem: FileSystem
+  read: () => number
+  written: () => number
+} {
+  let read = 0
+  let written = 0
+  const watch = <T extends object>(
+    target: T,
+    calls: Record<string, (...args: never[]) => unknown>,
+  ) =>
+    new Proxy(target, {
+      get: (_, name) => {
+        const value = Reflect.get(target, name) as unknown
+        if (typeof name === 'string' && name in calls) return calls[name]
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value
+      },
+    })
+  const fileSystem = watch(files, {
+    open: async (path: string, options: Parameters<FileSystem['open']>[1]) => {
+      const file = await files.open(path, options)
+      return watch(file, {
+        read: async (buffer: Uint8Array, position: number) => {
+          const count = await file.read(buffer, position)
+          read += count
+          return count
+        },
+        write: (buffer: Uint8Array, position: number) => {
+          written += buffer.length
+          return file.write(buffer, position)
+        },
+      })
+    },
+  })
+  return { fileSystem, read: () => read, written: () => written }
+}
