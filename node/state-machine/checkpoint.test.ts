@@ -107,6 +107,31 @@ describe('checkpoints', () => {
     expect(n.machine.compactableIndex).toBe(1)
   })
 
+  test('K3 while the log is replayed cuts wait for the first new entry, but not beyond the second bound', async () => {
+    const limits = { checkpointBytes: 2_000, dirtyBytes: 4_000 }
+    const body = 'x'.repeat(1_000)
+    const entry = (n: number) => batch(n, 1, [message({ user: 'a', to: 'b', msgId: `${n}`, body })])
+    const m = await Machine.open({ limits })
+    m.machine.logPersisted(7)
+    for (let n = 1; n <= 7; n += 1) m.machine.apply(entry(n))
+    await m.machine.close()
+    expect(m.directory.store!.cut).toBeNull()
+
+    const n = await Machine.open({ limits })
+    n.machine.logPersisted(7)
+    for (let at = 1; at <= 7; at += 1) n.machine.apply(entry(at))
+    n.machine.logPersisted(8)
+    n.machine.apply(entry(8))
+    await n.machine.close()
+    expect(n.directory.store!.cut!.index).toBe(8)
+
+    const swamped = await Machine.open({ limits })
+    swamped.machine.logPersisted(20)
+    for (let at = 1; at <= 8; at += 1) swamped.machine.apply(entry(at))
+    await swamped.machine.close()
+    expect(swamped.directory.store!.cut!.index).toBe(8)
+  })
+
   test('K3 too many bytes without a cut turn overloaded on, a cut turns it off', async () => {
     const directory = new PacedDirectory()
     directory.allow(0)
@@ -132,7 +157,7 @@ describe('checkpoints', () => {
       limits: { checkpointBytes: 1 },
       onFailure: (error) => told.push(error.message),
     })
-    await m.one(1, message({ user: 'a', to: 'b', msgId: '1' }))
+    for (const msgId of ['1', '2']) await m.one(1, message({ user: 'a', to: 'b', msgId }))
     await m.machine.close()
     expect(told).toEqual(['disk is gone'])
   })

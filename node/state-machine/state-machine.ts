@@ -68,7 +68,10 @@ export class ParleyStateMachine implements StateMachine {
   #listener: ApplyListener | null = null
   #prepared: { readonly entry: Entry; readonly content: PreparedEntry } | null = null
   #persistedIndex: number
-  /** Where the log ended at the start: cuts while it is replayed would make the start longer. */
+  /**
+   * Where the log ended at the start. A cut while it is replayed would make the start longer, of the
+   * nodes beside this one too: it waits for the first new entry, or until memory bids it.
+   */
   #replayUpTo = 0
   #checkpoint: Promise<void> | null = null
   #isDue = false
@@ -268,7 +271,7 @@ export class ParleyStateMachine implements StateMachine {
       this.#isDue = true
       this.#maybeCheckpoint()
     })
-    const mayWait = state.appliedIndex < this.#replayUpTo && !this.overloaded
+    const mayWait = state.appliedIndex <= this.#replayUpTo && !this.#isSwamped
     const isFull = state.dirty.freshBytes >= this.#limits.checkpointBytes
     const isDue = this.#isDue || (isFull && !mayWait)
     if (!isDue || state.appliedIndex > this.#persistedIndex) return
