@@ -7,6 +7,7 @@ import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
+import { setV8Flags } from './host/v8-flags.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
@@ -43,6 +44,7 @@ const DRAIN_MS = 5_000
  * @throws Error whose message says what an operator does next
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  setV8Flags()
   const logger = createLogger({ node: options.name, level: options.logLevel })
   const failpoints =
     options.unsafeFailpoints === undefined

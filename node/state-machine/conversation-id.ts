@@ -1,23 +1,9 @@
 import { hash } from 'node:crypto'
 
-/** Two generations of so many pairs: the hash costs a microsecond, and most pairs talk again. */
-const CACHED_PAIRS = 65_536
-let young = new Map<string, string>()
-let old = new Map<string, string>()
-
 /** The one direct conversation of two users, or of a user with himself: order does not matter (A1). */
 export function directConversationId(one: string, other: string): string {
   const [first, second] = one < other ? [one, other] : [other, one]
-  const pair = `${first.length}:${first}${second}`
-  let id = young.get(pair)
-  if (id !== undefined) return id
-  id = old.get(pair) ?? named('d_', ['direct', first, second])
-  if (young.size >= CACHED_PAIRS) {
-    old = young
-    young = new Map()
-  }
-  young.set(pair, id)
-  return id
+  return named('d_', ['direct', first, second])
 }
 
 /** The group that `user` created with this msgId (A1): a retry names the same one on every node. */

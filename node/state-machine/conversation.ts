@@ -125,10 +125,9 @@ export class ConversationApply {
       if (members.size > this.#state.settings.groupMembers) {
         return this.#refuse(command, Refusal.groupFull)
       }
-      const group = this.#open(command.conversation, 'group')
+      const group = this.#open(command.conversation, 'group', members, view.user)
       group.name = operation.name
       group.meta = operation.meta === null ? null : new Uint8Array(operation.meta)
-      for (const user of members) this.#join(group, user, user === view.user ? 'owner' : 'member')
       return this.#append(command, group, group.members.find(view.user)!)
     }
     if (conversation === undefined) return this.#refuse(command, Refusal.unknownConversation)
@@ -207,18 +206,22 @@ export class ConversationApply {
 
   /** Opening is no event: the first message of a direct conversation has seq 1. */
   #openDirect(id: string, user: string, other: string): Conversation {
-    const conversation = this.#open(id, 'direct')
-    for (const member of new Set([user, other].sort())) this.#join(conversation, member, 'member')
-    return conversation
+    return this.#open(id, 'direct', new Set([user, other].sort()), null)
   }
 
-  #open(id: string, kind: 'direct' | 'group'): Conversation {
+  #open(
+    id: string,
+    kind: 'direct' | 'group',
+    members: ReadonlySet<string>,
+    owner: string | null,
+  ): Conversation {
     const state = this.#state
     const { high, low } = state.conversationPrefix(this.#hash, id)
     const createdAt = this.#wallTime
     const conversation = new Conversation({ id, kind, createdAt, hashHigh: high, hashLow: low })
     conversation.lastLogTime = state.logTime
     state.dirty.touchMembers(conversation)
+    for (const user of members) this.#join(conversation, user, user === owner ? 'owner' : 'member')
     state.conversations.add(conversation)
     state.conversationCount += 1
     return conversation

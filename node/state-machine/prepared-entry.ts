@@ -1,6 +1,7 @@
 import { unreachable } from '#cluster'
 import { forEachCommand, type BatchStamp } from './batch-codec.ts'
 import type { CommandView } from './command-view.ts'
+import type { ConversationCache } from './conversation-cache.ts'
 import type { Conversation } from './conversation-state.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
@@ -35,15 +36,25 @@ export interface PreparedEntry {
   readonly commands: readonly PreparedCommand[]
 }
 
-export function prepareEntry(data: Uint8Array): PreparedEntry {
+/** What `cache` holds is found there; without it every place is worked out anew. */
+export function prepareEntry(
+  data: Uint8Array,
+  cache: ConversationCache | null = null,
+): PreparedEntry {
   const commands: PreparedCommand[] = []
-  const stamp = forEachCommand(data, (view) => commands.push(prepare(view)))
+  const stamp = forEachCommand(data, (view) => commands.push(prepare(view, cache)))
   return { stamp, commands }
 }
 
-function prepare(view: CommandView): PreparedCommand {
+function prepare(view: CommandView, cache: ConversationCache | null): PreparedCommand {
   switch (view.kind) {
     case CommandKind.message: {
+      const direct = view.to === null ? undefined : cache?.direct(view.user, view.to)
+      if (direct !== undefined) {
+        const command = new PreparedCommand(view, false, direct.id, direct.id)
+        command.found = direct
+        return command
+      }
       const conversation = view.conv ?? directConversationId(view.user, view.to!)
       return new PreparedCommand(view, false, conversation, conversation)
     }
