@@ -45,7 +45,7 @@ export interface Swarm {
 }
 
 /**
- * For many simulated hours: a cluster of three with little to do, and a fault every eight seconds. It
+ * For many simulated hours: a cluster of three with little to do, and a fault every six seconds. It
  * meets what takes long, such as idle links, old snapshots and late timers.
  */
 export const SPARSE: Partial<Swarm> = {
@@ -53,8 +53,8 @@ export const SPARSE: Partial<Swarm> = {
   devices: 3,
   conversations: 2,
   window: 4,
-  thinkMs: 400,
-  faultEveryMs: 8_000,
+  thinkMs: 300,
+  faultEveryMs: 6_000,
 }
 
 const KIB = 1024

@@ -14,7 +14,7 @@ export function describeRun({ seed, violation, traceHash, stats }: RunReport): s
 export function describeTotals(totals: Totals): string {
   const { seeds, violations, simulatedMs, countedMs, cpuMs, evidence, faults, failpoints } = totals
   const bitten = Object.keys(faults)
-    .map((kind) => `${kind} ${evidence[kind] ?? 0}`)
+    .map((kind) => `${kind} ${grouped(evidence[kind] ?? 0)}/${grouped(faults[kind] ?? 0)}`)
     .join(', ')
   return [
     `${amount(seeds, 'seed')}, ${hours(simulatedMs)} simulated, of which ${hours(countedMs)} count, ${Math.round(simulatedMs / Math.max(1, cpuMs))} × real time per core; ${amount(violations, 'violation')}`,
