@@ -6,7 +6,8 @@ import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
 import type { Configuration } from './raft/configuration.ts'
 import { NO_ONE, type RaftId, Role } from './raft/types.ts'
-import { Replica, type ReplicaEvents } from './replica.ts'
+import { Replica } from './replica.ts'
+import type { ReplicaEvents } from './replica-events.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { decodeAck, decodeChunk, decodeOffer } from './snapshot/snapshot-frames.ts'
 import { SnapshotReceiver } from './snapshot/snapshot-receiver.ts'
@@ -137,10 +138,12 @@ export class ClusterNode {
     })
     this.#receiver = new SnapshotReceiver({
       logger,
+      hasRoom: () => this.#replica?.takesSnapshots ?? true,
       worthTaking: ({ meta }) => meta.index > parts.stateMachine.appliedIndex,
       beginInstall: (meta) => parts.stateMachine.beginInstall(meta),
       sendJson,
       onReceived: (from, offer, sink) => this.#replica?.snapshotReceived(from, offer, sink),
+      onFatal: (error) => events.onFatal(error),
     })
   }
 

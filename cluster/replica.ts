@@ -10,6 +10,7 @@ import type { Message } from './raft/messages.ts'
 import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
 import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
+import type { ReplicaEvents } from './replica-events.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { ProposalGate } from './proposal-gate.ts'
 import { ProposalQueue } from './proposal-queue.ts'
@@ -17,29 +18,6 @@ import { ReadQueue } from './read-queue.ts'
 import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
 import type { SnapshotSink, StateMachine } from './state-machine.ts'
 import type { PeerMessage } from './transport/message-codec.ts'
-
-/** What a replica tells its host. Calls come between the steps of a turn; none may throw. */
-export interface ReplicaEvents {
-  /** In this order; those of one turn together, as some may hold the same. */
-  send(messages: readonly PeerMessage[]): void
-  /** The core wants a follower brought up by snapshot. */
-  sendSnapshot(to: RaftId): void
-  /** Index of the oldest snapshot on its way to a peer; `Infinity` if there is none. */
-  pinnedSnapshot(): number
-  /** The leader or the term changed, as far as this replica knows; `NO_ONE` while there is none. */
-  onLeader(leader: RaftId, term: number): void
-  /** This leader has applied its own no-op: it knows everything that was ever committed. */
-  onAuthority(term: number): void
-  /** One entry's data out of the commands gathered in one turn; stamps them (rule A8). */
-  encodeBatch(commands: readonly Uint8Array[]): Uint8Array
-  onApplied(index: number): void
-  /** The state jumped ahead to a snapshot. */
-  onSnapshotInstalled(index: number): void
-  /** Members may have come or gone. */
-  onConfiguration(): void
-  /** The log or the state machine failed: the process must end without another word. */
-  onFatal(error: Error): void
-}
 
 /** The leader remembers more of this replica's log than the disk does (rule K1). */
 export class LostLogError extends Error {
@@ -88,6 +66,8 @@ export class Replica {
   #received: ReceivedSnapshot | null = null
   /** A snapshot is taking over: until it has, another one is of no use. */
   #installing = false
+  /** Snapshots whose files are being removed. */
+  #dropping = 0
   #compactedTo = 0
   #compacting = false
   /** Looked at once per tick: what is kept changes slowly, turns are many. */
@@ -242,10 +222,15 @@ export class Replica {
     return this.#stateMachine.appliedIndex + 1 < this.#log.firstIndex()
   }
 
+  /** False while one that was received takes over or is thrown away: there is room for one. */
+  get takesSnapshots(): boolean {
+    return !this.#installing && this.#received === null && this.#dropping === 0
+  }
+
   /** A whole snapshot lies verified beside the live state; the core decides whether to take it. */
   snapshotReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void {
-    if (this.#installing || this.#received !== null) {
-      sink.abort().catch((error: Error) => this.#fail(error))
+    if (!this.takesSnapshots) {
+      this.#drop(sink)
       return
     }
     if (this.stateLost && this.#log.term(offer.meta.index) === offer.meta.term) {
@@ -456,7 +441,15 @@ export class Replica {
     const received = this.#received
     if (received === null || this.#raft.pendingSnapshot?.index === received.offer.meta.index) return
     this.#received = null
-    received.sink.abort().catch((error: Error) => this.#fail(error))
+    this.#drop(received.sink)
+  }
+
+  #drop(sink: SnapshotSink): void {
+    this.#dropping += 1
+    sink.abort().then(
+      () => (this.#dropping -= 1),
+      (error: Error) => this.#fail(error),
+    )
   }
 
   /** The log is kept from the cut before the last one on, and longer for others (rule K3). */

@@ -1,4 +1,4 @@
-import type { Clock, Replica, Timer } from '#cluster'
+import { type Clock, ReadUnavailableError, type Replica, type Timer } from '#cluster'
 import type { AppliedWaiters } from './applied-waiters.ts'
 
 const RETRY_MS = 100
@@ -13,14 +13,21 @@ export class CatchUp {
   readonly #clock: Clock
   readonly #waiters: AppliedWaiters
   readonly #onDone: () => void
+  readonly #onFatal: (error: Error) => void
   #timer: Timer | null = null
   #done = false
   #closed = false
 
-  constructor(clock: Clock, waiters: AppliedWaiters, onDone: () => void) {
+  /** `onFatal`: something else than a missing leader stands in the way, and the process must end. */
+  constructor(
+    clock: Clock,
+    waiters: AppliedWaiters,
+    events: { onDone: () => void; onFatal: (error: Error) => void },
+  ) {
     this.#clock = clock
     this.#waiters = waiters
-    this.#onDone = onDone
+    this.#onDone = events.onDone
+    this.#onFatal = events.onFatal
   }
 
   get done(): boolean {
@@ -36,7 +43,10 @@ export class CatchUp {
           this.#onDone()
         } else this.#again(replica)
       },
-      () => this.#again(replica),
+      (error: Error) => {
+        if (error instanceof ReadUnavailableError) this.#again(replica)
+        else this.#onFatal(error)
+      },
     )
   }
 

@@ -96,7 +96,10 @@ export class ParleyNode {
     this.#data = data
     this.#logClock = new LogClock(ports.clock)
     this.#waiters = new AppliedWaiters(ports.clock, data.stateMachine.appliedIndex)
-    this.#catchUp = new CatchUp(ports.clock, this.#waiters, () => logger.info('node.ready'))
+    this.#catchUp = new CatchUp(ports.clock, this.#waiters, {
+      onDone: () => logger.info('node.ready'),
+      onFatal: (error) => this.#fail(error),
+    })
     this.#forwarder = this.#newForwarder()
     this.#cluster = this.#newCluster(failpoints)
     this.#backend = new NodeBackend({

@@ -1,3 +1,4 @@
+import { AssertionError } from '../assert.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId, SnapshotMeta } from '../raft/types.ts'
 import type { SnapshotSink } from '../state-machine.ts'
@@ -6,12 +7,16 @@ import type { SnapshotAck, SnapshotChunk, SnapshotOffer } from './snapshot-frame
 
 export interface SnapshotReceiverHost {
   readonly logger: Logger
+  /** Whether there is room for one more. If not, an offer waits to be repeated. */
+  hasRoom(): boolean
   /** Nothing newer than what is applied here is worth taking. */
   worthTaking(offer: SnapshotOffer): boolean
   beginInstall(meta: SnapshotMeta): Promise<SnapshotSink>
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   /** All bytes are verified and synced beside the live state: the core decides. */
   onReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void
+  /** An invariant broke: the process must end. */
+  onFatal(error: Error): void
 }
 
 interface Incoming {
@@ -38,6 +43,7 @@ export class SnapshotReceiver {
         return
       }
       await this.#abort()
+      if (!this.#host.hasRoom()) return
       if (!this.#host.worthTaking(offer)) {
         this.#reply(from, { id: offer.id, offset: 0, state: 'failed' })
         return
@@ -76,6 +82,11 @@ export class SnapshotReceiver {
 
   #enqueue(work: () => Promise<void>): void {
     this.#work = this.#work.then(work).catch(async (error: Error) => {
+      // Damage of the stream and of the disk have errors of their own.
+      if (error instanceof AssertionError) {
+        this.#host.onFatal(error)
+        return
+      }
       this.#host.logger.error('snapshot.failed', { message: error.message })
       const incoming = this.#incoming
       await this.#abort()

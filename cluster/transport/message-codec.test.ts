@@ -65,13 +65,13 @@ const messages: fc.Arbitrary<PeerMessage> = fc.oneof(
     hintTerm: integer,
     lastIndex: integer,
   }),
-  fc.record({
-    type: type('heartbeat'),
-    ...envelope,
-    commit: integer,
-    acknowledged: integer,
-    readId: integer,
-  }),
+  fc
+    .record({ type: type('heartbeat'), ...envelope, commit: integer, acknowledged: integer })
+    .map((fields) => ({
+      ...fields,
+      commit: Math.min(fields.commit, fields.acknowledged),
+      readId: fields.commit,
+    })),
   fc.record({ type: type('heartbeatResponse'), ...envelope, readId: integer }),
   fc.record({ type: type('commit'), ...envelope, commit: integer }),
   fc.record({
@@ -194,6 +194,15 @@ describe('peer messages as bytes', () => {
       const entries = [{ term: 7, index: 2 ** 40 + 1, type: 1, data: bytes }] as const
       expect(judge(encode({ ...sample, entries } as PeerMessage, 0))).toBe('refused')
     }
+  })
+
+  test('[PF1] a heartbeat that commits more than its receiver has does not reach the core', () => {
+    const { from, to, term } = sample
+    const heartbeat = { type: 'heartbeat', from, to, term, commit: 5, acknowledged: 5, readId: 0 }
+    const bytes = Uint8Array.from(encode(heartbeat as PeerMessage, 0))
+    expect(judge(bytes)).toBe('accepted')
+    bytes[30] = 6
+    expect(judge(bytes)).toBe('refused')
   })
 
   test('[PF1] the name of a snapshot does not travel as a message: the core would install what is not there', () => {

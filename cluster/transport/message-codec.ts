@@ -209,8 +209,9 @@ function readMessage(reader: ByteReader, type: PeerMessageType, envelope: Envelo
     case 'heartbeat': {
       const commit = reader.u64()
       const acknowledged = reader.u64()
-      const readId = reader.u64()
-      return { type, ...envelope, commit, acknowledged, readId }
+      // Beyond it the core, whose log may end there, would find no entry to commit.
+      if (commit > acknowledged) throw malformed(`commit ${commit} is not acknowledged`)
+      return { type, ...envelope, commit, acknowledged, readId: reader.u64() }
     }
     case 'commit':
       return { type, ...envelope, commit: reader.u64() }
