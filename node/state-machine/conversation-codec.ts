@@ -44,25 +44,31 @@ export function decodeConversation(
   assert(format === FORMAT, `conversation record of unknown format ${format}`)
   const flags = reader.u8()
   const { high, low } = prefix(hash, id)
+  const createdAt = reader.varint()
+  const head = reader.varint()
+  const ord = reader.varint()
+  const lastAt = reader.varint()
+  const lastLogTime = reader.varint()
+  const name = (flags & 2) === 0 ? null : reader.string()
+  const meta = (flags & 4) === 0 ? null : new Uint8Array(reader.bytes())
+  const membersApart = (flags & 8) === 0
+  const found = membersApart ? members : Members.decode(reader.bytes())
+  assert(found !== null, `the members of ${id} are missing`)
   const conversation = new Conversation({
     id,
     kind: (flags & 1) !== 0 ? 'group' : 'direct',
-    createdAt: reader.varint(),
+    createdAt,
     hashHigh: high,
     hashLow: low,
+    members: found,
   })
-  conversation.head = reader.varint()
-  conversation.ord = reader.varint()
-  conversation.lastAt = reader.varint()
-  conversation.lastLogTime = reader.varint()
-  if ((flags & 2) !== 0) conversation.name = reader.string()
-  if ((flags & 4) !== 0) conversation.meta = new Uint8Array(reader.bytes())
-  if ((flags & 8) !== 0) conversation.members = Members.decode(reader.bytes())
-  else {
-    assert(members !== null, `the members of ${id} are missing`)
-    conversation.members = members
-    conversation.membersApart = true
-  }
+  conversation.head = head
+  conversation.ord = ord
+  conversation.lastAt = lastAt
+  conversation.lastLogTime = lastLogTime
+  conversation.name = name
+  conversation.meta = meta
+  conversation.membersApart = membersApart
   conversation.pagedExtents = reader.varint()
   conversation.extents = readExtents(reader)
   reader.end('a conversation record')

@@ -63,19 +63,23 @@ export function writeExtents(writer: ByteWriter, list: readonly number[]): void 
 
 export function readExtents(reader: ByteReader): number[] {
   const extents = reader.varint()
-  const list = new Array<number>(extents * EXTENT_FIELDS)
+  const length = extents * EXTENT_FIELDS
+  while (scratch.length < length) scratch.push(0.5)
   let seq = extents === 0 ? 0 : reader.varint()
   let chunk = 0
-  for (let i = 0; i < list.length; i += EXTENT_FIELDS) {
+  for (let i = 0; i < length; i += EXTENT_FIELDS) {
     const count = reader.varint()
     chunk += reader.varint()
-    list[i] = seq
-    list[i + 1] = chunk
-    list[i + 2] = packed(count, reader.varint(), reader.varint())
+    scratch[i] = seq
+    scratch[i + 1] = chunk
+    scratch[i + 2] = packed(count, reader.varint(), reader.varint())
     seq += count
   }
-  return list
+  return scratch.slice(0, length)
 }
+
+/** Holds fractions from the start: an array that first holds integers is made anew at the first other. */
+const scratch = [0.5]
 
 function packed(count: number, offset: number, length: number): number {
   assert(count < MAX_EXTENT_COUNT, `an extent of ${count} events`)

@@ -7,6 +7,9 @@ import type { MemberRole } from './types.ts'
 /** Shared by everybody who is there from the first event on and never left: most members. */
 const FROM_THE_FIRST: readonly number[] = [1, Number.POSITIVE_INFINITY]
 
+/** What a member takes in a record. */
+const LEAST_BYTES = 4
+
 /** Beyond this many a name is found through an index instead of a walk. */
 const WALK_UP_TO = 8
 
@@ -28,9 +31,13 @@ export interface Member {
 
 /** The members of one conversation, in the order they first came. */
 export class Members {
-  list: Member[] = []
+  list: Member[]
   present = 0
   #index: Map<string, Member> | null = null
+
+  constructor(list: Member[] = []) {
+    this.list = list
+  }
 
   find(user: string): Member | undefined {
     if (this.#index !== null) return this.#index.get(user)
@@ -93,9 +100,11 @@ export class Members {
   }
 
   static decode(bytes: Uint8Array): Members {
-    const members = new Members()
     const reader = new ByteReader(bytes)
-    for (let rest = reader.varint(); rest > 0; rest -= 1) {
+    const count = reader.varint()
+    assert(count * LEAST_BYTES <= reader.remaining, `${count} members are not there`)
+    const members = new Members(new Array<Member>(count))
+    for (let i = 0; i < count; i += 1) {
       const user = reader.string()
       const role = roleOf(reader.u8())
       const visible = readVisible(reader)
@@ -112,10 +121,11 @@ export class Members {
         lastMsgId: '',
         lastLogTime: 0,
       }
-      members.#push(member)
+      members.list[i] = member
       if (isPresent(member)) members.present += 1
     }
     reader.end('a member list')
+    members.#buildIndex()
     return members
   }
 
@@ -124,9 +134,12 @@ export class Members {
     if (this.list.length < 2) this.list = this.list.concat([member])
     else this.list.push(member)
     if (this.#index !== null) this.#index.set(member.user, member)
-    else if (this.list.length > WALK_UP_TO) {
-      this.#index = new Map(this.list.map((each) => [each.user, each]))
-    }
+    else this.#buildIndex()
+  }
+
+  #buildIndex(): void {
+    if (this.list.length <= WALK_UP_TO) return
+    this.#index = new Map(this.list.map((each) => [each.user, each]))
   }
 }
 
@@ -143,10 +156,15 @@ export function isVisible(member: Member, seq: number): boolean {
 }
 
 function readVisible(reader: ByteReader): readonly number[] {
+  const seqs = reader.varint()
+  if (seqs === 2) {
+    const from = reader.varint()
+    const to = reader.varint() || OPEN
+    return from === 1 && to === OPEN ? FROM_THE_FIRST : [from, to]
+  }
   const visible: number[] = []
-  for (let seqs = reader.varint(); seqs > 0; seqs -= 1) visible.push(reader.varint() || OPEN)
-  const [from, to] = visible
-  return visible.length === 2 && from === 1 && to === OPEN ? FROM_THE_FIRST : visible.slice()
+  for (let rest = seqs; rest > 0; rest -= 1) visible.push(reader.varint() || OPEN)
+  return visible.slice()
 }
 
 function roleOf(number: number): MemberRole {
