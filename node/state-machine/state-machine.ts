@@ -248,7 +248,7 @@ export class ParleyStateMachine implements StateMachine {
   #prepare(entry: Entry): PreparedEntry {
     if (this.#prepared?.entry === entry) return this.#prepared.content
     this.#live.cold.clear()
-    const content = prepareEntry(entry.data)
+    const content = prepareEntry(entry.data, this.#live.state.conversations)
     this.#prepared = { entry, content }
     return content
   }
