@@ -11,7 +11,8 @@ import type { SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
 
 type ClientMessage = Uint8Array | string
-type Item = { readonly message: ClientMessage } | { readonly closeCode: number }
+type Item =
+  { readonly message: ClientMessage; readonly moment: number } | { readonly closeCode: number }
 
 interface Accepting {
   readonly process: SimProcess
@@ -47,6 +48,12 @@ export class SimClients {
   readonly #hostOf = new Map<string, string>()
   readonly #connections = new Set<SimClientConnection>()
   #port = 40_000
+  /** What the world counts, noted as each message leaves. */
+  moment: () => number = () => 0
+  /** A client was told that its write is accepted, in a message that left when `moment()` was `left`. */
+  onSent: (node: string, write: { user: string; msgId: string }, left: number) => void = () => {}
+  /** The moment at which the message left that a client reads now. */
+  left = 0
 
   constructor(scheduler: SimScheduler, network: SimNetwork) {
     this.#scheduler = scheduler
@@ -123,6 +130,7 @@ export class SimClients {
           links: { there, back },
           client: events,
           onGone: (gone) => this.#connections.delete(gone),
+          clients: this,
         })
         this.#connections.add(connection)
         accepting.handlers.onConnection(connection)
@@ -163,6 +171,7 @@ class SimClientConnection implements ClientConnection {
   readonly #scheduler: SimScheduler
   readonly #client: ClientEvents
   readonly #onGone: (connection: SimClientConnection) => void
+  readonly #clients: SimClients
   readonly #toClient: SimPipe<Item>
   readonly #toServer: SimPipe<Item>
   #serverOpen = true
@@ -178,6 +187,7 @@ class SimClientConnection implements ClientConnection {
     links: { there: ReturnType<SimNetwork['link']>; back: ReturnType<SimNetwork['link']> }
     client: ClientEvents
     onGone: (connection: SimClientConnection) => void
+    clients: SimClients
   }) {
     const { scheduler, links } = parts
     this.#scheduler = scheduler
@@ -186,6 +196,7 @@ class SimClientConnection implements ClientConnection {
     this.head = parts.head
     this.#client = parts.client
     this.#onGone = parts.onGone
+    this.#clients = parts.clients
     this.#toClient = new SimPipe<Item>({
       scheduler,
       link: links.back,
@@ -211,13 +222,13 @@ class SimClientConnection implements ClientConnection {
   }
 
   greet(): void {
-    this.#toClient.send({ message: '' }, 0)
+    this.#toClient.send({ message: '', moment: 0 }, 0)
   }
 
   send(message: ClientMessage): void {
     if (!this.#serverOpen) return
     const copy = typeof message === 'string' ? message : message.slice()
-    this.#toClient.send({ message: copy }, message.length)
+    this.#toClient.send({ message: copy, moment: this.#clients.moment() }, message.length)
   }
 
   close(code: number): void {
@@ -232,7 +243,7 @@ class SimClientConnection implements ClientConnection {
   }
 
   sendFromClient(message: ClientMessage): void {
-    if (this.#clientOpen) this.#toServer.send({ message }, message.length)
+    if (this.#clientOpen) this.#toServer.send({ message, moment: 0 }, message.length)
   }
 
   dropByClient(): void {
@@ -253,7 +264,10 @@ class SimClientConnection implements ClientConnection {
     if (!this.#clientOpen) return
     if ('closeCode' in item) this.#clientEnd(item.closeCode)
     else if (item.message === '') this.#client.onOpen()
-    else this.#client.onMessage(item.message)
+    else {
+      this.#clients.left = item.moment
+      this.#client.onMessage(item.message)
+    }
   }
 
   #atServer(item: Item): void {

@@ -1,4 +1,11 @@
-import type { FailpointName, Failpoints, InitialMember, Logger, ReplicaOptions } from '#cluster'
+import type {
+  Configuration,
+  FailpointName,
+  Failpoints,
+  InitialMember,
+  Logger,
+  ReplicaOptions,
+} from '#cluster'
 import type { NodeSettings } from '../../node/node-settings.ts'
 import { ParleyNode } from '../../node/parley-node.ts'
 import { DurableLog } from '../checkers/raft/durable-log.ts'
@@ -96,8 +103,12 @@ export class SimNode implements ObservedReplica {
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
   }
 
+  get configuration(): Configuration | null {
+    return this.parley?.replica?.configuration ?? null
+  }
+
   get voters(): readonly string[] {
-    return this.parley?.replica?.configuration.voters.map(({ id }) => id) ?? []
+    return this.configuration?.voters.map(({ id }) => id) ?? []
   }
 
   get isUp(): boolean {

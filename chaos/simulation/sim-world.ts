@@ -6,12 +6,19 @@ import {
   type RaftStatus,
 } from '#cluster'
 import { CommittedEntries } from '../checkers/raft/committed-entries.ts'
+import { ConfigurationSafety } from '../checkers/raft/configuration-safety.ts'
 import { ElectionSafety } from '../checkers/raft/election-safety.ts'
+import { LeaderAppendOnly } from '../checkers/raft/leader-append-only.ts'
+import { LeaderKnowledge } from '../checkers/raft/leader-knowledge.ts'
 import { LogMatching } from '../checkers/raft/log-matching.ts'
 import { MonotonicPromises } from '../checkers/raft/monotonic-promises.ts'
 import { PersistBeforeSend } from '../checkers/raft/persist-before-send.ts'
+import { PositionsInOrder } from '../checkers/raft/positions-in-order.ts'
+import { PreVotePure } from '../checkers/raft/pre-vote-pure.ts'
 import { PropertyViolation, type RaftChecker } from '../checkers/raft/raft-checker.ts'
+import { RestartEquivalence } from '../checkers/raft/restart-equivalence.ts'
 import { RestartKeeps } from '../checkers/raft/restart-keeps.ts'
+import { SentIsDurable } from '../checkers/raft/sent-is-durable.ts'
 import { StateAgreement } from '../checkers/raft/state-agreement.ts'
 import type { Prng } from '../prng.ts'
 import type { EventOwner } from './event-heap.ts'
@@ -39,9 +46,11 @@ export class SimWorld {
   readonly network: SimNetwork
   readonly clients: SimClients
   readonly nodes: readonly SimNode[]
-  readonly elections = new ElectionSafety()
+  readonly elections: ElectionSafety
   readonly agreement = new StateAgreement()
   readonly committed: CommittedEntries
+  readonly restarts = new RestartEquivalence()
+  readonly sent: SentIsDurable
   violation: PropertyViolation | null = null
   /** The last lines of what happened, for whoever reads a failure. */
   readonly notes: string[] = []
@@ -78,7 +87,10 @@ export class SimWorld {
         }),
     )
     for (const node of this.nodes) this.#byHost.set(node.name, node)
-    this.committed = new CommittedEntries(() => this.nodes.map(({ disk }) => disk))
+    const disks = this.nodes.map(({ disk }) => disk)
+    this.elections = new ElectionSafety(() => disks)
+    this.committed = new CommittedEntries(() => disks)
+    this.sent = new SentIsDurable(this.nodes.length)
     this.#checkers = [
       this.elections,
       new MonotonicPromises(),
@@ -87,7 +99,23 @@ export class SimWorld {
       this.committed,
       this.agreement,
       new RestartKeeps(),
+      new LeaderAppendOnly(),
+      new PositionsInOrder(),
+      new LeaderKnowledge(() => disks),
+      new ConfigurationSafety(this.committed),
+      new PreVotePure(),
+      this.restarts,
+      this.sent,
     ]
+    for (const node of this.nodes) {
+      node.disk.onBatch = (synced) =>
+        this.#judge(() => {
+          for (const checker of this.#checkers) checker.onBatch?.(node, synced)
+        })
+    }
+    this.clients.moment = () => this.sent.now
+    this.clients.onSent = (from, write, left) =>
+      this.#judge(() => this.sent.onSent(from, write, left))
     this.network.tap = (process, bytes) => this.#tap(process, bytes)
     this.scheduler.afterEvent = (owner) => this.#afterEvent(owner)
   }
@@ -150,7 +178,8 @@ export class SimWorld {
       for (const one of this.#checkers) one.onStatus?.(node, status)
       if (judged.applied === appliedIndex) return
       judged.applied = appliedIndex
-      this.agreement.onApplied(node.name, appliedIndex, parley.state.stateHash)
+      const { stateHash } = parley.state
+      for (const one of this.#checkers) one.onApplied?.(node, appliedIndex, stateHash)
     })
   }
 

@@ -303,6 +303,7 @@ export class SimDevice {
   }
 
   #accepted(record: SendRecord, answer: Frame, forged = false): void {
+    this.#clients.onSent(this.#node, record, this.#clients.left)
     this.#history.accept(record, {
       seq: answer['seq'] as number,
       at: answer['at'] as number,

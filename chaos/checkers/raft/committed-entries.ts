@@ -1,10 +1,11 @@
 import type { RaftStatus } from '#cluster'
-import type { DurableLog } from './durable-log.ts'
+import type { DurableLog, SyncedBatch } from './durable-log.ts'
 import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
 
 /**
  * R5: what a leader commits is an entry of its own term and durable on a majority of the voters at
- * that moment (Raft §5.3, §5.4.2); no replica ever commits another entry at its index (§5.4.3).
+ * that moment (Raft §5.3, §5.4.2); no replica ever commits another entry at its index (§5.4.3), and
+ * no disk that holds it ever gives it up, so a majority keeps it whatever minority is lost.
  * R6: a new leader's log holds everything that was ever committed (§5.4.3).
  */
 export class CommittedEntries implements RaftChecker {
@@ -20,6 +21,22 @@ export class CommittedEntries implements RaftChecker {
 
   get highest(): number {
     return this.#terms.length - 1
+  }
+
+  /** The term of a committed entry, -1 if no disk could tell. */
+  termAt(index: number): number {
+    return this.#terms[index] ?? -1
+  }
+
+  onBatch({ name }: ObservedReplica, { removed, batch: { snapshot } }: SyncedBatch): void {
+    for (const { index, term } of removed) {
+      if (snapshot !== null && index <= snapshot.index) continue
+      demand(
+        index > this.highest || this.#terms[index] !== term,
+        'R5',
+        () => `${name} removes the committed entry ${index} of term ${term} from its disk`,
+      )
+    }
   }
 
   onStatus(replica: ObservedReplica, status: RaftStatus): void {
@@ -45,21 +62,24 @@ export class CommittedEntries implements RaftChecker {
       return [of, holders.length] as const
     })
     const [found, count] = counts.toSorted((a, b) => b[1] - a[1])[0] ?? [-1, 0]
-    // A follower may not know yet who the voters are.
+    // A follower may not know yet who the voters are: one step behind it counts one too few.
+    const slack = role === 'leader' ? 0 : 1
+    demand(
+      count + slack > voters.length / 2,
+      'R5',
+      () => `${name} commits ${commit}, durable on ${count} of ${voters.length}`,
+    )
     if (role === 'leader') {
-      demand(
-        count > voters.length / 2,
-        'R5',
-        () => `${name} commits ${commit}, durable on ${count} of ${voters.length}`,
-      )
       demand(
         found === term,
         'R5',
         () => `${name}, leader of term ${term}, commits ${commit} of term ${found} by counting`,
       )
     }
-    const source = disks.find((disk) => disk.termAt(commit) === found)
+    // By rule R3 every disk with this entry has the same ones before it, those it still has.
+    const sources = disks.filter((disk) => disk.termAt(commit) === found)
     for (let index = this.#terms.length; index <= commit; index++) {
+      const source = sources.find((disk) => disk.termAt(index) !== null)
       this.#terms.push(source?.termAt(index) ?? -1)
     }
   }

@@ -3,6 +3,19 @@ import { type Batch, decodeBatch } from '../../../cluster/log/record-codec.ts'
 
 const MAGIC_FIRST_BYTE = 0x8b
 
+/** A place in a log. */
+export interface EntryName {
+  readonly index: number
+  readonly term: number
+}
+
+/** One batch that reached a disk. */
+export interface SyncedBatch {
+  readonly batch: Batch
+  /** Entries that the disk held until now and holds no more. */
+  readonly removed: readonly EntryName[]
+}
+
 /**
  * What one disk certainly holds of a log, read from the very bytes that were synced: independent of
  * what the node believes about itself.
@@ -14,10 +27,18 @@ export class DurableLog {
   /** Everything up to here was replaced by a snapshot or compacted. */
   snapshotIndex = 0
   lastIndex = 0
+  /**
+   * How far the log was synced before a start that copies its end into a fresh segment (rule K2): it
+   * must be there again once the start is over.
+   */
+  promisedIndex = 0
+  onBatch: (synced: SyncedBatch) => void = () => {}
   /** By index; entries below `snapshotIndex` may be missing. */
   #terms = new Map<number, number>()
   /** What replicas held whose disk was lost, by their id: what they acknowledged was counted. */
   readonly #lost = new Map<string, ReadonlyMap<number, number>>()
+  /** Every vote that was ever synced here, as `raft id/term`. */
+  readonly #votes = new Map<string, string>()
 
   /** The term of the durable entry, `null` if there is none or it was compacted. */
   termAt(index: number): number | null {
@@ -28,7 +49,13 @@ export class DurableLog {
   synced(bytes: Uint8Array): void {
     if (bytes[0] !== MAGIC_FIRST_BYTE) return
     const frame = readFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)
-    if (frame !== null) this.#take(decodeBatch(frame.payload))
+    if (frame === null || frame.payload.length === 0) return
+    this.hold(decodeBatch(frame.payload))
+  }
+
+  /** The batch is on the disk. */
+  hold(batch: Batch): void {
+    this.onBatch({ batch, removed: this.#take(batch) })
   }
 
   /** The disk was lost or replaced. */
@@ -39,43 +66,63 @@ export class DurableLog {
     this.raftId = ''
     this.snapshotIndex = 0
     this.lastIndex = 0
+    this.promisedIndex = 0
     this.#terms = new Map()
   }
 
   /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
   everHeld(raftId: string, index: number, term: number): boolean {
-    if (this.raftId === raftId) return this.termAt(index) === term
+    if (this.raftId === raftId) return this.#terms.get(index) === term
     return this.#lost.get(raftId)?.get(index) === term
   }
 
-  #take(batch: Batch): void {
+  /** Whom the replica of that id voted for in the term, if that was ever synced here. */
+  voteOf(raftId: string, term: number): string | undefined {
+    return this.#votes.get(`${raftId}/${term}`)
+  }
+
+  #take(batch: Batch): EntryName[] {
     const { head, snapshot, entries, hardState } = batch
+    const removed: EntryName[] = []
     if (head !== null) {
       this.raftId = head.raftId
-      this.#cut(head.position.index)
+      // What stands behind it in an older segment is copied next, or was promised in vain.
       this.lastIndex = head.position.index
       this.#terms.set(head.position.index, head.position.term)
+      this.promisedIndex = Math.max(this.promisedIndex, this.lastIndex)
     }
     if (snapshot !== null) {
+      this.#cut(snapshot.index, removed)
       this.#terms.clear()
       this.#terms.set(snapshot.index, snapshot.term)
       this.lastIndex = snapshot.index
+      this.promisedIndex = snapshot.index
       this.snapshotIndex = snapshot.index
     }
-    const first = entries[0]
-    if (first !== undefined) this.#cut(first.index - 1)
+    const [first] = entries
+    // Another entry in its place removes the old one, and a shorter log all behind it.
+    if (first !== undefined && first.index <= this.lastIndex) this.#cut(first.index - 1, removed)
     for (const { index, term } of entries) {
+      if ((this.#terms.get(index) ?? term) !== term) this.#cut(index - 1, removed)
       this.#terms.set(index, term)
       this.lastIndex = index
+      this.promisedIndex = Math.max(this.promisedIndex, index)
     }
     if (hardState !== null) {
       this.term = hardState.term
       this.vote = hardState.vote
+      if (this.vote !== '') this.#votes.set(`${this.raftId}/${this.term}`, this.vote)
     }
+    return removed.filter(({ index, term }) => this.#terms.get(index) !== term)
   }
 
-  #cut(last: number): void {
-    for (let index = this.lastIndex; index > last; index--) this.#terms.delete(index)
+  #cut(last: number, removed: EntryName[]): void {
+    for (let index = last + 1; index <= this.promisedIndex; index++) {
+      const term = this.#terms.get(index)
+      if (term !== undefined) removed.push({ index, term })
+      this.#terms.delete(index)
+    }
     this.lastIndex = Math.min(this.lastIndex, last)
+    this.promisedIndex = Math.min(this.promisedIndex, last)
   }
 }

@@ -6,27 +6,34 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
  * an entry before the sync of what it says (Raft §5.1, figure 2).
  */
 export class PersistBeforeSend implements RaftChecker {
-  onMessage({ name, disk }: ObservedReplica, message: Message): void {
+  onMessage(replica: ObservedReplica, message: Message): void {
+    const { name, disk } = replica
     const { type, term } = message
-    if (type === 'vote') this.#voted(name, disk.term, disk.vote, term, message.from)
-    if (type === 'voteResponse' && !message.rejected) {
-      this.#voted(name, disk.term, disk.vote, term, message.to)
-    }
+    // A pre-vote speaks of a term that may never begin.
+    if (type === 'preVote' || type === 'preVoteResponse') return
+    demand(
+      disk.term >= term,
+      'R4',
+      () => `${name} says ${type} in term ${term}, its disk knows of ${disk.term}`,
+    )
+    if (type === 'vote') this.#voted(replica, message, message.from)
+    if (type === 'voteResponse' && !message.rejected) this.#voted(replica, message, message.to)
     if (type !== 'appendResponse' || message.rejected) return
     demand(
-      disk.lastIndex >= message.index && disk.term >= term,
+      disk.lastIndex >= message.index,
       'R4',
       () =>
-        `${name} acknowledges index ${message.index} in term ${term}, its disk holds ${disk.lastIndex} in ${disk.term}`,
+        `${name} acknowledges index ${message.index} in term ${term}, its disk holds ${disk.lastIndex}`,
     )
   }
 
-  #voted(name: string, diskTerm: number, diskVote: string, term: number, candidate: string): void {
+  /** The vote itself was synced, even if the disk knows of a later term by now. */
+  #voted({ name, disk }: ObservedReplica, { from, term }: Message, candidate: string): void {
+    const synced = disk.voteOf(from, term)
     demand(
-      diskTerm > term || (diskTerm === term && diskVote === candidate),
+      synced === candidate,
       'R4',
-      () =>
-        `${name} votes for ${candidate} in term ${term}, its disk says ${diskVote} in ${diskTerm}`,
+      () => `${name} votes for ${candidate} in term ${term}, its disk says ${synced ?? 'nobody'}`,
     )
   }
 }

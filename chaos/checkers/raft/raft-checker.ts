@@ -1,6 +1,6 @@
-import type { RaftStatus } from '#cluster'
+import type { Configuration, RaftStatus } from '#cluster'
 import type { Message } from '../../../cluster/raft/messages.ts'
-import type { DurableLog } from './durable-log.ts'
+import type { DurableLog, SyncedBatch } from './durable-log.ts'
 
 /** A replica as the world sees it: whose it is, and what its disk is known to hold. */
 export interface ObservedReplica {
@@ -9,18 +9,22 @@ export interface ObservedReplica {
   readonly disk: DurableLog
   /** Ids of those whose acknowledgements count, as the replica has them now. */
   readonly voters: readonly string[]
+  /** In force for the replica now, `null` while it is not up. */
+  readonly configuration: Configuration | null
 }
 
 /** One property of the protocol, judged while it runs. Each method throws `PropertyViolation`. */
 export interface RaftChecker {
-  /** After an event of a node's process. */
+  /** After an event of a node's process that changed what its replica says of itself. */
   onStatus?(replica: ObservedReplica, status: RaftStatus): void
   /** As the bytes of a message leave the process. */
   onMessage?(replica: ObservedReplica, message: Message): void
+  /** As a batch of the log is synced. */
+  onBatch?(replica: ObservedReplica, synced: SyncedBatch): void
   /** A node finished starting over the disk of an earlier life. */
   onStarted?(replica: ObservedReplica, status: RaftStatus): void
   /** The state after applying `index`. */
-  onApplied?(node: string, index: number, hash: string): void
+  onApplied?(replica: ObservedReplica, index: number, hash: string): void
 }
 
 /** A promise of the product that was seen broken. */

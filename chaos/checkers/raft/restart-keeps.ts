@@ -5,10 +5,10 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
 export class RestartKeeps implements RaftChecker {
   onStarted({ name, disk }: ObservedReplica, { term, vote, lastIndex }: RaftStatus): void {
     demand(
-      term >= disk.term && lastIndex >= disk.lastIndex,
+      term >= disk.term && lastIndex >= disk.promisedIndex && disk.lastIndex >= disk.promisedIndex,
       'R8',
       () =>
-        `${name} restarts with log ${lastIndex} in term ${term}; synced were ${disk.lastIndex} in ${disk.term}`,
+        `${name} restarts with log ${lastIndex} in term ${term}; synced were ${disk.promisedIndex} in ${disk.term}, ${disk.lastIndex} are there`,
     )
     demand(
       term > disk.term || disk.vote === '' || vote === disk.vote,

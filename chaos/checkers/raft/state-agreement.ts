@@ -1,4 +1,4 @@
-import { demand, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
 
 /** Nothing older is compared: a node that far behind gets a snapshot or replays what was compared. */
 const KEPT = 20_000
@@ -8,7 +8,7 @@ export class StateAgreement implements RaftChecker {
   readonly #hashes = new Map<number, { hash: string; node: string }>()
   compared = 0
 
-  onApplied(node: string, index: number, hash: string): void {
+  onApplied({ name: node }: ObservedReplica, index: number, hash: string): void {
     const known = this.#hashes.get(index)
     if (known === undefined) {
       this.#hashes.set(index, { hash, node })

@@ -1,0 +1,113 @@
+import { type Configuration, decodeConfiguration, EntryType, type RaftStatus } from '#cluster'
+import type { CommittedEntries } from './committed-entries.ts'
+import type { SyncedBatch } from './durable-log.ts'
+import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+
+interface Placed {
+  readonly index: number
+  readonly term: number
+  readonly configuration: Configuration
+}
+
+/**
+ * R15: a configuration differs from the one before it by one voter at most, so every majority of the
+ * one meets every majority of the other; the next one is appended only once that one is committed,
+ * and an entry of the leader's own term (thesis §4.1, and its erratum of 2015); and a replica whose
+ * whole log is durable goes by the newest configuration in it.
+ */
+export class ConfigurationSafety implements RaftChecker {
+  readonly #committed: CommittedEntries
+  /** What stands on each disk, lowest first; the lowest comes with a head or a snapshot. */
+  readonly #onDisk = new Map<string, Placed[]>()
+  readonly #first = new Set<string>()
+  /** New ones that were synced in the event under way: by its end their leader must have its reason. */
+  #pending: { readonly at: Placed; readonly before: Placed | undefined }[] = []
+
+  constructor(committed: CommittedEntries) {
+    this.#committed = committed
+  }
+
+  onBatch({ name, disk }: ObservedReplica, { batch, removed }: SyncedBatch): void {
+    const { head, formation, snapshot, entries } = batch
+    let placed = this.#onDisk.get(disk.raftId)
+    if (placed === undefined) this.#onDisk.set(disk.raftId, (placed = []))
+    const [gone] = removed
+    if (gone !== undefined) drop(placed, gone.index)
+    if (head !== null && placed.length === 0) placed.push(head.position)
+    if (formation !== null) {
+      placed.splice(0, placed.length, { index: 0, term: 0, ...formation })
+    }
+    if (snapshot !== null) placed.splice(0, placed.length, snapshot)
+    for (const { index, term, type, data } of entries) {
+      if (type !== EntryType.configuration) continue
+      drop(placed, index)
+      const before = placed.at(-1)
+      const at = { index, term, configuration: decodeConfiguration(data) }
+      placed.push(at)
+      if (before !== undefined) judgeStep(name, before, at)
+      const key = `${index}/${term}`
+      if (this.#first.has(key)) continue
+      this.#first.add(key)
+      this.#pending.push({ at, before })
+    }
+  }
+
+  onStatus({ name, disk, configuration }: ObservedReplica, status: RaftStatus): void {
+    for (const { at, before } of this.#pending.splice(0)) this.#judgeReason(at, before)
+    if (configuration === null || status.persisted < status.lastIndex) return
+    if (disk.lastIndex !== status.lastIndex) return
+    const newest = this.#onDisk.get(status.id)?.at(-1)
+    demand(
+      newest === undefined || votersOf(newest.configuration) === votersOf(configuration),
+      'R15',
+      () =>
+        `${name} goes by ${votersOf(configuration)}; in its log stands ${votersOf(newest!.configuration)} at ${newest!.index}`,
+    )
+  }
+
+  #judgeReason(at: Placed, before: Placed | undefined): void {
+    const { highest } = this.#committed
+    demand(
+      before === undefined || before.index <= highest,
+      'R15',
+      () =>
+        `the configuration at ${at.index} was appended while that at ${before!.index} was not committed (${highest} is)`,
+    )
+    const term = this.#committed.termAt(highest)
+    demand(
+      term < 0 || term >= at.term || highest >= at.index,
+      'R15',
+      () =>
+        `the configuration at ${at.index} of term ${at.term} was appended before its leader committed an entry of its own (${highest} of term ${term} is)`,
+    )
+  }
+}
+
+function drop(placed: Placed[], from: number): void {
+  while (placed.length > 0 && placed.at(-1)!.index >= from) placed.pop()
+}
+
+function judgeStep(name: string, before: Placed, at: Placed): void {
+  const [old, now] = [idsOf(before.configuration), idsOf(at.configuration)]
+  const changes =
+    old.filter((id) => !now.includes(id)).length + now.filter((id) => !old.includes(id)).length
+  demand(
+    changes <= 1 && now.length > 0,
+    'R15',
+    () => `${name} goes from the voters ${old.join(' ')} to ${now.join(' ')} at ${at.index}`,
+  )
+  const { outgoing, learners } = at.configuration
+  const twice = learners.some(({ id }) => now.includes(id)) || new Set(now).size < now.length
+  demand(
+    outgoing.length === 0 && !twice,
+    'R15',
+    () => `${name} has a configuration with two halves or one replica twice at ${at.index}`,
+  )
+}
+
+const idsOf = ({ voters }: Configuration): string[] => voters.map(({ id }) => id)
+
+const votersOf = (configuration: Configuration): string => {
+  const learners = configuration.learners.map(({ id }) => id)
+  return `${idsOf(configuration).toSorted().join(' ')} and learners ${learners.toSorted().join(' ')}`
+}
