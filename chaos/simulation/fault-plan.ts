@@ -34,6 +34,11 @@ export type PlannedFault =
   /** `draw` chooses the file and the bit. */
   | Of<'logRot', { target: Target; draw: number; forMs: number }>
 
+/** Half a frame is written by a real socket only: simulated clients get whole ones. */
+const REACHED = (Object.keys(FAILPOINTS) as FailpointName[]).filter(
+  (name) => name !== 'gateway.halfAnswer',
+)
+
 type Drawing = Pick<Swarm, 'faults' | 'faultEveryMs' | 'nodes'>
 
 /** All faults of a run, in order. Nothing is left to draw while they are done. */
@@ -91,8 +96,10 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
       return { kind, target, operation, share: prng.pick([0.01, 0.2, 1]), forMs }
     }
     case 'failpoint': {
-      const points = Object.keys(FAILPOINTS) as FailpointName[]
-      return { kind, target, point: prng.chance(0.3) ? 'beforeSync' : prng.pick(points) }
+      if (prng.chance(0.3)) return { kind, target, point: 'beforeSync' }
+      const point = prng.pick(REACHED)
+      // Only a leader reaches a leader's failpoint.
+      return { kind, target: point.startsWith('leader.') ? ['leader'] : target, point }
     }
     case 'transfer':
       return { kind, to: prng.pick(names) }

@@ -20,9 +20,10 @@ export class Nemesis {
   readonly #underWay = new Set<() => void>()
   #active = false
   #damaged = 0
-  /** How often each fault was injected, and how often it was seen to bite. */
-  readonly injected: Tally = {}
-  readonly #evidence: Tally = {}
+  /** What was done while there was somebody to feel it. */
+  readonly #felt = new Set<PlannedFault>()
+  /** What was seen to do something. */
+  readonly #bit = new Set<PlannedFault>()
 
   constructor(world: SimWorld, faults: readonly PlannedFault[]) {
     this.#world = world
@@ -30,11 +31,16 @@ export class Nemesis {
     this.#damagedAtMost = Math.floor((world.nodes.length - 1) / 2)
   }
 
+  /** How often each fault was done to somebody who could feel it: a dead node feels no pause. */
+  get injected(): Readonly<Tally> {
+    return tally([...this.#felt.union(this.#bit)])
+  }
+
   /** How often each fault was seen to do something. */
   get evidence(): Readonly<Tally> {
     const deaths = this.#world.nodes.flatMap((node) => [...node.deathsAt.values()])
     const failpoint = deaths.reduce((sum, count) => sum + count, 0)
-    return failpoint === 0 ? { ...this.#evidence } : { ...this.#evidence, failpoint }
+    return { ...tally([...this.#bit]), ...(failpoint === 0 ? {} : { failpoint }) }
   }
 
   start(): void {
@@ -55,19 +61,18 @@ export class Nemesis {
     scheduler.after(Math.max(0, startedMs + fault.atMs - scheduler.nowMs), null, () => {
       if (!this.#active) return
       this.#world.note(`nemesis ${JSON.stringify(fault)}`)
-      if (this.#inject(fault)) count(this.injected, fault.kind)
+      if (this.#inject(fault)) this.#felt.add(fault)
       this.#schedule(at + 1, startedMs)
     })
   }
 
   /** Calls `end` after `forMs`, or when the nemesis stops; it says whether the fault bit. */
-  #for(fault: PlannedFault & { readonly forMs: unknown }, forMs: number, end: () => boolean): true {
+  #for(fault: PlannedFault, forMs: number, end: () => boolean): void {
     const once = () => {
-      if (this.#underWay.delete(once) && end()) count(this.#evidence, fault.kind)
+      if (this.#underWay.delete(once) && end()) this.#bit.add(fault)
     }
     this.#underWay.add(once)
     this.#world.scheduler.after(forMs, null, once)
-    return true
   }
 
   #node(target: Target, except?: SimNode): SimNode | undefined {
@@ -80,46 +85,47 @@ export class Nemesis {
       .find((node) => node !== undefined && node !== except)
   }
 
-  /** `false` if there is nobody to do it to. */
+  /** Says whether there was somebody to feel it. */
   #inject(fault: PlannedFault): boolean {
     if (fault.kind === 'killAll' || fault.kind === 'powerAll') {
-      if (this.#world.nodes.some(({ isUp }) => isUp)) count(this.#evidence, fault.kind)
-      for (const [at, node] of this.#world.nodes.entries()) {
-        if (fault.kind === 'killAll') node.kill()
-        else node.powerCut()
-        this.#for(fault, fault.forMs[at] ?? 0, () => this.#back(node, false))
-      }
-      return true
+      const { nodes } = this.#world
+      const anyUp = nodes.some(({ isUp }) => isUp)
+      for (const [at, node] of nodes.entries()) this.#down(fault, node, fault.forMs[at] ?? 0)
+      return anyUp
     }
     if (fault.kind === 'halves' || fault.kind === 'bridge') return this.#divide(fault)
-    if (fault.kind === 'transfer') return this.#transfer(fault.to)
+    if (fault.kind === 'transfer') {
+      const asked = this.#transfer(fault.to)
+      if (asked) this.#bit.add(fault)
+      return asked
+    }
     const node = this.#node(fault.target)
     if (node === undefined) return false
+    const { isUp, process } = node
     switch (fault.kind) {
       case 'kill':
-      case 'power': {
-        const wasUp = node.isUp
-        if (fault.kind === 'kill') node.kill()
-        else node.powerCut()
-        return this.#for(fault, fault.forMs, () => this.#back(node, wasUp))
-      }
-      case 'pause': {
-        const { process } = node
+      case 'power':
+        this.#down(fault, node, fault.forMs)
+        return isUp
+      case 'pause':
         process?.pause()
-        return this.#for(fault, fault.forMs, () => (process?.resume() ?? 0) > 0)
-      }
+        this.#for(fault, fault.forMs, () => (process?.resume() ?? 0) > 0)
+        return isUp
       case 'failpoint':
+        if (!isUp) return false
         if (fault.point === 'beforeSync') node.diesBeforeSync = true
         else node.armed = fault.point
         return true
       case 'wallJump':
         node.wall.offsetMs += fault.byMs
-        if (node.isUp) count(this.#evidence, fault.kind)
-        return true
+        if (isUp) this.#bit.add(fault)
+        return isUp
       case 'slowDisk':
-        return this.#slowDisk(fault, node)
+        this.#slowDisk(fault, node)
+        return isUp
       case 'diskError':
-        return this.#diskError(fault, node)
+        this.#diskError(fault, node)
+        return isUp
       case 'storeRot':
       case 'logRot':
       case 'wipe':
@@ -133,34 +139,42 @@ export class Nemesis {
     }
   }
 
-  #back(node: SimNode, bit: boolean): boolean {
-    node.start()
-    return bit
+  #down(fault: Of<'kill' | 'power' | 'killAll' | 'powerAll'>, node: SimNode, forMs: number): void {
+    if (node.isUp) this.#bit.add(fault)
+    if (fault.kind === 'kill' || fault.kind === 'killAll') node.kill()
+    else node.powerCut()
+    this.#backAfter(fault, node, forMs)
+  }
+
+  #backAfter(fault: PlannedFault, node: SimNode, forMs: number): void {
+    this.#for(fault, forMs, () => {
+      node.start()
+      return false
+    })
   }
 
   #transfer(to: string): boolean {
     const replica = this.#node(['leader'])?.parley?.replica
     const heir = replica?.configuration.voters.find(({ name }) => name === to)
-    if (replica === undefined || replica === null || heir === undefined) return false
-    if (heir.id !== replica.status().id) count(this.#evidence, 'transfer')
-    replica.transferLeadership(heir.id)
+    if (heir === undefined || heir.id === replica?.status().id) return false
+    replica?.transferLeadership(heir.id)
     return true
   }
 
-  #slowDisk(fault: Of<'slowDisk'>, { platter, databases }: SimNode): true {
+  #slowDisk(fault: Of<'slowDisk'>, { platter, databases }: SimNode): void {
     const before = platter.slowed
     platter.faults.slowness = databases.slowness = fault.factor
-    return this.#for(fault, fault.forMs, () => {
+    this.#for(fault, fault.forMs, () => {
       platter.faults.slowness = databases.slowness = 1
       return platter.slowed > before
     })
   }
 
-  #diskError(fault: Of<'diskError'>, { platter }: SimNode): true {
+  #diskError(fault: Of<'diskError'>, { platter }: SimNode): void {
     const kind = fault.operation === 'write' ? 'writeErrorShare' : 'syncErrorShare'
     const before = platter.errors
     platter.faults[kind] = fault.share
-    return this.#for(fault, fault.forMs, () => {
+    this.#for(fault, fault.forMs, () => {
       platter.faults[kind] = 0
       return platter.errors > before
     })
@@ -182,7 +196,9 @@ export class Nemesis {
       fault.kind === 'wipe' ||
       (fault.kind === 'storeRot' && node.databases.rot() !== null) ||
       (fault.kind === 'logRot' && node.platter.rot(new Prng(fault.draw), inLog) !== null)
-    return this.#for(fault, fault.forMs, () => this.#back(node, bites))
+    if (bites) this.#bit.add(fault)
+    this.#backAfter(fault, node, fault.forMs)
+    return bites
   }
 
   #disturb(
@@ -198,18 +214,20 @@ export class Nemesis {
     const other = this.#node(fault.towards as Target, node)
     if (other === undefined) return false
     if (fault.kind === 'oneWay') return this.#cut(fault, [[node.name, other.name]])
+    const bothUp = node.isUp && other.isUp
     if (fault.kind === 'reset') {
-      if (network.reset(node.name, other.name) > 0) count(this.#evidence, fault.kind)
-      return true
+      if (network.reset(node.name, other.name) > 0) this.#bit.add(fault)
+      return bothUp
     }
     const link = network.link(node.name, other.name)
     const before = disturbed(link)
     if (fault.kind === 'clog') link.cloggedUntilMs = scheduler.nowMs + fault.forMs
     else link.slowMs = fault.slowMs
-    return this.#for(fault, fault.forMs, () => {
+    this.#for(fault, fault.forMs, () => {
       if (fault.kind === 'slowLink') link.slowMs = 0
       return disturbed(link) > before
     })
+    return bothUp
   }
 
   #divide(fault: Of<'halves' | 'bridge'>): boolean {
@@ -224,16 +242,17 @@ export class Nemesis {
     fault: Of<'isolate' | 'oneWay' | 'halves' | 'bridge'>,
     wires: readonly (readonly [string, string])[],
   ): boolean {
-    if (wires.length === 0) return false
-    const { network } = this.#world
+    const { network, nodes } = this.#world
+    const up = new Set(nodes.filter(({ isUp }) => isUp).map(({ name }) => name))
     const links = wires.map(([from, to]) => network.link(from, to))
     const heldUp = () => links.reduce((sum, link) => sum + disturbed(link), 0)
     const before = heldUp()
     for (const [from, to] of wires) network.cut(from, to)
-    return this.#for(fault, fault.forMs, () => {
+    this.#for(fault, fault.forMs, () => {
       for (const [from, to] of wires) network.heal(from, to)
       return heldUp() > before
     })
+    return wires.some(([from, to]) => up.has(from) && up.has(to))
   }
 }
 
@@ -254,6 +273,8 @@ function pairs(one: readonly SimNode[], other: readonly SimNode[], bothWays: boo
   )
 }
 
-function count(tally: Tally, kind: Fault): void {
-  tally[kind] = (tally[kind] ?? 0) + 1
+function tally(faults: readonly PlannedFault[]): Tally {
+  const counts: Tally = {}
+  for (const { kind } of faults) counts[kind] = (counts[kind] ?? 0) + 1
+  return counts
 }
