@@ -88,6 +88,9 @@ async function recoverAll(
 async function recoverNeeded(opened: readonly OpenSegment[]): Promise<Omit<Recovered, 'unused'>> {
   const keptFrom = await oldestNeeded(opened)
   const needed = opened.filter((segment) => segment.name.number >= keptFrom)
+  if (needed.length === 0) {
+    throw damaged(opened.at(-1)!.name.path, 0, `segment ${keptFrom} is missing after it`)
+  }
   for (const [at, { name }] of needed.entries()) {
     if (name.number === keptFrom + at) continue
     throw damaged(name.path, 0, `segment ${keptFrom + at} is missing before it`)

@@ -18,6 +18,8 @@ export interface Extent {
 export const EXTENT_FIELDS = 3
 /** Events in one extent are fewer. */
 export const MAX_EXTENT_COUNT = 2 ** 13
+/** Four numbers that continue those before. */
+const LEAST_BYTES = 4
 /** Chunks are shorter. */
 const MAX_CHUNK_BYTES = 2 ** 20
 
@@ -63,6 +65,7 @@ export function writeExtents(writer: ByteWriter, list: readonly number[]): void 
 
 export function readExtents(reader: ByteReader): number[] {
   const extents = reader.varint()
+  assert(extents * LEAST_BYTES <= reader.remaining, `${extents} extents are not there`)
   const length = extents * EXTENT_FIELDS
   while (scratch.length < length) scratch.push(0.5)
   let seq = extents === 0 ? 0 : reader.varint()

@@ -1,5 +1,6 @@
 import { crc32c } from '@node-rs/crc32'
 import { createHash, type Hash } from 'node:crypto'
+import { AssertionError } from '#cluster'
 import type { CutPosition, Pair } from '../store/store.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -84,8 +85,18 @@ export class SnapshotDecoder {
       const length = Buffer.from(this.#peek(8)).readUInt32LE(0)
       if (length === 0 || length > MAX_PAYLOAD_BYTES) throw damaged(`a frame of ${length} bytes`)
       if (this.#pending < 8 + length) return pairs
-      this.#frame(this.#take(8 + length), pairs)
+      this.#read(this.#take(8 + length), pairs)
       if (this.complete && this.#pending > 0) throw damaged('bytes follow its end')
+    }
+  }
+
+  /** A frame that ends within a field came from a peer: no bug of this program. */
+  #read(bytes: Buffer, pairs: Pair[]): void {
+    try {
+      this.#frame(bytes, pairs)
+    } catch (cause) {
+      if (cause instanceof AssertionError) throw damaged(cause.message)
+      throw cause
     }
   }
 
@@ -111,6 +122,7 @@ export class SnapshotDecoder {
       if (!isWhole || Buffer.compare(reader.raw(32), this.#hash.digest()) !== 0) {
         throw damaged('its hash is wrong')
       }
+      reader.end('its last frame')
       this.#state = 'end'
       return
     } else throw damaged(`a frame of kind ${kind}`)
