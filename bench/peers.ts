@@ -17,7 +17,7 @@ import { comparisonTable } from './peers/table.ts'
 
 const USAGE = `Parley beside etcd, NATS JetStream and RabbitMQ, as far as they are installed.
 
-  node bench/peers.ts [--rounds 3] [--seconds 10] [--warmup 3] [--in-flight 1,100,1000]
+  node bench/peers.ts [--rounds 3] [--seconds 10] [--warmup 5] [--in-flight 1,100,1000]
                       [--body 256] [--only parley,etcd,nats,rabbitmq]`
 
 const KINDS = [parley, etcd, nats, rabbitmq]
@@ -50,11 +50,11 @@ async function main(): Promise<void> {
     directory,
     started: (name, { version, shape, fsync }) =>
       about.push(`- ${name} ${version}: ${shape}; fsync ${fsync}`),
-    ended: ({ round, system, inFlight, result }) => {
+    ended: ({ round, system, inFlight, result, nodesCpuUs }) => {
       const refused =
         Object.keys(result.errors).length > 0 ? `  errors ${JSON.stringify(result.errors)}` : ''
       process.stdout.write(
-        `round ${round + 1}  ${system.padEnd(8)} ${String(inFlight).padStart(5)} in flight  ${String(result.perSecond).padStart(7)}/s  p50 ${result.p50Ms} ms  p99 ${result.p99Ms} ms  held what it acknowledged: ${result.stored}${refused}\n`,
+        `round ${round + 1}  ${system.padEnd(8)} ${String(inFlight).padStart(5)} in flight  ${String(result.perSecond).padStart(7)}/s  p50 ${result.p50Ms} ms  p99 ${result.p99Ms} ms  CPU ${nodesCpuUs.toFixed(0)} + ${result.clientCpuUs} µs  held what it acknowledged: ${result.stored}${refused}\n`,
       )
     },
   })
@@ -70,7 +70,7 @@ function readArguments() {
       options: {
         rounds: { type: 'string', default: '3' },
         seconds: { type: 'string', default: '10' },
-        warmup: { type: 'string', default: '3' },
+        warmup: { type: 'string', default: '5' },
         'in-flight': { type: 'string', default: '1,100,1000' },
         body: { type: 'string', default: '256' },
         only: { type: 'string', default: NAMES.join() },

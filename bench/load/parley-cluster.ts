@@ -17,6 +17,10 @@ export class ParleyCluster {
     return new ParleyCluster(cluster)
   }
 
+  get pids(): number[] {
+    return this.#cluster.running.map(({ process }) => process!.pid!)
+  }
+
   async leaderUrl(): Promise<string> {
     return this.#cluster.node(await this.#cluster.healthy()).url
   }

@@ -36,6 +36,7 @@ export const etcd: SystemKind = {
         version: /etcd Version: (\S+)/.exec(outputOf(program, '--version'))![1]!,
         fsync: 'fdatasync on a majority before each acknowledgement (its default)',
         shape: 'put of distinct keys, gRPC',
+        pids: programs.map(({ pid }) => pid),
         url,
         held: (acknowledged) => countUntil(acknowledged, () => countKeys(url)),
         stop,

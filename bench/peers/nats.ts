@@ -55,7 +55,7 @@ jetstream {
         )
       }
     }
-    // Only versions from 2.10 on can sync before they acknowledge: the server itself says whether.
+    // Only newer versions can sync before they acknowledge: the server itself says whether it can.
     await configure(true)
     const check = ['-t', '-c', join(directory, 'nats1.conf')]
     const always = spawnSync(program, check, { stdio: 'ignore', timeout: 10_000 }).status === 0
@@ -81,6 +81,7 @@ jetstream {
           ? 'before each acknowledgement (sync_interval: always; its default is every two minutes)'
           : 'NOT before the acknowledgement: by a timer of minutes, and this version cannot be told to',
         shape: 'publish to a stream of 3 replicas, file storage',
+        pids: programs.map(({ pid }) => pid),
         url: `nats://${servers.find(({ name }) => name === leader)!.address}`,
         held: (acknowledged) =>
           countUntil(

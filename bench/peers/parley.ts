@@ -14,6 +14,7 @@ export const parley: SystemKind = {
       version,
       fsync: 'fdatasync on a majority before each acknowledgement',
       shape: 'messages of conversations, ws and msgpack',
+      pids: cluster.pids,
       url: await cluster.leaderUrl(),
       held: (acknowledged) => cluster.verify(acknowledged),
       stop: () => cluster.stop(),

@@ -27,6 +27,12 @@ export class Program {
     this.#child.once('exit', () => running.delete(this.#child))
   }
 
+  get pid(): number {
+    const { pid } = this.#child
+    if (pid === undefined) throw new Error(`${this.#name} was not started`)
+    return pid
+  }
+
   /** Asks until the answer is not `null`; an error counts as no answer. */
   async until<T>(ask: () => Promise<T | null>, timeoutMs = 60_000): Promise<T> {
     const deadline = performance.now() + timeoutMs

@@ -63,6 +63,7 @@ export const rabbitmq: SystemKind = {
         version,
         fsync: 'on a majority before each confirm (its default for quorum queues)',
         shape: 'publish with confirms to one quorum queue of 3 replicas',
+        pids: programs.map(({ pid }) => pid),
         url,
         held: (acknowledged) => countUntil(acknowledged, () => queueLength(url)),
         stop,

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { LoadResult, LoadSpec } from '../load/load-spec.ts'
 import { runLoad } from '../load/run-load.ts'
+import { cpuTimeUs } from './cpu-time.ts'
 import type { System, SystemKind } from './system.ts'
 
 export interface Run {
@@ -9,6 +10,8 @@ export interface Run {
   readonly system: string
   readonly inFlight: number
   readonly result: LoadResult
+  /** What the three nodes spent together, per acknowledged message; NaN where it cannot be told. */
+  readonly nodesCpuUs: number
 }
 
 export interface RoundsOptions {
@@ -54,6 +57,7 @@ async function runSystem(kind: SystemKind, round: number, options: RoundsOptions
     let acknowledged = 0
     for (const inFlight of options.inFlight) {
       const connections = Math.min(CONNECTIONS, inFlight)
+      const before = await cpuTimeUs(system.pids)
       const result = await runLoad({
         target: kind.name,
         url: system.url,
@@ -65,12 +69,13 @@ async function runSystem(kind: SystemKind, round: number, options: RoundsOptions
       if (result.acknowledged === 0) {
         throw new Error(`${kind.name} acknowledged nothing: ${JSON.stringify(result.errors)}`)
       }
+      const nodesCpuUs = ((await cpuTimeUs(system.pids)) - before) / result.stored
       acknowledged += result.stored
       const held = await system.held(acknowledged)
       if (held < acknowledged) {
         throw new Error(`${kind.name} acknowledged ${acknowledged} messages and holds ${held}`)
       }
-      const run = { round, system: kind.name, inFlight, result }
+      const run = { round, system: kind.name, inFlight, result, nodesCpuUs }
       options.ended?.(run)
       runs.push(run)
     }

@@ -16,8 +16,10 @@ export interface System {
   readonly fsync: string
   /** Of the node that leads, so that no system pays for a forwarding hop. */
   readonly url: string
-  /** Whose acknowledgement a message waits for, what it is written as. */
+  /** What a message is there, and what it goes through. */
   readonly shape: string
+  /** The nodes' processes. */
+  readonly pids: readonly number[]
   /**
    * Counts the messages that the system holds, waiting at most 20 s for `acknowledged` of them: some
    * systems count a little behind.

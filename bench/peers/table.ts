@@ -2,11 +2,15 @@ import type { LoadResult } from '../load/load-spec.ts'
 import type { Run } from './rounds.ts'
 
 const OURS = 'parley'
-const HEADER = ['in flight', 'system', 'acknowledged/s', 'p50', 'p99', 'Parley ÷ it', 'client CPU']
+const HEADER = [
+  ...['in flight', 'system', 'acknowledged/s', 'p50', 'p99', 'Parley ÷ it'],
+  ...['CPU of the nodes', 'of the client'],
+]
 
 /**
  * Medians over the rounds, as a table of Markdown. The ratio is the median of the ratios within a
- * round, since rounds differ more than systems do within one.
+ * round, since rounds differ more than systems do within one. CPU is per acknowledged message, and
+ * is what to compare on a machine that has other work: who has more threads gets more of it.
  */
 export function comparisonTable(runs: readonly Run[]): string {
   const rows = [...new Set(runs.map(({ inFlight }) => inFlight))].flatMap((inFlight) => {
@@ -36,6 +40,7 @@ function row(runs: readonly Run[], system: string): string[] {
     `${significant(middle(({ p50Ms }) => p50Ms))} ms`,
     `${significant(middle(({ p99Ms }) => p99Ms))} ms`,
     ratios.length === 0 || system === OURS ? '' : `${significant(median(ratios))}`,
+    `${significant(median(own.map(({ nodesCpuUs }) => nodesCpuUs)))} µs`,
     `${significant(middle(({ clientCpuUs }) => clientCpuUs))} µs`,
   ]
 }
