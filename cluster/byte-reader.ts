@@ -1,3 +1,5 @@
+import { readShortId } from './short-id.ts'
+
 const TWO_32 = 2 ** 32
 
 /**
@@ -56,6 +58,7 @@ export class ByteReader {
   /** Two digits for each byte. */
   hex(bytes: number): string {
     const at = this.#take(bytes)
+    if (bytes === 8) return readShortId(this.#buffer, at)
     return this.#buffer.toString('hex', at, at + bytes)
   }
 

@@ -85,13 +85,12 @@ export class Forwarder {
   #earlyBytes = 0
   #malformed = 0
   #complainedMs = -Infinity
-  #timer: Timer
+  #timer: Timer | null = null
   #closed = false
 
   constructor(host: ForwarderHost) {
     this.#host = host
     this.#origin = host.random.uint32()
-    this.#timer = this.#sweepLater()
   }
 
   get pending(): number {
@@ -118,6 +117,7 @@ export class Forwarder {
     const pending = { request, msgId: submission.msgId, command, sinceMs, done, attempts: 0 }
     this.#pending.set(request, pending)
     this.#pendingBytes += command.length
+    this.#sweepLater(FORWARDER.holdMs)
     this.#hand(pending)
   }
 
@@ -188,7 +188,7 @@ export class Forwarder {
 
   close(): void {
     this.#closed = true
-    this.#timer.cancel()
+    this.#timer?.cancel()
     for (const pending of [...this.#pending.values()]) this.#giveUp(pending)
   }
 
@@ -266,17 +266,26 @@ export class Forwarder {
     pending.done(result)
   }
 
-  #sweepLater(): Timer {
-    return this.#host.clock.after(FORWARDER.sweepMs, () => {
-      if (this.#closed) return
-      const now = this.#host.clock.monotonicMs()
-      for (const pending of this.#pending.values()) {
-        const ageMs = now - pending.sinceMs
-        if (ageMs < FORWARDER.holdMs) break
-        if (pending.attempts === 0 || ageMs >= FORWARDER.unknownMs) this.#giveUp(pending)
-      }
-      this.#timer = this.#sweepLater()
+  /** Not before the oldest write could be due; while nothing waits there is no timer. */
+  #sweepLater(delayMs: number): void {
+    if (this.#closed) return
+    this.#timer ??= this.#host.clock.after(delayMs, () => {
+      this.#timer = null
+      this.#sweep()
     })
+  }
+
+  #sweep(): void {
+    const now = this.#host.clock.monotonicMs()
+    for (const pending of this.#pending.values()) {
+      const ageMs = now - pending.sinceMs
+      if (ageMs < FORWARDER.holdMs) break
+      if (pending.attempts === 0 || ageMs >= FORWARDER.unknownMs) this.#giveUp(pending)
+    }
+    for (const { sinceMs } of this.#pending.values()) {
+      this.#sweepLater(Math.max(FORWARDER.sweepMs, sinceMs + FORWARDER.holdMs - now))
+      return
+    }
   }
 
   #giveUp(pending: Pending): void {

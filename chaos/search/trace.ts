@@ -4,7 +4,7 @@ import type { Message } from '../../cluster/raft/messages.ts'
 import type { SimNode } from '../simulation/sim-node.ts'
 import type { SimProcess } from '../simulation/sim-process.ts'
 import type { SimWorld } from '../simulation/sim-world.ts'
-import { readMessages } from '../simulation/wire-tap.ts'
+import { messagesIn } from '../simulation/wire-tap.ts'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
 const LONGEST_FRAME = 240
@@ -43,9 +43,9 @@ function traceMessages(world: SimWorld, say: Say): void {
     return node?.name ?? raftId.slice(0, 6)
   }
   world.network.tap = (process, bytes) => {
-    readMessages(bytes, (message) => {
+    for (const message of messagesIn(bytes)) {
       say(`${process.host} → ${nameOf(message.to)} ${describeMessage(message)}`)
-    })
+    }
     tap(process, bytes)
   }
 }

@@ -16,6 +16,7 @@ interface Change {
 export type Survival = 'all' | 'nothing' | { readonly sectors: (sector: number) => boolean }
 
 const SECTOR_BYTES = 512
+const NOTHING = new Uint8Array(0)
 
 /**
  * A file as the page cache shows it, and what of it is really on the disk: every change since the
@@ -48,8 +49,8 @@ export class DiskFile {
 
   /** Shows at once; returns what the process is told of later. */
   write(buffer: Uint8Array, position: number): Change {
-    // `slice` of a `Buffer` is a view, and writers use theirs again.
-    const change = this.#remember(position, Uint8Array.prototype.slice.call(buffer))
+    // A copy: writers use their buffer again.
+    const change = this.#remember(position, Buffer.from(buffer))
     this.#put(buffer, position)
     this.lastWriteAt = position
     return change
@@ -102,7 +103,7 @@ export class DiskFile {
 
   #remember(position: number, bytes: Uint8Array | null): Change {
     const end = bytes === null ? this.#length : Math.min(this.#length, position + bytes.length)
-    const old = position < end ? this.#bytes.slice(position, end) : new Uint8Array(0)
+    const old = position < end ? Buffer.from(this.#bytes.subarray(position, end)) : NOTHING
     const change: Change = {
       position,
       bytes,

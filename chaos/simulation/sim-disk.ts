@@ -289,7 +289,7 @@ export class SimDisk {
   #syncMs(): number {
     const [low, high] = this.#options.syncMs
     const uniform = this.#prng.float()
-    return (low + (high - low) * uniform ** 4) * this.#slowness()
+    return (low + (high - low) * uniform * uniform * uniform * uniform) * this.#slowness()
   }
 
   #slowness(): number {

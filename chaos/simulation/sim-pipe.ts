@@ -127,10 +127,10 @@ export class SimPipe<T> implements Waiting {
     this.#scheduled = true
     const dueMs = next?.dueMs ?? this.#lastDueMs
     const delayMs = Math.max(0, dueMs - this.#scheduler.nowMs) + extraMs
-    this.#scheduler.after(delayMs, this.#end.reader(), () => this.#arrive())
+    this.#scheduler.after(delayMs, this.#end.reader(), this.#arrive)
   }
 
-  #arrive(): void {
+  readonly #arrive = (): void => {
     if (this.#closed) return
     if (this.#link.isCut) {
       this.#waits = true

@@ -20,6 +20,7 @@ import { RestartEquivalence } from '../checkers/raft/restart-equivalence.ts'
 import { RestartKeeps } from '../checkers/raft/restart-keeps.ts'
 import { SentIsDurable } from '../checkers/raft/sent-is-durable.ts'
 import { StateAgreement } from '../checkers/raft/state-agreement.ts'
+import type { Message } from '../../cluster/raft/messages.ts'
 import type { Prng } from '../prng.ts'
 import type { EventOwner } from './event-heap.ts'
 import { SimClients } from './sim-clients.ts'
@@ -28,7 +29,7 @@ import { SimNode } from './sim-node.ts'
 import type { SimProcess } from './sim-process.ts'
 import { SimScheduler } from './sim-scheduler.ts'
 import type { Scenario } from './scenario.ts'
-import { readMessages } from './wire-tap.ts'
+import { messagesIn } from './wire-tap.ts'
 
 const FIRST_CLIENT_PORT = 7401
 const FIRST_PEER_PORT = 7501
@@ -57,6 +58,11 @@ export class SimWorld {
   keepNotes = 2_000
   readonly #checkers: readonly RaftChecker[]
   readonly #byHost = new Map<string, SimNode>()
+  /** What was read last on the wire. */
+  #tapped: { readonly bytes: Uint8Array; readonly messages: readonly Message[] } = {
+    bytes: new Uint8Array(0),
+    messages: [],
+  }
   /** What was last judged of each living process. */
   readonly #judged = new Map<SimProcess, Judged>()
   #processes = 0
@@ -153,11 +159,13 @@ export class SimWorld {
 
   #tap(process: SimProcess, bytes: Uint8Array): void {
     const node = this.#byHost.get(process.host)!
-    this.#judge(() =>
-      readMessages(bytes, (message) => {
-        for (const checker of this.#checkers) checker.onMessage?.(node, message)
-      }),
-    )
+    this.#judge(() => {
+      // One frame goes to all followers that lack the same entries.
+      if (bytes !== this.#tapped.bytes) this.#tapped = { bytes, messages: messagesIn(bytes) }
+      for (const message of this.#tapped.messages) {
+        for (const one of this.#checkers) one.onMessage?.(node, message)
+      }
+    })
   }
 
   /** Every change is judged; most events change nothing that a judge could see. */

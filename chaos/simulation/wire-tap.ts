@@ -1,4 +1,5 @@
 import { NO_ONE, PeerFrameKind } from '#cluster'
+import { asBuffer } from '../../cluster/as-buffer.ts'
 import { decodeMessage } from '../../cluster/transport/message-codec.ts'
 import type { Message } from '../../cluster/raft/messages.ts'
 
@@ -8,15 +9,17 @@ const HEADER_BYTES = 9
  * Reads the Raft messages in what a process writes to a peer; every write holds whole frames. Appends
  * name no receiver.
  */
-export function readMessages(bytes: Uint8Array, visit: (message: Message) => void): void {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+export function messagesIn(bytes: Uint8Array): readonly Message[] {
+  const messages: Message[] = []
+  const buffer = asBuffer(bytes)
   let at = 0
   while (at < buffer.length) {
     const end = at + 4 + buffer.readUInt32LE(at)
     if (end > buffer.length) throw new Error('a write to a peer ends within a frame')
     if (buffer[at + 8] === PeerFrameKind.raft) {
-      visit(decodeMessage(buffer.subarray(at + HEADER_BYTES, end), NO_ONE).message)
+      messages.push(decodeMessage(buffer.subarray(at + HEADER_BYTES, end), NO_ONE).message)
     }
     at = end
   }
+  return messages
 }

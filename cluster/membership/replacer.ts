@@ -8,7 +8,9 @@ import { PeerFrameKind } from '../transport/peer-frame.ts'
 import type { PeerHello } from '../transport/peer-hello.ts'
 import { nextConfiguration, withLearner } from './reconcile.ts'
 
-const LOOK_EVERY_MS = 200
+/** While a change of members is under way or wanted, and otherwise. */
+const CHANGING_MS = 200
+const SETTLED_MS = 1_000
 
 export interface ReplacerHost {
   readonly clock: Clock
@@ -34,10 +36,16 @@ export class Replacer {
   }
 
   start(): void {
-    this.#timer = this.#host.clock.after(LOOK_EVERY_MS, () => {
+    this.#timer = this.#host.clock.after(this.#isSettled ? SETTLED_MS : CHANGING_MS, () => {
       this.#look()
       this.start()
     })
+  }
+
+  get #isSettled(): boolean {
+    const configuration = this.#host.replica()?.configuration
+    if (configuration === undefined || this.#host.strangers().length > 0) return false
+    return configuration.learners.length === 0 && configuration.outgoing.length === 0
   }
 
   close(): void {

@@ -120,10 +120,10 @@ export function sendDue(state: RaftState): void {
   if (!state.sendPending) return
   state.sendPending = false
   if (state.reads.wantsRound) broadcastHeartbeat(state)
-  for (const [id, progress] of state.progress) {
-    if (id === state.id) continue
+  state.progress.forEach((progress, id) => {
+    if (id === state.id) return
     while (sendAppend(state, id, progress, false));
-  }
+  })
 }
 
 /** True from the moment an entry of this leader's own term is committed. */

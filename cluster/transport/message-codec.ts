@@ -1,4 +1,5 @@
 import { assertSafeInteger, unreachable } from '../assert.ts'
+import { asBuffer } from '../as-buffer.ts'
 import { ByteReader } from '../byte-reader.ts'
 import type { AppendMessage, Message, SnapshotMessage } from '../raft/messages.ts'
 import { type Entry, EntryType, type RaftId } from '../raft/types.ts'
@@ -79,7 +80,7 @@ export function encodeMessage(message: PeerMessage, groupId: number): Uint8Array
  * the bytes are, the only error is `PeerProtocolError`, and no more is allocated than they are long.
  */
 export function decodeMessage(bytes: Uint8Array, receiver: RaftId): DecodedMessage {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = asBuffer(bytes)
   const reader = new ByteReader(buffer, 0, buffer.length, malformed)
   const version = reader.u8()
   if (version !== VERSION) throw new PeerProtocolError(`message version ${version} is unknown`)

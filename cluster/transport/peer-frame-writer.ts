@@ -1,6 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { assert, assertSafeInteger } from '../assert.ts'
 import type { RaftId } from '../raft/types.ts'
+import { writeShortId } from '../short-id.ts'
 import { FRAME_HEADER_BYTES, type PeerFrameKind } from './peer-frame.ts'
 
 const TWO_32 = 2 ** 32
@@ -37,8 +38,8 @@ export class PeerFrameWriter {
 
   /** A Raft id. */
   hex(id: RaftId): void {
-    const written = this.#frame.write(id, this.#position, 8, 'hex')
-    assert(written === 8 && id.length === 16, `replica id must be 16 hex digits: ${id}`)
+    const written = writeShortId(this.#frame, this.#position, id)
+    assert(written, `replica id must be 16 hex digits: ${id}`)
     this.#position += 8
   }
 

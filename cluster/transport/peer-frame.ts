@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
+import { asBuffer } from '../as-buffer.ts'
 
 /**
  * What travels between two nodes, on a byte stream:
@@ -81,7 +82,7 @@ export class PeerFrameReader {
    * given to this reader.
    */
   push(bytes: Uint8Array): void {
-    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const data = asBuffer(bytes)
     let offset = 0
     while (offset < data.length) {
       if (this.#partial !== null) {

@@ -2,6 +2,8 @@ import { crc32c } from '@node-rs/crc32'
 import type { Entry } from '#cluster'
 import type { WriteResult } from './types.ts'
 
+const digits = Buffer.alloc(12)
+
 /**
  * Running hash over everything applied, equal on every node at an equal index (rule K5): a CRC32C
  * over the bytes of each entry as apply saw them, and two mixed lanes over the verdicts. One node
@@ -23,7 +25,10 @@ export class StateHash {
   }
 
   toString(): string {
-    return this.parts.map((part) => part.toString(16).padStart(8, '0')).join('')
+    digits.writeUInt32BE(this.#commands, 0)
+    digits.writeUInt32BE(this.#high, 4)
+    digits.writeUInt32BE(this.#low, 8)
+    return digits.toString('hex')
   }
 
   entry(entry: Entry): void {
