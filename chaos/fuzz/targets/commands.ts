@@ -1,0 +1,142 @@
+import { PeerProtocolError } from '#cluster'
+import { encodeBody, LIMITS } from '#protocol'
+import { decodeForward } from '../../../node/forward-frame.ts'
+import { refusalOf } from '../../../node/forwarded-command.ts'
+import { encodeBatch } from '../../../node/state-machine/batch-codec.ts'
+import { decodeCommand, encodeCommand } from '../../../node/state-machine/command-codec.ts'
+import { CommandFormatError } from '../../../node/state-machine/command-view.ts'
+import {
+  directConversationId,
+  groupConversationId,
+} from '../../../node/state-machine/conversation-id.ts'
+import {
+  CommandKind,
+  type Command,
+  type ConversationOperation,
+} from '../../../node/state-machine/commands.ts'
+import { create, Machine, message } from '../../../node/state-machine/testing.ts'
+import { MemoryStoreDirectory } from '../../../node/store/memory-store-directory.ts'
+import type { Prng } from '../../prng.ts'
+import { mutate } from '../mutate.ts'
+import { refusalOr, type Target, violated } from '../target.ts'
+
+const USERS = ['alice', 'bob', 'carol']
+const ROLES = ['owner', 'admin', 'member'] as const
+const CODES = ['CANCELLED', 'REJECTED_SPAM', 'USER_BLOCKED', 'FORBIDDEN'] as const
+
+/** Commands as a gateway makes them: few users and ids, so that they meet each other's state. */
+export function randomCommand(random: Prng, conversations: readonly string[]): Command {
+  const name = (): string => random.pick(USERS)
+  const common = {
+    origin: random.below(3),
+    request: random.below(1000),
+    user: name(),
+    device: 'phone',
+    msgId: `m${random.below(40)}`,
+    prev: random.chance(0.2) ? `m${random.below(40)}` : null,
+    since: random.chance(0.2) ? random.below(2000) : null,
+  }
+  const conv = random.pick(conversations)
+  const bytes = (): Uint8Array => encodeBody('x'.repeat(random.below(20)))
+  const kind = random.below(12)
+  if (kind < 5) {
+    const replyTo = random.chance(0.2) ? random.below(9) : null
+    const place = random.chance(0.8) ? { conv, to: null } : { conv: null, to: name() }
+    const large = random.chance(0.1)
+    return { kind: CommandKind.message, ...common, ...place, replyTo, large, body: bytes() }
+  }
+  if (kind === 5) return { kind: CommandKind.refuse, ...common, conv, code: random.pick(CODES) }
+  const operations: readonly (() => ConversationOperation)[] = [
+    () => ({ op: 'create', members: [name(), name()], name: 'n', meta: bytes() }),
+    () => ({ op: 'direct', with: name() }),
+    () => ({ op: 'add', member: name(), role: random.chance(0.5) ? 'admin' : 'member' }),
+    () => ({ op: 'remove', member: name() }),
+    () => ({ op: 'role', member: name(), role: random.pick(ROLES) }),
+    () => ({ op: 'leave' }),
+    () => ({ op: 'set', name: random.chance(0.5) ? null : 'x', meta: bytes() }),
+  ]
+  const operation = random.pick(operations)()
+  const ofUser = operation.op === 'create' || operation.op === 'direct'
+  return { kind: CommandKind.conversation, ...common, conv: ofUser ? '' : conv, operation }
+}
+
+/** One command, as it stands in the log and in the store. */
+export class Commands implements Target {
+  make(random: Prng): Uint8Array {
+    if (random.chance(0.02)) return random.bytes(random.below(60))
+    const bytes = encodeCommand(randomCommand(random, ['c1', 'g2']))
+    return mutate(random, bytes, [encodeCommand(randomCommand(random, ['c1', 'g2']))])
+  }
+
+  judge(bytes: Uint8Array): string | null {
+    const result = refusalOr([CommandFormatError], () => decodeCommand(bytes))
+    if ('refusal' in result) return result.refusal
+    const encoded = encodeCommand(result.value)
+    if (Buffer.compare(encodeCommand(decodeCommand(encoded)), encoded) !== 0) {
+      violated('a command comes back as another one')
+    }
+    return null
+  }
+}
+
+/**
+ * Forwarded commands that a leader takes go into the log, and then every node applies them, now and
+ * at every start: whatever is let in must not stop apply, nor a checkpoint, nor a start (rule A9).
+ */
+export class Forwarded implements Target {
+  readonly allowedBytes = 16 << 20
+  readonly #group = groupConversationId('alice', 'm0')
+  readonly #conversations = [this.#group, directConversationId('alice', 'bob'), 'c1']
+
+  make(random: Prng): Uint8Array {
+    const command = (): Uint8Array => encodeCommand(randomCommand(random, this.#conversations))
+    const changed = (): Uint8Array =>
+      random.chance(0.5) ? command() : mutate(random, command(), [command()])
+    const body = forwardBody(Array.from({ length: 1 + random.below(4) }, changed))
+    return random.chance(0.1) ? mutate(random, body, [body]) : body
+  }
+
+  async judge(body: Uint8Array): Promise<string | null> {
+    const result = refusalOr([PeerProtocolError], () => decodeForward(body))
+    if ('refusal' in result) return result.refusal
+    const taken: Uint8Array[] = []
+    let refusal: string | null = null
+    for (const { command } of result.value) {
+      const code = refusalOf(command, LIMITS)
+      refusal ??= code
+      if (code === null) taken.push(Uint8Array.from(command))
+    }
+    if (taken.length > 0) await this.#apply(taken)
+    return refusal
+  }
+
+  async #apply(commands: readonly Uint8Array[]): Promise<void> {
+    const directory = new MemoryStoreDirectory()
+    const machine = await Machine.open({ directory })
+    const { user, device } = { user: 'alice', device: 'phone' }
+    await machine.write(
+      1,
+      create({ user, device, msgId: 'm0' }, 'bob'),
+      message({ user, device, msgId: 'm1', conv: this.#group }),
+      message({ user: 'bob', device, msgId: 'm2', to: 'alice' }),
+    )
+    const data = encodeBatch({ logTime: 2, wallTime: 2 }, commands)
+    await machine.apply({ index: 2, term: 1, type: 0, data })
+    await machine.machine.checkpoint()
+    await machine.machine.close()
+    const again = await Machine.open({ directory })
+    await again.one(3, message({ user, device, msgId: 'm3', conv: this.#group }))
+    await again.machine.close()
+  }
+}
+
+/** A forward frame's body: u32 length and bytes, repeated. */
+function forwardBody(commands: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(
+    commands.flatMap((command) => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(command.length)
+      return [length, command]
+    }),
+  )
+}
