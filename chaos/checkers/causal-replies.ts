@@ -53,28 +53,39 @@ function judgeShown(
   findings: Findings,
   places: ReadonlyMap<SendRecord, number>,
 ): void {
-  type Step = { moment: number; device: string; conv: string; seq: number; send: SendRecord | null }
-  const steps: Step[] = []
-  for (const { device, conv, events, answered } of history.reads) {
-    const seq = events.at(-1)?.seq
-    if (seq !== undefined) steps.push({ moment: answered, device, conv, seq, send: null })
+  const streams = new Map<string, Map<string, Step[]>>()
+  const add = ({ device, conv }: { device: string; conv: string }, step: Step) => {
+    let ofDevice = streams.get(device)
+    if (ofDevice === undefined) streams.set(device, (ofDevice = new Map<string, Step[]>()))
+    const steps = ofDevice.get(conv)
+    if (steps === undefined) ofDevice.set(conv, [step])
+    else steps.push(step)
   }
-  for (const { device, conv, seq, shown } of history.pushes) {
-    steps.push({ moment: shown, device, conv, seq, send: null })
+  for (const read of history.reads) {
+    add(read, { moment: read.answered, seq: read.events.at(-1)?.seq ?? 0, send: null })
   }
-  for (const [send, seq] of places) {
-    const { device, conv, invoked } = send
-    steps.push({ moment: invoked, device, conv, seq, send })
+  for (const push of history.pushes) add(push, { moment: push.shown, seq: push.seq, send: null })
+  for (const [send, seq] of places) add(send, { moment: send.invoked, seq, send })
+  for (const ofDevice of streams.values()) {
+    for (const steps of ofDevice.values()) judgeStream(history, findings, steps)
   }
-  const known = new Map<string, number>()
-  for (const { device, conv, seq, send } of steps.toSorted((a, b) => a.moment - b.moment)) {
-    const key = `${device} ${conv}`
-    const seen = known.get(key) ?? 0
-    if (send === null) known.set(key, Math.max(seen, seq))
+}
+
+interface Step {
+  readonly moment: number
+  readonly seq: number
+  /** Written then; else shown. */
+  readonly send: SendRecord | null
+}
+
+function judgeStream(history: History, findings: Findings, steps: Step[]): void {
+  let seen = 0
+  for (const { seq, send } of steps.sort((a, b) => a.moment - b.moment)) {
+    if (send === null) seen = Math.max(seen, seq)
     else if (seq <= seen) {
-      const when = history.when(send.invoked)
+      const { conv, msgId, device, invoked } = send
       findings.add(
-        `${conv}#${seq} (${send.msgId}) was written at ${when}, when ${device} had been shown #${seen}`,
+        `${conv}#${seq} (${msgId}) was written at ${history.when(invoked)}, when ${device} had been shown #${seen}`,
       )
     }
   }

@@ -68,16 +68,20 @@ function mustBeNowhere(history: History, { conv, refused }: SendRecord): boolean
 function* looksOf(history: History): Generator<[conv: string, LogRead & { what: string }]> {
   for (const read of history.reads) {
     const { conv, asked, answered: returned, upTo: length } = read
-    const what = `${read.linearizable ? 'linearizable' : 'marked'} read by ${read.device} on ${read.node}`
+    const kind = read.linearizable ? 'linearizable' : 'marked'
+    const what = `${kind} read by ${read.device} on ${read.node}`
     // Shown in part, or by a node that may be behind: it was there by the time it was shown.
     const exact = read.linearizable && !read.hasMore
     const invoked = exact ? asked : returned
     yield [conv, { kind: 'read', length, exact, invoked, returned, what }]
   }
-  for (const { conv, seq, shown, device, node } of history.pushes) {
+  // Only who is the first to be pushed so far tells anything new.
+  const heads = new Map<string, number>()
+  for (const { conv, seq: length, shown: invoked, device, node } of history.pushes) {
+    if (length <= (heads.get(conv) ?? 0)) continue
+    heads.set(conv, length)
     const what = `push to ${device} from ${node}`
-    const at = { invoked: shown, returned: shown }
-    yield [conv, { kind: 'read', length: seq, exact: false, ...at, what }]
+    yield [conv, { kind: 'read', length, exact: false, invoked, returned: invoked, what }]
   }
 }
 

@@ -18,53 +18,72 @@ interface Shown {
  */
 export function monotonicReads(history: History): Violation[] {
   const findings = new Findings('P12')
-  const shown = [...shownWithMark(history, findings)]
+  const read = markReader()
+  const shown = shownWithMark(history, findings, read)
   judgeDevices(history, findings, shown)
-  judgeReads(history, findings, shown)
+  judgeReads(history, findings, shown, read)
   return findings.violations
+}
+
+interface MarkPosition {
+  readonly epoch: string
+  readonly position: number
 }
 
 /**
  * How far a mark goes, and its epoch. To clients it is opaque; that marks of one epoch are ordered by
  * the number after the dot is what this checker knows of the product, and all that it knows.
  */
-export function markPosition(mark: string): { epoch: string; position: number } {
-  const at = mark.lastIndexOf('.')
-  return { epoch: mark.slice(0, at), position: Number.parseInt(mark.slice(at + 1), 36) }
+function markReader(): (mark: string) => MarkPosition {
+  const known = new Map<string, MarkPosition>()
+  return (mark) => {
+    let position = known.get(mark)
+    if (position === undefined) {
+      const at = mark.lastIndexOf('.')
+      position = { epoch: mark.slice(0, at), position: Number.parseInt(mark.slice(at + 1), 36) }
+      known.set(mark, position)
+    }
+    return position
+  }
 }
 
-function* shownWithMark(history: History, findings: Findings): Generator<Shown> {
+function shownWithMark(
+  history: History,
+  findings: Findings,
+  read: (mark: string) => MarkPosition,
+): Shown[] {
+  const shown: Shown[] = []
   let epoch: string | null = null
-  const lift = (what: Omit<Shown, 'position'> & { mark: string | null }): Shown | null => {
-    const { mark, ...rest } = what
-    const where = () => `${rest.device} was shown ${rest.conv}#${rest.seq} by ${rest.node}`
+  const add = (
+    mark: string | null,
+    what: { conv: string; seq: number; moment: number; device: string; node: string },
+  ) => {
+    const { conv, seq, moment, device, node } = what
+    const where = () => `${device} was shown ${conv}#${seq} by ${node} at ${history.when(moment)}`
     if (mark === null) {
-      findings.add(`${where()} at ${history.when(rest.moment)} without a mark`)
-      return null
+      findings.add(`${where()} without a mark`)
+      return
     }
-    const { epoch: mine, position } = markPosition(mark)
+    const { epoch: mine, position } = read(mark)
     epoch ??= mine
     findings.demand(
       mine === epoch && Number.isSafeInteger(position),
       () => `${where()} with the mark ${mark}, which is not of epoch ${epoch}`,
     )
-    return { position, ...rest }
+    shown.push({ position, conv, seq, moment, device, node })
   }
   for (const { conv, device, node, mark, events, answered: moment } of history.reads) {
-    const seq = events.at(-1)?.seq ?? 0
-    const one = lift({ conv, device, node, mark, moment, seq })
-    if (one !== null) yield one
+    add(mark, { conv, seq: events.at(-1)?.seq ?? 0, moment, device, node })
   }
   for (const { conv, device, node, mark, seq, shown: moment } of history.pushes) {
-    const one = lift({ conv, device, node, mark, moment, seq })
-    if (one !== null) yield one
+    add(mark, { conv, seq, moment, device, node })
   }
   for (const { conv, verdicts } of history.sends) {
     for (const { device, node, mark, seq, moment } of verdicts) {
-      const one = seq === null ? null : lift({ conv, device, node, mark, moment, seq })
-      if (one !== null) yield one
+      if (seq !== null) add(mark, { conv, seq, moment, device, node })
     }
   }
+  return shown
 }
 
 /** Each device hands its newest mark over wherever it goes: no mark may be older than the last one. */
@@ -82,11 +101,16 @@ function judgeDevices(history: History, findings: Findings, shown: readonly Show
 }
 
 /** A read must reach all that was shown, to anybody, with a mark up to the one it rests on. */
-function judgeReads(history: History, findings: Findings, shown: readonly Shown[]): void {
+function judgeReads(
+  history: History,
+  findings: Findings,
+  shown: readonly Shown[],
+  positionOf: (mark: string) => MarkPosition,
+): void {
   const rising = shown.toSorted((a, b) => a.position - b.position)
   const reads = history.reads
     .filter(({ rests }) => rests !== null)
-    .map((read) => ({ read, position: markPosition(read.rests!).position }))
+    .map((read) => ({ read, position: positionOf(read.rests!).position }))
     .toSorted((a, b) => a.position - b.position)
   const due = new Map<string, Shown>()
   let taken = 0

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { File, FileSystem } from '#cluster'
+import { type File, type FileSystem, Replica } from '#cluster'
 import { DedupeTable } from '../../node/state-machine/dedupe-table.ts'
 import { quorumIndex } from '../../cluster/raft/quorum.ts'
 import { Raft } from '../../cluster/raft/raft.ts'
@@ -97,12 +97,74 @@ describe('bugs put back are found', () => {
   })
 
   test('[R4] an acknowledgement before the sync', async () => {
+    replaceMethod(
+      Raft.prototype,
+      'ready',
+      (original) =>
+        function (this: Raft) {
+          const ready = original.call(this)
+          if (ready.append === null) return ready
+          const messages = [...ready.messages, ...ready.append.responses]
+          return { ...ready, messages, append: { ...ready.append, responses: [] } }
+        },
+    )
+    const violation = await firstViolation(3, { safetyMs: 5_000, swarm: busy })
+    expect(violation?.property).toBe('R4')
+  })
+
+  test('[R4] a disk that says “synced” first and writes later', async () => {
     const violation = await firstViolation(3, {
       safetyMs: 5_000,
       swarm: busy,
       prepare: acknowledgeEarly,
     })
     expect(violation?.property).toBe('R4')
+  })
+
+  test('[P6] a linearizable read that asks nobody', async () => {
+    replaceMethod(
+      Replica.prototype,
+      'readIndex',
+      () =>
+        function (this: Replica) {
+          return Promise.resolve(this.status().applied)
+        },
+    )
+    const violation = await firstViolation(6, {
+      safetyMs: 8_000,
+      swarm: { ...busy, pullShare: 0.5, moveShare: 0, faults: ['isolate', 'slowLink', 'oneWay'] },
+    })
+    expect(violation?.property).toBe('P6')
+  })
+
+  test('[R16] a pre-vote that raises the term of whoever is asked', async () => {
+    const states = new Map<string, RaftState>()
+    replaceMethod(
+      RaftState.prototype,
+      'becomeFollower',
+      (original) =>
+        function (this: RaftState, term, leader) {
+          states.set(this.id, this)
+          original.call(this, term, leader)
+        },
+    )
+    replaceMethod(
+      Raft.prototype,
+      'step',
+      (original) =>
+        function (this: Raft, message) {
+          const state = states.get(message.to)
+          if (message.type === 'preVote' && state !== undefined && message.term > state.term) {
+            state.becomeFollower(message.term, '')
+          }
+          original.call(this, message)
+        },
+    )
+    const violation = await firstViolation(6, {
+      safetyMs: 8_000,
+      swarm: { ...busy, faults: ['isolate', 'halves', 'oneWay', 'kill'] },
+    })
+    expect(violation?.property).toBe('R16')
   })
 
   test('[P2] a copy of a message that is not known as one', async () => {

@@ -20,6 +20,11 @@ export class ConfigurationSafety implements RaftChecker {
   /** What stands on each disk, lowest first; the lowest comes with a head or a snapshot. */
   readonly #onDisk = new Map<string, Placed[]>()
   readonly #first = new Set<string>()
+  /** What was found equal: it stays so as long as both are the same objects. */
+  readonly #compared = new Map<
+    string,
+    { readonly newest: Placed | undefined; readonly configuration: Configuration }
+  >()
   /** New ones that were synced in the event under way: by its end their leader must have its reason. */
   #pending: { readonly at: Placed; readonly before: Placed | undefined }[] = []
 
@@ -56,7 +61,10 @@ export class ConfigurationSafety implements RaftChecker {
     for (const { at, before } of this.#pending.splice(0)) this.#judgeReason(at, before)
     if (configuration === null || status.persisted < status.lastIndex) return
     if (disk.lastIndex !== status.lastIndex) return
-    const newest = this.#onDisk.get(status.id)?.at(-1)
+    const newest = this.#onDisk.get(status.id)?.findLast((one) => isFormed(one.configuration))
+    const compared = this.#compared.get(status.id)
+    if (compared?.newest === newest && compared?.configuration === configuration) return
+    this.#compared.set(status.id, { newest, configuration })
     demand(
       newest === undefined || votersOf(newest.configuration) === votersOf(configuration),
       'R15',
@@ -82,6 +90,9 @@ export class ConfigurationSafety implements RaftChecker {
     )
   }
 }
+
+/** What stands on a disk before the formation does has no voters yet. */
+const isFormed = ({ voters }: Configuration): boolean => voters.length > 0
 
 function drop(placed: Placed[], from: number): void {
   while (placed.length > 0 && placed.at(-1)!.index >= from) placed.pop()
