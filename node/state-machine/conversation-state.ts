@@ -37,7 +37,9 @@ export class Conversation implements AppliedConversation, FrozenHead {
   readonly hashHigh: number
   readonly hashLow: number
 
-  /** Numbers in the hot tail of the events after `coldHead`, from `tailStart` on. */
+  /** Number in the hot tail of the event after `coldHead`, if there is one: most have no more. */
+  #firstHot = -1
+  /** Numbers of the events after that one, from `tailStart` on. */
   #tail = NOTHING as number[]
   #tailStart = 0
   /** Events up to this seq are in the store only. */
@@ -86,20 +88,21 @@ export class Conversation implements AppliedConversation, FrozenHead {
 
   /** The next event's number in the hot tail. */
   pushHot(eventNumber: number): void {
+    if (this.#firstHot < 0) this.#firstHot = eventNumber
     // `push` makes room for seventeen, and most tails hold a few; `concat` for what there is.
-    if (this.#tail.length < 4) this.#tail = this.#tail.concat([eventNumber])
+    else if (this.#tail.length < 4) this.#tail = this.#tail.concat([eventNumber])
     else this.#tail.push(eventNumber)
     assert(
-      this.coldHead + this.#tail.length - this.#tailStart === this.head,
+      this.coldHead + 1 + this.#tail.length - this.#tailStart === this.head,
       `the hot tail of ${this.id} has a hole`,
     )
   }
 
   /** Hot-tail number of the event, -1 if it is in the store only. */
   hotNumber(seq: number): number {
-    return seq > this.coldHead && seq <= this.head
-      ? this.#tail[this.#tailStart + seq - this.coldHead - 1]!
-      : -1
+    if (seq <= this.coldHead || seq > this.head) return -1
+    const at = seq - this.coldHead - 1
+    return at === 0 ? this.#firstHot : this.#tail[this.#tailStart + at - 1]!
   }
 
   /** The oldest hot event left memory. */
@@ -107,6 +110,11 @@ export class Conversation implements AppliedConversation, FrozenHead {
     assert(seq === this.coldHead + 1 && seq <= this.writtenHead, 'an unwritten event is evicted')
     this.coldHead = seq
     this.coldLogTime = logTime
+    if (this.#tailStart === this.#tail.length) {
+      this.#firstHot = -1
+      return
+    }
+    this.#firstHot = this.#tail[this.#tailStart]!
     this.#tailStart += 1
     if (this.#tailStart === this.#tail.length) {
       this.#tail = NOTHING as number[]
