@@ -38,6 +38,8 @@ export class WireClient {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/ws`, 'parley.v1.json', {
         handshakeTimeout: timeoutMs,
+        // An answer is taken in before the next message comes: what is recorded keeps their order.
+        allowSynchronousEvents: false,
       })
       socket.once('error', reject)
       socket.once('open', () => {
