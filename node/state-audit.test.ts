@@ -1,5 +1,6 @@
+import { PeerProtocolError } from '#cluster'
 import { describe, expect, test } from 'vitest'
-import { type HashPoint, StateAudit } from './state-audit.ts'
+import { decodeHashPoint, type HashPoint, StateAudit } from './state-audit.ts'
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -63,5 +64,15 @@ describe('state audit', () => {
     one.received('b', { index: 10, hash: 'y' })
     one.received('c', { index: 10, hash: 'y' })
     expect(diverged).toEqual([])
+  })
+
+  test('[PF1] a report of another shape is refused, as are an index of nothing and a hash without end', () => {
+    const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
+    const point = { index: 10, hash: 'x' }
+    expect(decodeHashPoint(bytes(point))).toEqual(point)
+    const wrong = [null, [point], { index: 10 }, { ...point, index: 0 }, { ...point, index: '10' }]
+    for (const value of [...wrong, { ...point, hash: 'x'.repeat(129) }]) {
+      expect(() => decodeHashPoint(bytes(value))).toThrow(PeerProtocolError)
+    }
   })
 })
