@@ -20,8 +20,8 @@ export async function capture(): Promise<Captured> {
     swarm: { nodes: 3, faults: ['kill', 'wipe', 'transfer'], faultEveryMs: 1_500, devices: 3 },
     prepare: ({ network }) => {
       const { tap } = network
-      network.tap = (process, bytes) => {
-        tap(process, bytes)
+      network.tap = (process, bytes, toHost) => {
+        tap(process, bytes, toHost)
         keep(bytes)
       }
     },

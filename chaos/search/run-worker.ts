@@ -4,8 +4,10 @@ import type { Scenario } from '../simulation/scenario.ts'
 import type { RunReport } from './run-report.ts'
 
 const PROGRAM = fileURLToPath(new URL('./run-worker-main.ts', import.meta.url))
-/** Wall time: a run takes seconds, and one that goes round and round must not hold up the search. */
-const LONGEST_RUN_MS = 10 * 60_000
+/** A run that goes round and round must not hold up the search: it has so much wall time and … */
+const PATIENCE_MS = 10 * 60_000
+/** … must be faster than this many times real time. */
+const SLOWEST = 2
 
 /** A process of its own that runs scenarios, one after the other: each has a whole core. */
 export class RunWorker {
@@ -18,6 +20,7 @@ export class RunWorker {
     this.#busy = true
     // Advanced: numbers such as Infinity arrive as they are.
     const child = (this.#child ??= fork(PROGRAM, { serialization: 'advanced' }))
+    const patienceMs = PATIENCE_MS + scenario.safetyMs / SLOWEST
     return new Promise<RunReport>((resolve) => {
       const settle = (report: RunReport) => {
         clearTimeout(timer)
@@ -34,8 +37,8 @@ export class RunWorker {
         broken(`the process of the run ended: ${signal ?? `exit code ${code}`}`)
       const onError = (error: Error) => broken(`the process of the run: ${error.message}`)
       const timer = setTimeout(
-        () => broken(`no end after ${LONGEST_RUN_MS / 60_000} minutes`),
-        LONGEST_RUN_MS,
+        () => broken(`no end after ${Math.round(patienceMs / 60_000)} minutes`),
+        patienceMs,
       )
       child.on('message', settle).on('exit', onExit).on('error', onError)
       child.send(scenario, (error) => {

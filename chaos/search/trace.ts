@@ -38,15 +38,11 @@ function traceNotes(world: SimWorld, say: Say): void {
 
 function traceMessages(world: SimWorld, say: Say): void {
   const { tap } = world.network
-  const nameOf = (raftId: string) => {
-    const node = world.nodes.find((one) => one.parley?.replica?.status().id === raftId)
-    return node?.name ?? raftId.slice(0, 6)
-  }
-  world.network.tap = (process, bytes) => {
+  world.network.tap = (process, bytes, toHost) => {
     for (const message of messagesIn(bytes)) {
-      say(`${process.host} → ${nameOf(message.to)} ${describeMessage(message)}`)
+      say(`${process.host} → ${toHost} ${describeMessage(message)}`)
     }
-    tap(process, bytes)
+    tap(process, bytes, toHost)
   }
 }
 

@@ -26,7 +26,7 @@ export class SimNetwork {
   readonly #sockets = new Set<SimSocket>()
   #ephemeralPort = 30_000
   /** Sees what every process writes, as it is written. A throw is a verdict on the run. */
-  tap: (process: SimProcess, bytes: Uint8Array) => void = () => {}
+  tap: (process: SimProcess, bytes: Uint8Array, toHost: string) => void = () => {}
 
   constructor(scheduler: SimScheduler, prng: Prng, options: LinkOptions) {
     this.#scheduler = scheduler
@@ -166,7 +166,7 @@ export class SimNetwork {
       remoteHost: listening.process.host,
       onGone: (socket) => this.#sockets.delete(socket),
       isPowered: (host) => this.isPowered(host),
-      onWrite: (writer, bytes) => this.tap(writer, bytes),
+      onWrite: (writer, bytes, to) => this.tap(writer, bytes, to),
     })
     const far = new SimSocket({
       scheduler: this.#scheduler,
@@ -175,7 +175,7 @@ export class SimNetwork {
       remoteHost: process.host,
       onGone: (socket) => this.#sockets.delete(socket),
       isPowered: (host) => this.isPowered(host),
-      onWrite: (writer, bytes) => this.tap(writer, bytes),
+      onWrite: (writer, bytes, to) => this.tap(writer, bytes, to),
     })
     near.join(far, this.link(process.host, far.process.host))
     far.join(near, this.link(far.process.host, process.host))
@@ -195,7 +195,7 @@ interface SocketParts {
   readonly remoteHost: string
   onGone(socket: SimSocket): void
   isPowered(host: string): boolean
-  onWrite(process: SimProcess, bytes: Uint8Array): void
+  onWrite(process: SimProcess, bytes: Uint8Array, toHost: string): void
 }
 
 /** One end of a connection. */
@@ -245,7 +245,7 @@ class SimSocket implements Connection {
 
   write(bytes: Uint8Array): void {
     if (this.#state !== 'open' || bytes.length === 0 || !this.process.isAlive) return
-    this.#parts.onWrite(this.process, bytes)
+    this.#parts.onWrite(this.process, bytes, this.remoteHost)
     this.#out!.send(bytes, bytes.length)
   }
 

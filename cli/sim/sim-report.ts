@@ -38,7 +38,7 @@ export class SimProgress {
 
   show({ seeds, simulatedMs, cpuMs, evidence, violations }: Totals): void {
     const of = this.#runs === Infinity ? '' : ` of ${grouped(this.#runs)}`
-    const line = `${grouped(seeds)}${of} seeds · ${hours(simulatedMs)} simulated · ${Math.round(simulatedMs / Math.max(1, cpuMs))} × real time per core · ${grouped(sumOf(evidence))} faults · ${amount(violations, 'violation')}`
+    const line = `${amount(seeds, 'seed')}${of} · ${hours(simulatedMs)} simulated · ${Math.round(simulatedMs / Math.max(1, cpuMs))} × real time per core · ${grouped(sumOf(evidence))} faults · ${amount(violations, 'violation')}`
     if (process.stderr.isTTY) {
       process.stderr.write(`\r\u001B[K${line}`)
       return
