@@ -96,7 +96,7 @@ export class SimWorld {
     const disks = this.nodes.map(({ disk }) => disk)
     this.elections = new ElectionSafety(() => disks)
     this.committed = new CommittedEntries(() => disks)
-    this.sent = new SentIsDurable(this.nodes.length)
+    this.sent = new SentIsDurable()
     this.#checkers = [
       this.elections,
       new MonotonicPromises(),

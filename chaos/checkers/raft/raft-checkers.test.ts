@@ -425,7 +425,8 @@ describe('each property of the protocol has a judge that sees it broken', () => 
   })
 
   test('[R18] a “sent” that leaves before a majority has synced it', () => {
-    const judge = new SentIsDurable(3)
+    const judge = new SentIsDurable()
+    judge.onStatus(on('a'))
     const disks = [A, B, C].map((id) => {
       const disk = watch(judge, on(id))
       disk.hold(headOf(id))
@@ -450,5 +451,13 @@ describe('each property of the protocol has a judge that sees it broken', () => 
     // It was durable by the time it arrived, and not when it left.
     expect(sent('m1', early)).toThrow('R18')
     expect(sent('m2', judge.now)).toThrow('R18')
+    // With a single voter less the same disks are a majority, from then on.
+    const alone = new SentIsDurable()
+    alone.onStatus(on('a'))
+    alone.onBatch(on('a', disks[0]), { batch: { ...NOTHING, entries: [entry] }, removed: [] })
+    const say = () => alone.onSent('a', { user: 'ann', msgId: 'm1' }, alone.now)
+    expect(say).toThrow('R18')
+    alone.onStatus(on('a', disks[0], [A]))
+    expect(say).not.toThrow()
   })
 })

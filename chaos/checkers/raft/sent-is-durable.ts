@@ -1,4 +1,4 @@
-import { EntryType } from '#cluster'
+import { type Configuration, EntryType } from '#cluster'
 import { forEachCommand } from '../../../node/state-machine/batch-codec.ts'
 import type { SyncedBatch } from './durable-log.ts'
 import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
@@ -6,30 +6,37 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
 interface Copy {
   readonly index: number
   readonly term: number
-  /** Which sync, counted over all disks, brought it to each replica. */
-  readonly syncs: Map<string, number>
+  /** Ids of the replicas that synced it. */
+  readonly holders: Set<string>
+  /** Which sync, counted over all disks, made a majority of some configuration in force. */
+  durableAt: number
 }
 
 /**
  * R18: "sent" leaves a node only after a majority has synced the message: judged by the bytes of the
- * log on each disk and by the moment at which the answer left the process.
+ * log on each disk, the configurations that the replicas go by, and the moment at which the answer
+ * left the process.
  */
 export class SentIsDurable implements RaftChecker {
-  readonly #majority: number
   readonly #copies = new Map<string, Copy[]>()
   readonly #entries = new Map<number, Copy[]>()
+  /** Not durable yet: a few, or what was replaced before it was. */
+  readonly #pending = new Set<Copy>()
+  readonly #inForce = new Map<string, { configuration: Configuration; voters: readonly string[] }>()
   #syncs = 0
   /** Answers judged. */
   judged = 0
 
-  /** `nodes` is how many there are: one that replaces another makes no new majority. */
-  constructor(nodes: number) {
-    this.#majority = Math.floor(nodes / 2) + 1
-  }
-
   /** Counts syncs: what left at this moment must rest on those before it. */
   get now(): number {
     return this.#syncs
+  }
+
+  onStatus({ name, configuration }: ObservedReplica): void {
+    if (configuration === null || this.#inForce.get(name)?.configuration === configuration) return
+    const voters = configuration.voters.map(({ id }) => id)
+    this.#inForce.set(name, { configuration, voters })
+    for (const copy of this.#pending) this.#settle(copy)
   }
 
   onBatch({ disk }: ObservedReplica, { batch }: SyncedBatch): void {
@@ -41,11 +48,13 @@ export class SentIsDurable implements RaftChecker {
       if (copies === undefined) this.#entries.set(index, (copies = []))
       let copy = copies.find((one) => one.term === term)
       if (copy === undefined) {
-        copy = { index, term, syncs: new Map() }
+        copy = { index, term, holders: new Set(), durableAt: Infinity }
         copies.push(copy)
+        this.#pending.add(copy)
         this.#name(data, copy)
       }
-      if (!copy.syncs.has(disk.raftId)) copy.syncs.set(disk.raftId, this.#syncs)
+      copy.holders.add(disk.raftId)
+      if (copy.durableAt === Infinity) this.#settle(copy)
     }
   }
 
@@ -53,13 +62,21 @@ export class SentIsDurable implements RaftChecker {
   onSent(node: string, write: { user: string; msgId: string }, left: number): void {
     this.judged += 1
     const copies = this.#copies.get(`${write.user} ${write.msgId}`) ?? []
-    const held = copies.map(({ syncs }) => [...syncs.values()].filter((at) => at <= left).length)
     demand(
-      held.some((count) => count >= this.#majority),
+      copies.some(({ durableAt }) => durableAt <= left),
       'R18',
       () =>
-        `${node} says that ${write.msgId} of ${write.user} is sent; on disk ${copies.map(({ index, term }, at) => `as ${index} of term ${term} on ${held[at]}`).join(', ') || 'nowhere'}, ${this.#majority} are needed`,
+        `${node} says that ${write.msgId} of ${write.user} is sent; on disk ${copies.map(textOf).join(', ') || 'nowhere'}; it said so after sync ${left}`,
     )
+  }
+
+  #settle(copy: Copy): void {
+    for (const { voters } of this.#inForce.values()) {
+      if (voters.filter((id) => copy.holders.has(id)).length * 2 <= voters.length) continue
+      copy.durableAt = this.#syncs
+      this.#pending.delete(copy)
+      return
+    }
   }
 
   /** A user's msgIds are unique over all conversations (rule A1). */
@@ -71,4 +88,10 @@ export class SentIsDurable implements RaftChecker {
       else copies.push(copy)
     })
   }
+}
+
+function textOf({ index, term, holders, durableAt }: Copy): string {
+  const since =
+    durableAt === Infinity ? 'never by a majority' : `by a majority at sync ${durableAt}`
+  return `as ${index} of term ${term} (${holders.size} replicas, ${since})`
 }
