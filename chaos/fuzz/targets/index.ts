@@ -1,6 +1,7 @@
 import type { TargetEntry } from '../target.ts'
 import { ClientFrames } from './client-frames.ts'
 import { Commands, Forwarded } from './commands.ts'
+import { LevelTables } from './level-tables.ts'
 import { LogContent, LogRecords } from './log-content.ts'
 import { LogDamage } from './log-damage.ts'
 import { PeerBodies, SnapshotChunks } from './peer-bodies.ts'
@@ -29,6 +30,7 @@ export const TARGETS: readonly TargetEntry[] = [
   entry('log-torn', 0.2, () => LogDamage.open(false)),
   entry('store-value', 8, () => StoreValues.open()),
   entry('store-damage', 0.2, () => StoreDamage.open()),
+  entry('store-tables', 0.2, () => LevelTables.open()),
   entry('snapshot-stream', 1, () => SnapshotStream.open()),
 ]
 

@@ -192,6 +192,7 @@ export class CrashFileSystem implements FileSystem {
       inode.change({ kind: 'write', position, bytes: Uint8Array.from(buffer) })
     const readSync = (buffer: Uint8Array, position: number): number => {
       assert(!closed, 'a closed file is read')
+      if (position >= inode.seen.length) return 0
       return inode.seen.copy(buffer, 0, position, position + buffer.length)
     }
     const writeAndSync = async (buffer: Uint8Array, position: number): Promise<void> => {
