@@ -59,18 +59,15 @@ function shownWithMark(
     what: { conv: string; seq: number; moment: number; device: string; node: string },
   ) => {
     const { conv, seq, moment, device, node } = what
-    const where = () => `${device} was shown ${conv}#${seq} by ${node} at ${history.when(moment)}`
-    if (mark === null) {
-      findings.add(`${where()} without a mark`)
+    const position = mark === null ? null : read(mark)
+    epoch ??= position?.epoch ?? null
+    if (position?.epoch === epoch && Number.isSafeInteger(position?.position)) {
+      shown.push({ position: position!.position, conv, seq, moment, device, node })
       return
     }
-    const { epoch: mine, position } = read(mark)
-    epoch ??= mine
-    findings.demand(
-      mine === epoch && Number.isSafeInteger(position),
-      () => `${where()} with the mark ${mark}, which is not of epoch ${epoch}`,
-    )
-    shown.push({ position, conv, seq, moment, device, node })
+    const when = `${device} was shown ${conv}#${seq} by ${node} at ${history.when(moment)}`
+    if (mark === null) findings.add(`${when} without a mark`)
+    else findings.add(`${when} with the mark ${mark}, which is not of epoch ${epoch}`)
   }
   for (const { conv, device, node, mark, events, answered: moment } of history.reads) {
     add(mark, { conv, seq: events.at(-1)?.seq ?? 0, moment, device, node })
@@ -90,13 +87,14 @@ function shownWithMark(
 function judgeDevices(history: History, findings: Findings, shown: readonly Shown[]): void {
   const newest = new Map<string, Shown>()
   for (const one of shown.toSorted((a, b) => a.moment - b.moment)) {
-    const before = newest.get(one.device)
-    findings.demand(
-      before === undefined || before.position <= one.position,
-      () =>
-        `the mark of ${one.device} goes back from ${before!.position} (${before!.node}) to ${one.position} (${one.node}) at ${history.when(one.moment)}`,
-    )
-    newest.set(one.device, one)
+    const { device, position, node, moment } = one
+    const before = newest.get(device)
+    if (before !== undefined && before.position > position) {
+      findings.add(
+        `the mark of ${device} goes back from ${before.position} (${before.node}) to ${position} (${node}) at ${history.when(moment)}`,
+      )
+    }
+    newest.set(device, one)
   }
 }
 

@@ -109,7 +109,7 @@ export class RunEnding {
   }
 
   get #areEqual(): boolean {
-    const highest = this.#world.committed.highest
+    const highest = this.#world.judges.committed.highest
     return this.#present.every((node) => node.parley?.state.appliedIndex === highest)
   }
 

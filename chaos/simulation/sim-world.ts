@@ -5,21 +5,8 @@ import {
   type Logger,
   type RaftStatus,
 } from '#cluster'
-import { CommittedEntries } from '../checkers/raft/committed-entries.ts'
-import { ConfigurationSafety } from '../checkers/raft/configuration-safety.ts'
-import { ElectionSafety } from '../checkers/raft/election-safety.ts'
-import { LeaderAppendOnly } from '../checkers/raft/leader-append-only.ts'
-import { LeaderKnowledge } from '../checkers/raft/leader-knowledge.ts'
-import { LogMatching } from '../checkers/raft/log-matching.ts'
-import { MonotonicPromises } from '../checkers/raft/monotonic-promises.ts'
-import { PersistBeforeSend } from '../checkers/raft/persist-before-send.ts'
-import { PositionsInOrder } from '../checkers/raft/positions-in-order.ts'
-import { PreVotePure } from '../checkers/raft/pre-vote-pure.ts'
-import { PropertyViolation, type RaftChecker } from '../checkers/raft/raft-checker.ts'
-import { RestartEquivalence } from '../checkers/raft/restart-equivalence.ts'
-import { RestartKeeps } from '../checkers/raft/restart-keeps.ts'
-import { SentIsDurable } from '../checkers/raft/sent-is-durable.ts'
-import { StateAgreement } from '../checkers/raft/state-agreement.ts'
+import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
+import { RaftJudges } from '../checkers/raft/raft-judges.ts'
 import type { Message } from '../../cluster/raft/messages.ts'
 import type { Prng } from '../prng.ts'
 import type { EventOwner } from './event-heap.ts'
@@ -47,16 +34,11 @@ export class SimWorld {
   readonly network: SimNetwork
   readonly clients: SimClients
   readonly nodes: readonly SimNode[]
-  readonly elections: ElectionSafety
-  readonly agreement = new StateAgreement()
-  readonly committed: CommittedEntries
-  readonly restarts = new RestartEquivalence()
-  readonly sent: SentIsDurable
+  readonly judges: RaftJudges
   violation: PropertyViolation | null = null
   /** The last lines of what happened, for whoever reads a failure. */
   readonly notes: string[] = []
   keepNotes = 2_000
-  readonly #checkers: readonly RaftChecker[]
   readonly #byHost = new Map<string, SimNode>()
   /** What was read last on the wire. */
   #tapped: { readonly bytes: Uint8Array; readonly messages: readonly Message[] } = {
@@ -93,35 +75,14 @@ export class SimWorld {
         }),
     )
     for (const node of this.nodes) this.#byHost.set(node.name, node)
-    const disks = this.nodes.map(({ disk }) => disk)
-    this.elections = new ElectionSafety(() => disks)
-    this.committed = new CommittedEntries(() => disks)
-    this.sent = new SentIsDurable()
-    this.#checkers = [
-      this.elections,
-      new MonotonicPromises(),
-      new LogMatching(),
-      new PersistBeforeSend(),
-      this.committed,
-      this.agreement,
-      new RestartKeeps(),
-      new LeaderAppendOnly(),
-      new PositionsInOrder(),
-      new LeaderKnowledge(() => disks),
-      new ConfigurationSafety(this.committed),
-      new PreVotePure(),
-      this.restarts,
-      this.sent,
-    ]
+    this.judges = new RaftJudges(this.nodes.map(({ disk }) => disk))
+    const { judges } = this
     for (const node of this.nodes) {
-      node.disk.onBatch = (synced) =>
-        this.#judge(() => {
-          for (const checker of this.#checkers) checker.onBatch?.(node, synced)
-        })
+      node.disk.onBatch = (synced) => this.#judge(() => judges.onBatch(node, synced))
     }
-    this.clients.moment = () => this.sent.now
+    this.clients.moment = () => judges.sent.now
     this.clients.onSent = (from, write, left) =>
-      this.#judge(() => this.sent.onSent(from, write, left))
+      this.#judge(() => judges.sent.onSent(from, write, left))
     this.network.tap = (process, bytes) => this.#tap(process, bytes)
     this.scheduler.afterEvent = (owner) => this.#afterEvent(owner)
   }
@@ -163,7 +124,7 @@ export class SimWorld {
       // One frame goes to all followers that lack the same entries.
       if (bytes !== this.#tapped.bytes) this.#tapped = { bytes, messages: messagesIn(bytes) }
       for (const message of this.#tapped.messages) {
-        for (const one of this.#checkers) one.onMessage?.(node, message)
+        this.judges.onMessage(node, message)
       }
     })
   }
@@ -182,12 +143,12 @@ export class SimWorld {
     this.#judge(() => {
       const status = replica.status()
       judged.status = status
-      if (before === null) for (const one of this.#checkers) one.onStarted?.(node, status)
-      for (const one of this.#checkers) one.onStatus?.(node, status)
+      if (before === null) this.judges.onStarted(node, status)
+      this.judges.onStatus(node, status)
       if (judged.applied === appliedIndex) return
       judged.applied = appliedIndex
       const { stateHash } = parley.state
-      for (const one of this.#checkers) one.onApplied?.(node, appliedIndex, stateHash)
+      this.judges.onApplied(node, appliedIndex, stateHash)
     })
   }
 
