@@ -73,6 +73,11 @@ export class SimNode implements ObservedReplica {
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
   readonly #prng: Prng
+  /** Asked after every event, changed next to never. */
+  #voters: { readonly of: Configuration | null; readonly ids: readonly string[] } = {
+    of: null,
+    ids: [],
+  }
 
   constructor(parts: {
     member: InitialMember
@@ -108,7 +113,12 @@ export class SimNode implements ObservedReplica {
   }
 
   get voters(): readonly string[] {
-    return this.configuration?.voters.map(({ id }) => id) ?? []
+    const { configuration } = this
+    if (configuration === null) return []
+    if (this.#voters.of !== configuration) {
+      this.#voters = { of: configuration, ids: configuration.voters.map(({ id }) => id) }
+    }
+    return this.#voters.ids
   }
 
   get isUp(): boolean {
