@@ -71,6 +71,9 @@ export class Commands implements Target {
   judge(bytes: Uint8Array): string | null {
     const result = refusalOr([CommandFormatError], () => decodeCommand(bytes))
     if ('refusal' in result) return result.refusal
+    const { user, device, msgId, prev, conv } = result.value
+    // What is no UTF-8 gets longer as text: a gateway lets none in.
+    if ([user, device, msgId, prev, conv].join('').includes('\ufffd')) return null
     const encoded = encodeCommand(result.value)
     if (Buffer.compare(encodeCommand(decodeCommand(encoded)), encoded) !== 0) {
       violated('a command comes back as another one')
