@@ -1,5 +1,5 @@
 import { Findings } from '../history/findings.ts'
-import type { History, SendRecord, Violation } from '../history/history.ts'
+import { type History, placeOf, type SendRecord, type Violation } from '../history/history.ts'
 
 /**
  * P8: what a message follows stands before it. That is the write it named as `prev`, which has its
@@ -8,51 +8,30 @@ import type { History, SendRecord, Violation } from '../history/history.ts'
  */
 export function causalReplies(history: History): Violation[] {
   const findings = new Findings('P8')
-  const places = placesOf(history)
-  const sends = new Map(history.sends.map((s) => [keyOf(s.conv, s.user, s.msgId), s]))
-  for (const [send, seq] of places) {
-    const name = `${send.conv}#${seq} (${send.msgId} of ${send.device})`
+  for (const send of history.sends) {
+    const seq = placeOf(send)
+    if (seq === null) continue
+    const name = () => `${send.conv}#${seq} (${send.msgId} of ${send.device})`
     if (send.prev !== null) {
-      const prev = sends.get(keyOf(send.conv, send.user, send.prev))
-      const place = prev === undefined ? undefined : places.get(prev)
-      if (place === undefined) {
-        const settled = prev !== undefined && prev.verdicts.length > 0
-        findings.demand(settled, () => `${name} was taken before ${send.prev}, which it follows`)
-      } else {
-        findings.demand(
-          place < seq,
-          () => `${name} follows ${send.prev}, which stands at #${place}`,
-        )
+      const prev = history.find(send.conv, send.user, send.prev)
+      const place = prev === null ? null : placeOf(prev)
+      if (place === null) {
+        const settled = prev !== null && prev.verdicts.length > 0
+        findings.demand(settled, () => `${name()} was taken before ${send.prev}, which it follows`)
+      } else if (place >= seq) {
+        findings.add(`${name()} follows ${send.prev}, which stands at #${place}`)
       }
     }
-    if (send.replyTo !== null) {
-      findings.demand(send.replyTo < seq, () => `${name} replies to #${send.replyTo}`)
+    if (send.replyTo !== null && send.replyTo >= seq) {
+      findings.add(`${name()} replies to #${send.replyTo}`)
     }
   }
-  judgeShown(history, findings, places)
+  judgeShown(history, findings)
   return findings.violations
 }
 
-const keyOf = (conv: string, user: string, msgId: string) => `${conv} ${user} ${msgId}`
-
-/** Where each write stands, if anybody was told. */
-function placesOf(history: History): Map<SendRecord, number> {
-  const sends = new Map(history.sends.map((s) => [keyOf(s.conv, s.user, s.msgId), s]))
-  const places = new Map<SendRecord, number>()
-  for (const send of history.sends) if (send.acked !== null) places.set(send, send.acked)
-  for (const { conv, from, msgId, seq } of history.shown.all()) {
-    const send = sends.get(keyOf(conv, from, msgId))
-    if (send !== undefined) places.set(send, seq)
-  }
-  return places
-}
-
 /** Replays what each device was shown, and when it wrote. */
-function judgeShown(
-  history: History,
-  findings: Findings,
-  places: ReadonlyMap<SendRecord, number>,
-): void {
+function judgeShown(history: History, findings: Findings): void {
   const streams = new Map<string, Map<string, Step[]>>()
   const add = ({ device, conv }: { device: string; conv: string }, step: Step) => {
     let ofDevice = streams.get(device)
@@ -65,7 +44,10 @@ function judgeShown(
     add(read, { moment: read.answered, seq: read.events.at(-1)?.seq ?? 0, send: null })
   }
   for (const push of history.pushes) add(push, { moment: push.shown, seq: push.seq, send: null })
-  for (const [send, seq] of places) add(send, { moment: send.invoked, seq, send })
+  for (const send of history.sends) {
+    const seq = placeOf(send)
+    if (seq !== null) add(send, { moment: send.invoked, seq, send })
+  }
   for (const ofDevice of streams.values()) {
     for (const steps of ofDevice.values()) judgeStream(history, findings, steps)
   }

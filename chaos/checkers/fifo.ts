@@ -1,5 +1,5 @@
 import { Findings } from '../history/findings.ts'
-import type { History, SendRecord, Violation } from '../history/history.ts'
+import { type History, placeOf, type SendRecord, type Violation } from '../history/history.ts'
 
 /**
  * P5: the messages of one device stand in the order it made them, pipelined or not, judged by every
@@ -7,27 +7,30 @@ import type { History, SendRecord, Violation } from '../history/history.ts'
  */
 export function fifo(history: History): Violation[] {
   const findings = new Findings('P5')
-  const sends = new Map<string, SendRecord>()
-  const places = new Map<SendRecord, number>()
+  const byDevice = new Map<string, Map<string, SendRecord[]>>()
   for (const send of history.sends) {
-    sends.set(`${send.conv} ${send.user} ${send.msgId}`, send)
-    if (send.acked !== null) places.set(send, send.acked)
+    if (placeOf(send) === null) continue
+    let ofDevice = byDevice.get(send.device)
+    if (ofDevice === undefined) byDevice.set(send.device, (ofDevice = new Map()))
+    const list = ofDevice.get(send.conv)
+    if (list === undefined) ofDevice.set(send.conv, [send])
+    else list.push(send)
   }
-  for (const { conv, from, msgId, seq } of history.shown.all()) {
-    const send = sends.get(`${conv} ${from} ${msgId}`)
-    if (send !== undefined) places.set(send, seq)
-  }
-  const last = new Map<string, SendRecord>()
-  for (const [send, seq] of [...places].toSorted(([a], [b]) => a.order - b.order)) {
-    const device = `${send.conv} ${send.user} ${send.device}`
-    const before = last.get(device)
-    if (before !== undefined && places.get(before)! > seq) {
-      const name = `${send.user}/${send.device}`
-      findings.add(
-        `${send.conv}: write ${send.order} of ${name} (${send.msgId}) stands at #${seq}, its earlier write ${before.order} (${before.msgId}) at #${places.get(before)}`,
-      )
-    }
-    last.set(device, send)
+  for (const ofDevice of byDevice.values()) {
+    for (const sends of ofDevice.values()) judge(findings, sends)
   }
   return findings.violations
+}
+
+function judge(findings: Findings, sends: SendRecord[]): void {
+  let before: SendRecord | null = null
+  for (const send of sends.sort((a, b) => a.order - b.order)) {
+    if (before !== null && placeOf(before)! > placeOf(send)!) {
+      const { conv, user, device, order, msgId } = send
+      findings.add(
+        `${conv}: write ${order} of ${user}/${device} (${msgId}) stands at #${placeOf(send)}, its earlier write ${before.order} (${before.msgId}) at #${placeOf(before)}`,
+      )
+    }
+    before = send
+  }
 }

@@ -43,17 +43,12 @@ export function keys(history: History): Violation[] {
 
 /** A key is of one user in one conversation: two devices that use one msgId share its one place. */
 function judgePlaces(history: History, findings: Findings): void {
-  const accepted = new Map<string, SendRecord>()
-  for (const send of history.acknowledged) {
-    const key = `${send.user} ${send.msgId} in ${send.conv}`
-    const other = accepted.get(key)
-    if (other === undefined) accepted.set(key, send)
-    else {
-      findings.demand(
-        other.acked === send.acked,
-        () => `the key ${key} was accepted at #${other.acked} and at #${send.acked}`,
-      )
-    }
+  for (const { user, msgId, conv, acked } of history.sends) {
+    const first = acked === null ? null : history.find(conv, user, msgId)
+    if (first === null || first.acked === null || first.acked === acked) continue
+    findings.add(
+      `the key ${user} ${msgId} in ${conv} was accepted at #${first.acked} and at #${acked}`,
+    )
   }
 }
 

@@ -1,12 +1,6 @@
 import { Findings } from '../history/findings.ts'
-import type { History, SendRecord, Violation } from '../history/history.ts'
-import {
-  type Anomaly,
-  anomalyOf,
-  type LogAppend,
-  type LogOperation,
-  type LogRead,
-} from './linearizable-log.ts'
+import { type History, placeOf, type SendRecord, type Violation } from '../history/history.ts'
+import { type Anomaly, anomalyOf, type LogOperation, type LogRead } from './linearizable-log.ts'
 
 type Told = LogOperation & { readonly what: string }
 
@@ -22,15 +16,16 @@ export function linearizable(history: History): Violation[] {
     if (list === undefined) byConversation.set(conv, [operation])
     else list.push(operation)
   }
-  const own = new Set<string>()
-  for (const send of appendsOf(history)) {
-    add(send.conv, send.operation)
-    if (send.operation.seq !== null) own.add(`${send.conv}#${send.operation.seq}`)
+  for (const send of history.sends) {
+    const { msgId, invoked, ackedAt: returned } = send
+    const seq = placeOf(send)
+    if (seq === null && mustBeNowhere(history, send)) continue
+    const what = `${msgId} of ${send.device}`
+    add(send.conv, { kind: 'append', value: msgId, seq, invoked, returned, what })
   }
   // What the product wrote itself, or what P7 calls a phantom: it stands there, since before.
-  for (const { conv, seq, kind, by } of history.shown.all()) {
-    if (own.has(`${conv}#${seq}`)) continue
-    own.add(`${conv}#${seq}`)
+  for (const { conv, seq, kind, by, send } of history.shown.all()) {
+    if (send !== null) continue
     const [invoked, returned] = [0, Infinity]
     add(conv, { kind: 'append', value: `#${seq}`, seq, invoked, returned, what: `${kind}, ${by}` })
   }
@@ -40,24 +35,6 @@ export function linearizable(history: History): Violation[] {
     if (anomaly !== null) findings.add(explain(history, conv, anomaly))
   }
   return findings.violations
-}
-
-function* appendsOf(
-  history: History,
-): Generator<{ conv: string; operation: LogAppend & { what: string } }> {
-  const seen = new Map<string, number>()
-  for (const { conv, from, msgId, seq } of history.shown.all()) {
-    const key = `${conv} ${from} ${msgId}`
-    // Shown at two places is P2's to report.
-    if (!seen.has(key)) seen.set(key, seq)
-  }
-  for (const send of history.sends) {
-    const { conv, user, msgId, invoked, ackedAt: returned } = send
-    const seq = send.acked ?? seen.get(`${conv} ${user} ${msgId}`) ?? null
-    if (seq === null && mustBeNowhere(history, send)) continue
-    const what = `${msgId} of ${send.device}`
-    yield { conv, operation: { kind: 'append', value: msgId, seq, invoked, returned, what } }
-  }
 }
 
 /** After a complete final read a write that was not found anywhere never took effect. */

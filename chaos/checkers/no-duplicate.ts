@@ -7,19 +7,9 @@ import type { History, Violation } from '../history/history.ts'
  */
 export function noDuplicate(history: History): Violation[] {
   const findings = new Findings('P2')
-  for (const conv of history.shown.conversations) {
-    const places = new Map<string, number>()
-    for (const contents of history.shown.of(conv)) {
-      for (const { from, msgId, kind, seq, by } of contents) {
-        if (kind !== 'message') continue
-        const key = `${from} ${msgId}`
-        const before = places.get(key)
-        if (before === undefined) places.set(key, seq)
-        else if (before !== seq) {
-          findings.add(`${msgId} of ${from} stands at ${conv}#${before} and at #${seq}, says ${by}`)
-        }
-      }
-    }
+  for (const { conv, from, msgId, seq, by, send } of history.shown.all()) {
+    if (send === null || send.seen === seq) continue
+    findings.add(`${msgId} of ${from} stands at ${conv}#${send.seen} and at #${seq}, says ${by}`)
   }
   for (const { conv, msgId, verdicts } of history.sends) {
     const accepted = verdicts.filter(({ seq, forged }) => seq !== null && !forged)

@@ -7,15 +7,14 @@ import type { History, Violation } from '../history/history.ts'
  */
 export function noPhantom(history: History): Violation[] {
   const findings = new Findings('P7')
-  const sent = new Map(history.sends.map((s) => [`${s.conv} ${s.user} ${s.msgId}`, s]))
   for (const event of history.shown.all()) {
     if (event.kind !== 'message') continue
-    const send = sent.get(`${event.conv} ${event.from} ${event.msgId}`)
+    const send = event.send ?? history.find(event.conv, event.from, event.msgId)
     const say = (why: string) =>
       findings.add(
         `${event.conv}#${event.seq} ${event.msgId} of ${event.from} in ${event.by} ${why}`,
       )
-    if (send === undefined) say('was never sent')
+    if (send === null) say('was never sent')
     else if (send.invoked > event.shown) {
       say(`at ${history.when(event.shown)} was sent only at ${history.when(send.invoked)}`)
     } else if (send.refused !== null) say(`was refused for good (${send.refused})`)

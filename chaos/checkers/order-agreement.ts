@@ -7,24 +7,29 @@ import type { History, SendRecord, ShownEvent, Violation } from '../history/hist
  */
 export function orderAgreement(history: History): Violation[] {
   const findings = new Findings('P3')
-  const acked = new Map<string, SendRecord>()
+  const acked = new Map<string, Map<number, SendRecord>>()
   for (const send of history.acknowledged) {
-    const key = `${send.conv}#${send.acked}`
-    const other = acked.get(key)
-    if (other === undefined) acked.set(key, send)
-    else findings.add(`${key} was acknowledged to ${other.msgId} and to ${send.msgId}`)
+    let bySeq = acked.get(send.conv)
+    if (bySeq === undefined) acked.set(send.conv, (bySeq = new Map<number, SendRecord>()))
+    const other = bySeq.get(send.acked!)
+    if (other === undefined) bySeq.set(send.acked!, send)
+    else {
+      const key = `${send.conv}#${send.acked}`
+      findings.add(`${key} was acknowledged to ${other.msgId} and to ${send.msgId}`)
+    }
   }
   for (const conv of history.shown.conversations) {
-    for (const [first, ...others] of history.shown.of(conv)) {
-      const key = `${conv}#${first!.seq}`
-      for (const other of others) {
-        const fields = differing(first!, other).join(', ')
+    const bySeq = acked.get(conv)
+    for (const contents of history.shown.of(conv)) {
+      const first = contents[0]!
+      for (const other of contents.slice(1)) {
+        const fields = differing(first, other).join(', ')
         findings.add(
-          `${key} has two contents (${fields}): ${textOf(first!)} by ${first!.by}, ${textOf(other)} by ${other.by}`,
+          `${conv}#${first.seq} has two contents (${fields}): ${textOf(first)} by ${first.by}, ${textOf(other)} by ${other.by}`,
         )
       }
-      const send = acked.get(key)
-      if (send !== undefined) judgeAnswers(history, findings, send, first!)
+      const send = bySeq?.get(first.seq)
+      if (send !== undefined) judgeAnswers(history, findings, send, first)
     }
   }
   return findings.violations

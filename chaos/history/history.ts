@@ -38,6 +38,8 @@ export interface SendRecord {
   acked: number | null
   /** When that came, `Infinity` while it has not. */
   ackedAt: Moment
+  /** The first seq at which anybody was shown it. */
+  seen: number | null
   /** A final refusal: certainly not stored. */
   refused: string | null
   readonly verdicts: Verdict[]
@@ -62,6 +64,13 @@ export interface ShownEvent extends ReadEvent {
   readonly conv: string
   readonly shown: Moment
   readonly by: string
+  /** The write that it is, by its key, if that was known when it was first shown. */
+  readonly send: SendRecord | null
+}
+
+/** Where the write stands, as its sender was told or anybody was shown. */
+export function placeOf({ acked, seen }: SendRecord): number | null {
+  return acked ?? seen
 }
 
 /** An answered `pull`: the page after `after`, complete up to `upTo`. */
@@ -153,7 +162,7 @@ export type AskedRead = Pick<
 
 type NewSend = Omit<
   SendRecord,
-  'prev' | 'replyTo' | 'invoked' | 'acked' | 'ackedAt' | 'refused' | 'verdicts'
+  'prev' | 'replyTo' | 'invoked' | 'acked' | 'ackedAt' | 'seen' | 'refused' | 'verdicts'
 > &
   Partial<Pick<SendRecord, 'prev' | 'replyTo'>>
 
@@ -172,7 +181,7 @@ export class History {
   readonly reads: ReadRecord[] = []
   readonly pushes: PushRecord[] = []
   readonly finals: FinalRead[] = []
-  readonly shown = new ShownEvents()
+  readonly shown = new ShownEvents((conv, user, msgId) => this.find(conv, user, msgId))
   /** Reads asked for, answered or not. */
   readonly asked = { linearizable: 0, session: 0 }
   /** How often each fault was tried, and how often something came of it. */
@@ -182,6 +191,7 @@ export class History {
   acknowledgedCount = 0
   readonly #clock: () => number
   readonly #times: number[] = [0]
+  readonly #byKey = new Map<string, SendRecord>()
 
   /** `clock` gives ms for evidence; the checkers themselves compare moments. */
   constructor(clock: () => number = () => 0) {
@@ -202,11 +212,19 @@ export class History {
       invoked: this.#moment(),
       acked: null,
       ackedAt: Infinity,
+      seen: null,
       refused: null,
       verdicts: [],
     }
     this.sends.push(full)
+    const { conv, user, msgId } = full
+    if (this.find(conv, user, msgId) === null) this.#byKey.set(`${conv} ${user} ${msgId}`, full)
     return full
+  }
+
+  /** The first write with that key. */
+  find(conv: string, user: string, msgId: string): SendRecord | null {
+    return this.#byKey.get(`${conv} ${user} ${msgId}`) ?? null
   }
 
   /** A copy of the write was accepted: the first or a repeated one. */

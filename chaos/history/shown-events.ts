@@ -1,4 +1,6 @@
-import type { Moment, ShownEvent, WireEvent } from './history.ts'
+import type { Moment, SendRecord, ShownEvent, WireEvent } from './history.ts'
+
+type Find = (conv: string, user: string, msgId: string) => SendRecord | null
 
 /**
  * Every distinct content that anybody was ever shown at a seq. Thousands of pages show the same few
@@ -8,6 +10,11 @@ export class ShownEvents {
   /** By conversation and seq; more than one content at a seq is a violation of P3. */
   readonly #byConversation = new Map<string, ShownEvent[][]>()
   readonly #heads = new Map<string, number>()
+  readonly #find: Find
+
+  constructor(find: Find) {
+    this.#find = find
+  }
 
   /** The content as it was first shown. */
   intern(conv: string, wire: WireEvent, moment: Moment, by: string): ShownEvent {
@@ -16,6 +23,9 @@ export class ShownEvents {
     const { seq } = wire
     const contents = (bySeq[seq] ??= [])
     for (const known of contents) if (isSame(known, wire)) return known
+    const isMessage = (wire.kind ?? 'message') === 'message'
+    const send = isMessage ? this.#find(conv, wire.from ?? '', wire.msgId ?? '') : null
+    if (send !== null) send.seen ??= seq
     const event: ShownEvent = {
       conv,
       seq,
@@ -29,6 +39,7 @@ export class ShownEvents {
       replyTo: wire.replyTo ?? null,
       shown: moment,
       by,
+      send,
     }
     contents.push(event)
     this.reach(conv, seq)
