@@ -120,11 +120,12 @@ function mustBeSame(frame: Frame, other: Frame): void {
   violated(`${frame.t} comes back as another frame`)
 }
 
-function hasInfinity(value: unknown): boolean {
-  if (value instanceof Uint8Array) return hasInfinity(decodeBody(value))
+/** Opaque values of a frame are read, bytes within them are only bytes. */
+function hasInfinity(value: unknown, isRead = false): boolean {
+  if (value instanceof Uint8Array) return !isRead && hasInfinity(decodeBody(value), true)
   if (typeof value === 'number') return !Number.isFinite(value)
   if (typeof value !== 'object' || value === null) return false
-  return Object.values(value).some(hasInfinity)
+  return Object.values(value).some((item) => hasInfinity(item, isRead))
 }
 
 /** Without absent fields, and with all bytes as one class of bytes. */
