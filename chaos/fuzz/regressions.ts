@@ -50,6 +50,11 @@ export const REGRESSIONS: readonly Regression[] = [
     bytes: hex('83a174a670696e673a52a26964cb8000000000000000a5696e626f7801'),
   },
   {
+    target: 'client-json',
+    story: 'so did a version',
+    bytes: text('{"t":"hello:R","id":"|","v":[-0,2],"device":"y"}'),
+  },
+  {
     target: 'peer-hello',
     story: 'a peer spoke versions up to infinity',
     bytes: text(

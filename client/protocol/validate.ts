@@ -80,7 +80,9 @@ function validate(
       if (Array.isArray(value) && value.length === 2) {
         const [min, max] = value as unknown[]
         if (Number.isSafeInteger(min) && Number.isSafeInteger(max)) {
-          if (0 <= (min as number) && (min as number) <= (max as number)) return [min, max]
+          // Zero has no sign on the wire: minus zero becomes plain by adding to it.
+          if (0 <= (min as number) && (min as number) <= (max as number))
+            return [(min as number) + 0, (max as number) + 0]
         }
       }
       throw invalid(path, 'must be [lowest, highest], two integers')
