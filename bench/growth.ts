@@ -4,13 +4,13 @@
  *
  *     node bench/growth.ts [--messages 2000000] [--conversations 100000]
  */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
 import { WireClient } from '../chaos/workload/wire-client.ts'
+import { NodeMemory, type Resident } from './load/node-memory.ts'
 import { runLoad } from './load/run-load.ts'
 
 interface Growth {
@@ -21,8 +21,8 @@ interface Growth {
   readonly maxMs: number
   readonly errors: Readonly<Record<string, number>>
   readonly leaderTerms: number
-  /** Of the heaviest node, sampled each half second. */
-  readonly peakRssMiB: number
+  /** The most that any one node had of each kind. */
+  readonly peakMiB: Resident
   /** Log and store of the heaviest node. */
   readonly diskBytes: number
   /** From the start of the processes to all ready, after kill -9 of all. */
@@ -46,7 +46,7 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
   try {
     await cluster.startAll({ env: NODE_ENVIRONMENT })
     const leader = await cluster.healthy()
-    const memory = watchMemory(cluster)
+    const memory = new NodeMemory(cluster)
     const load = await runLoad({
       target: 'parley',
       url: cluster.node(leader).url,
@@ -60,7 +60,7 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
     })
     await cluster.converged(60_000)
     const { term } = (await cluster.state(leader))!
-    const peakRssMiB = memory.stop()
+    memory.stop()
     const disk = await Promise.all(cluster.nodes.map(({ data }) => bytesOf(data)))
     for (const { name } of cluster.nodes) await cluster.kill(name)
     const from = performance.now()
@@ -75,35 +75,13 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
       maxMs: load.maxMs,
       errors: load.errors,
       leaderTerms: term,
-      peakRssMiB,
+      peakMiB: memory.peak(),
       diskBytes: Math.max(...disk),
       readyMs,
       oldestPage: await oldestPageIsRight(cluster),
     }
   } finally {
     await cluster.close()
-  }
-}
-
-/** The most that any one node had resident, sampled each half second, in MiB. */
-export function watchMemory(cluster: ProcessCluster): { stop: () => number } {
-  let peak = 0
-  let running = true
-  const look = async () => {
-    while (running) {
-      for (const { process: child } of cluster.running) {
-        const status = await readFile(`/proc/${child!.pid}/status`, 'utf8').catch(() => '')
-        peak = Math.max(peak, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)
-      }
-      await sleep(500)
-    }
-  }
-  void look()
-  return {
-    stop: () => {
-      running = false
-      return Math.round(peak)
-    },
   }
 }
 

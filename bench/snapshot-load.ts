@@ -10,15 +10,20 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
-import { NODE_ENVIRONMENT, oldestPageIsRight, watchMemory } from './growth.ts'
+import { NODE_ENVIRONMENT, oldestPageIsRight } from './growth.ts'
+import { NodeMemory, type Resident } from './load/node-memory.ts'
 import { runLoad } from './load/run-load.ts'
 
-interface Phase {
+interface Latencies {
   readonly seconds: number
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxMs: number
+}
+
+interface Phase extends Latencies {
+  readonly peakMiB: { readonly leader: Resident; readonly lost: Resident; readonly other: Resident }
 }
 
 interface SnapshotLoad {
@@ -35,7 +40,6 @@ interface SnapshotLoad {
   readonly after: Phase
   readonly snapshotBytes: number
   readonly leaderChanges: number
-  readonly peakRssMiB: number
   readonly equalHashes: boolean
   readonly oldestPage: boolean
 }
@@ -62,7 +66,7 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
     await cluster.startAll(start)
     const leader = await cluster.healthy()
     const before = (await cluster.state(leader))!
-    const memory = watchMemory(cluster)
+    const memory = new NodeMemory(cluster)
     const trace = join(cluster.directory, 'latencies')
     const stop = new AbortController()
     const loading = runLoad(
@@ -97,6 +101,7 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
     const votes = Date.now()
     await sleep(AFTER_MS)
     const ended = Date.now()
+    memory.stop()
     stop.abort()
     const load = await loading
     await cluster.healthy(60_000)
@@ -105,7 +110,13 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
     const offered = await timeOf(cluster, leader, 'snapshot.send')
     const installed = await timeOf(cluster, lost.name, 'snapshot.installed')
     const sent = (await eventsOf(cluster, leader, 'snapshot.sent')).find(({ ok }) => ok === true)
-    const phase = await phases(trace)
+    const latenciesOf = await phases(trace)
+    const other = cluster.nodes.find((node) => node !== lost && node.name !== leader)!
+    const phase = (fromMs: number, toMs: number): Phase => {
+      const of = (node: string) => memory.peak({ node, fromMs, toMs })
+      const peakMiB = { leader: of(leader), lost: of(lost.name), other: of(other.name) }
+      return { ...latenciesOf(fromMs, toMs), peakMiB }
+    }
     return {
       messages: load.stored,
       errors: load.errors,
@@ -116,7 +127,6 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
       after: phase(votes, ended),
       snapshotBytes: Number(sent?.bytes),
       leaderChanges: Math.max(...states.map((state) => state!.term)) - before.term,
-      peakRssMiB: memory.stop(),
       equalHashes: new Set(states.map((state) => state!.stateHash)).size === 1,
       oldestPage: await oldestPageIsRight(cluster),
     }
@@ -151,7 +161,7 @@ async function timeOf(cluster: ProcessCluster, name: string, event: string): Pro
 }
 
 /** Latencies of what was acknowledged between two times, in ms since the epoch. */
-async function phases(trace: string): Promise<(from: number, to: number) => Phase> {
+async function phases(trace: string): Promise<(from: number, to: number) => Latencies> {
   const bytes = await readFile(trace)
   const pairs = new Float64Array(new Uint8Array(bytes).buffer)
   return (from, to) => {
