@@ -24,9 +24,12 @@ export interface RaftOptions {
   readonly heartbeatTicks?: number
   /** Append messages under way to one peer. @default 256 */
   readonly maxInflightMessages?: number
-  /** Bytes under way to one peer; one message may exceed it. @default 16 MiB */
+  /**
+   * Bytes under way to one peer; one message may exceed it. What a peer that lags has room for is
+   * read from disk in one turn, 2 ms per MiB in which nothing else happens. @default 4 MiB
+   */
   readonly maxInflightBytes?: number
-  /** Bytes of one append message; one entry may exceed it. @default 1 MiB */
+  /** Bytes of one append message; one entry may exceed it. @default 256 KiB */
   readonly maxAppendBytes?: number
   /** Proposed here and not yet handed out for applying: above it proposals are refused. @default 64 MiB */
   readonly maxUncommittedBytes?: number
@@ -51,8 +54,8 @@ export function resolveOptions(options: RaftOptions): Required<RaftOptions> {
     electionTicks: 10,
     heartbeatTicks: 1,
     maxInflightMessages: 256,
-    maxInflightBytes: 16 * MIB,
-    maxAppendBytes: MIB,
+    maxInflightBytes: 4 * MIB,
+    maxAppendBytes: MIB / 4,
     maxUncommittedBytes: 64 * MIB,
     maxCommittedBytes: 8 * MIB,
     maxPendingReads: 10_000,
