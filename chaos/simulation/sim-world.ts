@@ -119,14 +119,14 @@ export class SimWorld {
   }
 
   #tap(process: SimProcess, bytes: Uint8Array): void {
-    const node = this.#byHost.get(process.host)!
-    this.#judge(() => {
+    const { node } = this.#judgedOf(process)
+    try {
       // One frame goes to all followers that lack the same entries.
       if (bytes !== this.#tapped.bytes) this.#tapped = { bytes, messages: messagesIn(bytes) }
-      for (const message of this.#tapped.messages) {
-        this.judges.onMessage(node, message)
-      }
-    })
+      for (const message of this.#tapped.messages) this.judges.onMessage(node, message)
+    } catch (error) {
+      this.#failOf(error)
+    }
   }
 
   /** Every change is judged; most events change nothing that a judge could see. */
@@ -140,16 +140,17 @@ export class SimWorld {
     const { appliedIndex } = parley.state
     const before = judged.status
     if (before !== null && replica.statusIs(before) && appliedIndex === judged.applied) return
-    this.#judge(() => {
+    try {
       const status = replica.status()
       judged.status = status
       if (before === null) this.judges.onStarted(node, status)
       this.judges.onStatus(node, status)
       if (judged.applied === appliedIndex) return
       judged.applied = appliedIndex
-      const { stateHash } = parley.state
-      this.judges.onApplied(node, appliedIndex, stateHash)
-    })
+      this.judges.onApplied(node, appliedIndex, parley.state.stateHash)
+    } catch (error) {
+      this.#failOf(error)
+    }
   }
 
   #judgedOf(process: SimProcess): Judged {
@@ -165,9 +166,13 @@ export class SimWorld {
     try {
       run()
     } catch (error) {
-      if (error instanceof PropertyViolation) this.fail(error)
-      else this.fail(new PropertyViolation('harness', (error as Error).stack ?? String(error)))
+      this.#failOf(error)
     }
+  }
+
+  #failOf(error: unknown): void {
+    if (error instanceof PropertyViolation) this.fail(error)
+    else this.fail(new PropertyViolation('harness', (error as Error).stack ?? String(error)))
   }
 
   /** A node stops itself for what was done to its disk, never for anything else. */

@@ -56,18 +56,22 @@ export class CommittedEntries implements RaftChecker {
 
   #commitNew({ name, voters }: ObservedReplica, { commit, term, role }: RaftStatus): void {
     const disks = this.#disks()
-    const terms = new Set(disks.map((disk) => disk.termAt(commit)).filter((of) => of !== null))
-    const counts = [...terms].map((of) => {
-      const holders = voters.filter((id) => disks.some((disk) => disk.everHeld(id, commit, of)))
-      return [of, holders.length] as const
-    })
-    const [found, count] = counts.toSorted((a, b) => b[1] - a[1])[0] ?? [-1, 0]
+    let found = -1
+    let count = -1
+    for (const disk of disks) {
+      const of = disk.termAt(commit)
+      if (of === null || of === found) continue
+      const holders = holdersOf(disks, voters, commit, of)
+      if (holders <= count) continue
+      found = of
+      count = holders
+    }
     // A follower may not know yet who the voters are: one step behind it counts one too few.
     const slack = role === 'leader' ? 0 : 1
     demand(
-      count + slack > voters.length / 2,
+      Math.max(0, count) + slack > voters.length / 2,
       'R5',
-      () => `${name} commits ${commit}, durable on ${count} of ${voters.length}`,
+      () => `${name} commits ${commit}, durable on ${Math.max(0, count)} of ${voters.length}`,
     )
     if (role === 'leader') {
       demand(
@@ -77,11 +81,13 @@ export class CommittedEntries implements RaftChecker {
       )
     }
     // By rule R3 every disk with this entry has the same ones before it, those it still has.
-    const sources = disks.filter((disk) => disk.termAt(commit) === found)
-    for (let index = this.#terms.length; index <= commit; index++) {
-      const source = sources.find((disk) => disk.termAt(index) !== null)
+    for (let index = this.#terms.length; index < commit; index++) {
+      const source = disks.find(
+        (disk) => disk.termAt(commit) === found && disk.termAt(index) !== null,
+      )
       this.#terms.push(source?.termAt(index) ?? -1)
     }
+    this.#terms.push(found)
   }
 
   #compare({ name, disk }: ObservedReplica, before: number, commit: number): void {
@@ -113,4 +119,18 @@ export class CommittedEntries implements RaftChecker {
       () => `${name} leads term ${term} without the committed entry ${highest}`,
     )
   }
+}
+
+/** How many of the voters ever had the entry on a disk. */
+function holdersOf(
+  disks: readonly DurableLog[],
+  voters: readonly string[],
+  index: number,
+  term: number,
+): number {
+  let count = 0
+  for (const id of voters) {
+    if (disks.some((disk) => disk.everHeld(id, index, term))) count += 1
+  }
+  return count
 }

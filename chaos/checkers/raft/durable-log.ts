@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../cluster/as-buffer.ts'
 import { readFrame } from '../../../cluster/log/frame-codec.ts'
 import { type Batch, decodeBatch } from '../../../cluster/log/record-codec.ts'
 
@@ -48,7 +49,7 @@ export class DurableLog {
   /** Bytes that were written to a file of the log and synced. */
   synced(bytes: Uint8Array): void {
     if (bytes[0] !== MAGIC_FIRST_BYTE) return
-    const frame = readFrame(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0)
+    const frame = readFrame(asBuffer(bytes), 0)
     if (frame === null || frame.payload.length === 0) return
     this.hold(decodeBatch(frame.payload))
   }
@@ -113,6 +114,7 @@ export class DurableLog {
       this.vote = hardState.vote
       if (this.vote !== '') this.#votes.set(`${this.raftId}/${this.term}`, this.vote)
     }
+    if (removed.length === 0) return removed
     return removed.filter(({ index, term }) => this.#terms.get(index) !== term)
   }
 

@@ -1,7 +1,7 @@
 import type { RaftStatus } from '#cluster'
 import type { Message } from '../../../cluster/raft/messages.ts'
 import type { DurableLog } from './durable-log.ts'
-import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker, violate } from './raft-checker.ts'
 
 /**
  * R1: at most one leader in a term, over all of history, and each by the votes of a majority of its
@@ -43,6 +43,6 @@ export class ElectionSafety implements RaftChecker {
   #leads(term: number, id: string): void {
     const other = this.#leaders.get(term)
     if (other === undefined) this.#leaders.set(term, id)
-    else demand(other === id, 'R1', () => `term ${term} has two leaders, ${other} and ${id}`)
+    else if (other !== id) violate('R1', `term ${term} has two leaders, ${other} and ${id}`)
   }
 }

@@ -1,6 +1,6 @@
 import type { RaftStatus } from '#cluster'
 import type { DurableLog } from './durable-log.ts'
-import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker, violate } from './raft-checker.ts'
 
 /**
  * R14: what a leader counts as replicated is on the follower's disk, with the leader's own terms, as
@@ -8,7 +8,11 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
  */
 export class LeaderKnowledge implements RaftChecker {
   readonly #disks: () => readonly DurableLog[]
-  readonly #judged = new Map<string, number>()
+  /** What was judged last of each peer, by leader: of its newest term. */
+  readonly #judged = new Map<
+    string,
+    { readonly term: number; readonly matches: Map<string, number> }
+  >()
 
   constructor(disks: () => readonly DurableLog[]) {
     this.#disks = disks
@@ -16,12 +20,13 @@ export class LeaderKnowledge implements RaftChecker {
 
   onStatus({ name, disk }: ObservedReplica, { id, role, term, progress }: RaftStatus): void {
     if (role !== 'leader') return
+    let judged = this.#judged.get(id)
+    if (judged?.term !== term) this.#judged.set(id, (judged = { term, matches: new Map() }))
     for (const { id: peer, match, next, state } of progress) {
       if (peer === id) continue
-      demand(match < next, 'R14', () => `${name} counts ${match} of ${peer} and sends from ${next}`)
-      const key = `${id}/${term}/${peer}`
-      if (match === 0 || this.#judged.get(key) === match) continue
-      this.#judged.set(key, match)
+      if (match >= next) violate('R14', `${name} counts ${match} of ${peer} and sends from ${next}`)
+      if (match === 0 || judged.matches.get(peer) === match) continue
+      judged.matches.set(peer, match)
       const theirs = this.#disks().find(({ raftId }) => raftId === peer)
       // A lost disk is rule K1's business; one that follows a later leader may have been cut.
       if (theirs === undefined || theirs.term > term || match <= theirs.snapshotIndex) continue

@@ -1,6 +1,6 @@
 import type { RaftStatus } from '#cluster'
 import type { Message } from '../../../cluster/raft/messages.ts'
-import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker, violate } from './raft-checker.ts'
 
 interface Said {
   term: number
@@ -19,7 +19,7 @@ export class MonotonicPromises implements RaftChecker {
     const { type, from, term } = message
     if (type === 'preVote' || type === 'preVoteResponse') return
     const said = this.#of(from)
-    demand(term >= said.term, 'R2', () => `${from} says ${type} in term ${term} after ${said.term}`)
+    if (term < said.term) violate('R2', `${from} says ${type} in term ${term} after ${said.term}`)
     if (term > said.term) {
       said.term = term
       said.vote = ''
@@ -30,11 +30,9 @@ export class MonotonicPromises implements RaftChecker {
 
   onStatus(_replica: ObservedReplica, { id, commit }: RaftStatus): void {
     const said = this.#of(id)
-    demand(
-      commit >= said.commit,
-      'R2',
-      () => `${id} took its commit ${said.commit} back to ${commit}`,
-    )
+    if (commit < said.commit) {
+      violate('R2', `${id} took its commit ${said.commit} back to ${commit}`)
+    }
     said.commit = commit
   }
 

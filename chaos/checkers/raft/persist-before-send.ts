@@ -1,5 +1,5 @@
 import type { Message } from '../../../cluster/raft/messages.ts'
-import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker, violate } from './raft-checker.ts'
 
 /**
  * R4: nothing leaves a process that its disk could forget: no vote, no term, no acknowledgement of
@@ -11,20 +11,17 @@ export class PersistBeforeSend implements RaftChecker {
     const { type, term } = message
     // A pre-vote speaks of a term that may never begin.
     if (type === 'preVote' || type === 'preVoteResponse') return
-    demand(
-      disk.term >= term,
-      'R4',
-      () => `${name} says ${type} in term ${term}, its disk knows of ${disk.term}`,
-    )
+    if (disk.term < term) {
+      violate('R4', `${name} says ${type} in term ${term}, its disk knows of ${disk.term}`)
+    }
     if (type === 'vote') this.#voted(replica, message, message.from)
     if (type === 'voteResponse' && !message.rejected) this.#voted(replica, message, message.to)
     if (type !== 'appendResponse' || message.rejected) return
-    demand(
-      disk.lastIndex >= message.index,
-      'R4',
-      () =>
-        `${name} acknowledges index ${message.index} in term ${term}, its disk holds ${disk.lastIndex}`,
-    )
+    const { index } = message
+    if (disk.lastIndex < index) {
+      const held = `its disk holds ${disk.lastIndex}`
+      violate('R4', `${name} acknowledges index ${index} in term ${term}, ${held}`)
+    }
   }
 
   /** The vote itself was synced, even if the disk knows of a later term by now. */

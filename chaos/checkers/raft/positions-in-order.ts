@@ -1,5 +1,5 @@
 import type { RaftStatus } from '#cluster'
-import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+import { demand, type ObservedReplica, type RaftChecker, violate } from './raft-checker.ts'
 
 /**
  * R13: what a replica says of its log is in order and true: applied ≤ commit ≤ last, what it takes
@@ -14,19 +14,16 @@ export class PositionsInOrder implements RaftChecker {
 
   onStatus({ name, disk }: ObservedReplica, status: RaftStatus): void {
     const { applied, commit, lastIndex, persisted } = status
-    demand(
-      applied <= commit && commit <= lastIndex && persisted <= lastIndex,
-      'R13',
-      () =>
-        `${name} says applied ${applied}, commit ${commit}, persisted ${persisted}, last ${lastIndex}`,
-    )
-    demand(
-      persisted <= disk.lastIndex,
-      'R13',
-      () => `${name} takes ${persisted} for durable, its disk holds ${disk.lastIndex}`,
-    )
+    if (applied > commit || commit > lastIndex || persisted > lastIndex) {
+      const last = `persisted ${persisted}, last ${lastIndex}`
+      violate('R13', `${name} says applied ${applied}, commit ${commit}, ${last}`)
+    }
+    if (persisted > disk.lastIndex) {
+      violate('R13', `${name} takes ${persisted} for durable, its disk holds ${disk.lastIndex}`)
+    }
     const before = this.#applied.get(name) ?? 0
-    demand(applied >= before, 'R13', () => `${name} had applied ${before}, now ${applied}`)
+    if (applied === before) return
+    if (applied < before) violate('R13', `${name} had applied ${before}, now ${applied}`)
     this.#applied.set(name, applied)
   }
 

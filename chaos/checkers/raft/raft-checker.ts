@@ -39,5 +39,10 @@ export class PropertyViolation extends Error {
 }
 
 export function demand(condition: boolean, property: string, message: () => string): void {
-  if (!condition) throw new PropertyViolation(property, message())
+  if (!condition) violate(property, message())
+}
+
+/** Where `demand` would make a closure for every entry or message: it is called only when it is so. */
+export function violate(property: string, message: string): never {
+  throw new PropertyViolation(property, message)
 }

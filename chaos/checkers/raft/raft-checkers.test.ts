@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { encodeConfiguration, type Entry, EntryType, type RaftStatus } from '#cluster'
 import type { Batch } from '../../../cluster/log/record-codec.ts'
 import type { Message } from '../../../cluster/raft/messages.ts'
@@ -17,6 +17,7 @@ import { PersistBeforeSend } from './persist-before-send.ts'
 import { PositionsInOrder } from './positions-in-order.ts'
 import { PreVotePure } from './pre-vote-pure.ts'
 import type { ObservedReplica, RaftChecker } from './raft-checker.ts'
+import { RaftJudges } from './raft-judges.ts'
 import { RestartEquivalence } from './restart-equivalence.ts'
 import { RestartKeeps } from './restart-keeps.ts'
 import { SentIsDurable } from './sent-is-durable.ts'
@@ -460,4 +461,31 @@ describe('each property of the protocol has a judge that sees it broken', () => 
     alone.onStatus(on('a', disks[0], [A]))
     expect(say).not.toThrow()
   })
+})
+
+const HOOKS = ['onStatus', 'onMessage', 'onBatch', 'onStarted', 'onApplied'] as const
+const JUDGES = [
+  ...[CommittedEntries, ConfigurationSafety, ElectionSafety, LeaderAppendOnly, LeaderKnowledge],
+  ...[LogMatching, MonotonicPromises, PersistBeforeSend, PositionsInOrder, PreVotePure],
+  ...[RestartEquivalence, RestartKeeps, SentIsDurable, StateAgreement],
+]
+
+test('whatever happens is heard by every judge that judges it', () => {
+  const heard = new Set<string>()
+  const spies = JUDGES.flatMap((judge) =>
+    HOOKS.filter((hook) => Object.hasOwn(judge.prototype, hook)).map((hook) =>
+      vi.spyOn(judge.prototype as Required<RaftChecker>, hook).mockImplementation(() => {
+        heard.add(`${judge.name} ${hook}`)
+      }),
+    ),
+  )
+  const judges = new RaftJudges([])
+  const replica = on('n1')
+  judges.onStatus(replica, status(A, {}))
+  judges.onMessage(replica, message({}))
+  judges.onBatch(replica, { batch: NOTHING, removed: [] })
+  judges.onStarted(replica, status(A, {}))
+  judges.onApplied(replica, 1, 'hash')
+  for (const spy of spies) spy.mockRestore()
+  expect(heard.size).toBe(spies.length)
 })

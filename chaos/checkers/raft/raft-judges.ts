@@ -17,68 +17,73 @@ import { RestartKeeps } from './restart-keeps.ts'
 import { SentIsDurable } from './sent-is-durable.ts'
 import { StateAgreement } from './state-agreement.ts'
 
-type Hook = keyof RaftChecker
-type Listener<H extends Hook> = RaftChecker & Required<Pick<RaftChecker, H>>
-
-/** All that watch the nodes. Each hears only what it judges: most of it happens very often. */
+/**
+ * All that watch the nodes. Most of it happens very often, so each is called by its name, where the
+ * engine knows what it calls, and hears only what it judges.
+ */
 export class RaftJudges implements Required<RaftChecker> {
   readonly elections: ElectionSafety
   readonly agreement = new StateAgreement()
   readonly committed: CommittedEntries
   readonly restarts = new RestartEquivalence()
   readonly sent = new SentIsDurable()
-  readonly #status: readonly Listener<'onStatus'>[]
-  readonly #message: readonly Listener<'onMessage'>[]
-  readonly #batch: readonly Listener<'onBatch'>[]
-  readonly #started: readonly Listener<'onStarted'>[]
-  readonly #applied: readonly Listener<'onApplied'>[]
+  readonly #promises = new MonotonicPromises()
+  readonly #matching = new LogMatching()
+  readonly #persist = new PersistBeforeSend()
+  readonly #keeps = new RestartKeeps()
+  readonly #appendOnly = new LeaderAppendOnly()
+  readonly #positions = new PositionsInOrder()
+  readonly #knowledge: LeaderKnowledge
+  readonly #configurations: ConfigurationSafety
+  readonly #preVotes = new PreVotePure()
 
   /** `disks` are those of all nodes, for as long as the judges are at it. */
   constructor(disks: readonly DurableLog[]) {
     this.elections = new ElectionSafety(() => disks)
     this.committed = new CommittedEntries(() => disks)
-    const all: readonly RaftChecker[] = [
-      this.elections,
-      new MonotonicPromises(),
-      new LogMatching(),
-      new PersistBeforeSend(),
-      this.committed,
-      this.agreement,
-      new RestartKeeps(),
-      new LeaderAppendOnly(),
-      new PositionsInOrder(),
-      new LeaderKnowledge(() => disks),
-      new ConfigurationSafety(this.committed),
-      new PreVotePure(),
-      this.restarts,
-      this.sent,
-    ]
-    const listening = <H extends Hook>(hook: H) =>
-      all.filter((one): one is Listener<H> => one[hook] !== undefined)
-    this.#status = listening('onStatus')
-    this.#message = listening('onMessage')
-    this.#batch = listening('onBatch')
-    this.#started = listening('onStarted')
-    this.#applied = listening('onApplied')
+    this.#knowledge = new LeaderKnowledge(() => disks)
+    this.#configurations = new ConfigurationSafety(this.committed)
   }
 
   onStatus(replica: ObservedReplica, status: RaftStatus): void {
-    for (const one of this.#status) one.onStatus(replica, status)
+    this.elections.onStatus(replica, status)
+    this.#promises.onStatus(replica, status)
+    this.committed.onStatus(replica, status)
+    this.#appendOnly.onStatus(replica, status)
+    this.#positions.onStatus(replica, status)
+    this.#knowledge.onStatus(replica, status)
+    this.#configurations.onStatus(replica, status)
+    this.#preVotes.onStatus(replica, status)
+    this.sent.onStatus(replica)
   }
 
   onMessage(replica: ObservedReplica, message: Message): void {
-    for (const one of this.#message) one.onMessage(replica, message)
+    this.elections.onMessage(replica, message)
+    this.#promises.onMessage(replica, message)
+    this.#matching.onMessage(replica, message)
+    this.#persist.onMessage(replica, message)
+    this.#preVotes.onMessage(replica, message)
   }
 
   onBatch(replica: ObservedReplica, synced: SyncedBatch): void {
-    for (const one of this.#batch) one.onBatch(replica, synced)
+    this.#matching.onBatch(replica, synced)
+    this.committed.onBatch(replica, synced)
+    this.#appendOnly.onBatch(replica, synced)
+    this.#configurations.onBatch(replica, synced)
+    this.sent.onBatch(replica, synced)
   }
 
   onStarted(replica: ObservedReplica, status: RaftStatus): void {
-    for (const one of this.#started) one.onStarted(replica, status)
+    this.#promises.onStarted(replica, status)
+    this.#keeps.onStarted(replica, status)
+    this.#positions.onStarted(replica, status)
+    this.#preVotes.onStarted(replica, status)
+    this.restarts.onStarted(replica)
   }
 
   onApplied(replica: ObservedReplica, index: number, hash: string): void {
-    for (const one of this.#applied) one.onApplied(replica, index, hash)
+    this.agreement.onApplied(replica, index, hash)
+    this.#positions.onApplied(replica, index)
+    this.restarts.onApplied(replica, index, hash)
   }
 }

@@ -6,10 +6,12 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
 interface Copy {
   readonly index: number
   readonly term: number
-  /** Ids of the replicas that synced it. */
-  readonly holders: Set<string>
+  /** Ids of the replicas that synced it, until they were a majority. */
+  readonly holders: string[]
   /** Which sync, counted over all disks, made a majority of some configuration in force. */
   durableAt: number
+  /** Of another term at its index. */
+  readonly other: Copy | null
 }
 
 /**
@@ -18,8 +20,9 @@ interface Copy {
  * left the process.
  */
 export class SentIsDurable implements RaftChecker {
-  readonly #copies = new Map<string, Copy[]>()
-  readonly #entries = new Map<number, Copy[]>()
+  /** By user and msgId. */
+  readonly #copies = new Map<string, Map<string, Copy[]>>()
+  readonly #entries = new Map<number, Copy>()
   /** Not durable yet: a few, or what was replaced before it was. */
   readonly #pending = new Set<Copy>()
   readonly #inForce = new Map<string, { configuration: Configuration; voters: readonly string[] }>()
@@ -44,24 +47,25 @@ export class SentIsDurable implements RaftChecker {
     this.#syncs += 1
     for (const { index, term, type, data } of batch.entries) {
       if (type !== EntryType.normal || data.length === 0) continue
-      let copies = this.#entries.get(index)
-      if (copies === undefined) this.#entries.set(index, (copies = []))
-      let copy = copies.find((one) => one.term === term)
-      if (copy === undefined) {
-        copy = { index, term, holders: new Set(), durableAt: Infinity }
-        copies.push(copy)
+      const first = this.#entries.get(index) ?? null
+      let copy = first
+      while (copy !== null && copy.term !== term) copy = copy.other
+      if (copy === null) {
+        copy = { index, term, holders: [], durableAt: Infinity, other: first }
+        this.#entries.set(index, copy)
         this.#pending.add(copy)
         this.#name(data, copy)
       }
-      copy.holders.add(disk.raftId)
-      if (copy.durableAt === Infinity) this.#settle(copy)
+      if (copy.durableAt < Infinity || copy.holders.includes(disk.raftId)) continue
+      copy.holders.push(disk.raftId)
+      this.#settle(copy)
     }
   }
 
   /** An acceptance that left its node when `now` was `left`. */
   onSent(node: string, write: { user: string; msgId: string }, left: number): void {
     this.judged += 1
-    const copies = this.#copies.get(`${write.user} ${write.msgId}`) ?? []
+    const copies = this.#copies.get(write.user)?.get(write.msgId) ?? []
     demand(
       copies.some(({ durableAt }) => durableAt <= left),
       'R18',
@@ -72,8 +76,11 @@ export class SentIsDurable implements RaftChecker {
 
   #settle(copy: Copy): void {
     for (const { voters } of this.#inForce.values()) {
-      if (voters.filter((id) => copy.holders.has(id)).length * 2 <= voters.length) continue
+      let held = 0
+      for (const id of copy.holders) if (voters.includes(id)) held += 1
+      if (held * 2 <= voters.length) continue
       copy.durableAt = this.#syncs
+      copy.holders.length = 0
       this.#pending.delete(copy)
       return
     }
@@ -82,9 +89,10 @@ export class SentIsDurable implements RaftChecker {
   /** A user's msgIds are unique over all conversations (rule A1). */
   #name(data: Uint8Array, copy: Copy): void {
     forEachCommand(data, ({ user, msgId }) => {
-      const key = `${user} ${msgId}`
-      const copies = this.#copies.get(key)
-      if (copies === undefined) this.#copies.set(key, [copy])
+      let ofUser = this.#copies.get(user)
+      if (ofUser === undefined) this.#copies.set(user, (ofUser = new Map()))
+      const copies = ofUser.get(msgId)
+      if (copies === undefined) ofUser.set(msgId, [copy])
       else copies.push(copy)
     })
   }
@@ -93,5 +101,6 @@ export class SentIsDurable implements RaftChecker {
 function textOf({ index, term, holders, durableAt }: Copy): string {
   const since =
     durableAt === Infinity ? 'never by a majority' : `by a majority at sync ${durableAt}`
-  return `as ${index} of term ${term} (${holders.size} replicas, ${since})`
+  const by = durableAt === Infinity ? `${holders.length} replicas, ` : ''
+  return `as ${index} of term ${term} (${by}${since})`
 }
