@@ -95,6 +95,30 @@ describe('sending', () => {
     chat.close()
   })
 
+  test('[OB14] a message that was stored before does not let the next one overtake', async () => {
+    cluster.group('team', 'alice')
+    const chat = await harness.connect('alice', { retry: { initialDelayMs: 50 } })
+    const room = chat.conversation('team')
+    const first = room.send('first')
+    await harness.within(1000, first.sent)
+    let lost = false
+    cluster.fault = (frame) => {
+      const isSecond = frame.t === 'msg:R' && frame.msgId === 'second'
+      const drops = isSecond && !lost
+      if (drops) lost = true
+      return drops ? 'drop' : null
+    }
+    const messages = [
+      room.send(2, { msgId: 'second' }),
+      room.send('first', { msgId: first.msgId }),
+      room.send(3, { msgId: 'third' }),
+    ]
+    await harness.within(5000, Promise.all(messages.map(({ sent }) => sent)))
+    expect(lost).toBe(true)
+    expect(cluster.bodies('team')).toEqual([first.msgId, 'second', 'third'])
+    chat.close()
+  })
+
   test('[OB5] the delays between resends are those of RetryConfig, ±30 %', async () => {
     cluster.group('team', 'alice')
     const chat = await harness.connect('alice')

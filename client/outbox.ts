@@ -167,17 +167,24 @@ export class Outbox {
     const count = Math.min(lane.writes.length, this.#options.window)
     for (let i = 0; i < count; i++) {
       const write = lane.writes[i]!
-      if (write.isInFlight) continue
       // Later ones wait too: they would only be refused as out of order.
-      if (!write.isStored) return
-      if (this.#inFlight >= this.#maxInFlight) {
-        this.#isSaturated = true
-        return
-      }
-      write.isInFlight = true
-      this.#inFlight++
-      this.#transmit(lane, write, i)
+      if (!write.isInFlight && !this.#send(lane, write, i)) return
+      // The next one would name this one, which may have its result while those before it do not.
+      if (write.isRepeat && i > 0) return
     }
+  }
+
+  /** Says whether it could go out now. */
+  #send(lane: Lane, write: Write, index: number): boolean {
+    if (!write.isStored) return false
+    if (this.#inFlight >= this.#maxInFlight) {
+      this.#isSaturated = true
+      return false
+    }
+    write.isInFlight = true
+    this.#inFlight++
+    this.#transmit(lane, write, index)
+    return true
   }
 
   #transmit(lane: Lane, write: Write, index: number): void {

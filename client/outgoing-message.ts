@@ -80,7 +80,8 @@ export class OutgoingMessage {
 
   /**
    * Takes up a message that failed with an unknown outcome, under the same msgId: it is stored once
-   * whatever became of it before. `sent` stays rejected; watch `status`.
+   * whatever became of it before, though no longer in order with what was sent after it. `sent`
+   * stays rejected; watch `status`.
    * @throws ChatError with its verdict if it was refused for good; OUTBOX_FULL; CLOSED.
    */
   retry(): void {

@@ -217,6 +217,7 @@ function newWrite(
     bytes: draft.t === 'msg:R' ? draft.body.length + OVERHEAD_BYTES : OVERHEAD_BYTES,
     since,
     mayHaveBeenSent,
+    isRepeat: mayHaveBeenSent,
     isStored: false,
     isInFlight: false,
     round: 0,

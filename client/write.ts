@@ -25,6 +25,8 @@ export interface Write {
   since: number | null
   /** It may have been on a socket before: then a `since` chosen now would be wrong. */
   mayHaveBeenSent: boolean
+  /** It may have had its result before it came into this outbox. */
+  readonly isRepeat: boolean
   /** The store has it: it may go out. */
   isStored: boolean
   /** On the wire, without an answer. */
