@@ -1,4 +1,5 @@
-import type { Entry } from './raft/types.ts'
+import type { Failpoints } from './failpoints.ts'
+import { type Entry, EntryType } from './raft/types.ts'
 import type { StateMachine } from './state-machine.ts'
 
 /**
@@ -7,6 +8,7 @@ import type { StateMachine } from './state-machine.ts'
  */
 export class ApplyQueue {
   readonly #stateMachine: StateMachine
+  readonly #failpoints: Failpoints
   readonly #onApplied: (entry: Entry) => void
   readonly #onError: (error: Error) => void
   #entries: Entry[] = []
@@ -15,14 +17,16 @@ export class ApplyQueue {
   #paused = false
   #onQuiet: () => void = () => {}
 
-  constructor(
-    stateMachine: StateMachine,
-    onApplied: (entry: Entry) => void,
-    onError: (error: Error) => void,
-  ) {
-    this.#stateMachine = stateMachine
-    this.#onApplied = onApplied
-    this.#onError = onError
+  constructor(parts: {
+    stateMachine: StateMachine
+    failpoints: Failpoints
+    onApplied: (entry: Entry) => void
+    onError: (error: Error) => void
+  }) {
+    this.#stateMachine = parts.stateMachine
+    this.#failpoints = parts.failpoints
+    this.#onApplied = parts.onApplied
+    this.#onError = parts.onError
   }
 
   push(entries: readonly Entry[]): void {
@@ -73,7 +77,11 @@ export class ApplyQueue {
 
   #apply(entry: Entry): void {
     this.#next += 1
+    const isConfiguration = entry.type === EntryType.configuration
+    if (isConfiguration) this.#failpoints.hit('membership.configurationCommitted')
     this.#stateMachine.apply(entry)
     this.#onApplied(entry)
+    if (isConfiguration) this.#failpoints.hit('membership.configurationApplied')
+    if (this.#next < this.#entries.length) this.#failpoints.hit('replica.batchHalfApplied')
   }
 }

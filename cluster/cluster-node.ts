@@ -84,10 +84,11 @@ export class ClusterNode {
 
   constructor(parts: ClusterNodeParts) {
     this.#parts = parts
-    const { log, logger, network, clock, random, events } = parts
+    const { log, logger, network, clock, random, events, failpoints } = parts
     this.transport = new PeerTransport({
       ports: { network, clock, random },
       logger,
+      failpoints,
       local: () => this.#hello(),
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
@@ -103,6 +104,7 @@ export class ClusterNode {
       initialMembers: parts.initialMembers,
       random,
       logger,
+      failpoints,
       peers: () => this.transport.peersUp(),
       sendJson,
       onFormed: () => {
@@ -126,6 +128,7 @@ export class ClusterNode {
       clock,
       random,
       logger,
+      failpoints,
       // A new leader may need the peer it brings up to commit its first entry: authority comes later.
       leadingTerm: () => {
         const status = this.#replica?.status()
@@ -138,6 +141,7 @@ export class ClusterNode {
     })
     this.#receiver = new SnapshotReceiver({
       logger,
+      failpoints,
       hasRoom: () => this.#replica?.takesSnapshots ?? true,
       worthTaking: ({ meta }) => meta.index > parts.stateMachine.appliedIndex,
       beginInstall: (meta) => parts.stateMachine.beginInstall(meta),

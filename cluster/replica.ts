@@ -1,6 +1,6 @@
 import { ApplyQueue } from './apply-queue.ts'
 import { assert } from './assert.ts'
-import { forgettableIndex } from './log-retention.ts'
+import { LogCompactor } from './log-compactor.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Logger } from './logger.ts'
@@ -11,6 +11,7 @@ import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
 import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
 import type { ReplicaEvents } from './replica-events.ts'
+import { ReplicaFailpoints } from './replica-failpoints.ts'
 import type { ReplicaOptions } from './replica-options.ts'
 import { ProposalGate } from './proposal-gate.ts'
 import { ProposalQueue } from './proposal-queue.ts'
@@ -47,12 +48,14 @@ export class Replica {
   readonly #logger: Logger
   readonly #stateMachine: StateMachine
   readonly #failpoints: Failpoints
+  readonly #places: ReplicaFailpoints
   readonly #events: ReplicaEvents
   readonly #raft: Raft
   readonly #applies: ApplyQueue
   readonly #proposals: ProposalQueue
   readonly #gate: ProposalGate
   readonly #reads: ReadQueue
+  readonly #compactor: LogCompactor
   #inbox: Message[] = []
   #scheduled = false
   /** The core is at work: what is asked of it now is looked at before the turn ends. */
@@ -68,10 +71,6 @@ export class Replica {
   #installing = false
   /** Snapshots whose files are being removed. */
   #dropping = 0
-  #compactedTo = 0
-  #compacting = false
-  /** Looked at once per tick: what is kept changes slowly, turns are many. */
-  #compactionDue = true
 
   constructor(parts: {
     options: ReplicaOptions
@@ -89,6 +88,7 @@ export class Replica {
     this.#logger = parts.logger
     this.#stateMachine = parts.stateMachine
     this.#failpoints = parts.failpoints
+    this.#places = new ReplicaFailpoints(parts.failpoints)
     this.#events = parts.events
     assert(this.#log.formation !== null, 'a replica runs on a formed log')
     this.#raft = new Raft({
@@ -102,11 +102,16 @@ export class Replica {
     })
     const fail = (error: Error) => this.#fail(error)
     this.#configuration = this.#raft.configuration
-    this.#applies = new ApplyQueue(this.#stateMachine, (entry) => this.#applied(entry), fail)
+    this.#applies = new ApplyQueue({
+      ...parts,
+      onApplied: (entry) => this.#applied(entry),
+      onError: fail,
+    })
     this.#proposals = new ProposalQueue(this.#options)
     const look = () => this.#schedule()
     this.#gate = new ProposalGate({ ...parts, queue: this.#proposals, look })
     this.#reads = new ReadQueue(this.#raft, parts.random)
+    this.#compactor = new LogCompactor({ ...parts, raft: this.#raft, onError: fail })
     this.#stateMachine.logPersisted(this.#log.lastIndex())
   }
 
@@ -186,6 +191,7 @@ export class Replica {
   /** In force from its append on; refused unless it may follow the one in force (thesis §4.1). */
   proposeConfiguration(next: Configuration): ProposalResult {
     const result = this.#raft.proposeConfiguration(next)
+    if (result.accepted) this.#failpoints.hit('membership.configurationProposed')
     this.#schedule()
     return result
   }
@@ -246,7 +252,8 @@ export class Replica {
     this.#timer = this.#clock.after(this.#options.tickMs, () => {
       if (this.#stopped) return
       this.#raft.tick()
-      this.#compactionDue = true
+      this.#failpoints.hit('replica.ticked')
+      this.#compactor.tick()
       this.#tickLater()
       this.#takeTurn()
     })
@@ -308,13 +315,15 @@ export class Replica {
     }
     this.#noticeLeader()
     this.#noticeConfiguration()
-    this.#compact()
+    this.#compactor.run()
   }
 
   #handle(ready: Ready): void {
+    if (ready.append !== null) this.#failpoints.hit('replica.readyTaken')
     this.#send(ready.messages)
     if (ready.lostLog !== null) this.#fail(new LostLogError(ready.lostLog))
     if (ready.append !== null) {
+      if (ready.messages.length > 0) this.#failpoints.hit('replica.sentUnwritten')
       if (ready.append.snapshot === null) this.#write(ready.append)
       else this.#install(ready.append, ready.append.snapshot)
     }
@@ -322,7 +331,10 @@ export class Replica {
       this.#failpoints.hit('leader.committedUnanswered')
     }
     this.#applies.push(ready.committed)
-    for (const read of ready.reads) this.#reads.answered(read)
+    for (const read of ready.reads) {
+      if (read.index > 0) this.#failpoints.hit('replica.readConfirmed')
+      this.#reads.answered(read)
+    }
   }
 
   #send(messages: readonly Message[]): void {
@@ -355,7 +367,9 @@ export class Replica {
     if (this.hasAuthority && append.entries.length > 0) {
       this.#failpoints.hit('leader.appendedUnsent')
     }
+    this.#places.persisted(append)
     this.#send(append.responses)
+    if (append.responses.length > 0) this.#failpoints.hit('replica.sentUnconfirmed')
     this.#raft.persisted(append.ticket)
     this.#stateMachine.logPersisted(this.#log.lastIndex())
     if (!this.#inTurn) this.#schedule()
@@ -366,9 +380,11 @@ export class Replica {
     const { role, term } = this.#raft
     if (role === Role.leader && entry.term === term && this.#authorityTerm !== term) {
       this.#authorityTerm = term
+      this.#failpoints.hit('leader.authorityGained')
       this.#events.onAuthority(term)
     }
     this.#events.onApplied(entry.index)
+    this.#failpoints.hit('replica.appliedUnanswered')
     // Proposals that the quota held back, or that came before the authority, wait for a new turn.
     if (!this.#inTurn || this.#proposals.bytes > 0) this.#schedule()
   }
@@ -387,8 +403,11 @@ export class Replica {
   }
 
   #noticeConfiguration(): void {
-    if (this.#raft.configuration === this.#configuration) return
-    this.#configuration = this.#raft.configuration
+    const before = this.#configuration
+    const now = this.#raft.configuration
+    if (now === before) return
+    this.#configuration = now
+    this.#places.reconfigured(before, now)
     this.#events.onConfiguration()
   }
 
@@ -401,6 +420,7 @@ export class Replica {
     const work = async () => {
       await this.#applies.pause()
       await received.sink.activate()
+      this.#failpoints.hit('snapshot.activated')
       await new Promise<void>((resolve, reject) => {
         const { hardState, entries } = append
         this.#log.append({ hardState, entries, snapshot: meta }, (error) =>
@@ -408,6 +428,7 @@ export class Replica {
         )
       })
       this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
+      this.#failpoints.hit('snapshot.noted')
       this.#persisted(append)
       this.#raft.applied(meta.index)
       this.#events.onApplied(meta.index)
@@ -448,32 +469,6 @@ export class Replica {
     this.#dropping += 1
     sink.abort().then(
       () => (this.#dropping -= 1),
-      (error: Error) => this.#fail(error),
-    )
-  }
-
-  /** The log is kept from the cut before the last one on, and longer for others (rule K3). */
-  #compact(): void {
-    if (!this.#compactionDue || this.#compacting) return
-    this.#compactionDue = false
-    const firstIndex = this.#log.firstIndex()
-    const index = forgettableIndex({
-      compactable: this.#stateMachine.compactableIndex,
-      firstIndex,
-      logBytes: this.#log.size().bytes,
-      trailingBytes: this.#options.trailingLogBytes,
-      pinned: this.#events.pinnedSnapshot(),
-      peers: this.#raft.status().progress,
-      self: this.raftId,
-    })
-    if (index <= this.#compactedTo || index < firstIndex) return
-    const term = this.#log.term(index)
-    if (term === null) return
-    this.#compacting = true
-    this.#compactedTo = index
-    const configuration = this.#log.configurationAt(index)
-    this.#log.compact({ index, term, configuration }).then(
-      () => (this.#compacting = false),
       (error: Error) => this.#fail(error),
     )
   }

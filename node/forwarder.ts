@@ -1,6 +1,8 @@
 import {
   type Clock,
+  type Failpoints,
   type Logger,
+  NO_FAILPOINTS,
   NO_ONE,
   PeerFrameKind,
   type RaftId,
@@ -54,6 +56,8 @@ export interface ForwarderHost {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** @default none */
+  readonly failpoints?: Failpoints
   readonly raftId: RaftId
   /** What this node's own gateway lets in. */
   readonly limits: DecodeLimits
@@ -72,6 +76,7 @@ export interface ForwarderHost {
  */
 export class Forwarder {
   readonly #host: ForwarderHost
+  readonly #failpoints: Failpoints
   /** Tells this process's results from others': two lives of a node never share it. */
   readonly #origin: number
   /** In arrival order, which a `Map` keeps. */
@@ -90,6 +95,7 @@ export class Forwarder {
 
   constructor(host: ForwarderHost) {
     this.#host = host
+    this.#failpoints = host.failpoints ?? NO_FAILPOINTS
     this.#origin = host.random.uint32()
   }
 
@@ -158,6 +164,7 @@ export class Forwarder {
     const replica = this.#host.replica()
     // Whoever leads now is handed them again.
     if (replica === null || replica.leader !== this.#host.raftId) return
+    this.#failpoints.hit('gateway.forwardReceived')
     const refused: ForwardRefusal[] = []
     for (const forwarded of commands) {
       const code = refusalOf(forwarded.command, this.#host.limits)
@@ -238,8 +245,10 @@ export class Forwarder {
       return
     }
     const taken = replica.propose(pending.command)
-    if (taken === 'taken') pending.attempts += 1
-    else if (taken === 'overloaded' && pending.attempts === 0) {
+    if (taken === 'taken') {
+      pending.attempts += 1
+      this.#failpoints.hit('gateway.proposalTaken')
+    } else if (taken === 'overloaded' && pending.attempts === 0) {
       this.#settle(pending, {
         error: this.#error('OVERLOADED', 'the leader takes no more writes now'),
       })
@@ -256,7 +265,10 @@ export class Forwarder {
       const leader = this.#host.replica()?.leader ?? NO_ONE
       // Whoever leads now gets everything unanswered by `handAgain`.
       if (leader === NO_ONE || leader === this.#host.raftId) return
-      for (const frame of encodeForward(commands)) this.#host.send(leader, frame)
+      for (const frame of encodeForward(commands)) {
+        this.#host.send(leader, frame)
+        this.#failpoints.hit('gateway.forwarded')
+      }
     })
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Configuration, type Entry, EntryType, type Logger } from '#cluster'
+import { type Configuration, type Entry, EntryType, type Logger, NO_FAILPOINTS } from '#cluster'
 import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeRandom } from './host/node-random.ts'
@@ -30,9 +30,10 @@ describe('a start after a crash within the install of a snapshot', () => {
       dataDirectory: folder.path,
       log: { segmentBytes: 1 << 20 },
     } as NodeSettings
-    return openNodeData(settings, ports, SILENT, (error) => {
+    const onFailure = (error: Error) => {
       throw error
-    })
+    }
+    return openNodeData(settings, ports, { logger: SILENT, failpoints: NO_FAILPOINTS, onFailure })
   }
 
   const close = async ({ stateMachine, stores, log }: NodeData): Promise<void> => {

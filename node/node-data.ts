@@ -1,4 +1,11 @@
-import { type FileSystem, type Logger, type LogStorage, NO_ONE, SegmentLog } from '#cluster'
+import {
+  type Failpoints,
+  type FileSystem,
+  type Logger,
+  type LogStorage,
+  NO_ONE,
+  SegmentLog,
+} from '#cluster'
 import { openDataDirectory, StartError } from './data-directory.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { ParleyStateMachine } from './state-machine/state-machine.ts'
@@ -12,42 +19,55 @@ export interface NodeData {
   readonly stateMachine: ParleyStateMachine
 }
 
+export interface NodeDataHost {
+  readonly logger: Logger
+  readonly failpoints: Failpoints
+  /** A checkpoint failed later: final, the process must end. */
+  onFailure(error: Error): void
+}
+
 /**
- * Opens log, store and state of one node. `onFailure` hears of a checkpoint that failed later.
+ * Opens log, store and state of one node.
  *
  * @throws StartError, LogDamagedError and others whose message says what an operator does next
  */
 export async function openNodeData(
   settings: NodeSettings,
   ports: NodePorts,
-  logger: Logger,
-  onFailure: (error: Error) => void,
+  host: NodeDataHost,
 ): Promise<NodeData> {
+  const { logger, failpoints } = host
   const { fileSystem, clock, random } = ports
   const { dataDirectory: data, name } = settings
   await openDataDirectory(fileSystem, data, name)
+  failpoints.hit('boot.labelWritten')
   await checkLogIsThere(fileSystem, data, name)
   const log = await SegmentLog.open({
     fileSystem,
     clock,
     random,
+    failpoints,
     directory: `${data}/log`,
     ...settings.log,
   })
+  failpoints.hit('boot.logOpened')
   const stores = await openStoreDirectory({
     fileSystem,
     clock,
+    failpoints,
     databases: ports.databases,
     directory: `${data}/store`,
     log: logger,
   })
   if (stores.damaged !== null) await discardStore(stores, log, logger)
+  failpoints.hit('boot.storeOpened')
   const stateMachine = await ParleyStateMachine.open({
     directory: stores,
     clock,
     random,
     configuration: () => log.snapshot.configuration,
-    onFailure,
+    failpoints,
+    onFailure: (error) => host.onFailure(error),
     ...(settings.state === undefined ? {} : { limits: settings.state }),
   })
   if (!agree(stateMachine, log)) {
@@ -58,6 +78,7 @@ export async function openNodeData(
       )
     }
     await finishInstall(stateMachine, log)
+    failpoints.hit('snapshot.installFinished')
     logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
   }
   return { log, stores, stateMachine }

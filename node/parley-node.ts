@@ -72,7 +72,8 @@ export class ParleyNode {
     if (!initialMembers.some((member) => member.name === name)) {
       throw new StartError(`--initial-members must name this node, ${name}`)
     }
-    const data = await openNodeData(settings, ports, logger, (error) => node.#fail(error))
+    const onFailure = (error: Error) => node.#fail(error)
+    const data = await openNodeData(settings, ports, { logger, failpoints, onFailure })
     const node: ParleyNode = new ParleyNode(settings, ports, logger, failpoints, data)
     try {
       await node.#listen()
@@ -100,7 +101,7 @@ export class ParleyNode {
       onDone: () => logger.info('node.ready'),
       onFatal: (error) => this.#fail(error),
     })
-    this.#forwarder = this.#newForwarder()
+    this.#forwarder = this.#newForwarder(failpoints)
     this.#cluster = this.#newCluster(failpoints)
     this.#backend = new NodeBackend({
       self: { id: settings.name, url: this.#ownUrl() },
@@ -115,7 +116,7 @@ export class ParleyNode {
     const metrics = new MetricsRegistry()
     if (settings.processMetrics === true) metrics.collectProcessMetrics()
     const { messages } = defineNodeMetrics(metrics, () => this.#cluster, data.log, settings)
-    this.#gateway = this.#newGateway(metrics)
+    this.#gateway = this.#newGateway(metrics, failpoints)
     this.#audit = this.#newAudit()
     metrics.collected(
       'parley_state_divergences_total',
@@ -249,7 +250,7 @@ export class ParleyNode {
     })
   }
 
-  #newGateway(metrics: MetricsRegistry): Gateway {
+  #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#ports
     const admin = new AdminApi({
       readiness: () => this.#backend.readiness(),
@@ -262,6 +263,7 @@ export class ParleyNode {
       clock,
       random,
       logger: this.#logger,
+      failpoints,
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       onRequest: (head) => admin.handle(head),
@@ -288,12 +290,13 @@ export class ParleyNode {
     })
   }
 
-  #newForwarder(): Forwarder {
+  #newForwarder(failpoints: Failpoints): Forwarder {
     const { clock, random } = this.#ports
     return new Forwarder({
       clock,
       random,
       logger: this.#logger,
+      failpoints,
       raftId: this.#data.log.raftId,
       limits: {
         bodyBytes: this.#settings.gateway?.maxBodyBytes ?? DEFAULT_GATEWAY_OPTIONS.maxBodyBytes,

@@ -56,10 +56,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     random: new NodeRandom(),
     fileSystem,
     network: new NodeNetwork(),
-    clientNetwork: new WsNetwork({
-      maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
-      failpoints,
-    }),
+    clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
     databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })

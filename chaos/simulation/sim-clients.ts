@@ -231,6 +231,11 @@ class SimClientConnection implements ClientConnection {
     this.#toClient.send({ message: copy, moment: this.#clients.moment() }, message.length)
   }
 
+  /** Half of a WebSocket message is none: the client sees nothing but the end of the connection. */
+  sendHalf(_message: ClientMessage, written: () => void): void {
+    written()
+  }
+
   close(code: number): void {
     if (!this.#serverOpen) return
     this.#toClient.send({ closeCode: code }, 0)

@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts'
+import type { FailpointName, Failpoints } from '../failpoints.ts'
 import type { Clock, FileSystem, Timer } from '../ports.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { FRAME_HEADER_BYTES, MAX_FRAME_BYTES, frameBytes, sealFrame } from './frame-codec.ts'
@@ -12,6 +13,8 @@ export interface BatchJob {
   /** The frame's place is known, its bytes are about to be written. */
   readonly placed: (segment: Segment, offset: number, bytes: number) => void
   readonly done: (error: Error | null) => void
+  /** Where a drill may end the process with half of it written. */
+  readonly half: FailpointName
 }
 
 /** An append, a seal, a formation and a compaction may wait at one time, never more. */
@@ -25,6 +28,7 @@ const MAX_JOBS = 4
 export class BatchWriter {
   readonly #fileSystem: FileSystem
   readonly #clock: Clock
+  readonly #failpoints: Failpoints
   readonly #directory: string
   readonly #segmentBytes: number
   readonly #sealAfterMs: number
@@ -46,6 +50,7 @@ export class BatchWriter {
   constructor(options: {
     fileSystem: FileSystem
     clock: Clock
+    failpoints: Failpoints
     directory: string
     segmentBytes: number
     sealAfterMs: number
@@ -59,6 +64,7 @@ export class BatchWriter {
   }) {
     this.#fileSystem = options.fileSystem
     this.#clock = options.clock
+    this.#failpoints = options.failpoints
     this.#directory = options.directory
     this.#segmentBytes = options.segmentBytes
     this.#sealAfterMs = options.sealAfterMs
@@ -148,18 +154,42 @@ export class BatchWriter {
     job.placed(segment, offset, bytes)
     segment.usedBytes += bytes
     segment.fileBytes = Math.max(segment.fileBytes, segment.usedBytes)
-    segment.file.writeAndSync(writer.buffer.subarray(0, bytes), offset, (error) => {
-      assert(this.#writing, 'a write was reported twice')
-      this.#writing = false
-      const failure = this.#error ?? error
-      if (failure !== null) {
-        job.done(failure)
-        return this.fail(failure)
-      }
-      job.done(null)
-      if (segment.usedBytes > segment.madeBytes / 2) this.#prepareSpare()
-      this.#next()
-    })
+    this.#failpoints.hit('log.batchPlaced')
+    const frame = writer.buffer.subarray(0, bytes)
+    const sync = () => {
+      segment.file.writeAndSync(frame, offset, (error) => this.#written(segment, job, error))
+    }
+    const drill = this.#drill(job.half) ?? this.#drill('log.batchWritten')
+    if (drill === null) return sync()
+    const unsynced = drill === job.half ? frame.subarray(0, bytes >> 1) : frame
+    segment.file.write(unsynced, offset).then(
+      () => {
+        this.#failpoints.hit(drill)
+        sync()
+      },
+      (error: Error) => this.#written(segment, job, error),
+    )
+  }
+
+  #written(segment: Segment, job: BatchJob, error: Error | null): void {
+    assert(this.#writing, 'a write was reported twice')
+    this.#writing = false
+    const failure = this.#error ?? error
+    if (failure !== null) {
+      job.done(failure)
+      return this.fail(failure)
+    }
+    this.#failpoints.hit('log.batchSynced')
+    job.done(null)
+    if (segment.usedBytes > segment.madeBytes / 2) this.#prepareSpare()
+    this.#next()
+  }
+
+  /** The name of the place if the process is to end there, with bytes written and not synced. */
+  #drill(name: FailpointName): FailpointName | null {
+    if (this.#failpoints.armed(name)) return name
+    this.#failpoints.hit(name)
+    return null
   }
 
   /** Encodes `job` anew behind the restatement that opens a segment. */
@@ -177,6 +207,7 @@ export class BatchWriter {
     this.#writer.reset(FRAME_HEADER_BYTES)
     encodeHead(this.#writer, { ...job.before, segment: segment.number })
     job.encode(this.#writer)
+    this.#failpoints.hit('log.rotated')
     return segment
   }
 
@@ -185,7 +216,13 @@ export class BatchWriter {
     if (this.#spare !== null || this.#preparing !== null || this.#error !== null) return
     const number = this.#segments.at(-1)!.number + 1
     const name = segmentName(this.#directory, number, this.#segmentBytes)
-    this.#preparing = createSegment(this.#fileSystem, this.#directory, name, null).then(
+    this.#preparing = createSegment({
+      fileSystem: this.#fileSystem,
+      failpoints: this.#failpoints,
+      directory: this.#directory,
+      name,
+      firstFrame: null,
+    }).then(
       (file) => {
         this.#preparing = null
         this.#spare = { ...name, file }

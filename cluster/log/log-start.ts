@@ -1,3 +1,4 @@
+import type { Failpoints } from '../failpoints.ts'
 import type { File, FileSystem, Random } from '../ports.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { FRAME_HEADER_BYTES, frameBytes, sealFrame } from './frame-codec.ts'
@@ -34,6 +35,7 @@ export interface StartedLog {
 
 interface StartOptions {
   readonly fileSystem: FileSystem
+  readonly failpoints: Failpoints
   readonly random: Random
   readonly directory: string
   readonly segmentBytes: number
@@ -45,6 +47,7 @@ export async function startLog(options: StartOptions): Promise<StartedLog> {
   const names = await fileSystem.list(directory)
   const segments = names.flatMap((name) => parseSegmentName(directory, name) ?? [])
   const recovered = segments.length > 0 ? await recover(fileSystem, segments) : null
+  if (recovered !== null) options.failpoints.hit('log.bootRead')
   // Nothing was touched up to here: a damaged log is left as it was found.
   for (const name of names) {
     if (isTemporaryName(name)) await fileSystem.remove(`${directory}/${name}`)
@@ -60,7 +63,7 @@ export async function startLog(options: StartOptions): Promise<StartedLog> {
 
 /** Rule K1: the Raft id is random, made with the directory, and durable before anyone hears it. */
 async function createLog(options: StartOptions): Promise<StartedLog> {
-  const { fileSystem, random, directory, segmentBytes } = options
+  const { fileSystem, failpoints, random, directory, segmentBytes } = options
   const state = LogState.empty(randomId(random))
   const salt = Buffer.from(random.bytes(8)).readBigUInt64LE()
   const writer = new ByteWriter()
@@ -68,7 +71,8 @@ async function createLog(options: StartOptions): Promise<StartedLog> {
   encodeHead(writer, { ...headOf(state, 1), segment: 1 })
   const name = segmentName(directory, 1, segmentBytes)
   const { frame, crc } = finish(writer, { batch: 1, salt, chain: 0 })
-  const file = await createSegment(fileSystem, directory, name, frame)
+  const file = await createSegment({ fileSystem, failpoints, directory, name, firstFrame: frame })
+  failpoints.hit('log.created')
   const segment = asSegment(name, file, frame.length, state.position)
   const index = new LogIndex()
   return { state, index, salt, keptFrom: 1, segments: [segment], batch: 1, chain: crc }
@@ -81,10 +85,11 @@ async function createLog(options: StartOptions): Promise<StartedLog> {
  * the old segment's frames count no more.
  */
 async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<StartedLog> {
-  const { fileSystem, directory, segmentBytes } = options
+  const { fileSystem, failpoints, directory, segmentBytes } = options
   const { state, index, salt, keptFrom, segments, unused, last } = recovered
   for (const name of unused.toReversed()) await fileSystem.remove(name.path)
   if (unused.length > 0) await fileSystem.syncDirectory(directory)
+  failpoints.hit('log.bootSwept')
   const old = segments.at(-1)!
   // A segment with this batch alone is replaced as a whole: restarts do not pile up files.
   const alone = last.offset === 0
@@ -100,7 +105,8 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
     writer.bytes(payload.subarray(alone ? headRecordBytes(payload) : 0))
   })
   const { frame, crc } = finish(writer, { batch: last.batch, salt, chain: last.chain })
-  const file = await createSegment(fileSystem, directory, name, frame)
+  const file = await createSegment({ fileSystem, failpoints, directory, name, firstFrame: frame })
+  failpoints.hit('log.bootEndCopied')
   const segment = asSegment(name, file, frame.length, last.before.position)
   segment.lowestIndex = firstIndex ?? Infinity
   index.cutAt(old.number, last.offset)
@@ -113,6 +119,7 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
     old.usedBytes = last.offset
     old.fileBytes = last.offset
   }
+  failpoints.hit('log.bootEndCut')
   segments.push(segment)
   return { state, index, salt, keptFrom, segments, batch: last.batch, chain: crc }
 }

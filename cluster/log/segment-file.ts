@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts'
+import type { Failpoints } from '../failpoints.ts'
 import type { File, FileSystem } from '../ports.ts'
 import { LogDamagedError } from './log-storage.ts'
 import { readFrame, readFrameHeader, type Frame } from './frame-codec.ts'
@@ -53,20 +54,29 @@ export function isTemporaryName(name: string): boolean {
  * instead of 0.07 (p50, ext4), since it allocates no blocks, and a full disk shows here, not in an
  * append.
  */
-export async function createSegment(
-  fileSystem: FileSystem,
-  directory: string,
-  name: SegmentName,
-  firstFrame: Uint8Array | null,
-): Promise<File> {
+export async function createSegment(parts: {
+  fileSystem: FileSystem
+  failpoints: Failpoints
+  directory: string
+  name: SegmentName
+  firstFrame: Uint8Array | null
+}): Promise<File> {
+  const { fileSystem, failpoints, directory, name, firstFrame } = parts
   const temporary = `${name.path.slice(0, -'.log'.length)}.tmp`
   const file = await fileSystem.open(temporary, { create: 'new' })
   try {
     await writeZeros(file, name.madeBytes)
-    if (firstFrame !== null) await file.write(firstFrame, 0)
+    failpoints.hit('log.segmentZeroed')
+    if (firstFrame !== null) {
+      await file.write(firstFrame, 0)
+      failpoints.hit('log.segmentHeaded')
+    }
     await file.sync()
+    failpoints.hit('log.segmentSynced')
     await fileSystem.rename(temporary, name.path)
+    failpoints.hit('log.segmentNamed')
     await fileSystem.syncDirectory(directory)
+    failpoints.hit('log.segmentMade')
     return file
   } catch (error) {
     await file.close()

@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts'
+import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Clock, FileSystem, Random } from '../ports.ts'
 import type { Configuration } from '../raft/configuration.ts'
 import type { Entry, HardState, RaftId, SnapshotMeta } from '../raft/types.ts'
@@ -24,6 +25,8 @@ export interface SegmentLogOptions {
   readonly sealAfterMs?: number
   /** Newest entries kept in memory. @default 8 MiB */
   readonly cacheBytes?: number
+  /** @default none */
+  readonly failpoints?: Failpoints
 }
 
 const SMALLEST_SEGMENT_BYTES = 4096
@@ -37,6 +40,7 @@ const LARGEST_KEPT_READ_BYTES = 8 * MIB
 /** The log on disk (rule K2): a directory of segments, each a run of frames, each one batch. */
 export class SegmentLog implements LogStorage {
   readonly #fileSystem: FileSystem
+  readonly #failpoints: Failpoints
   readonly #directory: string
   readonly #unlock: () => Promise<void>
   readonly #state: LogState
@@ -57,7 +61,7 @@ export class SegmentLog implements LogStorage {
    * changed anything.
    */
   static async open(options: SegmentLogOptions): Promise<SegmentLog> {
-    const { fileSystem, directory, segmentBytes = 64 * MIB } = options
+    const { fileSystem, directory, segmentBytes = 64 * MIB, failpoints = NO_FAILPOINTS } = options
     assert(
       segmentBytes >= SMALLEST_SEGMENT_BYTES && segmentBytes <= LARGEST_SEGMENT_BYTES,
       `segmentBytes must be from 4 KiB to 1 GiB, got ${segmentBytes}`,
@@ -66,8 +70,8 @@ export class SegmentLog implements LogStorage {
     await fileSystem.syncDirectory(parentOf(directory))
     const unlock = await fileSystem.lock(directory)
     try {
-      const started = await startLog({ ...options, segmentBytes })
-      return new SegmentLog({ ...options, segmentBytes }, started, unlock)
+      const complete = { ...options, segmentBytes, failpoints }
+      return new SegmentLog(complete, await startLog(complete), unlock)
     } catch (error) {
       await unlock()
       throw error
@@ -75,12 +79,13 @@ export class SegmentLog implements LogStorage {
   }
 
   private constructor(
-    options: SegmentLogOptions & { segmentBytes: number },
+    options: SegmentLogOptions & { segmentBytes: number; failpoints: Failpoints },
     started: Awaited<ReturnType<typeof startLog>>,
     unlock: () => Promise<void>,
   ) {
     const { state, index, segments, salt, keptFrom, batch, chain } = started
     this.#fileSystem = options.fileSystem
+    this.#failpoints = options.failpoints
     this.#directory = options.directory
     this.#unlock = unlock
     this.#state = state
@@ -93,6 +98,7 @@ export class SegmentLog implements LogStorage {
     this.#writer = new BatchWriter({
       fileSystem: options.fileSystem,
       clock: options.clock,
+      failpoints: options.failpoints,
       directory: options.directory,
       segmentBytes: options.segmentBytes,
       sealAfterMs: options.sealAfterMs ?? 100,
@@ -156,7 +162,10 @@ export class SegmentLog implements LogStorage {
   async form(formation: Formation): Promise<void> {
     if (this.formation !== null) throw new Error('this log has its formation already')
     if (this.#writer.error !== null) throw this.#writer.error
-    const job = this.#job({ encode: (writer) => encodeFormation(writer, formation) })
+    const job = this.#job({
+      encode: (writer) => encodeFormation(writer, formation),
+      half: 'membership.formationHalfWritten',
+    })
     this.#state.form(formation)
     await this.#submit(job)
   }
@@ -178,6 +187,8 @@ export class SegmentLog implements LogStorage {
       done: (error) => {
         this.#appending = false
         if (error === null) {
+          if (entries.length === 0 && !replaces) this.#failpoints.hit('log.hardStateSynced')
+          if (replaces && snapshot === null) this.#failpoints.hit('log.suffixReplaced')
           const { segment, offset, bytes } = place!
           // Not before: until now its entries are read from memory, and its bytes may not be there.
           if (snapshot !== null) this.#index.clear()
@@ -258,6 +269,7 @@ export class SegmentLog implements LogStorage {
       encode: job.encode ?? nothing,
       placed: job.placed ?? nothing,
       done: job.done ?? nothing,
+      half: job.half ?? 'log.batchHalfWritten',
     }
   }
 
@@ -280,6 +292,7 @@ export class SegmentLog implements LogStorage {
     const job = this.#job({ encode: (writer) => encodeKept(writer, keptFrom) })
     this.#keptFrom = keptFrom
     await this.#submit(job)
+    this.#failpoints.hit('log.releaseNoted')
     try {
       await this.#removeOldSegments()
     } catch (error) {
@@ -313,7 +326,9 @@ export class SegmentLog implements LogStorage {
     for (const { file, path } of old) {
       await file.close()
       await this.#fileSystem.remove(path)
+      this.#failpoints.hit('log.segmentRemoved')
     }
+    this.#failpoints.hit('log.segmentsRemoved')
     await this.#fileSystem.syncDirectory(this.#directory)
   }
 }

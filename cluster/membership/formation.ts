@@ -1,3 +1,4 @@
+import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import { hex, object, readJson } from '../json-shape.ts'
 import type { Formation, LogStorage } from '../log/log-storage.ts'
 import type { Logger } from '../logger.ts'
@@ -18,6 +19,8 @@ export interface FormationHost {
   readonly initialMembers: readonly InitialMember[]
   readonly random: Random
   readonly logger: Logger
+  /** @default none */
+  readonly failpoints?: Failpoints
   /** Introductions of all that can be sent to now. */
   peers(): readonly PeerHello[]
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
@@ -40,6 +43,7 @@ export interface FormationHost {
  */
 export class ClusterFormation {
   readonly #host: FormationHost
+  readonly #failpoints: Failpoints
   /** Peers that were heard to be part of this cluster. */
   readonly #formedPeers = new Set<RaftId>()
   #writing = false
@@ -48,6 +52,7 @@ export class ClusterFormation {
 
   constructor(host: FormationHost) {
     this.#host = host
+    this.#failpoints = host.failpoints ?? NO_FAILPOINTS
   }
 
   start(): void {
@@ -176,6 +181,7 @@ export class ClusterFormation {
 
   #write(formation: Formation): void {
     this.#writing = true
+    this.#failpoints.hit('membership.formationUnwritten')
     this.#host.log.form(formation).then(
       () => this.#written(formation),
       (error: Error) => this.#host.onFatal(error),
@@ -184,6 +190,7 @@ export class ClusterFormation {
 
   #written(formation: Formation): void {
     this.#writing = false
+    this.#failpoints.hit('membership.formationWritten')
     this.#host.logger.info('formation.written', { clusterId: formation.clusterId })
     for (const peer of this.#host.peers()) {
       this.#host.sendJson(peer.raftId, PeerFrameKind.formed, { clusterId: formation.clusterId })
@@ -200,6 +207,7 @@ export class ClusterFormation {
       const peer = peers.get(name)
       if (peer?.raftId === id && peer.clusterId === '' && !this.#formedPeers.has(id)) {
         this.#host.sendJson(id, PeerFrameKind.form, formation)
+        this.#failpoints.hit('membership.formationOffered')
       }
     }
     if (others.every(({ id }) => this.#formedPeers.has(id))) this.#finish()
@@ -212,6 +220,7 @@ export class ClusterFormation {
   #finish(): void {
     if (this.#complete) return
     this.#complete = true
+    this.#failpoints.hit('membership.formationComplete')
     this.#host.onComplete()
   }
 }

@@ -1,3 +1,4 @@
+import type { Failpoints } from '../failpoints.ts'
 import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
 import { FrameIntake, type FrameHandler } from './frame-intake.ts'
@@ -44,6 +45,7 @@ export class PeerLink {
   roundTripMs: number | null = null
   readonly #ports: { network: Network; clock: Clock; random: Random }
   readonly #logger: Logger
+  readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
   readonly #events: LinkEvents
   #connection: Connection | null = null
@@ -60,6 +62,7 @@ export class PeerLink {
     address: Address
     ports: { network: Network; clock: Clock; random: Random }
     logger: Logger
+    failpoints: Failpoints
     local: () => PeerHello
     events: LinkEvents
   }) {
@@ -67,6 +70,7 @@ export class PeerLink {
     this.address = options.address
     this.#ports = options.ports
     this.#logger = options.logger
+    this.#failpoints = options.failpoints
     this.#local = options.local
     this.#events = options.events
     this.#dial()
@@ -86,7 +90,10 @@ export class PeerLink {
       connection.destroy()
       return false
     }
-    connection.write(frame)
+    const half = this.#failpoints.armed('transport.halfFrame') ? frame.length >> 1 : 0
+    if (half > 0) connection.write(frame.subarray(0, half))
+    this.#failpoints.hit('transport.halfFrame')
+    connection.write(half === 0 ? frame : frame.subarray(half))
     return true
   }
 
@@ -118,12 +125,16 @@ export class PeerLink {
   #dialLater(): void {
     if (this.#closed) return
     const jitter = 0.5 + this.#ports.random.uint32() / 2 ** 32
-    this.#timer = this.#ports.clock.after(this.#retryMs * jitter, () => this.#dial())
+    this.#timer = this.#ports.clock.after(this.#retryMs * jitter, () => {
+      this.#failpoints.hit('transport.reconnecting')
+      this.#dial()
+    })
     this.#retryMs = Math.min(this.#retryMs * 2, LINK.retryMaxMs)
   }
 
   #begin(connection: Connection): void {
     this.#connection = connection
+    this.#failpoints.hit('transport.linkOpened')
     this.#heardMs = this.#ports.clock.monotonicMs()
     const intake = new FrameIntake({
       // Introductions, refusals and pongs: what else a peer has to say it says on its own connection.
@@ -143,6 +154,7 @@ export class PeerLink {
     }
     connection.onClose = () => this.#ended(connection)
     connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
+    this.#failpoints.hit('transport.helloSent')
     this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
   }
 
@@ -210,6 +222,7 @@ export class PeerLink {
     const wasUp = this.#remote !== null
     this.#remote = null
     this.roundTripMs = null
+    this.#failpoints.hit('transport.linkLost')
     if (wasUp) this.#events.onDown(this)
     this.#dialLater()
   }

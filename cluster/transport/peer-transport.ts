@@ -1,3 +1,4 @@
+import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId } from '../raft/types.ts'
@@ -57,6 +58,7 @@ interface Accepted {
 export class PeerTransport {
   readonly #ports: { network: Network; clock: Clock; random: Random }
   readonly #logger: Logger
+  readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
   readonly #events: TransportEvents
   readonly #links = new Map<string, PeerLink>()
@@ -72,11 +74,14 @@ export class PeerTransport {
   constructor(options: {
     ports: { network: Network; clock: Clock; random: Random }
     logger: Logger
+    /** @default none */
+    failpoints?: Failpoints
     local: () => PeerHello
     events: TransportEvents
   }) {
     this.#ports = options.ports
     this.#logger = options.logger
+    this.#failpoints = options.failpoints ?? NO_FAILPOINTS
     this.#local = options.local
     this.#events = options.events
   }
@@ -146,6 +151,7 @@ export class PeerTransport {
       address,
       ports: this.#ports,
       logger: this.#logger,
+      failpoints: this.#failpoints,
       local: this.#local,
       events: {
         onUp: (link, hello) => {
@@ -204,8 +210,9 @@ export class PeerTransport {
       const hello = decodeHello(body)
       return () => this.#introduce(connection, state, hello)
     }
-    if (kind !== PeerFrameKind.ping) return this.#events.readFrame(remote, kind, body)
-    return () => connection.write(PONG)
+    if (kind === PeerFrameKind.ping) return () => connection.write(PONG)
+    this.#failpoints.hit('transport.frameReceived')
+    return this.#events.readFrame(remote, kind, body)
   }
 
   #introduce(connection: Connection, state: Accepted, remote: PeerHello): void {
@@ -213,6 +220,7 @@ export class PeerTransport {
     if (against === null) {
       state.remote = remote
       state.heardMs = this.#ports.clock.monotonicMs()
+      this.#failpoints.hit('transport.peerIntroduced')
       connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
       return
     }

@@ -38,6 +38,8 @@ export interface ClientConnection {
   readonly head: RequestHead
   /** Queues one WebSocket message: text for the JSON subprotocol, binary otherwise. */
   send(message: Uint8Array | string): void
+  /** For a drill that ends the process: calls `written` once half of the message has left. */
+  sendHalf(message: Uint8Array | string, written: () => void): void
   /** Starts the closing handshake. Later `send` calls do nothing. */
   close(code: number, reason: string): void
   /** Bytes taken by `send` and not yet by the operating system. */

@@ -40,6 +40,7 @@ export class Departures {
       const reconnectAfterMs = Math.round(uniform(random, overMs))
       const url = others[at % others.length]?.url
       session.send({ t: 'goaway:N', reconnectAfterMs, url }, FrameState.none)
+      context.failpoints.hit('gateway.goawaySent')
       this.#due.set(session, nowMs + reconnectAfterMs + GRACE_MS)
     })
     this.#step()

@@ -28,6 +28,7 @@ export class Fanout {
     this.#full = {}
     this.#bare = {}
     conversation.forEachMember(this.#visit)
+    this.#context.failpoints.hit('gateway.pushQueued')
     this.#conversation = null
     this.#event = null
   }

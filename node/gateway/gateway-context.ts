@@ -1,4 +1,4 @@
-import type { Clock, Logger, Random } from '#cluster'
+import type { Clock, Failpoints, Logger, Random } from '#cluster'
 import { type WireError, wireError } from '#protocol'
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { Authenticator } from './auth.ts'
@@ -15,6 +15,7 @@ export interface GatewayContext {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  readonly failpoints: Failpoints
   readonly metrics: GatewayMetrics
   readonly options: GatewayOptions
   readonly authenticator: Authenticator

@@ -1,4 +1,11 @@
-import type { Clock, Logger, Random, Timer } from '#cluster'
+import {
+  type Clock,
+  type Failpoints,
+  type Logger,
+  NO_FAILPOINTS,
+  type Random,
+  type Timer,
+} from '#cluster'
 import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame } from '#protocol'
 import { problem } from '../admin/problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
@@ -31,6 +38,8 @@ export interface GatewayParts {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MetricsRegistry
+  /** @default none */
+  readonly failpoints?: Failpoints
   readonly options?: Partial<GatewayOptions>
   /** Web pages and host names; @default none beyond the node's own addresses */
   readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
@@ -74,6 +83,7 @@ export class Gateway {
       clock,
       random,
       logger,
+      failpoints: parts.failpoints ?? NO_FAILPOINTS,
       options,
       metrics: defineGatewayMetrics(parts.metrics),
       authenticator: parts.authenticator ?? new DevAuthenticator({ dev: options.dev }),

@@ -52,6 +52,8 @@ export class Session {
   readonly #queue = new SendQueue()
   readonly #writes = new WritesInFlight()
   readonly #push = new PushState()
+  /** Pushes are among what is queued. */
+  #pushes = false
   readonly #reads: SessionReads
   #state: SessionState = 'awaitingHello'
   #helloTimer: Timer | null
@@ -265,6 +267,7 @@ export class Session {
         return
       }
     }
+    this.#pushes = true
     this.#enqueue(frame, FrameState.shown)
   }
 
@@ -302,9 +305,20 @@ export class Session {
     }
     const { connection } = this
     this.#writes.forgetSettled()
-    this.#queue.flush(mark, (message) => connection.send(message))
+    this.#queue.flush(mark, (message) => this.#write(message))
+    this.#pushes = false
     this.#unsent = connection.bufferedBytes()
     if (this.#congested()) this.#context.watchSlow(this)
+  }
+
+  #write(message: EncodedFrame): void {
+    const { failpoints } = this.#context
+    const half = this.#pushes ? 'gateway.halfPush' : 'gateway.halfAnswer'
+    if (failpoints.armed(half)) this.connection.sendHalf(message, () => failpoints.hit(half))
+    else {
+      failpoints.hit(half)
+      this.connection.send(message)
+    }
   }
 
   /** Whether the client has caught up; then the notifies that were kept back go out. */

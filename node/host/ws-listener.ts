@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { type Failpoints, NO_FAILPOINTS } from '#cluster'
 import { SUBPROTOCOLS, type Subprotocol } from '#protocol'
 import type {
   ClientConnection,
@@ -19,8 +18,6 @@ import { badRequest, createHttpServer, listen, refuseUpgrade, requestHead } from
 const CLOSE_TIMEOUT = { closeTimeout: 5_000 }
 
 export interface WsNetworkOptions {
-  /** @default none */
-  readonly failpoints?: Failpoints
   /** Larger WebSocket messages from a client close its connection with 1009. Bytes. */
   readonly maxMessageBytes: number
 }
@@ -28,11 +25,9 @@ export interface WsNetworkOptions {
 /** Clients over real sockets: HTTP by `node:http`, upgrades at `/v1/ws` by `ws`. */
 export class WsNetwork implements ClientNetwork {
   readonly #options: WsNetworkOptions
-  readonly #failpoints: Failpoints
 
   constructor(options: WsNetworkOptions) {
     this.#options = options
-    this.#failpoints = options.failpoints ?? NO_FAILPOINTS
   }
 
   async listenForClients(address: string, handlers: ClientHandlers): Promise<ClientListener> {
@@ -62,7 +57,7 @@ export class WsNetwork implements ClientNetwork {
       upgrades.handleUpgrade(request, socket, firstBytes, (webSocket) => {
         open.add(webSocket)
         webSocket.once('close', () => open.delete(webSocket))
-        handlers.onConnection(new WsConnection(webSocket, head, socket, this.#failpoints))
+        handlers.onConnection(new WsConnection(webSocket, head, socket))
       })
     })
     return new WsListener(server, open, await listen(server, address))
@@ -104,12 +99,10 @@ class WsConnection implements ClientConnection {
   readonly #webSocket: WebSocket
   readonly #binary: boolean
   readonly #socket: Socket
-  readonly #failpoints: Failpoints
 
-  constructor(webSocket: WebSocket, head: RequestHead, socket: Socket, failpoints: Failpoints) {
+  constructor(webSocket: WebSocket, head: RequestHead, socket: Socket) {
     this.#webSocket = webSocket
     this.#socket = socket
-    this.#failpoints = failpoints
     this.head = head
     this.subprotocol = webSocket.protocol as Subprotocol
     this.#binary = this.subprotocol === 'parley.v1.msgpack'
@@ -123,22 +116,15 @@ class WsConnection implements ClientConnection {
 
   send(message: Uint8Array | string): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
-    if (this.#failpoints.armed('gateway.halfAnswer')) {
-      this.#dieHalfway(Buffer.from(message as Uint8Array))
-      return
-    }
-    this.#failpoints.hit('gateway.halfAnswer')
     this.#webSocket.send(message, { binary: this.#binary })
   }
 
-  /** For a drill: the client sees the beginning of a frame, and then the end of the node. */
-  #dieHalfway(payload: Buffer): void {
+  sendHalf(message: Uint8Array | string, written: () => void): void {
+    const payload = Buffer.from(message as Uint8Array)
     const head = Buffer.from([this.#binary ? 0x82 : 0x81, 126, 0, 0])
     head.writeUInt16BE(Math.min(payload.length, 0xffff), 2)
     const half = payload.subarray(0, payload.length >> 1)
-    this.#socket.write(Buffer.concat([head, half]), () =>
-      this.#failpoints.hit('gateway.halfAnswer'),
-    )
+    this.#socket.write(Buffer.concat([head, half]), written)
   }
 
   close(code: number, reason: string): void {

@@ -1,4 +1,4 @@
-import { assert } from '#cluster'
+import { assert, type Failpoints } from '#cluster'
 import type { Cut, CutPosition, Put } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -56,14 +56,16 @@ interface Frozen extends CutPosition {
  */
 export class Checkpointer {
   readonly #state: ApplicationState
+  readonly #failpoints: Failpoints
   readonly #chunk = new ByteWriter(64 * 1024)
   #running = false
   /** Events and conversations of the cut under way, and how many of them the store has pulled. */
   #steps = 0
   #done = 0
 
-  constructor(state: ApplicationState) {
+  constructor(state: ApplicationState, failpoints: Failpoints) {
     this.#state = state
+    this.#failpoints = failpoints
   }
 
   get running(): boolean {
@@ -77,6 +79,7 @@ export class Checkpointer {
     const state = this.#state
     const firstEvent = state.hot.firstUnwritten
     const frozen = this.#freeze()
+    this.#failpoints.hit('checkpoint.begun')
     this.#steps = frozen.nextEvent - firstEvent + frozen.conversations.length
     this.#done = 0
     let aheadIsOut = false
@@ -90,11 +93,13 @@ export class Checkpointer {
       urgency: () => this.#urgency(),
     }
     await state.store.checkpoint(cut)
+    this.#failpoints.hit('checkpoint.shown')
     state.hot.written(frozen.nextEvent)
     state.verdicts.written(frozen.lastVerdict)
     state.users.completed()
     state.dirty.completed()
     this.#running = false
+    this.#failpoints.hit('checkpoint.hotTailDropped')
   }
 
   #freeze(): Frozen {

@@ -5,6 +5,8 @@ import {
   decodeConfiguration,
   type Entry,
   EntryType,
+  type Failpoints,
+  NO_FAILPOINTS,
   type Random,
   type SnapshotMeta,
   type SnapshotSink,
@@ -43,6 +45,8 @@ export interface StateMachineOptions {
   /** A checkpoint failed: final, the process must end. */
   readonly onFailure: (error: Error) => void
   readonly limits?: Partial<StateLimits>
+  /** @default none */
+  readonly failpoints?: Failpoints
   /** Seeds an empty state; the same on every node, as they are part of the formation (rule A9). */
   readonly settings?: Partial<Settings>
 }
@@ -258,7 +262,9 @@ export class ParleyStateMachine implements StateMachine {
     const conversation = new ConversationApply(state, cold)
     conversation.listener = this.#listener
     const prefetch = new Prefetch(state, cold, conversation.results)
-    return { state, cold, conversation, prefetch, checkpointer: new Checkpointer(state) }
+    const { failpoints = NO_FAILPOINTS } = this.#options
+    const checkpointer = new Checkpointer(state, failpoints)
+    return { state, cold, conversation, prefetch, checkpointer }
   }
 
   /** Starts a cut if one is due and may be written: never past the durable log (rule K3). */

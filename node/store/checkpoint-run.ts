@@ -1,4 +1,4 @@
-import { assert } from '#cluster'
+import { assert, type Failpoints } from '#cluster'
 import { BatchKind, type BatchRecord } from './batch-record.ts'
 import type { BatchWriter, OpenBatch } from './batch-writer.ts'
 import type { SlicePacer } from './slice-pacer.ts'
@@ -11,14 +11,21 @@ import type { Cut } from './store.ts'
 export class CheckpointRun {
   readonly #writer: BatchWriter
   readonly #pacer: SlicePacer
+  readonly #failpoints: Failpoints
   readonly #assertGoing: () => void
   #open: OpenBatch | null = null
   #urgency: () => number = () => 0
 
-  constructor(writer: BatchWriter, pacer: SlicePacer, assertGoing: () => void) {
-    this.#writer = writer
-    this.#pacer = pacer
-    this.#assertGoing = assertGoing
+  constructor(parts: {
+    writer: BatchWriter
+    pacer: SlicePacer
+    failpoints: Failpoints
+    assertGoing: () => void
+  }) {
+    this.#writer = parts.writer
+    this.#pacer = parts.pacer
+    this.#failpoints = parts.failpoints
+    this.#assertGoing = parts.assertGoing
   }
 
   /** Resolves to the record of the cut once it is synced. */
@@ -53,6 +60,7 @@ export class CheckpointRun {
       else this.#writer.put(this.#open, key, value)
       if (this.#pacer.due()) await this.#pause()
     }
+    this.#failpoints.hit('checkpoint.indexUnwritten')
     return this.#commit(BatchKind.cut, cut)
   }
 
@@ -63,11 +71,13 @@ export class CheckpointRun {
     const record = await this.#writer.commit(open, kind, cut)
     this.#pacer.restart()
     this.#assertGoing()
+    if (kind === BatchKind.ahead) this.#failpoints.hit('checkpoint.aheadWritten')
     return record
   }
 
   async #pause(): Promise<void> {
     await this.#pacer.pause(this.#urgency())
+    this.#failpoints.hit('checkpoint.sliceMade')
     this.#assertGoing()
   }
 }

@@ -1,4 +1,4 @@
-import { assert, type Clock } from '#cluster'
+import { assert, type Clock, type Failpoints } from '#cluster'
 import { BatchKind, decodeBatchRecord, type BatchRecord } from './batch-record.ts'
 import { BatchWriter } from './batch-writer.ts'
 import { CheckpointRun } from './checkpoint-run.ts'
@@ -34,6 +34,7 @@ export interface LevelStoreOptions {
   /** Called after an orderly close. */
   readonly onClosed: () => Promise<void>
   readonly clock: Clock
+  readonly failpoints: Failpoints
   readonly pacing?: PacerOptions
 }
 
@@ -150,11 +151,13 @@ export class LevelStore implements Store {
   }
 
   async #run(cut: Cut): Promise<void> {
-    const { clock, pacing } = this.#options
+    const { clock, pacing, failpoints } = this.#options
     const newest = this.#history.cut
     assert(newest === null || cut.index > newest.index, 'a cut must be past the newest one')
     const pacer = new SlicePacer(clock, pacing)
-    await new CheckpointRun(this.#writer, pacer, () => this.#assertGoing()).write(cut)
+    const assertGoing = () => this.#assertGoing()
+    const run = new CheckpointRun({ writer: this.#writer, pacer, failpoints, assertGoing })
+    await run.write(cut)
     await this.#publish()
   }
 
@@ -162,10 +165,13 @@ export class LevelStore implements Store {
   async #publish(): Promise<void> {
     const { cut, previousCut } = this.#history
     if (cut === null) return
-    const { seal, syncNames } = this.#options
+    const { seal, syncNames, failpoints } = this.#options
     if (seal.promised?.number !== cut.number) {
+      failpoints.hit('checkpoint.cutWritten')
       await syncNames()
+      failpoints.hit('checkpoint.unsealed')
       await seal.write({ number: cut.number, chain: cut.chain })
+      failpoints.hit('checkpoint.sealed')
     }
     const old = this.#pinned
     this.#pinned = new PinnedCut(this.#database, this.#codec, positionOf(cut))
@@ -189,6 +195,7 @@ export class LevelStore implements Store {
     }
     const { index, term } = this.#history.cut ?? { index: 0, term: 0 }
     await this.#writer.commit(open, BatchKind.undo, { index, term })
+    this.#options.failpoints.hit('checkpoint.aheadUndone')
   }
 
   #assertOpen(): void {

@@ -1,4 +1,4 @@
-import { assert, type Logger } from '#cluster'
+import { assert, type Logger, NO_FAILPOINTS } from '#cluster'
 import { LevelInstall } from './level-install.ts'
 import type { LevelStore } from './level-store.ts'
 import { StoreFolder, type StoreFolderOptions } from './store-folder.ts'
@@ -135,6 +135,8 @@ class OpenedDirectory implements StoreDirectory {
     const oldStore = this.#store
     const oldFolder = this.#folder
     await this.#pointer.write(name)
+    const { failpoints = NO_FAILPOINTS } = this.#options
+    failpoints.hit('snapshot.pointerWritten')
     this.#folder = folder
     this.#store = store
     this.#damaged = null

@@ -1,4 +1,4 @@
-import type { Clock, FileSystem } from '#cluster'
+import { type Clock, type Failpoints, type FileSystem, NO_FAILPOINTS } from '#cluster'
 import { detectDamage } from './damage.ts'
 import type { KeyValueDatabase, KeyValueDatabaseFactory } from './key-value-database.ts'
 import { LevelStore } from './level-store.ts'
@@ -11,6 +11,8 @@ export interface StoreFolderOptions {
   readonly clock: Clock
   readonly databases: KeyValueDatabaseFactory
   readonly pacing?: PacerOptions
+  /** @default none */
+  readonly failpoints?: Failpoints
 }
 
 /**
@@ -98,13 +100,14 @@ export class StoreFolder {
   }
 
   async #open(starts: StartCounter): Promise<LevelStore> {
-    const { clock, pacing, databases, fileSystem } = this.#options
+    const { clock, pacing, databases, fileSystem, failpoints = NO_FAILPOINTS } = this.#options
     const seal = await StoreSeal.open(fileSystem, this.#sealPath)
     const database = await detectDamage(databases.open(this.#databasePath, { create: false }))
     return LevelStore.open({
       database,
       seal,
       clock,
+      failpoints,
       syncNames: () => this.syncNames(),
       verifyFiles: (options) => databases.verify(this.#databasePath, options),
       onClosed: () => starts.settle(),

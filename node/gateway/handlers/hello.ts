@@ -111,6 +111,7 @@ function admit(
     replaced.endWith(wireError('REPLACED', message), CloseCode.replaced, 'replaced')
   }
   metrics.opened.add()
+  context.failpoints.hit('gateway.helloAccepted')
   const { remote } = session.connection.head
   context.logger.debug('session.opened', { user: session.user, device: session.device, remote })
   request.answer(

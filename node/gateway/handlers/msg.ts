@@ -12,6 +12,7 @@ export function handleMessage(
   const { session } = request
   // The callback must not hold the frame: see PendingRequest.
   const { id, msgId } = frame
+  context.failpoints.hit('gateway.frameReceived')
   session.writeStarted(msgId)
   context.backend.submit(
     {
@@ -28,6 +29,7 @@ export function handleMessage(
       body: frame.body,
     },
     (result) => {
+      context.failpoints.hit('gateway.resultKnown')
       session.writeSettled(msgId)
       if ('error' in result) {
         request.fail(result.error)

@@ -39,6 +39,10 @@ export class MemoryConnection implements ClientConnection {
     this.messages.push(frames as ServerFrame[])
   }
 
+  sendHalf(_message: Uint8Array | string, written: () => void): void {
+    written()
+  }
+
   close(code: number, reason: string): void {
     this.closed ??= { code, reason }
   }
