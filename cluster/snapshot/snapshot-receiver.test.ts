@@ -14,14 +14,15 @@ function fixture() {
   const fatal: Error[] = []
   const warned: string[] = []
   const received: SnapshotOffer[] = []
-  const world = { room: true, aborted: 0, fails: (): void => {} }
+  const world = { room: true, aborted: 0, fails: (): void => {}, disk: Promise.resolve() }
   const sink = {
     offset: 0,
     write: async (bytes: Uint8Array) => {
       world.fails()
+      await world.disk
       sink.offset += bytes.length
     },
-    finish: async () => {},
+    finish: async () => world.disk,
     activate: async () => {},
     abort: async () => void (world.aborted += 1),
   } satisfies SnapshotSink
@@ -47,7 +48,9 @@ describe('receiving snapshots', () => {
   test('K6 chunk after chunk, from where it stands, to the end', async () => {
     const { receiver, acks, received, chunk } = fixture()
     receiver.offered(PEER, offer)
+    await settle()
     chunk(0)
+    await settle()
     chunk(0)
     chunk(5, true)
     await settle()
@@ -58,6 +61,36 @@ describe('receiving snapshots', () => {
       [10, 'done'],
     ])
     expect(received).toEqual([offer])
+  })
+
+  test('K6 while it writes or checks, an offer of the same stream is answered at once', async () => {
+    const { receiver, world, acks, received, chunk } = fixture()
+    receiver.offered(PEER, offer)
+    await settle()
+    let goOn = (): void => {}
+    world.disk = new Promise((resolve) => (goOn = resolve))
+    chunk(0, true)
+    await settle()
+    receiver.offered(PEER, offer)
+    expect(acks.slice(1)).toEqual([{ id: 7, offset: 5, state: 'more' }])
+    goOn()
+    await settle()
+    expect([acks.at(-1)!.state, received]).toEqual(['done', [offer]])
+  })
+
+  test('K6 what waits is bounded, however much is sent and offered', async () => {
+    const { receiver, world, acks, chunk } = fixture()
+    receiver.offered(PEER, offer)
+    await settle()
+    let goOn = (): void => {}
+    world.disk = new Promise((resolve) => (goOn = resolve))
+    for (let offset = 0; offset < 50; offset += 5) chunk(offset)
+    for (let id = 8; id < 20; id += 1) receiver.offered(PEER, { ...offer, id })
+    goOn()
+    await settle()
+    // Two chunks of ten were taken, then the newest of twelve offers, and no other.
+    expect(acks.filter(({ id }) => id === 7).at(-1)).toEqual({ id: 7, offset: 10, state: 'more' })
+    expect(acks.filter(({ id }) => id > 7)).toEqual([{ id: 19, offset: 10, state: 'more' }])
   })
 
   test('K6 an offer while one takes over is not answered: it comes again', async () => {
@@ -78,6 +111,7 @@ describe('receiving snapshots', () => {
       throw new Error('the snapshot cannot be used')
     }
     receiver.offered(PEER, offer)
+    await settle()
     chunk(0)
     await settle()
     expect([acks.at(-1)!.state, world.aborted, warned]).toEqual(['failed', 1, ['snapshot.failed']])
@@ -90,6 +124,7 @@ describe('receiving snapshots', () => {
     const { receiver, world, acks, fatal, chunk } = fixture()
     world.fails = () => assert(false, 'a snapshot is written out of turn')
     receiver.offered(PEER, offer)
+    await settle()
     chunk(0)
     await settle()
     expect(fatal.map(({ message }) => message)).toEqual(['a snapshot is written out of turn'])

@@ -9,6 +9,8 @@ import { encodeChunk, type SnapshotAck, type SnapshotOffer } from './snapshot-fr
 const CHUNK_BYTES = 1 << 20
 /** No acknowledgement for this long, link broken or not: the stream is given up. */
 const PATIENCE_MS = 30_000
+/** A peer that has all of it reads it back before it says so, at least this fast. */
+const CHECKED_BYTES_PER_MS = 2_000
 /** After a broken link or a lost frame the offer is repeated this often. */
 const OFFER_EVERY_MS = 1_000
 
@@ -31,9 +33,17 @@ interface Stream {
   readonly id: number
   readonly to: RaftId
   readonly source: SnapshotSource
+  /** When the peer was last heard of. */
+  heardMs: number
+  /** When it last took anything. */
   progressMs: number
   /** Where the bytes that were handed to the link end: nobody can have taken more. */
   handedBytes: number
+  /** The newest chunk that was handed to the link: where it ends, when that was. */
+  sentEnd: number
+  sentMs: number
+  /** It was the last one: the peer is to check what it has. */
+  sentLast: boolean
   reading: boolean
   /** Acknowledged by the receiver. */
   takenBytes: number
@@ -105,10 +115,20 @@ export class SnapshotSender {
       this.#end(stream, false)
       return
     }
-    stream.progressMs = this.#host.clock.monotonicMs()
-    if (ack.state !== 'failed') stream.takenBytes = ack.offset
-    if (ack.state === 'more') this.#sendChunk(stream, ack.offset)
-    else this.#end(stream, ack.state === 'done')
+    const now = this.#host.clock.monotonicMs()
+    stream.heardMs = now
+    if (ack.offset > stream.takenBytes) stream.progressMs = now
+    if (ack.state !== 'more') {
+      if (ack.state === 'done') stream.takenBytes = ack.offset
+      this.#end(stream, ack.state === 'done')
+      return
+    }
+    stream.takenBytes = ack.offset
+    if (stream.reading) return
+    const wantsNext = ack.offset === stream.sentEnd && !stream.sentLast
+    // What is missing may still be on its way, and be taken: sent again at once, every chunk of
+    // the rest would go out twice.
+    if (wantsNext || now - stream.sentMs >= OFFER_EVERY_MS) this.#sendChunk(stream, ack.offset)
   }
 
   close(): void {
@@ -122,8 +142,12 @@ export class SnapshotSender {
       id: random.uint32(),
       to,
       source,
+      heardMs: clock.monotonicMs(),
       progressMs: clock.monotonicMs(),
       handedBytes: 0,
+      sentEnd: 0,
+      sentMs: clock.monotonicMs(),
+      sentLast: false,
       reading: false,
       takenBytes: 0,
       timer: clock.after(OFFER_EVERY_MS, () => this.#watch(stream)),
@@ -153,7 +177,10 @@ export class SnapshotSender {
       ({ bytes, last }) => {
         stream.reading = false
         if (this.#streams.get(stream.to) !== stream) return
-        stream.handedBytes = Math.max(stream.handedBytes, offset + bytes.length)
+        stream.sentEnd = offset + bytes.length
+        stream.sentMs = this.#host.clock.monotonicMs()
+        stream.sentLast = last
+        stream.handedBytes = Math.max(stream.handedBytes, stream.sentEnd)
         this.#host.send(stream.to, encodeChunk({ id: stream.id, offset, last, bytes }))
         this.#failpoints.hit(last ? 'snapshot.lastChunkSent' : 'snapshot.chunkSent')
       },
@@ -166,8 +193,10 @@ export class SnapshotSender {
 
   #watch(stream: Stream): void {
     if (this.#streams.get(stream.to) !== stream) return
-    const idleMs = this.#host.clock.monotonicMs() - stream.progressMs
-    if (idleMs > PATIENCE_MS) {
+    const now = this.#host.clock.monotonicMs()
+    const checkMs = stream.sentLast ? stream.sentEnd / CHECKED_BYTES_PER_MS : 0
+    const idleMs = now - stream.heardMs
+    if (idleMs > PATIENCE_MS || now - stream.progressMs > PATIENCE_MS + checkMs) {
       this.#end(stream, false)
       return
     }
