@@ -25,9 +25,9 @@ export function acknowledgedNeverLost(history: History): Violation[] {
   return findings.violations
 }
 
-/** Events by seq, and where the view ends. */
+/** What a node holds, and where that ends. */
 interface View {
-  readonly bySeq: ReadonlyMap<number, FinalRead['events'][number]>
+  readonly events: FinalRead['events']
   readonly first: number
   readonly last: number
 }
@@ -38,7 +38,7 @@ function finalsByConversation({ finals }: History): Map<string, Map<string, View
     let byNode = found.get(conv)
     if (byNode === undefined) found.set(conv, (byNode = new Map<string, View>()))
     byNode.set(node, {
-      bySeq: new Map(events.map((event) => [event.seq, event])),
+      events,
       first: events[0]?.seq ?? 0,
       last: events.at(-1)?.seq ?? 0,
     })
@@ -46,11 +46,13 @@ function finalsByConversation({ finals }: History): Map<string, Map<string, View
   return found
 }
 
-function lossOf(send: SendRecord, { bySeq, first, last }: View): string | null {
+function lossOf(send: SendRecord, { events, first, last }: View): string | null {
   const seq = send.acked!
-  const found = bySeq.get(seq)
+  // Where it stands if nothing is missing.
+  const expected = events[seq - first]
+  const found = expected?.seq === seq ? expected : events.find((event) => event.seq === seq)
   if (found === undefined) {
-    if (bySeq.size === 0) return 'is lost with the whole conversation'
+    if (events.length === 0) return 'is lost with the whole conversation'
     if (seq > last) return `is lost: the conversation ends at #${last}`
     return seq < first ? `is lost: the conversation begins at #${first}` : 'is lost from the middle'
   }

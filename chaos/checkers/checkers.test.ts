@@ -31,7 +31,9 @@ function forge(
   other: Partial<WireEvent>,
 ) {
   const { conv, shown, by, ...wire } = list[at]!
-  ;(list as ShownEvent[])[at] = history.shown.intern(conv, { ...wire, ...other }, shown, by)
+  const who = () => by
+  const event = { ...wire, ...other }
+  ;(list as ShownEvent[])[at] = history.shown.intern(conv, event, shown, who)
 }
 
 const finalsOf = (history: History, conv: string) =>

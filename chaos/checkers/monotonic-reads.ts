@@ -47,12 +47,13 @@ function markReader(): (mark: string) => MarkPosition {
   }
 }
 
+/** In the order shown: whatever is shown has a moment of its own. */
 function shownWithMark(
   history: History,
   findings: Findings,
   read: (mark: string) => MarkPosition,
 ): Shown[] {
-  const shown: Shown[] = []
+  const shown: (Shown | undefined)[] = Array.from({ length: history.moments })
   let epoch: string | null = null
   const add = (
     mark: string | null,
@@ -62,7 +63,7 @@ function shownWithMark(
     const position = mark === null ? null : read(mark)
     epoch ??= position?.epoch ?? null
     if (position?.epoch === epoch && Number.isSafeInteger(position?.position)) {
-      shown.push({ position: position!.position, conv, seq, moment, device, node })
+      shown[moment] = { position: position!.position, conv, seq, moment, device, node }
       return
     }
     const when = `${device} was shown ${conv}#${seq} by ${node} at ${history.when(moment)}`
@@ -80,13 +81,13 @@ function shownWithMark(
       if (seq !== null) add(mark, { conv, seq, moment, device, node })
     }
   }
-  return shown
+  return shown.filter((one) => one !== undefined)
 }
 
 /** Each device hands its newest mark over wherever it goes: no mark may be older than the last one. */
 function judgeDevices(history: History, findings: Findings, shown: readonly Shown[]): void {
   const newest = new Map<string, Shown>()
-  for (const one of shown.toSorted((a, b) => a.moment - b.moment)) {
+  for (const one of shown) {
     const { device, position, node, moment } = one
     const before = newest.get(device)
     if (before !== undefined && before.position > position) {

@@ -4,17 +4,19 @@ import type { History, PushRecord, Violation } from '../history/history.ts'
 /** P11: within one session the seqs of a conversation that are pushed rise; nothing comes twice. */
 export function pushOrder(history: History): Violation[] {
   const findings = new Findings('P11')
-  const last = new Map<string, PushRecord>()
+  const sessions = new Map<string, Map<string, PushRecord>[]>()
   for (const push of history.pushes) {
     if (push.event === null) continue
-    const key = `${push.device} ${push.session} ${push.conv}`
-    const before = last.get(key)
+    let ofDevice = sessions.get(push.device)
+    if (ofDevice === undefined) sessions.set(push.device, (ofDevice = []))
+    const last = (ofDevice[push.session] ??= new Map<string, PushRecord>())
+    const before = last.get(push.conv)
     if (before !== undefined && before.seq >= push.seq) {
       findings.add(
         `${push.device} is pushed ${push.conv}#${push.seq} by ${push.node} at ${history.when(push.shown)}, after #${before.seq} in the same session`,
       )
     }
-    last.set(key, push)
+    last.set(push.conv, push)
   }
   return findings.violations
 }

@@ -191,7 +191,8 @@ export class History {
   acknowledgedCount = 0
   readonly #clock: () => number
   readonly #times: number[] = [0]
-  readonly #byKey = new Map<string, SendRecord>()
+  /** By conversation, user and msgId. */
+  readonly #byKey = new Map<string, Map<string, Map<string, SendRecord>>>()
 
   /** `clock` gives ms for evidence; the checkers themselves compare moments. */
   constructor(clock: () => number = () => 0) {
@@ -218,13 +219,17 @@ export class History {
     }
     this.sends.push(full)
     const { conv, user, msgId } = full
-    if (this.find(conv, user, msgId) === null) this.#byKey.set(`${conv} ${user} ${msgId}`, full)
+    let ofConv = this.#byKey.get(conv)
+    if (ofConv === undefined) this.#byKey.set(conv, (ofConv = new Map()))
+    let ofUser = ofConv.get(user)
+    if (ofUser === undefined) ofConv.set(user, (ofUser = new Map()))
+    if (!ofUser.has(msgId)) ofUser.set(msgId, full)
     return full
   }
 
   /** The first write with that key. */
   find(conv: string, user: string, msgId: string): SendRecord | null {
-    return this.#byKey.get(`${conv} ${user} ${msgId}`) ?? null
+    return this.#byKey.get(conv)?.get(user)?.get(msgId) ?? null
   }
 
   /** A copy of the write was accepted: the first or a repeated one. */
@@ -257,18 +262,21 @@ export class History {
   answer(read: AskedRead, page: Page): void {
     const moment = this.#moment()
     const { device, node, conv } = read
-    const events = this.#show(conv, page.events, moment, `a read by ${device} on ${node}`)
+    const by = () => `a read by ${device} on ${node}`
+    const events = this.#show(conv, page.events, moment, by)
     const { after, upTo, hasMore, mark } = page
     this.reads.push({ ...read, answered: moment, after, upTo, hasMore, mark, events })
   }
 
   push(push: Omit<PushRecord, 'shown' | 'event' | 'seq'>, wire: WireEvent): void {
     const moment = this.#moment()
-    const by = `a push to ${push.device} from ${push.node}`
+    const { device, session, conv, node, mark } = push
+    const by = () => `a push to ${device} from ${node}`
     const bare = wire.msgId === undefined
-    const [event = null] = bare ? [] : this.#show(push.conv, [wire], moment, by)
-    this.shown.reach(push.conv, wire.seq)
-    this.pushes.push({ ...push, seq: wire.seq, event, shown: moment })
+    const event = bare ? null : this.shown.intern(conv, wire, moment, by)
+    const { seq } = wire
+    this.shown.reach(conv, seq)
+    this.pushes.push({ device, session, conv, node, seq, event, shown: moment, mark })
   }
 
   final({
@@ -280,7 +288,8 @@ export class History {
     conv: string
     events: readonly WireEvent[]
   }): void {
-    const shown = this.#show(conv, events, this.#moment(), `the final read on ${node}`)
+    const by = () => `the final read on ${node}`
+    const shown = this.#show(conv, events, this.#moment(), by)
     this.finals.push({ node, conv, events: shown })
   }
 
@@ -293,6 +302,11 @@ export class History {
     })
   }
 
+  /** All that is recorded came before this one. */
+  get moments(): Moment {
+    return this.#times.length
+  }
+
   get acknowledged(): readonly SendRecord[] {
     return this.sends.filter((send) => send.acked !== null)
   }
@@ -301,7 +315,12 @@ export class History {
     return this.#times.push(this.#clock()) - 1
   }
 
-  #show(conv: string, events: readonly WireEvent[], moment: Moment, by: string): ShownEvent[] {
+  #show(
+    conv: string,
+    events: readonly WireEvent[],
+    moment: Moment,
+    by: () => string,
+  ): ShownEvent[] {
     return events.map((event) => this.shown.intern(conv, event, moment, by))
   }
 }

@@ -16,8 +16,8 @@ export class ShownEvents {
     this.#find = find
   }
 
-  /** The content as it was first shown. */
-  intern(conv: string, wire: WireEvent, moment: Moment, by: string): ShownEvent {
+  /** The content as it was first shown; `by` says who was, if nobody was before. */
+  intern(conv: string, wire: WireEvent, moment: Moment, by: () => string): ShownEvent {
     let bySeq = this.#byConversation.get(conv)
     if (bySeq === undefined) this.#byConversation.set(conv, (bySeq = []))
     const { seq } = wire
@@ -38,7 +38,7 @@ export class ShownEvents {
       body: textOf(wire.body),
       replyTo: wire.replyTo ?? null,
       shown: moment,
-      by,
+      by: by(),
       send,
     }
     contents.push(event)
