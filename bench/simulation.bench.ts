@@ -44,6 +44,8 @@ const LOADS: Readonly<Record<string, Swarm>> = {
     repeatShare: 0.05,
     moveShare: 0,
     pullShare: 0.2,
+    sdkShare: 0,
+    crashShare: 0,
   },
   sparse: {
     ...HEALTHY,
@@ -57,6 +59,8 @@ const LOADS: Readonly<Record<string, Swarm>> = {
     repeatShare: 0.05,
     moveShare: 0.002,
     pullShare: 0.2,
+    sdkShare: 0,
+    crashShare: 0,
   },
 }
 

@@ -44,6 +44,9 @@ function judgeShown(history: History, findings: Findings): void {
     add(read, { moment: read.answered, seq: read.events.at(-1)?.seq ?? 0, send: null })
   }
   for (const push of history.pushes) add(push, { moment: push.shown, seq: push.seq, send: null })
+  for (const delivery of history.deliveries) {
+    add(delivery, { moment: delivery.shown, seq: delivery.event.seq, send: null })
+  }
   for (const send of history.sends) {
     const seq = placeOf(send)
     if (seq !== null) add(send, { moment: send.invoked, seq, send })

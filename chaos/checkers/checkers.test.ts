@@ -68,6 +68,17 @@ const twoOf = (history: History, fits: (a: SendRecord, b: SendRecord) => boolean
 const lastPush = (history: History): Mutable<PushRecord> =>
   mutable(history.pushes.findLast(({ event }) => event !== null)!)
 
+/** Where a delivery stands that has one before it and one behind it in its stream. */
+function deliveredBetween({ deliveries }: History): number {
+  return deliveries.findIndex(({ stream, conv, event }) => {
+    const isNeighbour = (by: number) =>
+      deliveries.some(
+        (one) => one.stream === stream && one.conv === conv && one.event.seq === event.seq + by,
+      )
+    return isNeighbour(-1) && isNeighbour(1)
+  })
+}
+
 const recoveryOf = (history: History) => mutable(history.recovery!)
 
 const MUTATIONS: readonly Mutation[] = [
@@ -329,6 +340,17 @@ const MUTATIONS: readonly Mutation[] = [
     const { read, send } = ownRead(h)
     const at = read.events.findIndex(({ seq }) => seq === send.acked)
     forge(h, read.events, at, { msgId: 'other-1' })
+  }),
+
+  mutation('[P14] a stream skips an event', (h) => {
+    h.deliveries.splice(deliveredBetween(h), 1)
+  }),
+  mutation('[P14] a stream hands an event over twice', (h) => {
+    const at = deliveredBetween(h)
+    h.deliveries.splice(at, 0, h.deliveries[at]!)
+  }),
+  mutation('[P14] a stream goes back', (h) => {
+    h.deliveries.push(h.deliveries[deliveredBetween(h)]!)
   }),
 
   mutation('[R10] no leader after the faults', (h) => {

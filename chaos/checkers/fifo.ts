@@ -3,13 +3,14 @@ import { type History, placeOf, type SendRecord, type Violation } from '../histo
 
 /**
  * P5: the messages of one device stand in the order it made them, pipelined or not, judged by every
- * place that anybody was ever told: in answers, pages, pushes and final reads (rule A4).
+ * place that anybody was ever told: in answers, pages, pushes and final reads (rule A4). One that the
+ * device gave up with an unknown outcome stands anywhere.
  */
 export function fifo(history: History): Violation[] {
   const findings = new Findings('P5')
   const byDevice = new Map<string, Map<string, SendRecord[]>>()
   for (const send of history.sends) {
-    if (placeOf(send) === null) continue
+    if (placeOf(send) === null || send.abandoned) continue
     let ofDevice = byDevice.get(send.device)
     if (ofDevice === undefined) byDevice.set(send.device, (ofDevice = new Map()))
     const list = ofDevice.get(send.conv)

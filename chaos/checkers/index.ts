@@ -13,6 +13,7 @@ import { notVacuous } from './not-vacuous.ts'
 import { orderAgreement } from './order-agreement.ts'
 import { ownWrites } from './own-writes.ts'
 import { pushOrder } from './push-order.ts'
+import { streams } from './streams.ts'
 
 /** All that judge a history, by the property of `chaos/SPEC.md`. */
 export const CHECKERS = {
@@ -28,6 +29,7 @@ export const CHECKERS = {
   P11: pushOrder,
   P12: monotonicReads,
   P13: ownWrites,
+  P14: streams,
   R10: liveness,
   R19: notVacuous,
 } as const satisfies Readonly<Record<string, Checker>>

@@ -60,6 +60,14 @@ function* looksOf(history: History): Generator<[conv: string, LogRead & { what: 
     const what = `push to ${device} from ${node}`
     yield [conv, { kind: 'read', length, exact: false, invoked, returned: invoked, what }]
   }
+  const handed = new Map<string, number>()
+  for (const { conv, event, shown: invoked, stream } of history.deliveries) {
+    if (event.seq <= (handed.get(conv) ?? 0)) continue
+    handed.set(conv, event.seq)
+    const what = `stream of ${stream}`
+    const length = event.seq
+    yield [conv, { kind: 'read', length, exact: false, invoked, returned: invoked, what }]
+  }
 }
 
 function explain(history: History, conv: string, { why, operations, seq }: Anomaly<Told>): string {

@@ -42,6 +42,8 @@ export interface SendRecord {
   seen: number | null
   /** A final refusal: certainly not stored. */
   refused: string | null
+  /** Its sender gave it up with an unknown outcome: what came after it did not wait for it. */
+  abandoned: boolean
   readonly verdicts: Verdict[]
 }
 
@@ -103,6 +105,17 @@ export interface PushRecord {
   readonly mark: string | null
 }
 
+/** An event that an SDK client handed to its application, in a stream of one life of it. */
+export interface Delivery {
+  readonly device: string
+  readonly stream: string
+  readonly conv: string
+  /** What rises by one from each event of the conversation to the next: a stream of messages has no others. */
+  readonly counted: 'seq' | 'ord'
+  readonly event: ShownEvent
+  readonly shown: Moment
+}
+
 /** Everything that one node holds of one conversation, read after the faults were healed. */
 export interface FinalRead {
   readonly node: string
@@ -162,7 +175,15 @@ export type AskedRead = Pick<
 
 type NewSend = Omit<
   SendRecord,
-  'prev' | 'replyTo' | 'invoked' | 'acked' | 'ackedAt' | 'seen' | 'refused' | 'verdicts'
+  | 'prev'
+  | 'replyTo'
+  | 'invoked'
+  | 'acked'
+  | 'ackedAt'
+  | 'seen'
+  | 'refused'
+  | 'abandoned'
+  | 'verdicts'
 > &
   Partial<Pick<SendRecord, 'prev' | 'replyTo'>>
 
@@ -180,6 +201,7 @@ export class History {
   readonly sends: SendRecord[] = []
   readonly reads: ReadRecord[] = []
   readonly pushes: PushRecord[] = []
+  readonly deliveries: Delivery[] = []
   readonly finals: FinalRead[] = []
   readonly shown = new ShownEvents((conv, user, msgId) => this.find(conv, user, msgId))
   /** Reads asked for, answered or not. */
@@ -215,6 +237,7 @@ export class History {
       ackedAt: Infinity,
       seen: null,
       refused: null,
+      abandoned: false,
       verdicts: [],
     }
     this.sends.push(full)
@@ -277,6 +300,13 @@ export class History {
     const { seq } = wire
     this.shown.reach(conv, seq)
     this.pushes.push({ device, session, conv, node, seq, event, shown: moment, mark })
+  }
+
+  deliver(delivery: Omit<Delivery, 'shown' | 'event'>, wire: WireEvent): void {
+    const shown = this.#moment()
+    const by = () => `the stream of ${delivery.stream}`
+    const [event] = this.#show(delivery.conv, [wire], shown, by)
+    this.deliveries.push({ ...delivery, event: event!, shown })
   }
 
   final({

@@ -4,9 +4,9 @@ import type { Swarm } from './swarm.ts'
 
 type Drawing = Pick<
   Swarm,
-  'conversations' | 'thinkMs' | 'moveShare' | 'pullShare' | 'repeatShare'
+  'conversations' | 'thinkMs' | 'moveShare' | 'pullShare' | 'repeatShare' | 'crashShare'
 > & {
-  readonly devices: readonly { readonly device: string }[]
+  readonly devices: readonly { readonly device: string; readonly sdk?: object }[]
 }
 
 /** Devices go on reading for so long after the faults are healed. */
@@ -15,13 +15,18 @@ const READING_ON_MS = 5_000
 /** Everything that the devices of a run will try, in order. Writes end with the faults. */
 export function drawOperations(prng: Prng, drawing: Drawing, safetyMs: number): Operation[] {
   const operations: Operation[] = []
-  for (const { device } of drawing.devices) {
+  for (const { device, sdk } of drawing.devices) {
     const own = prng.split(device)
+    const crashes = prng.split(`${device} crashes`)
+    const crashShare = sdk === undefined ? 0 : drawing.crashShare
     for (let atMs = 0; ;) {
       atMs += -Math.log(1 - own.float()) * drawing.thinkMs
       if (atMs >= safetyMs + READING_ON_MS) break
       const operation = drawOperation(own, drawing, Math.round(atMs * 1_000) / 1_000, device)
       if (operation.kind !== 'send' || atMs < safetyMs) operations.push(operation)
+      if (atMs >= safetyMs || !crashes.chance(crashShare)) continue
+      const [keeps, forMs] = [crashes.chance(0.7), crashes.pick([0, 20, 1_000, 6_000])]
+      operations.push({ atMs: operation.atMs, device, kind: 'crash', keeps, forMs })
     }
   }
   return operations.toSorted((a, b) => a.atMs - b.atMs)

@@ -2,6 +2,8 @@ import type { Subprotocol } from '#protocol'
 import { liveness } from '../checkers/liveness.ts'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import type { History, Recovery, WireEvent } from '../history/history.ts'
+import type { Device } from '../workload/device.ts'
+import type { SdkDevice } from '../workload/sdk-device.ts'
 import type { Frame, SimDevice } from '../workload/sim-device.ts'
 import { Prng } from '../prng.ts'
 import type { Scenario } from './scenario.ts'
@@ -15,7 +17,9 @@ interface EndingParts {
   readonly world: SimWorld
   readonly history: History
   readonly scenario: Scenario
-  readonly devices: readonly SimDevice[]
+  readonly devices: readonly Device[]
+  /** Those of them that run on the SDK. */
+  readonly applications: readonly SdkDevice[]
   readonly makeReader: (
     who: { device: string; user: string; subprotocol: Subprotocol },
     address: string,
@@ -31,7 +35,8 @@ export class RunEnding {
   readonly #world: SimWorld
   readonly #history: History
   readonly #scenario: Scenario
-  readonly #devices: readonly SimDevice[]
+  readonly #devices: readonly Device[]
+  readonly #applications: readonly SdkDevice[]
   readonly #makeReader: EndingParts['makeReader']
 
   constructor(parts: EndingParts) {
@@ -39,6 +44,7 @@ export class RunEnding {
     this.#history = parts.history
     this.#scenario = parts.scenario
     this.#devices = parts.devices
+    this.#applications = parts.applications
     this.#makeReader = parts.makeReader
   }
 
@@ -56,6 +62,8 @@ export class RunEnding {
     this.#probe()
     if (!(await this.#until(() => this.#unsettled === 0 && this.#probed))) return
     if (!(await this.#until(() => this.#areEqual))) return
+    // Without another write every stream comes to its end by itself.
+    if (!(await this.#until(() => this.#applications.every((one) => one.isUpToDate)))) return
     this.#restartOne()
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.positions = this.#positions

@@ -3,6 +3,8 @@ import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import { check } from '../checkers/index.ts'
 import { History } from '../history/history.ts'
 import { Prng } from '../prng.ts'
+import type { Device } from '../workload/device.ts'
+import { type Application, SdkDevice, type SdkTotals } from '../workload/sdk-device.ts'
 import { SimDevice } from '../workload/sim-device.ts'
 import { Nemesis } from './nemesis.ts'
 import { RunEnding } from './run-ending.ts'
@@ -48,6 +50,8 @@ export interface RunStats {
   /** Deaths at each failpoint. */
   readonly failpoints: Readonly<Record<string, number>>
   readonly refusals: Readonly<Record<string, number>>
+  /** Of all applications on the SDK. */
+  readonly sdk: Readonly<SdkTotals>
 }
 
 export interface RunResult {
@@ -92,7 +96,8 @@ class Run {
   readonly world: SimWorld
   readonly #scenario: Scenario
   readonly #history: History
-  readonly #devices: SimDevice[]
+  readonly #devices: Device[]
+  readonly #applications: SdkDevice[]
   readonly #nemesis: Nemesis
   readonly #ending: RunEnding
 
@@ -105,14 +110,19 @@ class Run {
     this.world = new SimWorld(prng.split('world'), scenario)
     this.#history = new History(() => this.world.scheduler.nowMs)
     this.#nemesis = new Nemesis(this.world, scenario.faults)
-    this.#devices = scenario.devices.map((who) =>
-      this.#device(who, this.world.addresses, prng.split(who.device)),
-    )
+    this.#devices = scenario.devices.map((who) => {
+      const own = prng.split(who.device)
+      return who.sdk === undefined
+        ? this.#device(who, this.world.addresses, own)
+        : this.#application(who, who.sdk, own)
+    })
+    this.#applications = this.#devices.filter((one) => one instanceof SdkDevice)
     this.#ending = new RunEnding({
       world: this.world,
       history: this.#history,
       scenario,
       devices: this.#devices,
+      applications: this.#applications,
       makeReader: (who, address) =>
         this.#device(who, [address], new Prng(`${scenario.seed}/${who.device}`)),
     })
@@ -176,6 +186,7 @@ class Run {
         evidence: this.#nemesis.evidence,
         failpoints: this.#deathsAt,
         refusals,
+        sdk: this.#sdkTotals,
       },
     }
   }
@@ -186,6 +197,14 @@ class Run {
       sums[point] = (sums[point] ?? 0) + count
     }
     return sums
+  }
+
+  get #sdkTotals(): SdkTotals {
+    const sum: SdkTotals = { lives: 0, sessions: 0, delivered: 0, retried: 0, restored: 0 }
+    for (const { totals } of this.#applications) {
+      for (const name of Object.keys(sum) as (keyof SdkTotals)[]) sum[name] += totals[name]
+    }
+    return sum
   }
 
   get #over(): boolean {
@@ -215,6 +234,21 @@ class Run {
     })
   }
 
+  #application(
+    who: { device: string; user: string; subprotocol: Subprotocol },
+    application: Application,
+    prng: Prng,
+  ): SdkDevice {
+    const { window } = this.#scenario
+    const { addresses, scheduler, clients } = this.world
+    const device = new SdkDevice(
+      { ...who, addresses, window, application },
+      { scheduler, clients, prng, history: this.#history },
+    )
+    device.onFault = (property, message) => this.#fail(property, message)
+    return device
+  }
+
   #recordFaults(): void {
     const { injected, evidence } = this.#nemesis
     for (const [kind, count] of Object.entries(injected)) {
@@ -235,10 +269,21 @@ class Run {
     })
   }
 
+  /** Who makes the conversations: the first that speaks the wire by itself. */
+  get #founder(): SimDevice {
+    const first = this.#devices.find((one) => one instanceof SimDevice)
+    if (first !== undefined) return first
+    const { user } = this.#scenario.devices[0]!
+    const who = { device: 'founder', user, subprotocol: 'parley.v1.json' } as const
+    const founder = this.#device(who, this.world.addresses, new Prng(`${this.#scenario.seed}/f`))
+    founder.start()
+    return founder
+  }
+
   /** The cluster forms, elects, and makes the conversations of the run. */
   async #formGroups(): Promise<void> {
     const { conversations } = this.#scenario
-    const founder = this.#devices[0]!
+    const founder = this.#founder
     const members = [...new Set(this.#devices.map(({ options }) => options.user))]
     let made = 0
     for (let group = 1; group <= conversations; group++) {

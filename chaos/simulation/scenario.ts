@@ -1,6 +1,7 @@
 import type { Subprotocol } from '#protocol'
 import { Prng } from '../prng.ts'
 import type { Operation } from '../workload/operation.ts'
+import type { Application } from '../workload/sdk-device.ts'
 import { drawFaults, type PlannedFault } from './fault-plan.ts'
 import { drawOperations } from './operation-plan.ts'
 import type { LinkOptions } from './sim-link.ts'
@@ -27,6 +28,8 @@ export interface Scenario {
     readonly device: string
     readonly user: string
     readonly subprotocol: Subprotocol
+    /** It is an application on the SDK. @default one that speaks the wire by itself */
+    readonly sdk?: Application
   }[]
   /** In order of time. */
   readonly faults: readonly PlannedFault[]
@@ -44,11 +47,16 @@ export function drawScenario(
   const swarm = drawSwarm(prng.split('swarm'), fixed)
   const { nodes, link, profile, conversations, window } = swarm
   const protocols = prng.split('protocols')
-  const devices = Array.from({ length: swarm.devices }, (_, at) => ({
-    device: `device-${at + 1}`,
-    user: `user-${Math.floor(at / 2) + 1}`,
-    subprotocol: protocols.pick(['parley.v1.json', 'parley.v1.msgpack'] as const),
-  }))
+  const applications = prng.split('applications')
+  const devices = Array.from({ length: swarm.devices }, (_, at) => {
+    const isSdk = at > 0 && applications.chance(swarm.sdkShare)
+    return {
+      device: `device-${at + 1}`,
+      user: `user-${Math.floor(at / 2) + 1}`,
+      subprotocol: protocols.pick(['parley.v1.json', 'parley.v1.msgpack'] as const),
+      ...(isSdk ? { sdk: drawApplication(applications) } : {}),
+    }
+  })
   return {
     seed,
     safetyMs,
@@ -60,5 +68,18 @@ export function drawScenario(
     devices,
     faults: drawFaults(prng.split('faults'), swarm, safetyMs),
     operations: drawOperations(prng.split('operations'), { ...swarm, devices }, safetyMs),
+  }
+}
+
+function drawApplication(prng: Prng): Application {
+  return {
+    listening: prng.pick(['nothing', 'conversations', 'conversations', 'messages'] as const),
+    bufferedEvents: prng.pick([1, 8, 500]),
+    // The shortest patience gives up now and then, and the application asks again.
+    retry: prng.pick([
+      {},
+      { initialDelayMs: 50, maxDelayMs: 1_000 },
+      { initialDelayMs: 20, maxDelayMs: 100, maxRetries: 3 },
+    ]),
   }
 }

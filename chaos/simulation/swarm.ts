@@ -42,6 +42,10 @@ export interface Swarm {
   readonly repeatShare: number
   readonly moveShare: number
   readonly pullShare: number
+  /** Of the devices but the first, which are applications on the SDK. */
+  readonly sdkShare: number
+  /** Of the operations of an application, in how many it dies. */
+  readonly crashShare: number
 }
 
 /**
@@ -76,8 +80,13 @@ export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
     repeatShare: prng.pick([0, 0.05, 0.2]),
     moveShare: prng.pick([0, 0.002, 0.02]),
     pullShare: prng.pick([0.05, 0.2, 0.5]),
+    ...drawApplications(prng.split('applications')),
     ...fixed,
   }
+}
+
+function drawApplications(prng: Prng): Pick<Swarm, 'sdkShare' | 'crashShare'> {
+  return { sdkShare: prng.pick([0, 0, 0.3, 1]), crashShare: prng.pick([0, 0.002, 0.01]) }
 }
 
 function drawLink(prng: Prng): LinkOptions {

@@ -21,4 +21,6 @@ export type Operation = { readonly atMs: number; readonly device: string } & (
   | { readonly kind: 'repeat'; readonly back: number }
   /** Drops the connection for another node. */
   | { readonly kind: 'move' }
+  /** An SDK client dies and comes back after `forMs`, with its store or as a new installation. */
+  | { readonly kind: 'crash'; readonly keeps: boolean; readonly forMs: number }
 )

@@ -4,6 +4,7 @@ import type { History, SendRecord, WireEvent } from '../history/history.ts'
 import type { Prng } from '../prng.ts'
 import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
 import type { SimScheduler } from '../simulation/sim-scheduler.ts'
+import type { Device } from './device.ts'
 import type { Operation } from './operation.ts'
 
 const packr = new Packr({ useRecords: false, int64AsType: 'number' })
@@ -42,7 +43,7 @@ const GREETING_MS = 4_000
  * msgId until the log has spoken, moves between nodes, reads. Everything it does is an event of the
  * simulated world.
  */
-export class SimDevice {
+export class SimDevice implements Device {
   readonly options: DeviceOptions
   readonly #scheduler: SimScheduler
   readonly #clients: SimClients
@@ -104,6 +105,8 @@ export class SimDevice {
   perform(operation: Operation): boolean {
     if (!this.#greeted) return false
     switch (operation.kind) {
+      case 'crash':
+        return false
       case 'move':
         this.#drop()
         return true

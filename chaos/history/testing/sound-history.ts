@@ -41,6 +41,7 @@ export function soundHistory(seed: number, steps = 120): History {
   }))
   const writes: { send: SendRecord; at: number; by: Device }[] = []
   const orders = new Map<string, number>()
+  const handed = new Map<string, number>()
 
   const markOf = (node: string) => `epoch.${applied.get(node)!.toString(36)}`
   const of = (conv: string, upTo: number) =>
@@ -125,6 +126,14 @@ export function soundHistory(seed: number, steps = 120): History {
       const { device, session, node } = who
       history.push({ device, session, conv, node, mark: show(who) }, next)
     },
+    /** An application's stream: what comes next in it. */
+    deliver(who: Device) {
+      const conv = prng.pick(CONVERSATIONS)
+      const next = of(conv, log.length)[handed.get(`${who.device} ${conv}`) ?? 0]?.wire
+      if (next === undefined) return
+      handed.set(`${who.device} ${conv}`, next.seq)
+      history.deliver({ device: who.device, stream: who.device, conv, counted: 'seq' }, next)
+    },
     move(who: Device) {
       who.node = prng.pick(NODES)
       who.session += 1
@@ -135,6 +144,7 @@ export function soundHistory(seed: number, steps = 120): History {
     append(conv, { kind: 'member', msgId: `create-${conv}`, from: 'user-1', body: { add: 1 } })
   for (const who of devices) for (let n = 0; n < 3; n++) act.write(who)
   for (const who of devices) act.push(who)
+  for (const who of devices) for (let n = 0; n < 6; n++) act.deliver(who)
   const kinds = ['write', 'write', 'write', 'read', 'read', 'push', 'push'] as const
   const rare = ['repeat', 'repeat', 'forge', 'move', 'refused'] as const
   for (let step = 0; step < steps; step++) {
