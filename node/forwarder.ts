@@ -24,8 +24,9 @@ import {
   refusalBodies,
 } from './forward-frame.ts'
 import { refusalOf } from './forwarded-command.ts'
-import type { Submission } from './gateway/backend.ts'
-import { encodeCommand } from './state-machine/command-codec.ts'
+import { PendingWrites } from './pending-writes.ts'
+import { encodeSubmission } from './state-machine/command-codec.ts'
+import type { Submission } from './state-machine/commands.ts'
 import type { WriteResult } from './state-machine/types.ts'
 
 const FORWARDER = {
@@ -34,6 +35,8 @@ const FORWARDER = {
   /** No result for this long after a leader had it: its outcome is unknown. */
   unknownMs: 5_000,
   maxPending: 50_000,
+  /** From the oldest to the newest: one without a result for long holds the place of later ones. */
+  maxPendingSpan: 1 << 20,
   maxPendingBytes: 64 << 20,
   sweepMs: 100,
   /** Wrong commands of peers are worth one line in this time. */
@@ -79,10 +82,8 @@ export class Forwarder {
   readonly #failpoints: Failpoints
   /** Tells this process's results from others': two lives of a node never share it. */
   readonly #origin: number
-  /** In arrival order, which a `Map` keeps. */
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new PendingWrites<Pending>()
   #pendingBytes = 0
-  #request = 0
   #outgoing: Uint8Array[] = []
   #flushing = false
   /** Forwarded to this leader before it had authority to propose. */
@@ -111,17 +112,17 @@ export class Forwarder {
   submit(submission: Submission, done: Done): void {
     if (
       this.#pending.size >= FORWARDER.maxPending ||
+      this.#pending.span >= FORWARDER.maxPendingSpan ||
       this.#pendingBytes > FORWARDER.maxPendingBytes
     ) {
       done({ error: this.#error('OVERLOADED', 'this node holds too many unanswered writes') })
       return
     }
-    this.#request = (this.#request + 1) % 2 ** 32
-    const request = this.#request
-    const command = encodeCommand({ ...submission, origin: this.#origin, request })
+    const request = this.#pending.nextNumber
+    const command = encodeSubmission(submission, this.#origin, request)
     const sinceMs = this.#host.clock.monotonicMs()
     const pending = { request, msgId: submission.msgId, command, sinceMs, done, attempts: 0 }
-    this.#pending.set(request, pending)
+    this.#pending.push(pending)
     this.#pendingBytes += command.length
     this.#sweepLater(FORWARDER.holdMs)
     this.#hand(pending)
@@ -139,7 +140,7 @@ export class Forwarder {
   /** There may be a new way to the leader: everything unanswered goes again, in order. */
   handAgain(): void {
     this.#outgoing = []
-    for (const pending of this.#pending.values()) this.#hand(pending)
+    for (const pending of this.#pending) this.#hand(pending)
   }
 
   /** This node leads and may propose: first what came too early from others, then our own. */
@@ -196,7 +197,7 @@ export class Forwarder {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const pending of [...this.#pending.values()]) this.#giveUp(pending)
+    for (const pending of this.#pending) this.#giveUp(pending)
   }
 
   /** False: certainly not taken. */
@@ -289,12 +290,12 @@ export class Forwarder {
 
   #sweep(): void {
     const now = this.#host.clock.monotonicMs()
-    for (const pending of this.#pending.values()) {
+    for (const pending of this.#pending) {
       const ageMs = now - pending.sinceMs
       if (ageMs < FORWARDER.holdMs) break
       if (pending.attempts === 0 || ageMs >= FORWARDER.unknownMs) this.#giveUp(pending)
     }
-    for (const { sinceMs } of this.#pending.values()) {
+    for (const { sinceMs } of this.#pending) {
       this.#sweepLater(Math.max(FORWARDER.sweepMs, sinceMs + FORWARDER.holdMs - now))
       return
     }

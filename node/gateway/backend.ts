@@ -1,11 +1,8 @@
 import type { WireError } from '#protocol'
-import type { Command, CommandKind } from '../state-machine/commands.ts'
+import type { Submission } from '../state-machine/commands.ts'
 import type { StateReader, WriteResult } from '../state-machine/types.ts'
 
-/** A command before the forwarder gave it its `origin` and `request`. */
-export type Submission = {
-  [K in CommandKind]: Omit<Extract<Command, { kind: K }>, 'origin' | 'request'>
-}[CommandKind]
+export type { Submission }
 
 export interface NodeRef {
   /** The node's name. */

@@ -4,6 +4,7 @@ import { EncodedMark } from './frame-joiner.ts'
 import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { TokenBucket } from './token-bucket.ts'
+import { WritesInFlight } from './writes-in-flight.ts'
 
 describe('read queue', () => {
   const tick = async (): Promise<void> => {
@@ -47,6 +48,52 @@ describe('read queue', () => {
     queue.resume()
     await tick()
     expect(started).toEqual([1])
+  })
+})
+
+describe('writes in flight', () => {
+  it('are those that were started, settled ones until they are forgotten', () => {
+    const writes = new WritesInFlight()
+    for (const msgId of ['m1', 'm2', 'm3']) writes.started(msgId)
+    writes.settled('m1')
+    expect(['m1', 'm2', 'm3', 'm4'].map((msgId) => writes.has(msgId))).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ])
+    writes.forgetSettled()
+    expect(['m1', 'm2', 'm3'].map((msgId) => writes.has(msgId))).toEqual([false, true, true])
+  })
+
+  it('may settle out of turn, and be the same twice', () => {
+    const writes = new WritesInFlight()
+    for (const msgId of ['m1', 'm2', 'm1', 'm3']) writes.started(msgId)
+    writes.settled('m3')
+    writes.settled('m1')
+    writes.settled('m9')
+    writes.forgetSettled()
+    expect(['m1', 'm2', 'm3'].map((msgId) => writes.has(msgId))).toEqual([true, true, false])
+    writes.settled('m2')
+    writes.settled('m1')
+    writes.forgetSettled()
+    expect(['m1', 'm2', 'm3'].map((msgId) => writes.has(msgId))).toEqual([false, false, false])
+  })
+
+  it('never grow by what is over', () => {
+    const writes = new WritesInFlight()
+    writes.started('first')
+    for (let i = 0; i < 5_000; i += 1) {
+      writes.started(`m${i}`)
+      writes.settled(`m${i}`)
+      writes.forgetSettled()
+    }
+    writes.started('last')
+    expect([writes.has('first'), writes.has('m4999'), writes.has('last')]).toEqual([
+      true,
+      false,
+      true,
+    ])
   })
 })
 

@@ -2,38 +2,49 @@
  * The msgIds whose `msg:A` will tell this session of their event, so that the event is not pushed
  * to it as well. A settled one counts until the next write: the answer and the event come from the
  * same apply, in either order.
+ *
+ * Writes of a session are applied in the order they came in, so that looking from the front finds
+ * nearly every one at once; the session's bound on requests without an answer bounds the rest.
  */
 export class WritesInFlight {
-  readonly #counts = new Map<string, number>()
-  #settled: string[] = []
+  /** From `#head` on: settled ones, then those that wait. */
+  #msgIds: string[] = []
+  #head = 0
+  #waiting = 0
 
   has(msgId: string): boolean {
-    return this.#counts.has(msgId)
+    if (this.#msgIds.includes(msgId, this.#waiting)) return true
+    return this.#waiting > this.#head && this.#msgIds.includes(msgId, this.#head)
   }
 
   started(msgId: string): void {
-    const count = this.#counts.get(msgId)
-    this.#counts.set(msgId, count === undefined ? 1 : count + 1)
+    this.#msgIds.push(msgId)
   }
 
   settled(msgId: string): void {
-    this.#settled.push(msgId)
+    const at = this.#msgIds.indexOf(msgId, this.#waiting)
+    if (at < 0) return
+    // One that was refused out of turn: those before it wait on, in order.
+    if (at > this.#waiting) {
+      this.#msgIds.copyWithin(this.#waiting + 1, this.#waiting, at)
+      this.#msgIds[this.#waiting] = msgId
+    }
+    this.#waiting += 1
   }
 
   forgetSettled(): void {
-    if (this.#settled.length === 0) return
-    for (const msgId of this.#settled) {
-      const count = this.#counts.get(msgId)
-      if (count === undefined) continue
-      if (count === 1) this.#counts.delete(msgId)
-      else this.#counts.set(msgId, count - 1)
+    this.#head = this.#waiting
+    if (this.#head === this.#msgIds.length) this.clear()
+    else if (this.#head >= 1024) {
+      this.#msgIds.splice(0, this.#head)
+      this.#head = 0
+      this.#waiting = 0
     }
-    if (this.#settled.length > 64) this.#settled = []
-    else this.#settled.length = 0
   }
 
   clear(): void {
-    this.#counts.clear()
-    this.#settled = []
+    this.#msgIds.length = 0
+    this.#head = 0
+    this.#waiting = 0
   }
 }

@@ -1,6 +1,11 @@
 import { assert, unreachable } from '#cluster'
 import { ByteWriter } from './byte-writer.ts'
-import { CommandKind, type Command, type ConversationOperation } from './commands.ts'
+import {
+  CommandKind,
+  type Command,
+  type ConversationOperation,
+  type Submission,
+} from './commands.ts'
 import {
   COMMAND_VERSION,
   CommandFlag,
@@ -14,6 +19,11 @@ const writer = new ByteWriter(4096)
 
 /** One command as it stands in a batch; the layout is `command-view.ts`'s. */
 export function encodeCommand(command: Command): Uint8Array {
+  return encodeSubmission(command, command.origin, command.request)
+}
+
+/** As `encodeCommand`, without an object made for it: each write comes through here. */
+export function encodeSubmission(command: Submission, origin: number, request: number): Uint8Array {
   writer.clear()
   const conv = command.conv
   const message = command.kind === CommandKind.message ? command : null
@@ -28,7 +38,7 @@ export function encodeCommand(command: Command): Uint8Array {
   if (message?.large === true) flags |= CommandFlag.large
   assert(message === null || (conv === null) !== (to === null), 'a message has one of conv and to')
 
-  writer.u8(command.kind).u8(COMMAND_VERSION).u32(command.origin).u32(command.request).u8(flags)
+  writer.u8(command.kind).u8(COMMAND_VERSION).u32(origin).u32(request).u8(flags)
   wideText(command.user)
   shortText(command.device)
   shortText(command.msgId)

@@ -74,3 +74,8 @@ export interface RefuseCommand extends CommandBase {
 }
 
 export type Command = MessageCommand | ConversationCommand | RefuseCommand
+
+/** A command before the forwarder gave it its `origin` and `request`. */
+export type Submission = {
+  [K in CommandKind]: Omit<Extract<Command, { kind: K }>, 'origin' | 'request'>
+}[CommandKind]
