@@ -17,6 +17,8 @@ export type Survival = 'all' | 'nothing' | { readonly sectors: (sector: number) 
 
 const SECTOR_BYTES = 512
 const NOTHING = new Uint8Array(0)
+/** So many writes are remembered after their sync: a disk may have done another thing with one. */
+const RECENT_WRITES = 8
 
 /**
  * A file as the page cache shows it, and what of it is really on the disk: every change since the
@@ -26,8 +28,10 @@ export class DiskFile {
   #bytes = new Uint8Array(0)
   #length = 0
   #changes: Change[] = []
-  /** Where the last write began: what stands before it was once proven whole by it. */
-  lastWriteAt = 0
+  /** Newest last. */
+  #recent: Change[] = []
+  /** Where the last synced write begins: what stands before it is proven whole by it. */
+  provenBytes = 0
 
   get length(): number {
     return this.#length
@@ -52,13 +56,16 @@ export class DiskFile {
     // A copy: writers use their buffer again.
     const change = this.#remember(position, Buffer.from(buffer))
     this.#put(buffer, position)
-    this.lastWriteAt = position
+    this.#recent.push(change)
+    if (this.#recent.length > RECENT_WRITES) this.#recent.shift()
     return change
   }
 
   truncate(length: number): Change {
     const change = this.#remember(length, null)
     this.#setLength(length)
+    this.#recent = []
+    this.provenBytes = Math.min(this.provenBytes, length)
     return change
   }
 
@@ -72,7 +79,11 @@ export class DiskFile {
   }
 
   endSync(covered: readonly Change[]): void {
-    for (const change of covered) if (change.state === 'unsynced') change.state = 'synced'
+    for (const change of covered) {
+      if (change.state !== 'unsynced') continue
+      change.state = 'synced'
+      if (change.bytes !== null) this.provenBytes = change.position
+    }
     // Nothing before it can be undone any more.
     if (this.#changes.every(({ state }) => state === 'synced')) this.#changes = []
   }
@@ -94,6 +105,36 @@ export class DiskFile {
       return change.state === 'ghost' ? 'nothing' : survives()
     })
     this.#changes = []
+  }
+
+  /**
+   * A write that the disk reported as synced and never did: what stood there before is there again.
+   * Not the last one, which nothing has proven. Returns its bytes, `null` if there is none to lose.
+   */
+  loseWrite(pick: (count: number) => number): Uint8Array | null {
+    const proven = this.#recent.filter(
+      ({ state, position, bytes }) =>
+        state === 'synced' && position + (bytes?.length ?? 0) <= this.provenBytes,
+    )
+    if (proven.length === 0) return null
+    const { position, bytes, old } = proven[pick(proven.length)]!
+    this.#recent = []
+    this.#bytes.fill(0, position, position + bytes!.length)
+    this.#bytes.set(old, position)
+    return bytes!
+  }
+
+  /** Bytes that belong elsewhere come to stand here, cached and on disk alike. */
+  misplace(bytes: Uint8Array, position: number): void {
+    this.#bytes.set(bytes.subarray(0, this.#length - position), position)
+  }
+
+  /** As a power cut right now would leave it, if everything survived. */
+  copy(): DiskFile {
+    const copy = new DiskFile()
+    copy.#bytes = new Uint8Array(this.content())
+    copy.#length = this.#length
+    return copy
   }
 
   /** Rot: what stands there, cached and on disk alike, changes. */

@@ -87,6 +87,19 @@ export class DiskTree {
     if (directory !== undefined) directory.unsynced = []
   }
 
+  /** The same names with copies of the same files, as a power cut would leave them at best. */
+  copy(): DiskTree {
+    const tree = new DiskTree()
+    for (const [path, { names }] of this.#directories) {
+      const copies = [...names].map(([name, entry]): [string, Entry] => [
+        name,
+        entry === 'directory' ? entry : entry.copy(),
+      ])
+      tree.#directories.set(path, { names: new Map(copies), unsynced: [] })
+    }
+    return tree
+  }
+
   /** Of each directory's unsynced changes the oldest few survive, as a journal writes them. */
   powerCut(prng: Prng): void {
     for (const directory of [...this.#directories.values()]) {

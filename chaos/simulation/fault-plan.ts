@@ -25,12 +25,34 @@ export type PlannedFault =
   | Of<'clog', { target: Target; towards: Target; forMs: number }>
   | Of<'slowLink', { target: Target; towards: Target; slowMs: number; forMs: number }>
   | Of<'reset', { target: Target; towards: Target }>
+  /** Each node sees the one before it in `order` and the one behind it, and no other. */
+  | Of<'ring', { order: readonly string[]; forMs: number }>
+  /** The other end forgets the connections that the target goes on using. */
+  | Of<'halfOpen', { target: Target; towards: Target; forMs: number }>
+  /** Of what is sent, a share is lost again and again, or followed by a frame from before. */
+  | Of<'lossy' | 'replay', { target: Target; towards: Target; share: number; forMs: number }>
+  /** The machine stands still, kernel and all; `pause` stops the process only. */
+  | Of<'freeze', { target: Target; forMs: number }>
+  /** The event loop stands still for `stallMs`, runs for `everyMs`, and so on. */
+  | Of<'stutter', { target: Target; stallMs: number; everyMs: number; forMs: number }>
+  /** Dies so many steps from now: events, and what it gives to a disk or a connection. */
+  | Of<'crashAt', { target: Target; steps: number; how: 'kill' | 'power'; forMs: number }>
+  /** Each of its next lives ends after so many ms. */
+  | Of<'crashLoop', { target: Target; livesMs: readonly number[]; forMs: number }>
+  | Of<'clockRate', { target: Target; rate: number; forMs: number }>
+  | Of<'lateTimers', { target: Target; latenessMs: number; forMs: number }>
   | Of<'wallJump', { target: Target; byMs: number }>
   | Of<'slowDisk', { target: Target; factor: number; forMs: number }>
   | Of<'diskError', { target: Target; operation: 'write' | 'sync'; share: number; forMs: number }>
   /** The process dies the next time it comes by. */
   | Of<'failpoint', { target: Target; point: FailpointName | 'beforeSync' }>
   | Of<'transfer', { to: string }>
+  | Of<'diskFull', { target: Target; roomBytes: number; forMs: number }>
+  | Of<'readError', { target: Target; share: number; forMs: number }>
+  /** A write that was reported as synced is gone, or stands elsewhere; `isLive`: under the process. */
+  | Of<'lostWrite' | 'misdirect', { target: Target; draw: number; isLive: boolean; forMs: number }>
+  /** The disk is what it was `ageMs` before. */
+  | Of<'rollback', { target: Target; ageMs: number; forMs: number }>
   /** `draw` chooses the file and the bit. */
   | Of<'logRot', { target: Target; draw: number; forMs: number }>
 
@@ -89,7 +111,7 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
     case 'reset':
       return { kind, target, towards: shuffled.slice(0, 2) }
     case 'wallJump':
-      return { kind, target, byMs: rounded(prng.between(-1, 1) * prng.pick([100, 1e4, 1e9])) }
+      return { kind, target, byMs: rounded(prng.between(-1, 1) * prng.pick([100, 1e4, 1e9, 4e10])) }
     case 'slowDisk':
       return { kind, target, factor: prng.pick([5, 30, 200]), forMs }
     case 'diskError': {
@@ -106,6 +128,43 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
       return { kind, to: prng.pick(names) }
     case 'logRot':
       return { kind, target, draw: prng.uint32(), forMs }
+    case 'ring':
+      return { kind, order: shuffled, forMs }
+    case 'halfOpen':
+      return { kind, target, towards: shuffled.slice(0, 2), forMs }
+    case 'lossy':
+    case 'replay': {
+      const share = prng.pick([0.02, 0.2, 0.8])
+      return { kind, target, towards: shuffled.slice(0, 2), share, forMs }
+    }
+    case 'freeze':
+      return { kind, target, forMs }
+    case 'stutter': {
+      const stallMs = rounded(prng.pick([30, 300, 1_500]) * prng.between(0.5, 2))
+      return { kind, target, stallMs, everyMs: rounded(prng.between(1, 400)), forMs }
+    }
+    case 'crashAt': {
+      const steps = 1 + prng.below(prng.pick([20, 500, 3_000]))
+      return { kind, target, steps, how: prng.pick(['kill', 'power'] as const), forMs }
+    }
+    case 'crashLoop': {
+      const longestMs = prng.pick([1, 20, 300])
+      const livesMs = Array.from({ length: 10 }, () => rounded(prng.between(0, longestMs)))
+      return { kind, target, livesMs, forMs: 10 * (longestMs + 20) }
+    }
+    case 'clockRate':
+      return { kind, target, rate: prng.pick([0.2, 0.7, 1.5, 5]), forMs }
+    case 'lateTimers':
+      return { kind, target, latenessMs: prng.pick([50, 500, 3_000]), forMs }
+    case 'diskFull':
+      return { kind, target, roomBytes: prng.chance(0.5) ? 0 : prng.below(100_000), forMs }
+    case 'readError':
+      return { kind, target, share: prng.pick([0.01, 0.2, 1]), forMs }
+    case 'lostWrite':
+    case 'misdirect':
+      return { kind, target, draw: prng.uint32(), isLive: prng.chance(0.5), forMs }
+    case 'rollback':
+      return { kind, target, ageMs: drawDuration(prng), forMs }
   }
 }
 

@@ -1,25 +1,33 @@
-import { Prng } from '../prng.ts'
+import { breakDisk, hurtDisk } from './disk-faults.ts'
 import type { PlannedFault, Target } from './fault-plan.ts'
+import { breakPath } from './link-faults.ts'
+import { breakMachine } from './machine-faults.ts'
 import type { SimLink } from './sim-link.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
 import type { Fault } from './swarm.ts'
 
 type Tally = Partial<Record<Fault, number>>
-type Of<K extends Fault> = Extract<PlannedFault, { readonly kind: K }>
+export type Of<K extends Fault> = Extract<PlannedFault, { readonly kind: K }>
+
+/** What a fault may ask for. */
+export interface FaultHooks {
+  /** It was seen to do something. */
+  readonly bit: () => void
+  /** Calls `end` after `forMs`, or when the nemesis stops; it says whether the fault was seen to bite. */
+  readonly until: (forMs: number, end: () => boolean) => void
+}
 
 /**
- * Does to a world what was planned: what rule K10 says must be survived, in any combination. At most f
- * of 2f+1 disks are ever damaged or lost; everything else may happen to any number of nodes at once.
+ * Does to a world what was planned: what rule K10 says must be survived, in any combination. What may
+ * be done to disks is bounded by `survivable.ts`; everything else may happen to any number of nodes at once.
  */
 export class Nemesis {
   readonly #world: SimWorld
   readonly #faults: readonly PlannedFault[]
-  readonly #damagedAtMost: number
   /** What still has to be put right, with the evidence that it did anything. */
   readonly #underWay = new Set<() => void>()
   #active = false
-  #damaged = 0
   /** What was done while there was somebody to feel it. */
   readonly #felt = new Set<PlannedFault>()
   /** What was seen to do something. */
@@ -28,7 +36,6 @@ export class Nemesis {
   constructor(world: SimWorld, faults: readonly PlannedFault[]) {
     this.#world = world
     this.#faults = faults
-    this.#damagedAtMost = Math.floor((world.nodes.length - 1) / 2)
   }
 
   /** How often each fault was done to somebody who could feel it: a dead node feels no pause. */
@@ -45,6 +52,7 @@ export class Nemesis {
 
   start(): void {
     this.#active = true
+    if (this.#faults.some(({ kind }) => kind === 'replay')) this.#world.network.rememberFrames()
     this.#schedule(0, this.#world.scheduler.nowMs)
   }
 
@@ -75,6 +83,13 @@ export class Nemesis {
     this.#world.scheduler.after(forMs, null, once)
   }
 
+  #hooksOf(fault: PlannedFault): FaultHooks {
+    return {
+      bit: () => this.#bit.add(fault),
+      until: (forMs, end) => this.#for(fault, forMs, end),
+    }
+  }
+
   #node(target: Target, except?: SimNode): SimNode | undefined {
     const { nodes } = this.#world
     const isLeader = (node: SimNode) => node.parley?.replica?.status().role === 'leader'
@@ -94,6 +109,7 @@ export class Nemesis {
       return anyUp
     }
     if (fault.kind === 'halves' || fault.kind === 'bridge') return this.#divide(fault)
+    if (fault.kind === 'ring') return this.#ring(fault)
     if (fault.kind === 'transfer') {
       const asked = this.#transfer(fault.to)
       if (asked) this.#bit.add(fault)
@@ -102,6 +118,7 @@ export class Nemesis {
     const node = this.#node(fault.target)
     if (node === undefined) return false
     const { isUp, process } = node
+    const hooks = this.#hooksOf(fault)
     switch (fault.kind) {
       case 'kill':
       case 'power':
@@ -121,15 +138,30 @@ export class Nemesis {
         if (isUp) this.#bit.add(fault)
         return isUp
       case 'slowDisk':
-        this.#slowDisk(fault, node)
-        return isUp
       case 'diskError':
-        this.#diskError(fault, node)
-        return isUp
+      case 'diskFull':
+      case 'readError':
+        return breakDisk(fault, node, hooks.until)
       case 'storeRot':
       case 'logRot':
       case 'wipe':
-        return this.#damage(fault, node)
+      case 'lostWrite':
+      case 'misdirect':
+      case 'rollback':
+        return hurtDisk(this.#world, fault, node, hooks)
+      case 'freeze':
+      case 'stutter':
+      case 'crashAt':
+      case 'crashLoop':
+      case 'clockRate':
+      case 'lateTimers':
+        return breakMachine(this.#world, fault, node, hooks)
+      case 'halfOpen':
+      case 'lossy':
+      case 'replay': {
+        const other = this.#node(fault.towards, node)
+        return other !== undefined && breakPath(this.#world, fault, [node, other], hooks.until)
+      }
       case 'isolate':
       case 'oneWay':
       case 'clog':
@@ -159,46 +191,6 @@ export class Nemesis {
     if (heir === undefined || heir.id === replica?.status().id) return false
     replica?.transferLeadership(heir.id)
     return true
-  }
-
-  #slowDisk(fault: Of<'slowDisk'>, { platter, databases }: SimNode): void {
-    const before = platter.slowed
-    platter.faults.slowness = databases.slowness = fault.factor
-    this.#for(fault, fault.forMs, () => {
-      platter.faults.slowness = databases.slowness = 1
-      return platter.slowed > before
-    })
-  }
-
-  #diskError(fault: Of<'diskError'>, { platter }: SimNode): void {
-    const kind = fault.operation === 'write' ? 'writeErrorShare' : 'syncErrorShare'
-    const before = platter.errors
-    platter.faults[kind] = fault.share
-    this.#for(fault, fault.forMs, () => {
-      platter.faults[kind] = 0
-      return platter.errors > before
-    })
-  }
-
-  /** Only as many disks as the others can make up for (rule K10). */
-  #damage(fault: Of<'storeRot' | 'logRot' | 'wipe'>, node: SimNode): boolean {
-    if (!node.damaged) {
-      if (this.#damaged >= this.#damagedAtMost) return false
-      this.#damaged += 1
-      node.damaged = true
-    }
-    if (fault.kind === 'wipe') {
-      node.powerCut()
-      node.wipe()
-    } else node.kill()
-    const inLog = (path: string) => path.includes('/log/')
-    const bites =
-      fault.kind === 'wipe' ||
-      (fault.kind === 'storeRot' && node.databases.rot() !== null) ||
-      (fault.kind === 'logRot' && node.platter.rot(new Prng(fault.draw), inLog) !== null)
-    if (bites) this.#bit.add(fault)
-    this.#backAfter(fault, node, fault.forMs)
-    return bites
   }
 
   #disturb(
@@ -238,8 +230,21 @@ export class Nemesis {
     return this.#cut(fault, pairs(side, rest, true))
   }
 
+  #ring(fault: Of<'ring'>): boolean {
+    const order = this.#world.nodes.toSorted(
+      (a, b) => fault.order.indexOf(a.name) - fault.order.indexOf(b.name),
+    )
+    const apart = order.flatMap((one, at) =>
+      order.slice(at + 2, at === 0 ? -1 : undefined).map((other) => [one, other] as const),
+    )
+    return this.#cut(
+      fault,
+      apart.flatMap(([one, other]) => pairs([one], [other], true)),
+    )
+  }
+
   #cut(
-    fault: Of<'isolate' | 'oneWay' | 'halves' | 'bridge'>,
+    fault: Of<'isolate' | 'oneWay' | 'halves' | 'bridge' | 'ring'>,
     wires: readonly (readonly [string, string])[],
   ): boolean {
     const { network, nodes } = this.#world

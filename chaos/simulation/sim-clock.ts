@@ -9,6 +9,14 @@ export interface WallClock {
   offsetMs: number
 }
 
+/** What is wrong with the timers of a machine for a while. */
+export interface ClockFaults {
+  /** Of the clock's own rate. */
+  rate: number
+  /** Added to how late timers are at most, in ms. */
+  latenessMs: number
+}
+
 export interface ClockOptions {
   /** Seconds of this process per simulated second. */
   readonly rate: number
@@ -30,8 +38,9 @@ export class SimClock implements Clock {
   readonly #prng: Prng
   readonly #wall: WallClock
   readonly #options: ClockOptions
-  readonly #startMs: number
-  readonly #baseMs: number
+  readonly #faults: Readonly<ClockFaults>
+  #startMs: number
+  #baseMs: number
   #deferred: (() => void)[] = []
   #lookedIn = -1
   #spentMs = 0
@@ -42,6 +51,7 @@ export class SimClock implements Clock {
     process: SimProcess
     prng: Prng
     wall: WallClock
+    faults?: Readonly<ClockFaults>
     options: ClockOptions
   }) {
     this.#scheduler = parts.scheduler
@@ -49,6 +59,7 @@ export class SimClock implements Clock {
     this.#prng = parts.prng
     this.#wall = parts.wall
     this.#options = parts.options
+    this.#faults = parts.faults ?? { rate: 1, latenessMs: 0 }
     this.#startMs = parts.scheduler.nowMs
     this.#baseMs = parts.prng.between(1, 1e6)
   }
@@ -58,8 +69,8 @@ export class SimClock implements Clock {
   }
 
   monotonicMs(): number {
-    const { lookMs, rate } = this.#options
-    const now = this.#baseMs + (this.#scheduler.nowMs - this.#startMs) * rate
+    const { lookMs } = this.#options
+    const now = this.#baseMs + (this.#scheduler.nowMs - this.#startMs) * this.#rate
     if (lookMs === 0) return now
     if (this.#lookedIn !== this.#scheduler.events) {
       this.#lookedIn = this.#scheduler.events
@@ -71,10 +82,20 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): Timer {
-    const late = this.#prng.float() * this.#options.latenessMs
-    const waitMs = Math.max(0, delayMs) / this.#options.rate + late
+    const late = this.#prng.float() * (this.#options.latenessMs + this.#faults.latenessMs)
+    const waitMs = Math.max(0, delayMs) / this.#rate + late
     const event = this.#scheduler.after(waitMs, this.#process, run)
     return { cancel: () => void (event.run = null) }
+  }
+
+  /** To be called right before its rate changes: it goes on from what it says now. */
+  rebase(): void {
+    this.#baseMs += (this.#scheduler.nowMs - this.#startMs) * this.#rate
+    this.#startMs = this.#scheduler.nowMs
+  }
+
+  get #rate(): number {
+    return this.#options.rate * this.#faults.rate
   }
 
   /** All that was deferred since the last turn runs in the next one, in its order. */

@@ -43,11 +43,24 @@ export class SimDatabases {
   readonly #stored = new Map<string, Stored>()
   /** Everything takes this many times as long. */
   slowness = 1
+  /** Writes are refused for want of space. */
+  isFull = false
+  /** Share of reads that fail; what is stored stays as it is. */
+  readErrorShare = 0
+  /** Faults that were really met. */
+  errors = 0
 
   constructor(scheduler: SimScheduler, prng: Prng, latency: DatabaseLatency) {
     this.#scheduler = scheduler
     this.#prng = prng
     this.#latency = latency
+  }
+
+  /** They work again; what is lost stays lost. */
+  heal(): void {
+    this.slowness = 1
+    this.isFull = false
+    this.readErrorShare = 0
   }
 
   portOf(process: SimProcess): KeyValueDatabaseFactory {
@@ -65,8 +78,8 @@ export class SimDatabases {
     for (const stored of this.#stored.values()) {
       if (stored.holder !== process) continue
       stored.holder = null
-      const survivors = this.#prng.below(stored.inFlight.length + 1)
-      for (const batch of stored.inFlight.slice(0, survivors)) apply(stored, batch)
+      // Weaker than a database with one log: each is there or not by itself.
+      for (const batch of stored.inFlight) if (this.#prng.chance(0.5)) apply(stored, batch)
       stored.inFlight = []
     }
   }
@@ -91,7 +104,17 @@ export class SimDatabases {
       return `${path}: the newest batch is gone`
     }
     const keys = [...stored.pairs.walk(new Uint8Array(0), highestKey, false)]
+    if (this.#prng.chance(0.2)) return `${path}: ${this.#loseTable(stored, keys)}`
     const { key, value } = this.#prng.pick(keys)
+    if (this.#prng.chance(0.2)) {
+      const other = this.#prng.pick(keys)
+      apply(stored, [
+        [key, other.value.slice()],
+        [other.key, value.slice()],
+      ])
+      stored.damage = 'two values stand under each other’s key'
+      return `${path}: ${stored.damage}`
+    }
     if (value.length === 0 || this.#prng.chance(0.3)) {
       apply(stored, [[key, null]])
       stored.damage = 'a key is gone'
@@ -106,24 +129,61 @@ export class SimDatabases {
     return `${path}: a bit of a value flipped`
   }
 
+  /** All keys from one to another, as one file of a database holds them. */
+  #loseTable(stored: Stored, pairs: readonly { readonly key: Uint8Array }[]): string {
+    const from = this.#prng.below(pairs.length)
+    const lost = pairs.slice(from, from + 1 + this.#prng.below(pairs.length - from))
+    apply(
+      stored,
+      lost.map(({ key }) => [key, null]),
+    )
+    stored.undoNewest = null
+    stored.damage = 'a table is gone'
+    return `a table of ${lost.length} keys is gone`
+  }
+
+  /** What all of them hold now, to be put back later. */
+  image(): () => void {
+    const pairs = [...this.#stored].map(([path, { pairs: of }]) => [path, of.share()] as const)
+    return () => {
+      this.#stored.clear()
+      for (const [path, of] of pairs) {
+        this.#stored.set(path, { ...EMPTY, pairs: of.share(), inFlight: [], holder: null })
+      }
+    }
+  }
+
   #open(process: SimProcess, path: string, create: boolean): KeyValueDatabase {
     const old = this.#stored.get(path)
     if (old?.holder?.isAlive === true) throw new DatabaseError('locked', `${path} is open already`)
     if (create && old !== undefined) throw new DatabaseError('io', `${path} exists`)
     if (!create && old === undefined) throw new DatabaseError('corrupt', `${path} does not exist`)
     const stored = old ?? {
+      ...EMPTY,
       pairs: new OrderedBytes(),
       inFlight: [],
-      undoNewest: null,
       holder: process,
-      damage: null,
     }
     stored.holder = process
     this.#stored.set(path, stored)
     return new SimDatabase(stored, {
-      read: (run) => this.#later(process, this.#latency.readMs, run),
-      write: (run) => this.#later(process, this.#latency.writeMs, run),
+      read: (run) =>
+        this.#later(process, this.#latency.readMs, () => {
+          if (this.#prng.chance(this.readErrorShare)) throw this.#failure('a read failed')
+          return run()
+        }),
+      write: (run) =>
+        this.#later(process, this.#latency.writeMs, () => {
+          if (this.isFull) throw this.#failure('no space left on the volume')
+          return run()
+        }),
+      takesStep: () => process.takesStep(),
     })
+  }
+
+  #failure(message: string): DatabaseError {
+    this.errors += 1
+    return new DatabaseError('io', message)
   }
 
   async #verify(process: SimProcess, path: string, options: VerifyOptions = {}): Promise<number> {
@@ -150,11 +210,15 @@ export class SimDatabases {
   }
 }
 
+const EMPTY = { undoNewest: null, damage: null }
+
 const highestKey = new Uint8Array(1100).fill(255)
 
 interface Latency {
   read<T>(run: () => T): Promise<T>
   write<T>(run: () => T): Promise<T>
+  /** `false`: the process is dead, and writes nothing any more. */
+  takesStep(): boolean
 }
 
 class SimDatabase implements KeyValueDatabase {
@@ -215,13 +279,14 @@ class SimDatabase implements KeyValueDatabase {
 
   async close(): Promise<void> {
     if (this.#isClosed) return
-    await this.#latency.read(() => {})
+    await this.#latency.read(() => {}).catch(() => {})
     this.#isClosed = true
     this.#stored.holder = null
   }
 
   #write(batch: readonly Operation[]): Promise<void> {
     const stored = this.#stored
+    if (!this.#latency.takesStep()) return new Promise(() => {})
     stored.inFlight.push(batch)
     return this.#latency.write(() => {
       this.#assertOpen()

@@ -20,8 +20,20 @@ export interface DiskFaults {
   /** Share of writes and syncs that fail. */
   writeErrorShare: number
   syncErrorShare: number
+  /** Share of reads that fail; what is on the disk stays as it is. */
+  readErrorShare: number
+  /** Bytes by which files may still grow; `null` for as many as the volume has. */
+  roomBytes: number | null
   /** Everything takes this many times as long. */
   slowness: number
+}
+
+const NO_FAULTS: Readonly<DiskFaults> = {
+  writeErrorShare: 0,
+  syncErrorShare: 0,
+  readErrorShare: 0,
+  roomBytes: null,
+  slowness: 1,
 }
 
 /** What the harness is told as it happens. */
@@ -41,10 +53,12 @@ class DiskError extends Error {
 
 /** One machine's disk. It outlives the processes that use it. */
 export class SimDisk {
-  readonly tree = new DiskTree()
-  readonly faults: DiskFaults = { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 }
+  #tree = new DiskTree()
+  readonly faults: DiskFaults = { ...NO_FAULTS }
   /** Faults that were really met. */
   errors = 0
+  /** Of these, how many a full volume made. */
+  refused = 0
   /** Operations that a slow disk made late. */
   slowed = 0
   observer: DiskObserver | null = null
@@ -61,6 +75,21 @@ export class SimDisk {
     this.#options = options
   }
 
+  get tree(): DiskTree {
+    return this.#tree
+  }
+
+  /** What it holds now, to be put back later. */
+  image(): () => void {
+    const tree = this.#tree.copy()
+    return () => (this.#tree = tree.copy())
+  }
+
+  /** It works again; what is lost stays lost. */
+  heal(): void {
+    Object.assign(this.faults, NO_FAULTS)
+  }
+
   /** The file system port of one process. */
   portOf(process: SimProcess): FileSystem {
     const later = <T>(run: () => T): Promise<T> => this.#later(process, this.#operationMs(), run)
@@ -70,11 +99,15 @@ export class SimDisk {
       list: (path) => later(() => tree.list(path)),
       exists: (path) => later(() => tree.has(path)),
       open: (path, { create }) => later(() => this.#open(process, path, create)),
-      readFile: (path) => later(() => this.#file(path).content()),
+      readFile: (path) =>
+        later(() => {
+          this.#maybeUnreadable(path)
+          return this.#file(path).content()
+        }),
       rename: (from, to) =>
         later(() => {
           if (!tree.has(from)) throw new DiskError('ENOENT', from)
-          this.#maybeFail(process)
+          this.#maybeFail()
           tree.rename(from, to)
         }),
       remove: (path) =>
@@ -123,18 +156,38 @@ export class SimDisk {
   }
 
   /**
-   * Flips one bit of a matching file, before where it was last written: the end of a log that no
+   * Flips one bit of a matching file, before where its last sync began: the end of a log that no
    * later batch has proven cannot be told from a torn write (rule K2). `null` if there is nothing.
    */
   rot(prng: Prng, matches: (path: string) => boolean): string | null {
-    const files = this.tree.files().filter(([path, file]) => matches(path) && file.lastWriteAt > 0)
+    const files = this.#proven(matches)
     if (files.length === 0) return null
     const [path, file] = prng.pick(files)
-    const end = Math.min(file.length, file.lastWriteAt)
-    if (end === 0) return null
-    const bit = prng.below(end * 8)
+    const bit = prng.below(file.provenBytes * 8)
     file.flipBit(bit)
     return `${path}: bit ${bit}`
+  }
+
+  /**
+   * A write that was reported as synced never was, and with `elsewhere` its bytes stand in another
+   * place of a matching file. As with rot, the newest is spared. `null` if there is nothing to lose.
+   */
+  loseWrite(prng: Prng, matches: (path: string) => boolean, elsewhere: boolean): string | null {
+    const files = this.#proven(matches)
+    if (files.length === 0) return null
+    const [path, file] = prng.pick(files)
+    const bytes = file.loseWrite((count) => prng.below(count))
+    if (bytes === null) return null
+    const lost = `${path}: a write of ${bytes.length} bytes is lost`
+    if (!elsewhere) return lost
+    const [there, other] = prng.pick(files)
+    const position = prng.below(Math.max(1, other.provenBytes - bytes.length))
+    other.misplace(bytes.subarray(0, other.provenBytes - position), position)
+    return `${lost} and stands in ${there} at ${position}`
+  }
+
+  #proven(matches: (path: string) => boolean): (readonly [string, DiskFile])[] {
+    return this.tree.files().filter(([path, file]) => matches(path) && file.provenBytes > 0)
   }
 
   #survival(): Survival {
@@ -155,30 +208,44 @@ export class SimDisk {
     if (create === 'new' && old !== undefined) throw new DiskError('EEXIST', path)
     if (create === 'never' && old === undefined) throw new DiskError('ENOENT', path)
     const file = old ?? new DiskFile()
-    if (old === undefined) this.tree.add(path, file)
+    if (old === undefined) {
+      if (this.faults.roomBytes === 0) throw this.#noRoom(path)
+      this.tree.add(path, file)
+    }
     return this.#handle(process, path, file)
   }
 
   #handle(process: SimProcess, path: string, file: DiskFile): File {
     const later = <T>(run: () => T): Promise<T> => this.#later(process, this.#operationMs(), run)
     const change = async (begin: () => Change): Promise<void> => {
-      if (!process.isAlive) return new Promise(() => {})
-      this.#maybeFail(process)
+      if (!process.takesStep()) return new Promise(() => {})
+      this.#maybeFail()
       const made = begin()
       await later(() => file.reported(made))
     }
     return {
       size: () => later(() => file.length),
-      read: (buffer, position) => later(() => file.read(buffer, position)),
-      readSync: (buffer, position) => file.read(buffer, position),
-      write: (buffer, position) => change(() => file.write(buffer, position)),
+      read: (buffer, position) =>
+        later(() => {
+          this.#maybeUnreadable(path)
+          return file.read(buffer, position)
+        }),
+      readSync: (buffer, position) => {
+        this.#maybeUnreadable(path)
+        return file.read(buffer, position)
+      },
+      write: (buffer, position) =>
+        change(() => {
+          this.#grow(path, file, buffer, position)
+          return file.write(buffer, position)
+        }),
       truncate: (length) => change(() => file.truncate(length)),
       sync: () => {
         const covered = file.beginSync()
         return this.#later(process, this.#syncMs(), () => this.#sync(path, file, covered))
       },
       writeAndSync: (buffer, position, done) => {
-        if (!process.isAlive) return
+        if (!process.takesStep()) return
         this.#writeAndSync(process, path, file, buffer, position, done)
       },
       close: () => later(() => {}),
@@ -195,6 +262,12 @@ export class SimDisk {
   ): void {
     if (this.#fails(this.faults.writeErrorShare)) {
       this.#scheduler.after(this.#operationMs(), process, () => done(new DiskError('EIO', path)))
+      return
+    }
+    try {
+      this.#grow(path, file, buffer, position)
+    } catch (error) {
+      this.#scheduler.after(this.#operationMs(), process, () => done(error as Error))
       return
     }
     const written = file.write(buffer, position)
@@ -245,7 +318,29 @@ export class SimDisk {
     })
   }
 
-  #maybeFail(_process: SimProcess): void {
+  #maybeUnreadable(path: string): void {
+    if (this.#fails(this.faults.readErrorShare)) throw new DiskError('EIO', `read of ${path}`)
+  }
+
+  /** Takes room for what is added to the file; what fits is written before the volume is full. */
+  #grow(path: string, file: DiskFile, buffer: Uint8Array, position: number): void {
+    const { roomBytes } = this.faults
+    const added = Math.max(0, position + buffer.length - file.length)
+    if (roomBytes === null || added === 0) return
+    this.faults.roomBytes = Math.max(0, roomBytes - added)
+    if (added <= roomBytes) return
+    const fits = buffer.length - added + roomBytes
+    if (fits > 0) file.reported(file.write(buffer.subarray(0, fits), position))
+    throw this.#noRoom(path)
+  }
+
+  #noRoom(path: string): DiskError {
+    this.errors += 1
+    this.refused += 1
+    return new DiskError('ENOSPC', `no space left on the volume of ${path}`)
+  }
+
+  #maybeFail(): void {
     if (this.#fails(this.faults.writeErrorShare)) throw new DiskError('EIO', 'write')
     if (this.#freeBytes() <= 0) {
       this.errors += 1
@@ -260,6 +355,7 @@ export class SimDisk {
   }
 
   #freeBytes(): number {
+    if (this.faults.roomBytes !== null) return this.faults.roomBytes
     if (this.#options.capacityBytes === Infinity) return Number.MAX_SAFE_INTEGER
     let used = 0
     for (const [, file] of this.tree.files()) used += file.length

@@ -16,6 +16,10 @@ export interface LinkOptions {
 /** A retransmission takes at least this, in ms. */
 const RETRANSMIT_MS = 200
 const LONGEST_RETRANSMIT_MS = 1_600
+/** On a lossy path a segment may be lost so often in a row; TCP doubles its wait each time. */
+const MOST_LOSSES = 7
+/** Frames that a faulty box on the path remembers. */
+const REMEMBERED_FRAMES = 32
 
 /** What waits for a link to be whole again. */
 export interface Waiting {
@@ -37,12 +41,26 @@ export class SimLink {
   cloggedUntilMs = 0
   /** Added to every delivery; set by a slow path. */
   slowMs = 0
+  /** Share of deliveries that are lost again and again, each on its connection alone; set by a lossy path. */
+  stallShare = 0
+  /** Share of frames behind which one comes that came before, also of earlier connections. */
+  replayShare = 0
+  /** Whether frames are remembered, so that they can be replayed. */
+  remembers = false
   /** Loses and corrupts nothing any more. */
   isClean = false
   /** Deliveries that a cut or a clogged path held up: evidence that it bit. */
   heldUp = 0
   /** Deliveries that took the slow path. */
   slowed = 0
+  /** Deliveries that were lost more than once. */
+  stalled = 0
+  /** Frames that came once more. */
+  replayed = 0
+  /** Deliveries to an end that had forgotten the connection. */
+  swallowed = 0
+  readonly #remembered: Uint8Array[] = []
+  #frames = 0
 
   constructor(from: string, to: string, options: LinkOptions, prng: Prng) {
     this.from = from
@@ -86,11 +104,25 @@ export class SimLink {
     const uniform = this.#prng.float()
     const late =
       !this.isClean && this.#prng.chance(lossShare) ? RETRANSMIT_MS * (1 + this.#prng.below(3)) : 0
-    return delayMs + this.slowMs + jitterMs * uniform * uniform * uniform + late
+    return delayMs + this.slowMs + this.#stallMs() + jitterMs * uniform * uniform * uniform + late
+  }
+
+  /** `frame` passes: one that the box on the path sends after it, `null` for none. */
+  replay(frame: Uint8Array): Uint8Array | null {
+    this.#remembered[this.#frames++ % REMEMBERED_FRAMES] = frame
+    if (!this.#prng.chance(this.replayShare)) return null
+    this.replayed += 1
+    return this.#prng.pick(this.#remembered)
   }
 
   corrupts(): boolean {
     return !this.isClean && this.#prng.chance(this.options.corruptShare)
+  }
+
+  #stallMs(): number {
+    if (this.stallShare === 0 || !this.#prng.chance(this.stallShare)) return 0
+    this.stalled += 1
+    return RETRANSMIT_MS * (2 ** (1 + this.#prng.below(MOST_LOSSES)) - 1)
   }
 
   chance(share: number): boolean {

@@ -1,4 +1,5 @@
-import type { Address, Connection, Listener, Network } from '#cluster'
+import { type Address, type Connection, type Listener, type Network, PeerFrameKind } from '#cluster'
+import { FRAME_HEADER_BYTES } from '../../cluster/transport/peer-frame.ts'
 import type { Prng } from '../prng.ts'
 import { type LinkOptions, SimLink } from './sim-link.ts'
 import { SimPipe } from './sim-pipe.ts'
@@ -25,6 +26,7 @@ export class SimNetwork {
   readonly #unpowered = new Set<string>()
   readonly #sockets = new Set<SimSocket>()
   #ephemeralPort = 30_000
+  #remembers = false
   /** Sees what every process writes, as it is written. A throw is a verdict on the run. */
   tap: (process: SimProcess, bytes: Uint8Array, toHost: string) => void = () => {}
 
@@ -47,9 +49,16 @@ export class SimNetwork {
     let link = this.#links.get(key)
     if (link === undefined) {
       link = new SimLink(from, to, this.#options, this.#prng.split(key))
+      link.remembers = this.#remembers
       this.#links.set(key, link)
     }
     return link
+  }
+
+  /** Every link from now on remembers what passes, so that it can be replayed. */
+  rememberFrames(): void {
+    this.#remembers = true
+    for (const link of this.#links.values()) link.remembers = true
   }
 
   cut(from: string, to: string): void {
@@ -71,6 +80,8 @@ export class SimNetwork {
     for (const link of this.#links.values()) {
       link.cloggedUntilMs = 0
       link.slowMs = 0
+      link.stallShare = 0
+      link.replayShare = 0
       link.isClean = true
       link.heal(this.#scheduler.nowMs)
     }
@@ -85,6 +96,15 @@ export class SimNetwork {
       socket.breakOff()
     }
     return count
+  }
+
+  /** `b` forgets every connection with `a`, and `a` is not told, as when the reset itself is lost. */
+  halfOpen(a: string, b: string): number {
+    const forgotten = [...this.#sockets].filter(
+      ({ process, remoteHost }) => process.host === a && remoteHost === b,
+    )
+    for (const socket of forgotten) socket.loseOtherEnd()
+    return forgotten.length
   }
 
   isPowered(host: string): boolean {
@@ -208,6 +228,8 @@ class SimSocket implements Connection {
   #out: SimPipe<Uint8Array> | null = null
   #peer: SimSocket | null = null
   #state: 'open' | 'closed' | 'orphaned' = 'open'
+  /** The other end is gone and nobody says so, whatever arrives there. */
+  #isForgotten = false
   onData: (bytes: Uint8Array) => void = () => {}
   onClose: (error: Error | null) => void = () => {}
 
@@ -244,9 +266,13 @@ class SimSocket implements Connection {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#state !== 'open' || bytes.length === 0 || !this.process.isAlive) return
+    if (this.#state !== 'open' || bytes.length === 0 || !this.process.takesStep()) return
     this.#parts.onWrite(this.process, bytes, this.remoteHost)
     this.#out!.send(bytes, bytes.length)
+    const link = this.#link!
+    if (!link.remembers || !isReplayable(bytes)) return
+    const old = link.replay(bytes)
+    if (old !== null) this.#out!.send(old, old.length)
   }
 
   /** What was not taken yet may be lost, as when a kernel answers unread bytes with a reset. */
@@ -259,6 +285,12 @@ class SimSocket implements Connection {
     const peer = this.#peer!
     this.#close('reset', new Error('the connection was reset'))
     peer.#close('reset', new Error('the connection was reset'))
+  }
+
+  loseOtherEnd(): void {
+    if (this.#state !== 'open') return
+    this.#isForgotten = true
+    this.#peer!.#close('lost', new Error('the connection was forgotten'))
   }
 
   /** The process is gone without having closed anything. */
@@ -276,13 +308,13 @@ class SimSocket implements Connection {
     this.onClose(wasReset ? new Error('the peer reset the connection') : null)
   }
 
-  #close(how: 'closed' | 'reset', error: Error | null): void {
+  #close(how: 'closed' | 'reset' | 'lost', error: Error | null): void {
     if (this.#state !== 'open' || !this.process.isAlive) return
     this.#finish(how)
     this.#parts.scheduler.after(0, this.process, () => this.onClose(error))
   }
 
-  #finish(how: 'closed' | 'reset'): void {
+  #finish(how: 'closed' | 'reset' | 'lost'): void {
     this.#state = 'closed'
     this.#parts.onGone(this)
     this.#out!.finish(how)
@@ -295,10 +327,19 @@ class SimSocket implements Connection {
       peer.onData(bytes)
       return
     }
+    if (this.#isForgotten) {
+      this.#link!.swallowed += 1
+      return
+    }
     // Nobody has that connection any more: its kernel says so, if it runs.
     if (this.#state !== 'open' || !this.#parts.isPowered(this.remoteHost)) return
     this.#parts.scheduler.after(0.1, this.process, () => this.remoteEnded(true))
   }
+}
+
+/** One frame that is neither an introduction nor a sign of life: those belong to one connection. */
+function isReplayable(bytes: Uint8Array): boolean {
+  return bytes.length >= FRAME_HEADER_BYTES && bytes[8]! > PeerFrameKind.pong
 }
 
 function cutInTwo(bytes: Uint8Array, at: number): readonly [Uint8Array, Uint8Array] {

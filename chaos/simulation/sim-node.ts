@@ -12,7 +12,7 @@ import { DurableLog } from '../checkers/raft/durable-log.ts'
 import type { ObservedReplica } from '../checkers/raft/raft-checker.ts'
 import type { Prng } from '../prng.ts'
 import type { SimClients } from './sim-clients.ts'
-import { SimClock, simRandom } from './sim-clock.ts'
+import { type ClockFaults, SimClock, simRandom } from './sim-clock.ts'
 import { type DatabaseLatency, SimDatabases } from './sim-database.ts'
 import { type DiskOptions, SimDisk } from './sim-disk.ts'
 import type { SimNetwork } from './sim-network.ts'
@@ -45,6 +45,9 @@ export interface NodeHost {
   onEnd(node: SimNode, error: Error, how: 'stopped' | 'threw'): void
 }
 
+/** Whoever watches over a process starts it again after this. */
+const BACK_AFTER_MS = 10
+
 /** A machine with its disk, and the node that lives on it, life after life. */
 export class SimNode implements ObservedReplica {
   readonly name: string
@@ -54,6 +57,10 @@ export class SimNode implements ObservedReplica {
   readonly platter: SimDisk
   readonly databases: SimDatabases
   readonly wall = { offsetMs: 0 }
+  /** How long each of its next lives lasts, in ms; it is back at once. */
+  crashLoop: readonly number[] = []
+  /** Lives that ended so. */
+  loopedDeaths = 0
   /** Dies at the next hit of this failpoint. */
   armed: FailpointName | null = null
   /** Loses power between its next write and the sync. */
@@ -62,8 +69,8 @@ export class SimNode implements ObservedReplica {
   parley: ParleyNode | null = null
   /** Why it may not come back, once its disk is known to be damaged. */
   retired: string | null = null
-  /** Its disk was rotted or lost on purpose: it may give up. */
-  damaged = false
+  /** Its disk was damaged or lost on purpose, and not replaced since: it may give up (rule K10). */
+  isHurt = false
   /** Its disk was lost: it is a stranger now (rule K1). */
   wiped = false
   starts = 0
@@ -73,6 +80,9 @@ export class SimNode implements ObservedReplica {
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
   readonly #prng: Prng
+  readonly #clockFaults: ClockFaults = { rate: 1, latenessMs: 0 }
+  #clock: SimClock | null = null
+  #isEmptied = false
   /** Asked after every event, changed next to never. */
   #voters: { readonly of: Configuration | null; readonly ids: readonly string[] } = {
     of: null,
@@ -147,12 +157,14 @@ export class SimNode implements ObservedReplica {
       process,
       prng: prng.split('clock'),
       wall: this.wall,
+      faults: this.#clockFaults,
       options: {
         rate: prng.between(1 - drift, 1 + drift),
         latenessMs: this.#profile.timerLatenessMs,
         lookMs: this.#profile.lookMs,
       },
     })
+    this.#clock = clock
     const ports = {
       clock,
       random: simRandom(prng.split('random')),
@@ -161,6 +173,7 @@ export class SimNode implements ObservedReplica {
       clientNetwork: clients.portOf(process),
       databases: this.databases.portOf(process),
     }
+    this.#diesSoon(process)
     scheduler.after(0, process, () => {
       ParleyNode.start(
         this.#settings(),
@@ -201,12 +214,60 @@ export class SimNode implements ObservedReplica {
     this.#host.clients.processDied(process, 'power')
   }
 
+  /** From now on, in this life and the next. */
+  setClock(faults: Partial<ClockFaults>): void {
+    this.#clock?.rebase()
+    Object.assign(this.#clockFaults, faults)
+  }
+
+  /** A disk that was lost is made up for once the cluster counts on the replica on the new one. */
+  noteReplaced(isVoter: boolean): void {
+    if (this.#isEmptied && isVoter) this.isHurt = false
+  }
+
+  /** `how`: an empty disk can be replaced, of any other damage something may stay behind unseen. */
+  hurt(how: 'emptied' | 'damaged'): void {
+    this.isHurt = true
+    this.#isEmptied = how === 'emptied'
+  }
+
+  /** All that the disk holds now, to be put back later while the machine is off. */
+  image(): { readonly log: ReturnType<DurableLog['image']>; restore(): void } {
+    const [log, restoreFiles, restoreDatabases] = [
+      this.disk.image(),
+      this.platter.image(),
+      this.databases.image(),
+    ]
+    const restore = () => {
+      restoreFiles()
+      restoreDatabases()
+      log.restore()
+    }
+    return { log, restore }
+  }
+
   /** A new, empty disk. */
   wipe(): void {
+    this.retired = null
     this.platter.wipe()
     this.databases.wipe()
     this.disk.forget()
     this.wiped = true
+  }
+
+  #diesSoon(process: SimProcess): void {
+    const [lifeMs, ...others] = this.crashLoop
+    if (lifeMs === undefined) return
+    const { scheduler } = this.#host
+    scheduler.after(lifeMs, null, () => {
+      if (this.process !== process || this.crashLoop.length === 0) return
+      this.crashLoop = others
+      this.loopedDeaths += 1
+      // By turns the process and the machine.
+      if (others.length % 2 === 0) this.kill()
+      else this.powerCut()
+      scheduler.after(BACK_AFTER_MS, null, () => this.start())
+    })
   }
 
   #diesAt(point: FailpointName | 'beforeSync'): void {
@@ -219,6 +280,7 @@ export class SimNode implements ObservedReplica {
     process.die()
     this.process = null
     this.parley = null
+    this.#clock = null
     this.armed = null
     this.diesBeforeSync = false
     return process

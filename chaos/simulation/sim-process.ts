@@ -19,6 +19,8 @@ export class SimProcess implements EventOwner {
   #isAlive = true
   #isPaused = false
   #held: SimEvent[] = []
+  #stepsLeft = 0
+  #onLastStep: () => void = () => {}
 
   constructor(
     scheduler: SimScheduler,
@@ -54,6 +56,18 @@ export class SimProcess implements EventOwner {
 
   pause(): void {
     this.#isPaused = true
+  }
+
+  /** Dies `steps` steps from now: events, and what it gives to a disk or a connection. */
+  dieAfter(steps: number, die: () => void): void {
+    this.#stepsLeft = steps
+    this.#onLastStep = die
+  }
+
+  /** Says whether it lives on to take it. */
+  takesStep(): boolean {
+    if (this.#stepsLeft > 0 && --this.#stepsLeft === 0 && this.#isAlive) this.#onLastStep()
+    return this.#isAlive
   }
 
   /** What came due meanwhile runs now, in its order; says how much that is. */

@@ -112,8 +112,11 @@ export class SimWorld {
       node.armed = null
       node.diesBeforeSync = false
       node.process?.resume()
-      Object.assign(node.platter.faults, { writeErrorShare: 0, syncErrorShare: 0, slowness: 1 })
-      node.databases.slowness = 1
+      node.process?.dieAfter(0, () => {})
+      node.crashLoop = []
+      node.setClock({ rate: 1, latenessMs: 0 })
+      node.platter.heal()
+      node.databases.heal()
       node.start()
     }
   }
@@ -131,7 +134,7 @@ export class SimWorld {
 
   /** Every change is judged; most events change nothing that a judge could see. */
   #afterEvent(owner: EventOwner | null): void {
-    if (owner === null || !owner.isAlive) return
+    if (owner === null || !(owner as SimProcess).takesStep()) return
     const judged = this.#judgedOf(owner as SimProcess)
     const { node } = judged
     const { parley } = node
@@ -185,14 +188,14 @@ export class SimWorld {
     }
     const lost = error instanceof LogDamagedError || /members replace/.test(error.message)
     if (lost) {
-      if (node.damaged) node.retired = error.message
+      if (node.isHurt) node.retired = error.message
       else
         this.fail(
           new PropertyViolation('R9', `${node.name} gives its intact disk up: ${error.message}`),
         )
       return
     }
-    if (node.platter.errors === 0 && !node.damaged) {
+    if (node.platter.errors + node.databases.errors === 0 && !node.isHurt) {
       this.fail(new PropertyViolation('R9', `${node.name} stopped for no fault: ${error.stack}`))
       return
     }

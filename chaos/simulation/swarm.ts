@@ -24,6 +24,21 @@ export const FAULTS = [
   'storeRot',
   'logRot',
   'wipe',
+  'ring',
+  'halfOpen',
+  'lossy',
+  'replay',
+  'freeze',
+  'stutter',
+  'crashAt',
+  'crashLoop',
+  'clockRate',
+  'lateTimers',
+  'diskFull',
+  'readError',
+  'lostWrite',
+  'misdirect',
+  'rollback',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
@@ -67,11 +82,12 @@ const KIB = 1024
 export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
   const nodes = fixed.nodes ?? prng.pick([1, 2, 3, 3, 3, 3, 5, 5, 5, 7])
   const devices = 2 + prng.below(7)
+  const faultShare = prng.pick([0.1, 0.25, 0.5])
   return {
     nodes,
     link: drawLink(prng.split('link')),
     profile: drawProfile(prng.split('profile')),
-    faults: prng.chance(0.05) ? [] : FAULTS.filter(() => prng.chance(0.4)),
+    faults: prng.chance(0.05) ? [] : FAULTS.filter(() => prng.chance(faultShare)),
     faultEveryMs: prng.pick([300, 1_000, 3_000, 6_000]),
     devices,
     conversations: prng.pick([1, 2, 5, 12]),

@@ -33,6 +33,8 @@ export class DurableLog {
    * must be there again once the start is over.
    */
   promisedIndex = 0
+  /** It forgot entries once, under the same id. */
+  wentBack = false
   onBatch: (synced: SyncedBatch) => void = () => {}
   /** By index; entries below `snapshotIndex` may be missing. */
   #terms = new Map<number, number>()
@@ -59,12 +61,33 @@ export class DurableLog {
     this.onBatch({ batch, removed: this.#take(batch) })
   }
 
+  /** What it holds now, to be put back when the disk itself goes back to that. */
+  image(): {
+    readonly raftId: string
+    readonly term: number
+    readonly vote: string
+    restore(): void
+  } {
+    const { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex } = this
+    const terms = new Map(this.#terms)
+    return {
+      ...{ term, vote, raftId },
+      restore: () => {
+        this.#lost.set(this.raftId, this.#terms)
+        Object.assign(this, { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex })
+        this.#terms = new Map(terms)
+        this.wentBack = true
+      },
+    }
+  }
+
   /** The disk was lost or replaced. */
   forget(): void {
     this.term = 0
     this.vote = ''
     if (this.raftId !== '') this.#lost.set(this.raftId, this.#terms)
     this.raftId = ''
+    this.wentBack = false
     this.snapshotIndex = 0
     this.lastIndex = 0
     this.promisedIndex = 0
@@ -73,7 +96,7 @@ export class DurableLog {
 
   /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
   everHeld(raftId: string, index: number, term: number): boolean {
-    if (this.raftId === raftId) return this.#terms.get(index) === term
+    if (this.raftId === raftId && this.#terms.get(index) === term) return true
     return this.#lost.get(raftId)?.get(index) === term
   }
 

@@ -29,7 +29,8 @@ export class LeaderKnowledge implements RaftChecker {
       judged.matches.set(peer, match)
       const theirs = this.#disks().find(({ raftId }) => raftId === peer)
       // A lost disk is rule K1's business; one that follows a later leader may have been cut.
-      if (theirs === undefined || theirs.term > term || match <= theirs.snapshotIndex) continue
+      if (theirs === undefined || theirs.wentBack) continue
+      if (theirs.term > term || match <= theirs.snapshotIndex) continue
       const [mine, held] = [disk.termAt(match), theirs.termAt(match)]
       demand(
         held !== null && (mine === null || mine === held),
