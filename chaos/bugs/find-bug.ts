@@ -1,0 +1,61 @@
+import { BrokenTree } from './broken-tree.ts'
+import { hunt, type Violation } from './hunt.ts'
+import type { SeededBug } from './seeded-bug.ts'
+
+export interface Finding {
+  /** Where it began to look. */
+  readonly from: number
+  /**
+   * What the bug is listed for was violated, and is not in the same run without the bug. `null`: the
+   * time was up.
+   */
+  readonly found: Violation | null
+  /** Violations on the way that show nothing of the bug: the search went on behind them. */
+  readonly others: readonly Violation[]
+  readonly runs: number
+  /** Of the processor, by the runs; starts of processes and the runs without the bug not counted. */
+  readonly cpuMs: number
+}
+
+/** Looks for one bug from each of the seeds, in a copy of the program that has it. */
+export async function findBug(
+  bug: SeededBug,
+  seeds: readonly number[],
+  timeMs: number,
+  onFinding: (finding: Finding) => void = () => {},
+): Promise<Finding[]> {
+  await using broken = await BrokenTree.make(bug)
+  await using sound = await BrokenTree.make(null)
+  const findings: Finding[] = []
+  for (const from of seeds) {
+    const finding = await search(bug, from, timeMs, { broken, sound })
+    findings.push(finding)
+    onFinding(finding)
+  }
+  return findings
+}
+
+async function search(
+  bug: SeededBug,
+  from: number,
+  timeMs: number,
+  { broken, sound }: { readonly broken: BrokenTree; readonly sound: BrokenTree },
+): Promise<Finding> {
+  const others: Violation[] = []
+  const deadline = performance.now() + timeMs
+  let [seed, runs, cpuMs] = [from, 0, 0]
+  for (let leftMs = timeMs; leftMs > 0; leftMs = deadline - performance.now()) {
+    const hunted = await hunt(broken.path, seed, ['--time', `${Math.ceil(leftMs)}ms`])
+    runs += hunted.runs
+    cpuMs += hunted.cpuMs
+    const { violation } = hunted
+    if (violation === null) break
+    if (bug.breaks.includes(violation.property)) {
+      const control = await hunt(sound.path, violation.seed, ['--runs', '1'])
+      if (control.violation === null) return { from, found: violation, others, runs, cpuMs }
+    }
+    others.push(violation)
+    seed = violation.seed + 1
+  }
+  return { from, found: null, others, runs, cpuMs }
+}
