@@ -1,4 +1,4 @@
-import { crc32c } from '@node-rs/crc32'
+import { checksumOf } from '../checksum.ts'
 
 /**
  * A frame carries one batch: it is written by one write, synced by one fdatasync, and kept or
@@ -82,7 +82,7 @@ export function sealFrame(
   buffer.writeBigUInt64LE(frame.salt, SALT_OFFSET)
   buffer.writeUInt32LE(frame.chain, 32)
   buffer.writeUInt32LE(0, 36)
-  const crc = crc32c(buffer.subarray(8, end))
+  const crc = checksumOf(buffer, 8, end)
   buffer.writeUInt32LE(crc, 4)
   return crc
 }
@@ -107,7 +107,7 @@ export function readFrame(buffer: Buffer, offset: number): (Frame & FrameHeader)
   const header = readFrameHeader(buffer, offset)
   if (header === null || offset + header.bytes > buffer.length) return null
   const crc = buffer.readUInt32LE(offset + 4)
-  if (crc32c(buffer.subarray(offset + 8, offset + header.bytes)) !== crc) return null
+  if (checksumOf(buffer, offset + 8, offset + header.bytes) !== crc) return null
   const start = offset + FRAME_HEADER_BYTES
   return {
     ...header,

@@ -1,5 +1,5 @@
-import { crc32c } from '@node-rs/crc32'
 import { assert, assertSafeInteger } from '../assert.ts'
+import { checksumOf } from '../checksum.ts'
 import type { RaftId } from '../raft/types.ts'
 import { writeShortId } from '../short-id.ts'
 import { FRAME_HEADER_BYTES, type PeerFrameKind } from './peer-frame.ts'
@@ -53,7 +53,7 @@ export class PeerFrameWriter {
     assert(this.#position === this.#frame.length, 'a frame has another size than computed')
     this.#frame.writeUInt32LE(this.#frame.length - 4, 0)
     this.#frame[8] = this.#kind
-    this.#frame.writeUInt32LE(crc32c(this.#frame.subarray(8)), 4)
+    this.#frame.writeUInt32LE(checksumOf(this.#frame, 8, this.#frame.length), 4)
     return this.#frame
   }
 }

@@ -1,5 +1,5 @@
-import { crc32c } from '@node-rs/crc32'
 import { asBuffer } from '../as-buffer.ts'
+import { checksumOf } from '../checksum.ts'
 
 /**
  * What travels between two nodes, on a byte stream:
@@ -127,7 +127,7 @@ export class PeerFrameReader {
   }
 
   #deliver(frame: Buffer): void {
-    if (crc32c(frame.subarray(4)) !== frame.readUInt32LE(0)) {
+    if (checksumOf(frame, 4, frame.length) !== frame.readUInt32LE(0)) {
       throw new PeerProtocolError('a frame from a peer fails its checksum')
     }
     this.#onFrame(frame[4]!, frame.subarray(5))

@@ -18,23 +18,39 @@ export function joinFrames(
     : joinBytes(frames as readonly Uint8Array[], from, to, mark)
 }
 
-/** `mark` as it stands at the end of a map, for both subprotocols. */
+/** `mark` as it stands at the end of a map, for both subprotocols, each made when it is asked for. */
 export class EncodedMark {
-  readonly text: string
-  /** Key and value. */
-  readonly bytes: Uint8Array
+  readonly #mark: string
+  #text: string | null = null
+  #bytes: Uint8Array | null = null
 
   constructor(mark: string) {
-    this.text = `,"mark":${JSON.stringify(mark)}`
-    const value = Buffer.from(mark, 'utf8')
-    assert(value.length < 256, 'a mark is short')
-    this.bytes = Buffer.concat([
-      Buffer.from([0xa4, 0x6d, 0x61, 0x72, 0x6b]), // "mark"
-      value.length < 32 ? Buffer.from([0xa0 | value.length]) : Buffer.from([0xd9, value.length]),
-      value,
-    ])
+    this.#mark = mark
+  }
+
+  get text(): string {
+    return (this.#text ??= `,"mark":${JSON.stringify(this.#mark)}`)
+  }
+
+  /** Key and value. */
+  get bytes(): Uint8Array {
+    return (this.#bytes ??= encodeMark(this.#mark))
   }
 }
+
+function encodeMark(mark: string): Uint8Array {
+  const length = Buffer.byteLength(mark)
+  assert(length < 256, 'a mark is short')
+  const head = length < 32 ? [0xa0 | length] : [0xd9, length]
+  const bytes = Buffer.allocUnsafe(KEY.length + head.length + length)
+  bytes.set(KEY)
+  bytes.set(head, KEY.length)
+  bytes.write(mark, KEY.length + head.length)
+  return bytes
+}
+
+/** "mark" */
+const KEY = [0xa4, 0x6d, 0x61, 0x72, 0x6b] as const
 
 function joinText(
   frames: readonly string[],
