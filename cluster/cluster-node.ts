@@ -2,9 +2,11 @@ import type { Failpoints } from './failpoints.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Logger } from './logger.ts'
 import { ClusterFormation, type InitialMember } from './membership/formation.ts'
+import type { MemberChange, MemberChangeRefusal } from './membership/member-change.ts'
+import { wasRemovedBy } from './membership/removal.ts'
 import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
-import type { Configuration } from './raft/configuration.ts'
+import { type Configuration, findMember } from './raft/configuration.ts'
 import { NO_ONE, type RaftId, Role } from './raft/types.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaEvents } from './replica-events.ts'
@@ -40,6 +42,8 @@ export interface ClusterNodeEvents extends Pick<
   onPeerUp(id: RaftId): void
   /** A cluster exists that this node's empty directory is no part of (rule K1). May come again. */
   onStranger(clusterId: string): void
+  /** This node was removed from its cluster: nobody counts on it any more (rule K1). May come again. */
+  onRemoved(): void
 }
 
 /** What a share of a cluster is made of. Whoever opened `log` and `stateMachine` closes them. */
@@ -61,7 +65,7 @@ export interface ClusterNodeParts {
   readonly events: ClusterNodeEvents
 }
 
-const ASK_FOR_STATE_MS = 1_000
+const LOOK_MS = 1_000
 const SNAPSHOT_REQUEST = encodePeerFrame(PeerFrameKind.snapshotRequest, new Uint8Array(0))
 const NOTHING_TO_DO: FrameHandler = () => {}
 const FORMATION_FRAMES: ReadonlySet<number> = new Set([
@@ -80,6 +84,8 @@ export class ClusterNode {
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   #replica: Replica | null = null
+  /** When last looked at, the committed configuration had this node. */
+  #wasMember = false
   #timer: Timer | null = null
 
   constructor(parts: ClusterNodeParts) {
@@ -93,6 +99,7 @@ export class ClusterNode {
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
         onPeerDown: (peer) => this.#peerDown(peer),
+        onRemoved: (index) => this.#removed(index),
         readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onFatal: (error) => events.onFatal(error),
       },
@@ -123,6 +130,7 @@ export class ClusterNode {
       replica: () => this.#replica,
       strangers: () => this.strangers(),
       sendJson,
+      onWanted: () => this.#connect(),
     })
     this.#sender = new SnapshotSender({
       clock,
@@ -156,6 +164,11 @@ export class ClusterNode {
     return this.#replica
   }
 
+  /** Begins what an operator asks of the members; see `Replacer.ask`. */
+  changeMembers(change: MemberChange): MemberChangeRefusal | null {
+    return this.#replacer.ask(change)
+  }
+
   /** Empty directories that answer at members' addresses. */
   strangers(): PeerHello[] {
     return this.transport.peersUp().filter(({ clusterId }) => clusterId === '')
@@ -168,7 +181,7 @@ export class ClusterNode {
     this.#connect()
     this.#formation.start()
     this.#replacer.start()
-    this.#askForState()
+    this.#look()
   }
 
   /** Stops the replica and ends every connection. Log and state machine stay open. */
@@ -181,13 +194,38 @@ export class ClusterNode {
     await this.#receiver.close()
   }
 
+  #look(): void {
+    this.#askForState()
+    this.#lookForRemoved()
+    this.#timer = this.#parts.clock.after(LOOK_MS, () => this.#look())
+  }
+
+  /** Who is removed hears no more of the log: whoever knows says so, since it may go on dialling. */
+  #lookForRemoved(): void {
+    const committed = this.#replica?.committedConfiguration
+    if (committed === undefined || committed.index === 0) return
+    const { index, configuration } = committed
+    const mine = this.#formation.formation?.clusterId
+    this.transport.tellRemoved(index, ({ clusterId, raftId }) => {
+      return clusterId === mine && findMember(configuration, raftId) === undefined
+    })
+    const isMember = findMember(configuration, this.#parts.log.raftId) !== undefined
+    if (this.#wasMember && !isMember) this.#parts.events.onRemoved()
+    this.#wasMember = isMember
+  }
+
+  #removed(index: number): void {
+    const committed = this.#replica?.committedConfiguration
+    if (committed === undefined) return
+    if (wasRemovedBy(index, this.#parts.log.raftId, committed)) this.#parts.events.onRemoved()
+  }
+
   /** A replica that lost its state asks whoever leads until a snapshot is in (rule K3). */
   #askForState(): void {
     const replica = this.#replica
     if (replica?.stateLost === true && replica.leader !== NO_ONE) {
       this.transport.send(replica.leader, SNAPSHOT_REQUEST)
     }
-    this.#timer = this.#parts.clock.after(ASK_FOR_STATE_MS, () => this.#askForState())
   }
 
   #hello(): PeerHello {
@@ -241,8 +279,10 @@ export class ClusterNode {
       configuration === undefined
         ? this.#parts.initialMembers
         : [...configuration.voters, ...configuration.outgoing, ...configuration.learners]
+    const names = new Set(members.map(({ name }) => name))
+    const wanted = this.#replacer.wanted.filter(({ name }) => !names.has(name))
     this.transport.setPeers(
-      members
+      [...members, ...wanted]
         .filter(({ name }) => name !== this.#parts.name)
         .map(({ name, peerAddress }) => ({ name, address: peerAddress })),
     )

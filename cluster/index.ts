@@ -6,6 +6,7 @@ export { type Formation, LogDamagedError, type LogStorage } from './log/log-stor
 export { SegmentLog } from './log/segment-log.ts'
 export { array, integer, object, oneOf, readJson, text } from './json-shape.ts'
 export type { Logger } from './logger.ts'
+export type { MemberChange, MemberChangeRefusal } from './membership/member-change.ts'
 export type { InitialMember } from './membership/formation.ts'
 export type {
   Address,

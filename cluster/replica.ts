@@ -5,7 +5,7 @@ import type { LogStorage } from './log/log-storage.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Logger } from './logger.ts'
 import type { Clock, Random, Timer } from './ports.ts'
-import type { Configuration } from './raft/configuration.ts'
+import type { CommittedConfiguration, Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
@@ -181,6 +181,11 @@ export class Replica {
     const read = this.#reads.begin()
     this.#schedule()
     return read
+  }
+
+  /** The newest configuration that is final; no other took its place up to `index`. */
+  get committedConfiguration(): CommittedConfiguration {
+    return this.#raft.committedConfiguration
   }
 
   /** Whether `configuration` is committed, and so final. */

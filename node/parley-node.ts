@@ -4,6 +4,8 @@ import {
   type Failpoints,
   type FrameHandler,
   type Logger,
+  type MemberChange,
+  type MemberChangeRefusal,
   NO_ONE,
   PeerFrameKind,
   PeerProtocolError,
@@ -32,6 +34,9 @@ import { type NodeData, openNodeData } from './node-data.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import { EventKind, type StateReader } from './state-machine/types.ts'
+
+/** How long the clients of a removed node get to leave on their own. */
+const REMOVED_DRAIN_MS = 5_000
 
 /** One node of a cluster, whole: log, store, state, replica, gateway. Only its ports are outside. */
 export class ParleyNode {
@@ -171,6 +176,14 @@ export class ParleyNode {
     })
   }
 
+  /**
+   * Begins what an operator asks of the members; `null` if nothing speaks against it. Only the leader
+   * can, and what became of it shows in `view().members`.
+   */
+  changeMembers(change: MemberChange): MemberChangeRefusal | null {
+    return this.#cluster.changeMembers(change)
+  }
+
   /** Sends clients elsewhere, hands leadership on, then closes. Nothing acknowledged depends on it. */
   async drain(timeoutMs: number): Promise<void> {
     if (this.#draining || this.#ended) return
@@ -244,6 +257,7 @@ export class ParleyNode {
         onPeerUp: (id) => {
           if (id === this.#cluster.replica?.leader) this.#forwarder.handAgain()
         },
+        onRemoved: () => this.#removed(),
         onStranger: (clusterId) => this.#stranger(clusterId),
         onFatal: (error) => this.#fail(error),
       },
@@ -367,6 +381,15 @@ export class ParleyNode {
     this.#logger.error('node.stranger', {
       message: `cluster ${clusterId} exists and does not know this empty data directory. If ${this.#settings.name} lost its disk, run on another node: parley members replace ${this.#settings.name}`,
     })
+  }
+
+  /** Its clients go elsewhere; its directory is of no use to anybody any more. */
+  #removed(): void {
+    if (this.#draining || this.#ended) return
+    this.#logger.warn('node.removed', {
+      message: `${this.#settings.name} was removed from its cluster and ends; its data directory may be deleted`,
+    })
+    this.drain(REMOVED_DRAIN_MS).catch((error: Error) => this.#fail(error))
   }
 
   /**

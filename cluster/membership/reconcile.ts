@@ -54,7 +54,7 @@ function caughtUp({ progress, commit }: MembershipView, learner: Member): boolea
 }
 
 /** A removal must not leave a quorum that nobody can form now. */
-function majorityAnswers({ progress, self }: MembershipView, next: Configuration): boolean {
+export function majorityAnswers({ progress, self }: MembershipView, next: Configuration): boolean {
   const answering = next.voters.filter(
     ({ id }) => id === self || progress.some((peer) => peer.id === id && peer.active),
   )

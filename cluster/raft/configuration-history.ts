@@ -24,6 +24,10 @@ export class ConfigurationHistory {
     return this.#newest.configuration
   }
 
+  get committed(): Configuration {
+    return this.#changes[0]!.configuration
+  }
+
   /** Index at or above the entry that holds `current`. */
   get currentIndex(): number {
     return this.#newest.index

@@ -23,6 +23,12 @@ export interface Configuration {
   readonly learners: readonly Member[]
 }
 
+/** The newest configuration that a replica knows to be final, and up to which index it is. */
+export interface CommittedConfiguration {
+  readonly index: number
+  readonly configuration: Configuration
+}
+
 const FORMAT = 1
 const MAX_MEMBERS = 1_000
 

@@ -4,6 +4,7 @@ import {
   configurationFault,
   encodeConfiguration,
   isVoter,
+  type CommittedConfiguration,
   type Configuration,
 } from './configuration.ts'
 import {
@@ -102,6 +103,12 @@ export class Raft {
   /** In force from the moment it is appended, committed or not. */
   get configuration(): Configuration {
     return this.#state.configurations.current
+  }
+
+  /** The newest one that is final; no other took its place up to `index`. */
+  get committedConfiguration(): CommittedConfiguration {
+    const { configurations, log } = this.#state
+    return { index: log.commit, configuration: configurations.committed }
   }
 
   /** Whether `configuration` is committed, and so final. */

@@ -38,6 +38,8 @@ export const PeerFrameKind = {
   join: 15,
   /** JSON `{index, hash}`: the sender's state hash at an applied index. */
   stateHash: 16,
+  /** JSON `{index}`: by that index the receiver was removed. Comes where answers come. */
+  removed: 17,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

@@ -27,6 +27,7 @@ const HELLO = object<PeerHello>({
   name: text(255),
 })
 
+const REMOVED = object({ index: integer(1, Number.MAX_SAFE_INTEGER) })
 const REFUSAL = object<Pick<Refusal, 'message'>>({ message: text(4_096) })
 
 /** @throws PeerProtocolError */
@@ -46,6 +47,12 @@ export function decodeRefusal(body: Uint8Array): string {
     (why) => new PeerProtocolError(`a refusal is malformed: ${why}`),
   )
   return message
+}
+
+/** @throws PeerProtocolError */
+export function decodeRemoved(body: Uint8Array): number {
+  const malformed = (why: string) => new PeerProtocolError(`a removal is malformed: ${why}`)
+  return readJson(body, REMOVED, malformed).index
 }
 
 /**

@@ -4,7 +4,13 @@ import type { Logger } from '../logger.ts'
 import { FrameIntake, type FrameHandler } from './frame-intake.ts'
 import { MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
 import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
-import { decodeHello, decodeRefusal, objection, type PeerHello } from './peer-hello.ts'
+import {
+  decodeHello,
+  decodeRefusal,
+  decodeRemoved,
+  objection,
+  type PeerHello,
+} from './peer-hello.ts'
 
 export const LINK = {
   connectTimeoutMs: 1_000,
@@ -28,6 +34,8 @@ export interface LinkEvents {
   /** The peer accepted us; `hello` is its own. */
   onUp(link: PeerLink, hello: PeerHello): void
   onDown(link: PeerLink): void
+  /** By the peer's word this node was removed by that index of the log. */
+  onRemoved(index: number): void
   /** The peer sent what nobody may send; the connection ends and is made anew. */
   onMalformed(): void
   /** This program is wrong: the process must end. */
@@ -167,6 +175,10 @@ export class PeerLink {
       case PeerFrameKind.hello: {
         const remote = decodeHello(body)
         return () => this.#introduced(remote)
+      }
+      case PeerFrameKind.removed: {
+        const index = decodeRemoved(body)
+        return () => this.#events.onRemoved(index)
       }
       case PeerFrameKind.pong:
         return () => {

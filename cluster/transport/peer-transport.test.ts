@@ -37,6 +37,7 @@ async function listening() {
   const fatal: Error[] = []
   const warnings: [string, Record<string, unknown> | undefined][] = []
   const down: string[] = []
+  const removed: number[] = []
   const dialled: Wire[] = []
   const host = {
     reads: (_kind: number): void => {},
@@ -66,6 +67,7 @@ async function listening() {
     events: {
       onPeerUp: () => host.up(),
       onPeerDown: ({ name }) => down.push(name),
+      onRemoved: (index) => removed.push(index),
       readFrame: (_from, kind) => {
         host.reads(kind)
         return () => host.handles(kind)
@@ -79,7 +81,7 @@ async function listening() {
     accept(connection)
     return connection
   }
-  return { clock, transport, host, frames, fatal, warnings, down, dialled, dial }
+  return { clock, transport, host, frames, fatal, warnings, down, removed, dialled, dial }
 }
 
 const header = (length: number): Uint8Array => {
@@ -112,6 +114,31 @@ describe('who dials this node', () => {
       peer.onData(encodePeerFrame(PeerFrameKind.ping, new Uint8Array(0)))
     }
     expect([stranger.destroyed, peer.destroyed]).toEqual([true, false])
+  })
+})
+
+describe('[MR7] who was removed', () => {
+  test('is told and answered all the same; the others are told nothing', async () => {
+    const { transport, frames, dial } = await listening()
+    const [gone, member] = [dial(), dial()]
+    gone.onData(helloFrame)
+    member.onData(encodeJsonFrame(PeerFrameKind.hello, hello('n3', 'c')))
+    const before = member.written.length
+    transport.tellRemoved(7, ({ raftId }) => raftId.startsWith('b'))
+    expect(gone.written.at(-1)).toEqual(encodeJsonFrame(PeerFrameKind.removed, { index: 7 }))
+    expect(member.written).toHaveLength(before)
+    gone.onData(raftFrame())
+    expect(frames).toEqual([PeerFrameKind.raft])
+  })
+
+  test('hears it where answers come', async () => {
+    const { transport, dialled, removed, fatal } = await listening()
+    transport.setPeers([{ name: 'n2', address: 'n2:1' }])
+    await Promise.resolve()
+    await Promise.resolve()
+    dialled[0]!.onData(helloFrame)
+    dialled[0]!.onData(encodeJsonFrame(PeerFrameKind.removed, { index: 7 }))
+    expect([removed, fatal]).toEqual([[7], []])
   })
 })
 

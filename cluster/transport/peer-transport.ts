@@ -18,6 +18,8 @@ export interface TransportEvents {
   onPeerUp(peer: PeerHello): void
   /** Called at once when a connection with the peer dies, in either direction (rule K7). */
   onPeerDown(peer: PeerHello): void
+  /** By a peer's word this node was removed by that index of the log (rule K1). */
+  onRemoved(index: number): void
   /**
    * Decodes a frame and does nothing else; what it returns is called before the next one is read.
    * Frames of one peer arrive in the order it sent them, or not at all.
@@ -134,6 +136,17 @@ export class PeerTransport {
     return this.#byId.get(id)?.roundTripMs ?? null
   }
 
+  /**
+   * Tells those who still dial this node and are no members any more. They are answered all the same:
+   * a member that this node does not know yet may need its vote.
+   */
+  tellRemoved(index: number, isRemoved: (peer: PeerHello) => boolean): void {
+    for (const [connection, { remote }] of this.#accepted) {
+      if (remote === null || !isRemoved(remote)) continue
+      connection.write(encodeJsonFrame(PeerFrameKind.removed, { index }))
+    }
+  }
+
   /** This node's introduction changed (it joined a cluster): every peer hears it anew. */
   reintroduce(): void {
     for (const link of this.#links.values()) link.restart()
@@ -165,6 +178,7 @@ export class PeerTransport {
             this.#events.onPeerDown({ ...this.#local(), name, raftId: id })
           }
         },
+        onRemoved: (index) => this.#events.onRemoved(index),
         onMalformed: () => (this.#malformed += 1),
         onFatal: (error) => this.#fail(error),
       },
