@@ -368,3 +368,25 @@ test.each(SUBPROTOCOLS)(
     expect(encodeFrame({ t: 'ping:R', id: 1 }, sub)).toBeDefined()
   },
 )
+
+test('JSON is written as JSON.stringify would', () => {
+  for (const text of [
+    '',
+    'plain',
+    'a"b',
+    'a\\b',
+    'line\nfeed',
+    '\u007f\u0080',
+    'é',
+    '😀',
+    '\u0000',
+  ]) {
+    const body = encodeBody(text)
+    const frame = { t: 'msg:R', id: text || 0, conv: text, msgId: text, body, prev: text } as const
+    const { t, id, conv, msgId, prev } = frame
+    const expected = JSON.stringify({ t, id, conv, msgId, body: text, prev })
+    const written = encodeFrame(frame as MessageRequest, 'parley.v1.json')
+    expect(JSON.parse(written)).toEqual(JSON.parse(expected))
+    expect(written.length).toBe(expected.length)
+  }
+})

@@ -1,6 +1,7 @@
 import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { parseJson } from './json-text.ts'
+import { jsonFrame } from './json-writer.ts'
 import { Reader, isArray, isMap, isString } from './reader.ts'
 import { salvageFrame } from './salvage.ts'
 import { Writer } from './writer.ts'
@@ -8,7 +9,7 @@ import type { Frame, MessageAnswer, RequestFrame, ServerFrame } from './frames.t
 import { decodeMessageRequest, writeMessageAnswer, writeMessageNotice } from './hot-frames.ts'
 import { allFields, fieldsOf, fieldsToEncode, type Direction } from './schema-of.ts'
 import type { FieldType, Fields } from './schema.ts'
-import { isFrameId, isObject, toJsonFields, validateFields, type ValueForm } from './validate.ts'
+import { isFrameId, isObject, validateFields, type ValueForm } from './validate.ts'
 
 export const SUBPROTOCOLS = ['parley.v1.msgpack', 'parley.v1.json'] as const
 export type Subprotocol = (typeof SUBPROTOCOLS)[number]
@@ -60,7 +61,7 @@ export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFram
 export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFrame {
   if (subprotocol === 'parley.v1.json') {
     const source = frame as unknown as Record<string, unknown>
-    return JSON.stringify({ t: frame.t, ...toJsonFields(source, fieldsToEncode(frame)) })
+    return jsonFrame(frame.t, source, fieldsToEncode(frame))
   }
   try {
     if (frame.t === 'msg:A' && !('error' in frame))

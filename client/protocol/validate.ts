@@ -1,8 +1,7 @@
-import { decodeJsonBody, encodeJsonBody } from './body-codec.ts'
+import { encodeJsonBody } from './body-codec.ts'
 import type { DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Alphabet, FieldType, Fields } from './schema.ts'
-import { assertInteger } from './writer.ts'
 
 /** How opaque values stand in what is validated: as msgpack bytes, or as JSON's own values. */
 export type ValueForm = 'msgpack' | 'json'
@@ -150,35 +149,4 @@ const utf8Length = (text: string): number => encoder.encode(text).length
 
 function invalid(path: string, expectation: string): ProtocolError {
   return new ProtocolError('INVALID_MESSAGE', `${path} ${expectation}`)
-}
-
-/** The opposite way: an in-memory object as `JSON.stringify` takes it. */
-export function toJsonFields(
-  source: Readonly<Record<string, unknown>>,
-  fields: Fields,
-): Record<string, unknown> {
-  const result: Record<string, unknown> = {}
-  for (const name in fields) {
-    const value = source[name]
-    if (value !== undefined) result[name] = toJsonValue(value, fields[name]!.type)
-  }
-  return result
-}
-
-function toJsonValue(value: unknown, type: FieldType): unknown {
-  switch (type.type) {
-    case 'value':
-      return decodeJsonBody(value as Uint8Array)
-    case 'array':
-      return (value as unknown[]).map((item) => toJsonValue(item, type.of))
-    case 'object':
-      return toJsonFields(value as Record<string, unknown>, type.fields)
-    case 'nullable':
-      return value === null ? null : toJsonValue(value, type.of)
-    case 'integer':
-      assertInteger(value as number)
-      return value
-    default:
-      return value
-  }
 }
