@@ -19,6 +19,7 @@ const message = (changes: Partial<ChatMessage> = {}): ChatMessage => ({
   edited: null,
   recalled: false,
   expired: false,
+  redelivered: false,
   ...changes,
 })
 

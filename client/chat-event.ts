@@ -23,6 +23,11 @@ export interface ChatEvent {
   readonly edited: number | null
   readonly recalled: boolean
   readonly expired: boolean
+  /**
+   * An earlier process had it in hand when it ended: it may have been handled. Only in streams that
+   * go on after the cursor.
+   */
+  readonly redelivered: boolean
 }
 
 /** An event of kind `message`. */
@@ -46,5 +51,6 @@ export function toChatEvent(conversation: string, event: WireEvent): ChatEvent {
     edited: event.edited ?? null,
     recalled: event.recalled ?? false,
     expired: event.expired ?? false,
+    redelivered: false,
   }
 }

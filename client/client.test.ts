@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ChatError } from './errors.ts'
 import { encodeBody } from './protocol/body-codec.ts'
-import { MemoryStore } from './store.ts'
+import { MemoryStore } from './store/memory-store.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
 import { Harness } from './testing/harness.ts'
 
@@ -290,7 +290,7 @@ describe('sending', () => {
     expect(restored.map((message) => message.body)).toEqual([1, 2, 3])
     await harness.within(1000, Promise.all(restored.map((message) => message.sent)))
     expect(cluster.bodies('team')).toEqual(messages.map((message) => message.msgId))
-    expect(await store.load()).toEqual([])
+    expect((await store.open('alice-phone')).messages).toEqual([])
     second.close()
   })
 

@@ -31,12 +31,18 @@ export class ChatClient {
   /** Waits for the first session. */
   #firstSession: ((status: ConnectionStatus) => void) | null = null
   #restored: readonly OutgoingMessage[] = []
+  readonly #closed: Promise<void>
 
   private constructor(options: ResolvedOptions) {
     this.#options = options
+    let isClosed: () => void = () => {}
+    this.#closed = new Promise((resolve) => (isClosed = resolve))
     this.#conversations = new Conversations(options, (status) => {
       this.#statusLog.add(status)
       this.#firstSession?.(status)
+      if (status.state === 'closed') {
+        void this.#conversations.core.journal.close().then(isClosed)
+      }
     })
     this.#statusLog = new StatusLog(this.#conversations.core.connection.status)
   }
@@ -45,14 +51,15 @@ export class ChatClient {
    * Connects to some node of the cluster. Messages that an earlier client left in `store` go out
    * again, under their old ids.
    * @throws ChatError TIMEOUT if no session stands after `connectTimeoutMs`; the verdict of a node
-   *   that refuses for good, such as AUTHENTICATION_FAILED; INVALID_MESSAGE for a wrong option.
+   *   that refuses for good, such as AUTHENTICATION_FAILED; INVALID_MESSAGE for a wrong option;
+   *   STORE_LOCKED, STORE_MISMATCH, STORE_DAMAGED, STORE_FAILED for a store that cannot be used.
    */
   static async connect(options: ChatOptions): Promise<ChatClient> {
     const resolved = resolveOptions(options)
     const client = new ChatClient(resolved)
-    const stored = await resolved.store.load()
-    const { sender } = client.#conversations
-    client.#restored = stored.map((each) => sender.restore(each, decodeBody(each.body)))
+    const { core, sender } = client.#conversations
+    const { messages } = await core.open()
+    client.#restored = messages.map((each) => sender.restore(each, decodeBody(each.body)))
     const { connection, started } = client.#starting()
     connection.start()
     await started
@@ -119,9 +126,11 @@ export class ChatClient {
    * Messages of all this user's conversations from now on, new conversations included: in order
    * and without holes within each, each once. Of a user with more than 1,000 conversations, those
    * that changed least recently are followed only from their next pushed message on.
+   * @param options.after `'cursor'`: each conversation goes on where this device's cursor is, as of
+   *   `Conversation.messages`; one without a cursor begins with its first message.
    */
-  messages(): AsyncIterableIterator<ChatMessage> {
-    return this.#conversations.streams.all(isMessage)
+  messages(options: { after?: 'cursor' | undefined } = {}): AsyncIterableIterator<ChatMessage> {
+    return this.#conversations.streams.all(options.after ?? 'now', isMessage)
   }
 
   /** Waits until every write has its final answer, then closes. New writes are refused. */
@@ -129,6 +138,7 @@ export class ChatClient {
     this.#conversations.sender.isDraining = true
     await this.#conversations.core.outbox.whenEmpty()
     this.close()
+    await this.closed
   }
 
   /**
@@ -139,9 +149,14 @@ export class ChatClient {
     this.#conversations.core.connection.close('closed by the application')
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  /** Resolves when the client was closed, by whomever, and its store is free for the next one. */
+  get closed(): Promise<void> {
+    return this.#closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
     this.close()
-    return Promise.resolve()
+    await this.#closed
   }
 
   #starting(): { connection: { start(): void }; started: Promise<void> } {

@@ -19,6 +19,8 @@ import { SUPPORTED_VERSIONS } from './protocol/version.ts'
 
 /** What a connection tells its owner, always in this order: online, frames, offline. */
 export interface ConnectionListener {
+  /** Why this client must not have a session as that user, if so: it ends then. */
+  objection(hello: HelloAnswer): ChatError | null
   /** `isNewEpoch`: the cluster's history is another one than before (rule K8). */
   onOnline(hello: HelloAnswer, isNewEpoch: boolean): void
   onFrame(frame: ServerFrame): void
@@ -85,7 +87,10 @@ export class Connection {
     this.#options = options
     this.#listener = listener
     this.#endpoints = new Endpoints(options.urls, options.ports.random)
-    this.#batch = new FrameBatch(options.subprotocol, (data) => this.#socket?.send(data))
+    this.#batch = new FrameBatch(options.subprotocol, (data) => {
+      this.#socket?.send(data)
+      if (this.#state === 'online') options.ports.failpoints?.hit('socket.sent')
+    })
   }
 
   get status(): ConnectionStatus {
@@ -98,6 +103,21 @@ export class Connection {
 
   get isClosed(): boolean {
     return this.#state === 'closed'
+  }
+
+  /** Where an earlier client of this device was (rule B2). */
+  resumeFrom(epoch: string | null, mark: string | null): void {
+    this.#epoch = epoch
+    this.#mark = mark
+  }
+
+  get epoch(): string | null {
+    return this.#epoch
+  }
+
+  /** The newest mark heard of. */
+  get mark(): string | null {
+    return this.#mark
   }
 
   start(): void {
@@ -243,6 +263,8 @@ export class Connection {
   }
 
   #greeted(hello: HelloAnswer): void {
+    const objection = this.#listener.objection(hello)
+    if (objection !== null) return this.#refuse(objection)
     this.#move('greeted')
     const isNewEpoch = this.#epoch !== null && this.#epoch !== hello.epoch
     this.#epoch = hello.epoch

@@ -1,5 +1,6 @@
 import { isMessage, type ChatEvent, type ChatMessage } from './chat-event.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
+import type { Start } from './streams.ts'
 import type { Gap, Role, WireMember } from './protocol/frames.ts'
 
 /** A conversation as its members see it. */
@@ -24,6 +25,10 @@ export interface SendOptions {
   readonly large?: boolean | undefined
   /** An id of one's own, to resend over process restarts. @default a new one */
   readonly msgId?: string | undefined
+}
+
+export interface StreamOptions {
+  readonly after?: number | 'cursor' | undefined
 }
 
 /** Ascending by seq. */
@@ -57,7 +62,7 @@ export interface ConversationOwner {
   knownId(target: Target): string | null
   stream<Event extends ChatEvent>(
     target: Target,
-    after: number | null,
+    start: Start,
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event>
   history(conversation: string, before: number, limit: number): Promise<HistoryPage>
@@ -115,16 +120,19 @@ export class Conversation {
   /**
    * Messages in order, without holes, each once, the own ones included; what is missed is fetched.
    * It can be iterated once, and ends when the client is closed. A slow reader holds up only itself.
-   * @param options.after seq to go on after; 0 begins with the first. The default begins now.
+   * @param options.after seq to go on after; 0 begins with the first. `'cursor'` goes on after the
+   *   last one that this device acknowledged by asking for the next, the first time with the first;
+   *   what it had in hand when it ended comes again as `redelivered`. One stream at a time moves a
+   *   cursor, and keeps it in the store. The default begins now.
    */
-  messages(options: { after?: number | undefined } = {}): AsyncIterableIterator<ChatMessage> {
-    return this.#owner.stream(this.#target, options.after ?? null, isMessage)
+  messages(options: StreamOptions = {}): AsyncIterableIterator<ChatMessage> {
+    return this.#owner.stream(this.#target, options.after ?? 'now', isMessage)
   }
 
   /** Like `messages`, with every kind of event: members joining, settings changed. */
-  events(options: { after?: number | undefined } = {}): AsyncIterableIterator<ChatEvent> {
+  events(options: StreamOptions = {}): AsyncIterableIterator<ChatEvent> {
     const any = (event: ChatEvent): event is ChatEvent => event.seq > 0
-    return this.#owner.stream(this.#target, options.after ?? null, any)
+    return this.#owner.stream(this.#target, options.after ?? 'now', any)
   }
 
   /**

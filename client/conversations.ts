@@ -17,7 +17,7 @@ import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
 import { Sender } from './sender.ts'
-import { Streams } from './streams.ts'
+import { Streams, type Start } from './streams.ts'
 import { decodeBody } from './protocol/body-codec.ts'
 import type {
   BareNotice,
@@ -60,6 +60,7 @@ export class Conversations implements ConversationOwner, CoreListener {
         list: () => this.#list(null),
         head: async (conv) => (await this.#get(conv, null)).head,
       },
+      this.core.journal,
       options.bufferedEvents,
     )
     this.sender = new Sender(options, this.core, this.#directIds, this.streams)
@@ -87,13 +88,13 @@ export class Conversations implements ConversationOwner, CoreListener {
 
   stream<Event extends ChatEvent>(
     target: Target,
-    after: number | null,
+    start: Start,
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
-    if (after !== null && !(Number.isSafeInteger(after) && after >= 0)) {
+    if (typeof start === 'number' && !(Number.isSafeInteger(start) && start >= 0)) {
       throw new ChatError('INVALID_MESSAGE', 'after must be a seq: an integer of 0 or more')
     }
-    return this.streams.one(this.resolve(target), after, wanted)
+    return this.streams.one(this.resolve(target), start, wanted)
   }
 
   async history(conversation: string, before: number, limit: number): Promise<HistoryPage> {

@@ -1,6 +1,7 @@
 import { Connection, type ConnectionListener, type ConnectionStatus } from './connection.ts'
 import { ChatError } from './errors.ts'
 import { Outbox, type WithoutId } from './outbox.ts'
+import { Journal } from './journal.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Reads } from './reads.ts'
 import type {
@@ -11,6 +12,7 @@ import type {
   ServerFrame,
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
+import type { StoreContents } from './store/client-store.ts'
 import type { Write, WriteAnswer } from './write.ts'
 
 /** What happens on a session, for whatever keeps conversations. */
@@ -29,6 +31,7 @@ export class ClientCore implements ConnectionListener {
   readonly connection: Connection
   readonly outbox: Outbox
   readonly reads: Reads
+  readonly journal: Journal
   /** As the node knows it; `null` before the first session. */
   user: string | null = null
   /** Bytes that a body may have, by the node's word. */
@@ -38,6 +41,9 @@ export class ClientCore implements ConnectionListener {
   #lastId = 0
   #logTime: number | null = null
   #isStarting = true
+  /** The session under way is on record: what changes anything may go out. */
+  #isRecorded = false
+  #sessions = 0
 
   constructor(options: ResolvedOptions, listener: CoreListener) {
     this.options = options
@@ -54,9 +60,21 @@ export class ClientCore implements ConnectionListener {
         if (this.isActive()) this.connection.hurry()
       },
     }
+    this.journal = new Journal(
+      options.store,
+      {
+        session: () => {
+          const { epoch, mark } = this.connection
+          return { user: this.user ?? this.journal.user, epoch, mark }
+        },
+        onFailed: (error) => this.connection.close(error.message, error),
+      },
+      options.ports.failpoints,
+    )
     this.reads = new Reads(options, owner)
     this.outbox = new Outbox(options, {
       ...owner,
+      isOnline: () => this.#isRecorded,
       logTime: () => this.#logTime,
       findInHistory: (write) => listener.findInHistory(write),
     })
@@ -64,6 +82,23 @@ export class ClientCore implements ConnectionListener {
 
   nextId(): number {
     return ++this.#lastId
+  }
+
+  /** The log's time, for what goes out at once; `null` without a session. */
+  get logTimeOnline(): number | null {
+    return this.connection.isOnline ? this.#logTime : null
+  }
+
+  /** Takes the store. What it holds is not taken up yet. */
+  async open(): Promise<StoreContents> {
+    const contents = await this.journal.open(this.options.device)
+    const { epoch, mark, user } = contents.session
+    if (user !== null && this.options.user !== null && user !== this.options.user) {
+      await this.journal.close()
+      throw otherUser(user, this.options.user)
+    }
+    this.connection.resumeFrom(epoch, mark)
+    return contents
   }
 
   isActive(): boolean {
@@ -75,22 +110,33 @@ export class ClientCore implements ConnectionListener {
     this.#isStarting = false
   }
 
+  objection({ user }: HelloAnswer): ChatError | null {
+    const owner = this.journal.user
+    return owner === null || owner === user ? null : otherUser(owner, user)
+  }
+
   onOnline(hello: HelloAnswer, isNewEpoch: boolean): void {
     this.#isStarting = false
     this.user = hello.user
     this.bodyBytes = hello.limits.bodyBytes
-    if (isNewEpoch) {
-      this.#logTime = hello.now
-      this.outbox.newEpoch(hello.now)
-      this.#listener.onNewEpoch(hello.epoch)
-    } else this.#heard(hello.now)
-    this.outbox.online(Math.min(MAX_IN_FLIGHT, hello.limits.inflight))
+    if (isNewEpoch) this.#logTime = hello.now
+    else this.#heard(hello.now)
+    const changed = this.outbox.prepare(this.#logTime!, isNewEpoch)
+    const session = ++this.#sessions
+    this.journal.begin(changed, isNewEpoch, () => {
+      if (session !== this.#sessions || !this.connection.isOnline) return
+      this.#isRecorded = true
+      this.outbox.online(Math.min(MAX_IN_FLIGHT, hello.limits.inflight))
+    })
+    if (isNewEpoch) this.#listener.onNewEpoch(hello.epoch)
     this.reads.online()
     this.#listener.onLook()
   }
 
   onOffline(): void {
     this.#waiting.clear()
+    this.#isRecorded = false
+    this.#sessions++
     this.outbox.offline()
     this.reads.offline()
   }
@@ -119,9 +165,10 @@ export class ClientCore implements ConnectionListener {
       const { reason, error } = status
       this.outbox.close(
         (write) =>
-          new ChatError('CLOSED', reason, {
+          new ChatError(error?.code === 'STORE_FAILED' ? 'STORE_FAILED' : 'CLOSED', reason, {
             cause: error,
-            outcome: write.mayHaveBeenSent ? 'unknown' : 'notApplied',
+            outcome:
+              write.mayHaveBeenSent || error?.code === 'STORE_FAILED' ? 'unknown' : 'notApplied',
           }),
       )
       this.reads.close(new ChatError('CLOSED', reason, { cause: error }))
@@ -135,3 +182,7 @@ export class ClientCore implements ConnectionListener {
 }
 
 const MAX_IN_FLIGHT = 1000
+
+/** Its unsettled messages would go out in another's name. */
+const otherUser = (owner: string, user: string): ChatError =>
+  new ChatError('STORE_MISMATCH', `the store belongs to user ${owner}, not to ${user}`)

@@ -5,8 +5,24 @@ import {
   type WireError,
 } from './protocol/error-codes.ts'
 
-/** The wire's codes and the SDK's own: `CLOSED`, `OUTBOX_FULL`, `TIMEOUT`. */
-export type ChatErrorCode = ErrorCode | 'CLOSED' | 'OUTBOX_FULL' | 'TIMEOUT'
+/** The SDK's own codes, and whether doing the same again may succeed. */
+const OWN_CODES = {
+  CLOSED: false,
+  OUTBOX_FULL: true,
+  TIMEOUT: true,
+  /** Another client, process or tab has the store. */
+  STORE_LOCKED: true,
+  /** The store is another device's or user's. */
+  STORE_MISMATCH: false,
+  STORE_DAMAGED: false,
+  /** It could not be opened, or a write to it failed: the client ends. */
+  STORE_FAILED: false,
+  /** More cursors than the store may hold. */
+  STORE_FULL: false,
+} as const
+
+/** The wire's codes and the SDK's own. */
+export type ChatErrorCode = ErrorCode | keyof typeof OWN_CODES
 
 const BRAND = Symbol.for('parley.ChatError')
 
@@ -54,6 +70,7 @@ export class ChatError extends Error {
 }
 
 function isRetryable(code: ChatErrorCode): boolean {
-  if (code === 'OUTBOX_FULL' || code === 'TIMEOUT') return true
-  return code !== 'CLOSED' && ERROR_CODES[code].retryable
+  return code in OWN_CODES
+    ? OWN_CODES[code as keyof typeof OWN_CODES]
+    : ERROR_CODES[code as ErrorCode].retryable
 }

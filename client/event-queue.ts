@@ -18,6 +18,10 @@ export class EventQueue<Item> {
     this.#onRoom = onRoom
   }
 
+  get size(): number {
+    return this.#size
+  }
+
   get room(): number {
     return this.#end === null ? this.#capacity - this.#size : 0
   }
@@ -51,6 +55,13 @@ export class EventQueue<Item> {
     return new Promise((resolve, reject) => {
       this.#taker = { resolve, reject }
     })
+  }
+
+  /** Drops what nobody took. */
+  clear(): void {
+    this.#ring.length = 0
+    this.#first = 0
+    this.#size = 0
   }
 
   end(error: Error | null = null): void {

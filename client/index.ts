@@ -6,6 +6,7 @@ export {
   type ConversationInfo,
   type HistoryPage,
   type SendOptions,
+  type StreamOptions,
 } from './conversation.ts'
 export { type ChatEvent, type ChatMessage } from './chat-event.ts'
 export { type ConnectionStatus } from './connection.ts'
@@ -13,6 +14,15 @@ export { ChatError, type ChatErrorCode } from './errors.ts'
 export { OutgoingMessage, type MessageStatus, type SendResult } from './outgoing-message.ts'
 export { type ChatOptions } from './options.ts'
 export { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
-export { MemoryStore, type ClientStore, type StoredMessage } from './store.ts'
+export {
+  type ClientStore,
+  type StoreChange,
+  type StoreContents,
+  type StoredCursor,
+  type StoredMessage,
+  type StoredSession,
+} from './store/client-store.ts'
+export { MemoryStore } from './store/memory-store.ts'
+export { type ClientFailpoint, type ClientFailpoints } from './failpoints.ts'
 export { type ClientPorts, type Clock, type Random, type Socket, type Timer } from './ports.ts'
 export { defaultPorts } from './host/default-ports.ts'

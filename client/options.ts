@@ -1,7 +1,8 @@
 import { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 import { ChatError } from './errors.ts'
 import { defaultPorts } from './host/default-ports.ts'
-import { MemoryStore, type ClientStore } from './store.ts'
+import type { ClientStore } from './store/client-store.ts'
+import { MemoryStore } from './store/memory-store.ts'
 import type { ClientPorts } from './ports.ts'
 import { isSubprotocol, type Subprotocol } from './protocol/codec.ts'
 
@@ -19,7 +20,8 @@ export interface ChatOptions {
   /** @default 'parley.v1.msgpack' */
   readonly subprotocol?: Subprotocol | undefined
   /**
-   * Keeps unsettled messages over the life of one client. The default forgets them with the process.
+   * Keeps unsettled messages and cursors over the life of one client; a `LevelStore` of
+   * `@parley/client/store` also over that of the process. The default forgets them with it.
    * @default a new MemoryStore
    */
   readonly store?: ClientStore | undefined

@@ -7,6 +7,7 @@ import type { Timer } from './ports.ts'
 import type { WireError } from './protocol/error-codes.ts'
 import type { RequestFrame, ServerFrame } from './protocol/frames.ts'
 import { isFailure } from './protocol/frames.ts'
+import type { StoredMessage } from './store/client-store.ts'
 import type { Write, WriteAnswer } from './write.ts'
 
 /** What the outbox needs from the client around it. */
@@ -58,7 +59,7 @@ export class Outbox {
   }
 
   /** @throws ChatError OUTBOX_FULL */
-  checkRoom(bytes: number): void {
+  #checkRoom(bytes: number): void {
     const { maxPending, maxPendingBytes } = this.#options
     if (this.#writes.size >= maxPending) {
       throw new ChatError('OUTBOX_FULL', `${maxPending} writes wait for an answer already`)
@@ -68,13 +69,16 @@ export class Outbox {
     }
   }
 
-  /** @throws ChatError OUTBOX_FULL, before anything changed. */
-  add(laneKey: string, write: Write): void {
+  /**
+   * @param isPromised it comes from the store: there is room for it whatever the options say now.
+   * @throws ChatError OUTBOX_FULL, before anything changed.
+   */
+  add(laneKey: string, write: Write, isPromised = false): void {
     const { msgId } = write.draft
     if (this.#writes.has(msgId)) {
       throw new ChatError('INVALID_MESSAGE', `a write with msgId ${msgId} is under way`)
     }
-    this.checkRoom(write.bytes)
+    if (!isPromised) this.#checkRoom(write.bytes)
     let lane = this.#lanes.get(laneKey)
     if (lane === undefined) {
       lane = new Lane(laneKey)
@@ -88,14 +92,56 @@ export class Outbox {
     this.#pump(lane)
   }
 
+  /** msgId of the newest unsettled write of a lane. */
+  lastOf(key: string): string | null {
+    return this.#lanes.get(key)?.writes.at(-1)?.draft.msgId ?? null
+  }
+
   hasLane(key: string): boolean {
     return this.#lanes.has(key)
   }
 
-  /** Gives up on a write that never went out. */
-  abandon(write: Write, error: ChatError): void {
-    assert(!write.isStored, 'only a write that was not sent can be abandoned')
-    this.#fail(write, error)
+  /** Takes back a write that the store refused: it never was. */
+  takeBack(write: Write): void {
+    assert(!write.isStored, 'only a write that could not go out is taken back')
+    this.#forget(write)
+  }
+
+  /** As the store keeps it, with the message that it follows (rule A4); `null`: it is not kept. */
+  storedFormOf(write: Write): StoredMessage | null {
+    const lane = this.#laneOf.get(write)
+    assert(lane !== undefined, 'a write that is kept is unsettled')
+    return write.stored?.(lane.previous(lane.writes.indexOf(write)) ?? null) ?? null
+  }
+
+  /** The lane of an unsettled write. */
+  laneKeyOf(msgId: string): string | null {
+    const write = this.#writes.get(msgId)
+    return write === undefined ? null : this.#laneOf.get(write)!.key
+  }
+
+  /**
+   * A session stands: what was never on a socket gets its `since` (rule A3). Returns what has to be
+   * durable before anything goes out: a later life that chose a later `since` would not be
+   * recognised.
+   */
+  prepare(now: number, isNewEpoch: boolean): StoredMessage[] {
+    const changed: StoredMessage[] = []
+    for (const lane of this.#lanes.values()) {
+      for (const write of lane.writes) {
+        const before = write.since
+        // Of the cluster's old history `now` is the end: a result from before the restore is not
+        // newer, one from after it not older (rule K8).
+        if (isNewEpoch && before !== null) write.since = Math.min(before, now)
+        else if (before === null && !write.mayHaveBeenSent && write.stored !== null) {
+          write.since = now
+        }
+        if (write.since === before) continue
+        const stored = this.storedFormOf(write)
+        if (stored !== null) changed.push(stored)
+      }
+    }
+    return changed
   }
 
   /** The store has the write now. */
@@ -126,14 +172,6 @@ export class Outbox {
       if (isNewSession) for (const write of lane.writes) write.sends = 0
     }
     this.#pumpAll()
-  }
-
-  /** The cluster was restored: times of its old history mean nothing beyond `now` (rule K8). */
-  newEpoch(now: number): void {
-    for (const write of this.#writes.values()) {
-      // A result from before the restore is not newer than `now`, one from after it not older.
-      if (write.since !== null) write.since = Math.min(write.since, now)
-    }
   }
 
   /** The event of an own write came by: as good as its answer. */
@@ -194,7 +232,6 @@ export class Outbox {
     const { clock, random } = this.#options.ports
     write.dueMs = clock.monotonicMs() + backoffMs(write.sends, this.#options.retry, random)
     write.sends++
-    write.onSent()
     const frame: WithoutId = {
       ...write.draft,
       prev: lane.previous(index),

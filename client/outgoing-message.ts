@@ -30,10 +30,17 @@ export class OutgoingMessage {
    * be left unwatched.
    */
   readonly sent: Promise<SendResult>
+  /**
+   * Resolves when the store has the message: from then on it is sent even if this process ends, as
+   * far as the store outlives it. Rejects if the client ends before that.
+   */
+  readonly queued: Promise<void>
   readonly #emitter: Emitter<{ status: MessageStatus }>
   readonly #again: (message: OutgoingMessage) => void
   #resolve: (result: SendResult) => void = () => {}
   #reject: (error: ChatError) => void = () => {}
+  #keep: () => void = () => {}
+  #forsake: (error: ChatError) => void = () => {}
   #status: MessageStatus = 'pending'
   #error: ChatError | null = null
   #result: SendResult | null = null
@@ -55,8 +62,13 @@ export class OutgoingMessage {
       this.#resolve = resolve
       this.#reject = reject
     })
+    this.queued = new Promise((resolve, reject) => {
+      this.#keep = resolve
+      this.#forsake = reject
+    })
     // Whoever only looks at `status` must not get an unhandled rejection.
     this.sent.catch(() => {})
+    this.queued.catch(() => {})
   }
 
   get status(): MessageStatus {
@@ -93,6 +105,11 @@ export class OutgoingMessage {
     this.#change('pending')
   }
 
+  /** @internal The store has it. */
+  keep(): void {
+    this.#keep()
+  }
+
   /** @internal */
   settle(result: SendResult): void {
     if (this.#status === 'sent') return
@@ -107,6 +124,7 @@ export class OutgoingMessage {
     if (this.#status !== 'pending') return
     this.#error = error
     this.#reject(error)
+    this.#forsake(error)
     this.#change('failed')
   }
 

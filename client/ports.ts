@@ -1,3 +1,5 @@
+import type { ClientFailpoints } from './failpoints.ts'
+
 /**
  * What the SDK is given instead of reaching for it: time, randomness and sockets. The real ones
  * stand in `host/`; a simulator hands in its own. Nothing else in this folder touches `Date`,
@@ -44,6 +46,8 @@ export interface ClientPorts {
   readonly random: Random
   /** Begins to open a WebSocket. Fails through `onClose`, never by throwing. */
   openSocket(url: string, subprotocol: string): Socket
+  /** Only in drills. */
+  readonly failpoints?: ClientFailpoints | undefined
 }
 
 /** Uniform over 0 … 1, 1 excluded. */

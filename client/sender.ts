@@ -7,7 +7,7 @@ import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
 import { OutgoingMessage } from './outgoing-message.ts'
 import type { ConversationAnswer, MessageAnswer, MessageNotice } from './protocol/frames.ts'
-import type { StoredMessage } from './store.ts'
+import type { StoredMessage } from './store/client-store.ts'
 import type { Streams } from './streams.ts'
 import type { Write, WriteDraft } from './write.ts'
 
@@ -51,7 +51,9 @@ export class Sender {
     check(draft, this.#core.bodyBytes)
     // A msgId that the application chose may be one that it used before, in another life of this
     // client: then a fresh `since` would keep the cluster from finding the first result (rule A3).
-    return this.#enqueue(draft, body, null, options.msgId !== undefined)
+    const isRepeat = options.msgId !== undefined
+    const since = isRepeat ? null : this.#core.logTimeOnline
+    return this.#enqueue(draft, body, { since, mayHaveBeenSent: isRepeat, isRepeat, laneKey: null })
   }
 
   /** Messages that an earlier client with the same store left without an answer. */
@@ -65,7 +67,15 @@ export class Sender {
       replyTo: stored.replyTo ?? undefined,
       large: stored.large ? true : undefined,
     }
-    return this.#enqueue(draft, body, stored.since, true)
+    const { prev, state, since } = stored
+    const { outbox } = this.#core
+    // By user or by id: what followed on each other before does so again.
+    const laneKey = prev === null ? null : outbox.laneKeyOf(prev)
+    const { conv = null, to = null } = draft
+    const key = laneKey ?? this.#laneKey({ conv, to } as Target)
+    const isRepeat = state === 'repeated' || (state === 'sent' && outbox.lastOf(key) !== prev)
+    const origin = { since, mayHaveBeenSent: state !== 'queued', isRepeat, laneKey: key }
+    return this.#enqueue(draft, body, origin, stored)
   }
 
   /** A change of a conversation: resolves with the log's verdict. */
@@ -75,9 +85,8 @@ export class Sender {
     const laneKey = 'conv' in draft ? this.#laneKey({ conv: draft.conv, to: null }) : draft.msgId
     return new Promise((resolve, reject) => {
       this.#core.outbox.add(laneKey, {
-        ...newWrite(draft, null, false),
+        ...newWrite(draft, NEW),
         isStored: true,
-        onSent: () => {},
         onSettled: (answer) => resolve(answer as ConversationAnswer),
         onFailed: reject,
       })
@@ -105,75 +114,68 @@ export class Sender {
   #enqueue(
     draft: MessageDraft,
     body: unknown,
-    since: number | null,
-    mayHaveBeenSent: boolean,
+    origin: Origin,
+    found: StoredMessage | null = null,
   ): OutgoingMessage {
     const { clock } = this.#options.ports
     const message = new OutgoingMessage(draft.msgId, body, draft.replyTo ?? null, clock, () => {
       this.#checkOpen()
       // Same id, same bytes, same `since`: the cluster will know it if it has it.
-      last = this.#add(draft, message, last.since, last.mayHaveBeenSent)
+      const { since, mayHaveBeenSent } = last
+      const again = { since, mayHaveBeenSent, isRepeat: mayHaveBeenSent, laneKey: null }
+      last = this.#add(draft, message, again, null)
     })
-    let last = this.#add(draft, message, since, mayHaveBeenSent)
+    let last = this.#add(draft, message, origin, found)
     return message
   }
 
   #add(
     draft: MessageDraft,
     message: OutgoingMessage,
-    since: number | null,
-    mayHaveBeenSent: boolean,
+    origin: Origin,
+    found: StoredMessage | null,
   ): Write {
-    const { store } = this.#options
-    const laneKey = this.#laneKey({ conv: draft.conv ?? null, to: draft.to ?? null } as Target)
+    const { journal, outbox } = this.#core
+    const { conv = null, to = null } = draft
     const write: Write = {
-      ...newWrite(draft, since, mayHaveBeenSent),
-      onSent: () => {
-        // So that a later client knows since when the cluster may have it. Without that it would
-        // still be stored once, but only within the window.
-        if (write.sends === 1) this.#put(write, draft)?.catch(() => {})
-      },
-      onSettled: (answer) => {
-        store.remove(draft.msgId)
-        this.#settled(draft, message, answer as MessageAnswer)
-      },
+      ...newWrite(draft, origin),
+      stored: (prev) => toStored(draft, write, prev),
+      onSettled: (answer) => this.#settled(draft, message, answer as MessageAnswer),
       onFailed: (error) => {
-        // A closed client leaves its messages to the next one with this store.
-        if (error.code !== 'CLOSED') store.remove(draft.msgId)
         message.fail(error)
+        // What a closed client leaves is the next one's. A verdict is told before it is forgotten:
+        // nobody would ask for it again.
+        if (!LEFT_BEHIND.has(error.code)) journal.remove(draft.msgId, () => {})
       },
     }
-    this.#core.outbox.checkRoom(write.bytes)
-    const stored = this.#put(write, draft)
-    if (stored === undefined) write.isStored = true
-    this.#core.outbox.add(laneKey, write)
-    stored?.then(
-      () => this.#core.outbox.stored(write),
-      (cause: unknown) => {
-        const error = new ChatError('INTERNAL', 'the store failed', { cause })
-        this.#core.outbox.abandon(write, error)
-      },
-    )
+    write.isStored = found !== null
+    outbox.add(origin.laneKey ?? this.#laneKey({ conv, to } as Target), write, found !== null)
+    if (found !== null) {
+      message.keep()
+      return write
+    }
+    try {
+      journal.put(outbox.storedFormOf(write)!, () => {
+        message.keep()
+        outbox.stored(write)
+      })
+    } catch (error) {
+      outbox.takeBack(write)
+      throw error
+    }
     return write
-  }
-
-  #put(write: Write, draft: MessageDraft): Promise<void> | undefined {
-    return this.#options.store.put({
-      msgId: draft.msgId,
-      conv: draft.conv ?? null,
-      to: draft.to ?? null,
-      body: draft.body,
-      replyTo: draft.replyTo ?? null,
-      large: draft.large ?? false,
-      since: write.since,
-    })
   }
 
   #settled(draft: MessageDraft, message: OutgoingMessage, answer: MessageAnswer): void {
     const { msgId, conv, seq, at, ord, duplicate } = answer
     const { user } = this.#core
     if (draft.to !== undefined) this.#directIds.learn(draft.to, conv)
-    message.settle({ msgId, conversation: conv, seq, at, duplicate })
+    const { journal } = this.#core
+    journal.hit('outbox.answered')
+    journal.remove(msgId, () => {
+      journal.hit('outbox.removed')
+      message.settle({ msgId, conversation: conv, seq, at, duplicate })
+    })
     if (user === null) return
     // The session that sent it gets no push of it: this answer is its event.
     const { body, replyTo, large } = draft
@@ -207,17 +209,25 @@ export class Sender {
   }
 }
 
+/** Where a write comes from. */
+type Origin = Pick<Write, 'since' | 'mayHaveBeenSent' | 'isRepeat'> & {
+  /** `null`: that of its conversation. */
+  readonly laneKey: string | null
+}
+
+const NEW: Origin = { since: null, mayHaveBeenSent: false, isRepeat: false, laneKey: null }
+
 function newWrite(
   draft: WriteDraft,
-  since: number | null,
-  mayHaveBeenSent: boolean,
-): Omit<Write, 'onSent' | 'onSettled' | 'onFailed'> {
+  { since, mayHaveBeenSent, isRepeat }: Origin,
+): Omit<Write, 'onSettled' | 'onFailed'> {
   return {
     draft,
     bytes: draft.t === 'msg:R' ? draft.body.length + OVERHEAD_BYTES : OVERHEAD_BYTES,
     since,
     mayHaveBeenSent,
-    isRepeat: mayHaveBeenSent,
+    isRepeat,
+    stored: null,
     isStored: false,
     isInFlight: false,
     round: 0,
@@ -225,6 +235,25 @@ function newWrite(
     dueMs: 0,
   }
 }
+
+function toStored(draft: MessageDraft, write: Write, prev: string | null): StoredMessage {
+  const { since, isRepeat, mayHaveBeenSent } = write
+  const isQueued = since === null && !mayHaveBeenSent
+  return {
+    msgId: draft.msgId,
+    conv: draft.conv ?? null,
+    to: draft.to ?? null,
+    body: draft.body,
+    replyTo: draft.replyTo ?? null,
+    large: draft.large ?? false,
+    prev,
+    state: isRepeat ? 'repeated' : isQueued ? 'queued' : 'sent',
+    since,
+  }
+}
+
+/** The client's end is no verdict on a message. */
+const LEFT_BEHIND: ReadonlySet<string> = new Set(['CLOSED', 'STORE_FAILED'])
 
 /** What a write holds besides its body, roughly. */
 const OVERHEAD_BYTES = 512

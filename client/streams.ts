@@ -1,6 +1,9 @@
 import type { ChatEvent } from './chat-event.ts'
+import { Delivery } from './delivery.ts'
+import { ChatError } from './errors.ts'
 import { EventQueue } from './event-queue.ts'
 import { eventStream } from './event-stream.ts'
+import type { Journal } from './journal.ts'
 import { Subscription, type SubscriptionOwner } from './subscription.ts'
 import type { BareNotice, MessageNotice, WireConversation, WireEvent } from './protocol/frames.ts'
 
@@ -20,30 +23,39 @@ interface Stream {
   readonly early: Map<string, { first: number; highest: number }>
   hasBegun: boolean
   readonly isAll: boolean
+  /** Keeps the cursors of a stream that goes on after them. */
+  readonly delivery: Delivery | null
 }
+
+/** Where a stream begins: after a seq, at the present head, or where this device's cursor is. */
+export type Start = number | 'now' | 'cursor'
 
 /** Brings events to every running `messages()` and `events()`. */
 export class Streams {
   readonly #owner: StreamsOwner
+  readonly #journal: Journal
   readonly #bufferedEvents: number
   readonly #streams = new Set<Stream>()
 
-  constructor(owner: StreamsOwner, bufferedEvents: number) {
+  constructor(owner: StreamsOwner, journal: Journal, bufferedEvents: number) {
     this.#owner = owner
+    this.#journal = journal
     this.#bufferedEvents = bufferedEvents
   }
 
-  /** Events of one conversation after `after`; `null` begins at its present head. */
+  /** Events of one conversation. */
   one<Event extends ChatEvent>(
     conversation: Promise<string>,
-    after: number | null,
+    start: Start,
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
-    const stream = this.#open(false)
+    const stream = this.#open(false, start)
     const begin = async (): Promise<void> => {
       const id = await conversation
-      const from = after ?? beginning(stream, id, await this.#owner.head(id))
+      const head = start === 'now' ? await this.#owner.head(id) : 0
       if (!this.#streams.has(stream)) return
+      this.#checkAlone(stream, id)
+      const from = typeof start === 'number' ? start : this.#beginning(stream, id, head)
       const subscription = this.#subscribe(stream, id, from)
       stream.hasBegun = true
       stream.early.clear()
@@ -53,16 +65,19 @@ export class Streams {
     return this.#iterate(stream, wanted)
   }
 
-  /** Events of all conversations from now on, in order within each. */
+  /** Events of all conversations, in order within each. */
   all<Event extends ChatEvent>(
+    start: 'now' | 'cursor',
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
-    const stream = this.#open(true)
+    const stream = this.#open(true, start)
     const begin = async (): Promise<void> => {
+      this.#checkAlone(stream, null)
       const conversations = await this.#owner.list()
       if (!this.#streams.has(stream)) return
       for (const { id, head } of conversations) {
-        this.#subscribe(stream, id, beginning(stream, id, head))
+        const subscription = this.#subscribe(stream, id, this.#beginning(stream, id, head))
+        subscription.notify(head)
       }
       stream.hasBegun = true
       for (const [id, { highest }] of stream.early) this.#notify(stream, id, highest)
@@ -100,6 +115,10 @@ export class Streams {
   /** The history is another one now: every running stream goes on from its present end. */
   newEpoch(): void {
     for (const stream of this.#streams) {
+      if (stream.delivery !== null) {
+        stream.delivery.forget()
+        stream.queue.clear()
+      }
       for (const [id, subscription] of stream.subscriptions) {
         this.#owner.head(id).then(
           (head) => subscription.restart(head),
@@ -132,7 +151,7 @@ export class Streams {
     )
   }
 
-  #open(isAll: boolean): Stream {
+  #open(isAll: boolean, start: Start): Stream {
     const stream: Stream = {
       queue: new EventQueue<ChatEvent>(this.#bufferedEvents, () => {
         for (const subscription of stream.subscriptions.values()) subscription.fill()
@@ -141,6 +160,7 @@ export class Streams {
       early: new Map(),
       hasBegun: false,
       isAll,
+      delivery: start === 'cursor' ? new Delivery(this.#journal) : null,
     }
     this.#streams.add(stream)
     return stream
@@ -150,7 +170,7 @@ export class Streams {
     stream: Stream,
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
-    return eventStream(stream.queue, wanted, () => {
+    return eventStream(stream.queue, wanted, stream.delivery, () => {
       stream.queue.end()
       this.#drop(stream)
     })
@@ -174,7 +194,24 @@ export class Streams {
     }
     if (!stream.isAll) return null
     // Unknown until now, so this user came to it after the stream began: all of it is new.
-    return this.#subscribe(stream, conversation, 0)
+    return this.#subscribe(stream, conversation, stream.delivery?.begin(conversation) ?? 0)
+  }
+
+  /** The head may be told late: what was pushed since the stream was asked for belongs to it. */
+  #beginning({ delivery, early }: Stream, conversation: string, head: number): number {
+    if (delivery !== null) return delivery.begin(conversation)
+    const first = early.get(conversation)?.first
+    return first === undefined ? head : Math.min(head, first - 1)
+  }
+
+  /** Two readers of one cursor would each acknowledge for the other. */
+  #checkAlone(stream: Stream, conversation: string | null): void {
+    if (stream.delivery === null) return
+    for (const other of this.#streams) {
+      if (other === stream || other.delivery === null) continue
+      const meets = stream.isAll || other.isAll || other.subscriptions.has(conversation!)
+      if (meets) throw new ChatError('INVALID_MESSAGE', 'another stream moves this cursor already')
+    }
   }
 
   #subscribe(stream: Stream, conversation: string, after: number): Subscription {
@@ -203,10 +240,4 @@ export class Streams {
     for (const subscription of stream.subscriptions.values()) subscription.close()
     stream.subscriptions.clear()
   }
-}
-
-/** The head may be told late: what was pushed since the stream was asked for belongs to it. */
-function beginning(stream: Stream, conversation: string, head: number): number {
-  const early = stream.early.get(conversation)
-  return early === undefined ? head : Math.min(head, early.first - 1)
 }

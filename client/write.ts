@@ -5,6 +5,7 @@ import type {
   MessageAnswer,
   MessageRequest,
 } from './protocol/frames.ts'
+import type { StoredMessage } from './store/client-store.ts'
 
 /** A request without what is known only when it goes out. */
 type Draft<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'prev' | 'since'> : never
@@ -27,6 +28,8 @@ export interface Write {
   mayHaveBeenSent: boolean
   /** It may have had its result before it came into this outbox. */
   readonly isRepeat: boolean
+  /** As the store keeps it; `null` for what the store does not keep. */
+  readonly stored: ((prev: string | null) => StoredMessage) | null
   /** The store has it: it may go out. */
   isStored: boolean
   /** On the wire, without an answer. */
@@ -37,7 +40,6 @@ export interface Write {
   sends: number
   /** Monotonic ms at which it is sent again. */
   dueMs: number
-  onSent(): void
   onSettled(answer: WriteAnswer): void
   onFailed(error: ChatError): void
 }

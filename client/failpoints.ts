@@ -1,0 +1,28 @@
+/**
+ * Places where a drill may end the process, to prove that nothing promised depends on surviving
+ * them. Without the port in `ClientPorts` they cost nothing.
+ */
+export interface ClientFailpoints {
+  /** May never return. */
+  hit(name: ClientFailpoint): void
+}
+
+export type ClientFailpoint =
+  /** The store was read; nothing of it is taken up yet. */
+  | 'store.opened'
+  /** `send` was called; the store knows nothing of it. */
+  | 'outbox.beforeWrite'
+  /** The store has a new message; neither the application nor the cluster was told. */
+  | 'outbox.written'
+  /** A session's beginning is recorded; nothing went out on it yet. */
+  | 'session.recorded'
+  /** Frames were given to a socket. */
+  | 'socket.sent'
+  /** A message's answer came; the store still has the message. */
+  | 'outbox.answered'
+  /** The store forgot an answered message; the application was not told. */
+  | 'outbox.removed'
+  /** The application acknowledged an event; nothing of that is recorded. */
+  | 'cursor.acknowledged'
+  /** It is recorded that an event is in the application's hands; it is not yet. */
+  | 'cursor.written'

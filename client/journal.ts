@@ -1,0 +1,134 @@
+import { ChatError } from './errors.ts'
+import type { ClientFailpoint, ClientFailpoints } from './failpoints.ts'
+import {
+  EMPTY_SESSION,
+  type ClientStore,
+  type StoreChange,
+  type StoreContents,
+  type StoredCursor,
+  type StoredMessage,
+  type StoredSession,
+} from './store/client-store.ts'
+
+/** What the journal needs from the client around it. */
+export interface JournalOwner {
+  /** As it stands: goes along with every change, so that no later life is shown an older state. */
+  session(): StoredSession
+  /** The store takes nothing more: nothing can be promised any longer. */
+  onFailed(error: ChatError): void
+}
+
+/** Writes down what the client must not forget, each step as one change of the store. */
+export class Journal {
+  readonly #store: ClientStore
+  readonly #owner: JournalOwner
+  readonly #failpoints: ClientFailpoints | undefined
+  readonly #cursors = new Map<string, StoredCursor>()
+  #session: StoredSession = EMPTY_SESSION
+  #isOpen = false
+  /** Sessions whose beginning is being written. */
+  #beginning = 0
+  #closing: Promise<void> | null = null
+
+  constructor(store: ClientStore, owner: JournalOwner, failpoints: ClientFailpoints | undefined) {
+    this.#store = store
+    this.#owner = owner
+    this.#failpoints = failpoints
+  }
+
+  async open(device: string): Promise<StoreContents> {
+    const contents = await this.#store.open(device)
+    this.#isOpen = true
+    this.#session = contents.session
+    for (const cursor of contents.cursors) this.#cursors.set(cursor.conv, cursor)
+    this.hit('store.opened')
+    return contents
+  }
+
+  /** The user whose store it is, if it ever had a session. */
+  get user(): string | null {
+    return this.#session.user
+  }
+
+  cursorOf(conv: string): StoredCursor | null {
+    return this.#cursors.get(conv) ?? null
+  }
+
+  /** @throws ChatError OUTBOX_FULL: then nothing changed. */
+  put(message: StoredMessage, done: () => void): void {
+    this.hit('outbox.beforeWrite')
+    this.#write({ put: [message] }, (error) => {
+      if (error !== null) return
+      this.hit('outbox.written')
+      done()
+    })
+  }
+
+  /** `done` in any case: what happened to the message is true whatever the store says. */
+  remove(msgId: string, done: () => void): void {
+    this.#write({ remove: [msgId] }, done)
+  }
+
+  /**
+   * A session begins. `done` when it is durable whose store this is, which history it belongs to,
+   * and since when the cluster may have what goes out now.
+   */
+  begin(put: readonly StoredMessage[], isNewEpoch: boolean, done: () => void): void {
+    const { user, epoch } = this.#owner.session()
+    if (isNewEpoch) this.#cursors.clear()
+    const isKnown = user === this.#session.user && epoch === this.#session.epoch
+    if (isKnown && put.length === 0 && this.#beginning === 0) return done()
+    this.#beginning++
+    this.#write({ put, forgetCursors: isNewEpoch }, (error) => {
+      this.#beginning--
+      if (error !== null) return
+      this.hit('session.recorded')
+      done()
+    })
+  }
+
+  /** @throws ChatError STORE_FULL, STORE_FAILED. */
+  async moveCursors(cursors: readonly StoredCursor[]): Promise<void> {
+    for (const cursor of cursors) this.#cursors.set(cursor.conv, cursor)
+    await new Promise<void>((resolve, reject) => {
+      this.#write({ cursors }, (error) => (error === null ? resolve() : reject(error)))
+    })
+  }
+
+  hit(name: ClientFailpoint): void {
+    this.#failpoints?.hit(name)
+  }
+
+  /** Resolves when everything is written and the store is free for another client. */
+  close(): Promise<void> {
+    this.#closing ??= this.#isOpen ? this.#store.close() : Promise.resolve()
+    return this.#closing
+  }
+
+  /** `report` at once if the change survives already. */
+  #write(change: StoreChange, report: (error: ChatError | null) => void): void {
+    // The store is another client's by now. What is not removed is sent again by that one, and
+    // answered as a duplicate.
+    if (this.#closing !== null) return report(closed())
+    const session = this.#owner.session()
+    const isSame =
+      session.user === this.#session.user &&
+      session.epoch === this.#session.epoch &&
+      session.mark === this.#session.mark
+    const written = this.#store.write(isSame ? change : { ...change, session })
+    this.#session = session
+    if (written === undefined) return report(null)
+    written.then(
+      () => report(null),
+      (cause: unknown) => {
+        const error = ChatError.is(cause)
+          ? cause
+          : new ChatError('STORE_FAILED', 'the store failed', { outcome: 'unknown', cause })
+        report(error)
+        this.#owner.onFailed(error)
+      },
+    )
+  }
+}
+
+const closed = (): ChatError => new ChatError('CLOSED', 'the client is closed')

@@ -1,0 +1,133 @@
+import { decodeBody, encodeBody, isBody } from '../protocol/body-codec.ts'
+import type { StoredCursor, StoredMessage, StoredSession } from './client-store.ts'
+import { crc32 } from './crc32.ts'
+
+/** The layout of keys and values; a store of another format is not touched. */
+export const FORMAT = 1
+
+export interface FormatRecord {
+  readonly format: number
+  readonly device: string
+}
+
+/**
+ * How many values there are and the sum of their checksums, in every batch: LevelDB may lose a
+ * value, or show an older one, without an error.
+ */
+export interface LedgerRecord {
+  readonly values: number
+  readonly sum: number
+}
+
+export const KEYS = {
+  format: 'f',
+  ledger: 'l',
+  session: 's',
+  /** The number orders messages; the msgId tells which one it was if the value cannot be read. */
+  message: (number: number, msgId: string): string =>
+    `o/${String(number).padStart(16, '0')}/${msgId}`,
+  cursor: (conv: string): string => `c/${conv}`,
+  /** Where damaged values go when they are set aside. */
+  aside: (key: string): string => `x/${key}`,
+} as const
+
+export type RecordKey =
+  | { readonly kind: 'format' | 'ledger' | 'session' | 'aside' | 'unknown' }
+  | { readonly kind: 'message'; readonly number: number; readonly msgId: string }
+  | { readonly kind: 'cursor'; readonly conv: string }
+
+export function parseKey(key: string): RecordKey {
+  if (key === KEYS.format) return { kind: 'format' }
+  if (key === KEYS.ledger) return { kind: 'ledger' }
+  if (key === KEYS.session) return { kind: 'session' }
+  if (key.startsWith('x/')) return { kind: 'aside' }
+  if (key.startsWith('c/')) return { kind: 'cursor', conv: key.slice(2) }
+  const message = /^o\/(\d{16})\/([A-Za-z0-9._:@-]{1,64})$/.exec(key)
+  if (message === null) return { kind: 'unknown' }
+  return { kind: 'message', number: Number(message[1]), msgId: message[2]! }
+}
+
+/** A value begins with the checksum of its key and the rest of it. */
+export function seal(key: string, record: unknown): { value: Uint8Array; crc: number } {
+  const payload = encodeBody(record)
+  const value = new Uint8Array(4 + payload.length)
+  value.set(payload, 4)
+  const crc = crc32(payload, crc32(encoder.encode(key)))
+  new DataView(value.buffer).setUint32(0, crc)
+  return { value, crc }
+}
+
+/** @throws Error saying what is wrong with the value. */
+export function unseal(key: string, value: Uint8Array): { record: unknown; crc: number } {
+  if (value.length < 5) throw new Error('it is cut off')
+  const payload = value.subarray(4)
+  const crc = crc32(payload, crc32(encoder.encode(key)))
+  if (new DataView(value.buffer, value.byteOffset).getUint32(0) !== crc) {
+    throw new Error('its checksum is wrong')
+  }
+  return { record: decodeBody(payload), crc }
+}
+
+export const toMessageRecord = (message: StoredMessage): unknown => {
+  const { conv, to, body, replyTo, large, prev, state, since } = message
+  return { conv, to, body, replyTo, large, prev, state, since }
+}
+
+/** @throws Error naming the field. */
+export function toMessage(msgId: string, record: unknown): StoredMessage {
+  const { conv, to, body, replyTo, large, prev, state, since } = fieldsOf(record)
+  need(isTextOrNull(conv) && isTextOrNull(to) && (conv === null) !== (to === null), 'conv or to')
+  need(body instanceof Uint8Array && isBody(body), 'body')
+  need(isSeqOrNull(replyTo), 'replyTo')
+  need(typeof large === 'boolean', 'large')
+  need(isTextOrNull(prev), 'prev')
+  need(state === 'queued' || state === 'sent' || state === 'repeated', 'state')
+  need(isSeqOrNull(since) && (state !== 'queued' || since === null), 'since')
+  return { msgId, conv, to, body: body.slice(), replyTo, large, prev, state, since }
+}
+
+export function toCursor(conv: string, record: unknown): StoredCursor {
+  const { delivered, inHand } = fieldsOf(record)
+  need(isSeqOrNull(delivered) && delivered !== null, 'delivered')
+  need(isSeqOrNull(inHand) && (inHand === null || inHand > delivered), 'inHand')
+  return { conv, delivered, inHand }
+}
+
+export function toSession(record: unknown): StoredSession {
+  const { user, epoch, mark } = fieldsOf(record)
+  need(isTextOrNull(user), 'user')
+  need(isTextOrNull(epoch), 'epoch')
+  need(isTextOrNull(mark), 'mark')
+  return { user, epoch, mark }
+}
+
+export function toFormat(record: unknown): FormatRecord {
+  const { format, device } = fieldsOf(record)
+  need(isSeqOrNull(format) && format !== null, 'format')
+  need(typeof device === 'string', 'device')
+  return { format, device }
+}
+
+export function toLedger(record: unknown): LedgerRecord {
+  const { values, sum } = fieldsOf(record)
+  need(isSeqOrNull(values) && values !== null, 'values')
+  need(isSeqOrNull(sum) && sum !== null, 'sum')
+  return { values, sum }
+}
+
+const encoder = new TextEncoder()
+
+function fieldsOf(record: unknown): Readonly<Record<string, unknown>> {
+  need(typeof record === 'object' && record !== null && !Array.isArray(record), 'record')
+  return record as Readonly<Record<string, unknown>>
+}
+
+function need(condition: boolean, name: string): asserts condition {
+  if (!condition) throw new Error(`its ${name} cannot be`)
+}
+
+const isTextOrNull = (value: unknown): value is string | null =>
+  value === null || typeof value === 'string'
+
+const isSeqOrNull = (value: unknown): value is number | null =>
+  value === null || (Number.isSafeInteger(value) && (value as number) >= 0)
