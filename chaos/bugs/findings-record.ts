@@ -26,19 +26,17 @@ const END = '<!-- end of seeded bugs -->'
 
 /** Keeps what was found; of a bug that was looked for before, the newest counts. */
 export async function recordFindings(
-  done: readonly { readonly bug: SeededBug; readonly findings: readonly Finding[] }[],
+  { name }: SeededBug,
+  findings: readonly Finding[],
   commit: string,
 ): Promise<void> {
   const machine = `${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`
   const before = JSON.parse(await readFile(FILE, 'utf8')) as Row[]
-  const added = done.map(({ bug: { name }, findings }): Row => {
-    const searches = findings.map(({ from, cpuMs, found }) => {
-      return { from, cpuMs, property: found?.property ?? null }
-    })
-    return { name, commit, machine, searches }
+  const searches = findings.map(({ from, cpuMs, found }) => {
+    return { from, cpuMs, property: found?.property ?? null }
   })
-  const all = [...added, ...before]
-  const rows = SEEDED_BUGS.flatMap((bug) => all.find(({ name }) => name === bug.name) ?? [])
+  const all = [{ name, commit, machine, searches }, ...before]
+  const rows = SEEDED_BUGS.flatMap((bug) => all.find((row) => row.name === bug.name) ?? [])
   await writeFormatted(FILE, JSON.stringify(rows))
   const page = await readFile(PAGE, 'utf8')
   const [head, rest] = page.split(BEGIN)

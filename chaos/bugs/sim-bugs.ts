@@ -20,10 +20,12 @@ Bugs: ${SEEDED_BUGS.map(({ name }) => name).join(', ')}`
 
 const options = readArguments()
 const waiting = [...options.bugs]
+/** Asked before the first record changes the tree. */
+const commit = describeCommit()
+let recording = Promise.resolve()
 const done: { bug: SeededBug; findings: readonly Finding[] }[] = []
 await Promise.all(Array.from({ length: options.jobs }, work))
 const missing = done.filter(({ findings }) => findings.some(({ found }) => found === null))
-if (options.record) await recordFindings(done, describeCommit())
 const failed = missing.map(({ bug }) => bug.name).join(', ')
 console.log(`${done.length - missing.length} of ${done.length} bugs found from every seed`)
 if (missing.length > 0) console.log(`not found: ${failed}`)
@@ -35,6 +37,9 @@ async function work(): Promise<void> {
     const seeds = Array.from({ length: options.seeds }, () => prng.uint32())
     const findings = await findBug(bug, seeds, options.timeMs, (finding) => tell(bug.name, finding))
     done.push({ bug, findings })
+    if (!options.record) continue
+    recording = recording.then(() => recordFindings(bug, findings, commit))
+    await recording
   }
 }
 
