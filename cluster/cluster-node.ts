@@ -137,6 +137,7 @@ export class ClusterNode {
       random,
       logger,
       failpoints,
+      chunkBytes: parts.options.snapshotChunkBytes,
       // A new leader may need the peer it brings up to commit its first entry: authority comes later.
       leadingTerm: () => {
         const status = this.#replica?.status()

@@ -11,11 +11,11 @@ export interface Failpoints {
 
 /** `area.whatJustHappened`, and what a process that ends there leaves behind. */
 export const FAILPOINTS = {
-  'leader.authorityGained': 'its first entry is applied: it may propose, and has not begun to',
   'leader.appendedUnsent': 'it wrote its entry, and sent it to nobody',
   'leader.oneAck': 'the first follower acknowledged an entry, which is not committed yet',
   'leader.committedUnanswered': 'an entry is committed, not applied, and nobody was told',
 
+  'replica.authorityGained': 'a new leader applied its first entry, and has proposed nothing yet',
   'replica.ticked': 'time passed for the core, and nothing came of it yet',
   'replica.readyTaken': 'the core handed out what is to be written, and nothing is',
   'replica.sentUnwritten': 'messages left, and the write that they go with has not begun',

@@ -16,6 +16,8 @@ export interface ReplicaOptions {
   readonly maxHoldMs: number
   /** A log up to this large is kept for peers that lag (rule K3). @default 256 MiB */
   readonly trailingLogBytes: number
+  /** Of a snapshot, sent at a time. @default 1 MiB */
+  readonly snapshotChunkBytes: number
 }
 
 export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
@@ -27,4 +29,5 @@ export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
   maxHeldBytes: 4 << 20,
   maxHoldMs: 2_000,
   trailingLogBytes: 256 << 20,
+  snapshotChunkBytes: 1 << 20,
 }

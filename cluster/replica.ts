@@ -385,7 +385,7 @@ export class Replica {
     const { role, term } = this.#raft
     if (role === Role.leader && entry.term === term && this.#authorityTerm !== term) {
       this.#authorityTerm = term
-      this.#failpoints.hit('leader.authorityGained')
+      this.#failpoints.hit('replica.authorityGained')
       this.#events.onAuthority(term)
     }
     this.#events.onApplied(entry.index)

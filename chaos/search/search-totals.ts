@@ -22,6 +22,8 @@ export interface Totals {
   readonly evidence: Tally
   /** Deaths at each failpoint. */
   readonly failpoints: Tally
+  /** How often a process came by each. */
+  readonly failpointHits: Tally
 }
 
 export const NO_TOTALS: Totals = {
@@ -37,6 +39,7 @@ export const NO_TOTALS: Totals = {
   faults: {},
   evidence: {},
   failpoints: {},
+  failpointHits: {},
 }
 
 /** What an hour must hold to be worth its name. */
@@ -68,6 +71,7 @@ export function totalsOf({ violation, stats }: RunReport): Totals {
     faults: stats.faults,
     evidence: stats.evidence,
     failpoints: stats.failpoints,
+    failpointHits: stats.failpointHits,
   }
 }
 
@@ -85,6 +89,7 @@ export function addTotals(a: Totals, b: Totals): Totals {
     faults: addTallies(a.faults, b.faults),
     evidence: addTallies(a.evidence, b.evidence),
     failpoints: addTallies(a.failpoints, b.failpoints),
+    failpointHits: addTallies(a.failpointHits, b.failpointHits),
   }
 }
 
@@ -92,7 +97,8 @@ export function sumOf(tally: Tally): number {
   return Object.values(tally).reduce((sum, count) => sum + count, 0)
 }
 
-function addTallies(a: Tally, b: Tally): Tally {
+/** A search of an earlier version may not have counted. */
+function addTallies(a: Tally = {}, b: Tally = {}): Tally {
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted()
   return Object.fromEntries(names.map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]))
 }

@@ -1,4 +1,4 @@
-import type { FailpointName } from '#cluster'
+import { FAILPOINTS, type FailpointName } from '#cluster'
 import type { Prng } from '../prng.ts'
 import type { Fault, Swarm } from './swarm.ts'
 
@@ -44,8 +44,21 @@ export type PlannedFault =
   | Of<'wallJump', { target: Target; byMs: number }>
   | Of<'slowDisk', { target: Target; factor: number; forMs: number }>
   | Of<'diskError', { target: Target; operation: 'write' | 'sync'; share: number; forMs: number }>
-  /** The process dies the next time it comes by. */
-  | Of<'failpoint', { target: Target; point: FailpointName | 'beforeSync' }>
+  /**
+   * The process, with `power` the machine, ends when it comes by once more than `passes` times, and its
+   * next life where it first comes by `next`.
+   */
+  | Of<
+      'failpoint',
+      {
+        target: Target
+        point: FailpointName | 'beforeSync'
+        passes: number
+        power: boolean
+        forMs: number
+        next?: FailpointName
+      }
+    >
   | Of<'transfer', { to: string }>
   | Of<'diskFull', { target: Target; roomBytes: number; forMs: number }>
   | Of<'readError', { target: Target; share: number; forMs: number }>
@@ -56,11 +69,7 @@ export type PlannedFault =
   /** `draw` chooses the file and the bit. */
   | Of<'logRot', { target: Target; draw: number; forMs: number }>
 
-const REACHED: readonly FailpointName[] = [
-  'leader.appendedUnsent',
-  'leader.oneAck',
-  'leader.committedUnanswered',
-]
+const POINTS = Object.keys(FAILPOINTS) as FailpointName[]
 
 type Drawing = Pick<Swarm, 'faults' | 'faultEveryMs' | 'nodes'>
 
@@ -119,10 +128,18 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
       return { kind, target, operation, share: prng.pick([0.01, 0.2, 1]), forMs }
     }
     case 'failpoint': {
-      if (prng.chance(0.3)) return { kind, target, point: 'beforeSync' }
-      const point = prng.pick(REACHED)
+      const how = { passes: prng.pick([0, 0, 1, 5, 40]), power: prng.chance(0.3), forMs }
+      if (prng.chance(0.1)) return { kind, target, point: 'beforeSync', ...how }
+      const point = prng.pick(POINTS)
+      const again = prng.chance(0.2) ? { next: prng.pick(POINTS) } : {}
       // Only a leader reaches a leader's failpoint.
-      return { kind, target: point.startsWith('leader.') ? ['leader'] : target, point }
+      return {
+        kind,
+        target: point.startsWith('leader.') ? ['leader'] : target,
+        point,
+        ...how,
+        ...again,
+      }
     }
     case 'transfer':
       return { kind, to: prng.pick(names) }

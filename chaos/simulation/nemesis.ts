@@ -45,9 +45,7 @@ export class Nemesis {
 
   /** How often each fault was seen to do something. */
   get evidence(): Readonly<Tally> {
-    const deaths = this.#world.nodes.flatMap((node) => [...node.deathsAt.values()])
-    const failpoint = deaths.reduce((sum, count) => sum + count, 0)
-    return { ...tally([...this.#bit]), ...(failpoint === 0 ? {} : { failpoint }) }
+    return tally([...this.#bit])
   }
 
   start(): void {
@@ -129,10 +127,8 @@ export class Nemesis {
         this.#for(fault, fault.forMs, () => (process?.resume() ?? 0) > 0)
         return isUp
       case 'failpoint':
-        if (!isUp) return false
-        if (fault.point === 'beforeSync') node.diesBeforeSync = true
-        else node.armed = fault.point
-        return true
+        this.#setTrap(fault, node)
+        return isUp
       case 'wallJump':
         node.wall.offsetMs += fault.byMs
         if (isUp) this.#bit.add(fault)
@@ -169,6 +165,20 @@ export class Nemesis {
       case 'reset':
         return this.#disturb(fault, node)
     }
+  }
+
+  /** A node that is down meets it in its next life, within its start. */
+  #setTrap(fault: Of<'failpoint'>, node: SimNode): void {
+    const { next, forMs } = fault
+    const onDeath = () => {
+      this.#bit.add(fault)
+      this.#backAfter(fault, node, forMs)
+    }
+    const onFirstDeath = () => {
+      onDeath()
+      if (next !== undefined) node.arm({ ...fault, point: next, passes: 0, onDeath })
+    }
+    node.arm({ ...fault, onDeath: onFirstDeath })
   }
 
   #down(fault: Of<'kill' | 'power' | 'killAll' | 'powerAll'>, node: SimNode, forMs: number): void {

@@ -118,7 +118,10 @@ export class RunEnding {
 
   get #areEqual(): boolean {
     const highest = this.#world.judges.committed.highest
-    return this.#present.every((node) => node.parley?.state.appliedIndex === highest)
+    const present = this.#present
+    if (!present.every((node) => node.parley?.state.appliedIndex === highest)) return false
+    // Also once a member that was lost is replaced: that goes on in steps of its own.
+    return new Set(present.map((node) => node.voters.toSorted().join())).size <= 1
   }
 
   get #positions(): Recovery['positions'] {

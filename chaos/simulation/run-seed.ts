@@ -7,6 +7,7 @@ import type { Device } from '../workload/device.ts'
 import { type Application, SdkDevice, type SdkTotals } from '../workload/sdk-device.ts'
 import { SimDevice } from '../workload/sim-device.ts'
 import { Nemesis } from './nemesis.ts'
+import { ProcessDeath } from './sim-process.ts'
 import { RunEnding } from './run-ending.ts'
 import { drawScenario, type Scenario } from './scenario.ts'
 import { SimWorld } from './sim-world.ts'
@@ -49,6 +50,8 @@ export interface RunStats {
   readonly evidence: Readonly<Partial<Record<Fault, number>>>
   /** Deaths at each failpoint. */
   readonly failpoints: Readonly<Record<string, number>>
+  /** How often a process came by each of them. */
+  readonly failpointHits: Readonly<Record<string, number>>
   readonly refusals: Readonly<Record<string, number>>
   /** Of all applications on the SDK. */
   readonly sdk: Readonly<SdkTotals>
@@ -80,6 +83,7 @@ export async function runScenario(scenario: Scenario, hooks: RunHooks = {}): Pro
   const before = process.cpuUsage()
   const run = new Run(scenario, hooks)
   const onRejection = (error: unknown) => {
+    if (error instanceof ProcessDeath) return
     run.world.fail(new PropertyViolation('R9', `unhandled rejection: ${(error as Error).stack}`))
   }
   process.on('unhandledRejection', onRejection)
@@ -184,19 +188,12 @@ class Run {
         heldUp: world.network.heldUp,
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
-        failpoints: this.#deathsAt,
+        failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),
+        failpointHits: tally(world.nodes.flatMap(({ hits }) => [...hits])),
         refusals,
         sdk: this.#sdkTotals,
       },
     }
-  }
-
-  get #deathsAt(): Record<string, number> {
-    const sums: Record<string, number> = {}
-    for (const [point, count] of this.world.nodes.flatMap(({ deathsAt }) => [...deathsAt])) {
-      sums[point] = (sums[point] ?? 0) + count
-    }
-    return sums
   }
 
   get #sdkTotals(): SdkTotals {
@@ -306,4 +303,12 @@ class Run {
     if (made < conversations)
       this.#fail('R10', `no ${conversations} conversations within ${SETUP_MS} ms`)
   }
+}
+
+function tally(
+  counts: readonly (readonly [name: string, count: number])[],
+): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [name, count] of counts) sums[name] = (sums[name] ?? 0) + count
+  return sums
 }

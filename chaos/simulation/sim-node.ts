@@ -19,6 +19,16 @@ import type { SimNetwork } from './sim-network.ts'
 import { ProcessDeath, SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
 
+/** Where a process is to end. */
+export interface Trap {
+  readonly point: FailpointName | 'beforeSync'
+  /** So many times it still comes by. */
+  readonly passes: number
+  /** The machine loses power, instead of the process being killed. */
+  readonly power: boolean
+  readonly onDeath: () => void
+}
+
 /** How every node of a run is set up. */
 export interface NodeProfile {
   readonly replica: Partial<ReplicaOptions>
@@ -61,10 +71,6 @@ export class SimNode implements ObservedReplica {
   crashLoop: readonly number[] = []
   /** Lives that ended so. */
   loopedDeaths = 0
-  /** Dies at the next hit of this failpoint. */
-  armed: FailpointName | null = null
-  /** Loses power between its next write and the sync. */
-  diesBeforeSync = false
   process: SimProcess | null = null
   parley: ParleyNode | null = null
   /** Why it may not come back, once its disk is known to be damaged. */
@@ -76,6 +82,8 @@ export class SimNode implements ObservedReplica {
   starts = 0
   /** How often it died at which failpoint. */
   readonly deathsAt = new Map<FailpointName | 'beforeSync', number>()
+  /** How often it came by each. */
+  readonly hits = new Map<FailpointName | 'beforeSync', number>()
   readonly #host: NodeHost
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
@@ -83,6 +91,8 @@ export class SimNode implements ObservedReplica {
   readonly #clockFaults: ClockFaults = { rate: 1, latenessMs: 0 }
   #clock: SimClock | null = null
   #isEmptied = false
+  #trap: Trap | null = null
+  #passes = 0
   /** Asked after every event, changed next to never. */
   #voters: { readonly of: Configuration | null; readonly ids: readonly string[] } = {
     of: null,
@@ -111,9 +121,7 @@ export class SimNode implements ObservedReplica {
       },
     }
     this.platter.beforeSync = (process) => {
-      if (!this.diesBeforeSync || process !== this.process) return
-      this.#diesAt('beforeSync')
-      this.powerCut()
+      if (process === this.process) this.#comesBy('beforeSync')
     }
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
   }
@@ -137,6 +145,12 @@ export class SimNode implements ObservedReplica {
 
   get isPaused(): boolean {
     return this.process?.isPaused === true
+  }
+
+  /** Sets a trap for this life, or for the next one while it is down; `null` takes it away. */
+  arm(trap: Trap | null): void {
+    this.#trap = trap
+    this.#passes = trap?.passes ?? 0
   }
 
   start(): void {
@@ -270,8 +284,20 @@ export class SimNode implements ObservedReplica {
     })
   }
 
-  #diesAt(point: FailpointName | 'beforeSync'): void {
+  #isTrapped(point: FailpointName | 'beforeSync'): boolean {
+    return this.#trap?.point === point && this.#passes === 0
+  }
+
+  /** Says whether it ended there. */
+  #comesBy(point: FailpointName | 'beforeSync'): boolean {
+    this.hits.set(point, (this.hits.get(point) ?? 0) + 1)
+    const trap = this.#trap
+    if (trap?.point !== point || this.#passes-- > 0) return false
     this.deathsAt.set(point, (this.deathsAt.get(point) ?? 0) + 1)
+    if (trap.power || point === 'beforeSync') this.powerCut()
+    else this.kill()
+    trap.onDeath()
+    return true
   }
 
   #die(): SimProcess | null {
@@ -281,8 +307,7 @@ export class SimNode implements ObservedReplica {
     this.process = null
     this.parley = null
     this.#clock = null
-    this.armed = null
-    this.diesBeforeSync = false
+    this.#trap = null
     return process
   }
 
@@ -309,15 +334,15 @@ export class SimNode implements ObservedReplica {
     }
   }
 
+  /** What the world asks of a node, and not its own process, kills nobody. */
   #failpoints(process: SimProcess): Failpoints {
+    const { scheduler } = this.#host
+    const isRunning = () => this.process === process && scheduler.owner === process
     return {
       hit: (name) => {
-        if (this.process !== process || this.armed !== name) return
-        this.#diesAt(name)
-        this.kill()
-        throw new ProcessDeath(name)
+        if (isRunning() && this.#comesBy(name)) throw new ProcessDeath(name)
       },
-      armed: (name) => this.process === process && this.armed === name,
+      armed: (name) => isRunning() && this.#isTrapped(name),
     }
   }
 }

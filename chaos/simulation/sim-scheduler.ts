@@ -21,6 +21,8 @@ export class SimScheduler {
   #events = 0
   #hash = 0x811c9dc5
   #running = false
+  /** Whose event runs, with all that it sets off. */
+  owner: EventOwner | null = null
   /** Called after each event and all that it set off. A throw ends the run. */
   afterEvent: (owner: EventOwner | null) => void = () => {}
 
@@ -132,6 +134,7 @@ export class SimScheduler {
     this.mark((this.#nowMs * 1_000) | 0)
     this.mark(owner?.number ?? 0)
     event.run = null
+    this.owner = owner
     if (owner === null) run()
     else {
       try {

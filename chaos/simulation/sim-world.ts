@@ -109,8 +109,7 @@ export class SimWorld {
   heal(): void {
     this.network.healAll()
     for (const node of this.nodes) {
-      node.armed = null
-      node.diesBeforeSync = false
+      node.arm(null)
       node.process?.resume()
       node.process?.dieAfter(0, () => {})
       node.crashLoop = []

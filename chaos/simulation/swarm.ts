@@ -121,6 +121,7 @@ function drawProfile(prng: Prng): NodeProfile {
       tickMs: prng.pick([30, 50, 100]),
       electionTicks: 10,
       maxBatchBytes: prng.pick([512, 16 * KIB, 256 * KIB]),
+      snapshotChunkBytes: prng.split('snapshots').pick([1, 16, 1024]) * KIB,
     },
     gateway: { flushSlice: prng.pick([1, 200]), maxPageEvents: prng.pick([7, 100]) },
     log: { segmentBytes: prng.pick([8, 64, 512]) * KIB },

@@ -1,5 +1,5 @@
 import type { RunReport } from '../../chaos/search/run-report.ts'
-import { sumOf, type Tally, type Totals } from '../../chaos/search/search-totals.ts'
+import { sumOf, type Totals } from '../../chaos/search/search-totals.ts'
 import { note } from '../output.ts'
 
 /** One run on one line. */
@@ -12,7 +12,7 @@ export function describeRun({ seed, violation, traceHash, stats }: RunReport): s
 }
 
 export function describeTotals(totals: Totals): string {
-  const { seeds, violations, simulatedMs, countedMs, cpuMs, evidence, faults, failpoints } = totals
+  const { seeds, violations, simulatedMs, countedMs, cpuMs, evidence, faults } = totals
   const bitten = Object.keys(faults)
     .map((kind) => `${kind} ${grouped(evidence[kind] ?? 0)}/${grouped(faults[kind] ?? 0)}`)
     .join(', ')
@@ -21,7 +21,7 @@ export function describeTotals(totals: Totals): string {
     `operations   ${grouped(totals.operations)}, ${grouped(totals.acknowledged)} writes acknowledged`,
     `disturbance  ${amount(totals.leaderChanges, 'leader change')}, ${amount(totals.restarts, 'restart')}`,
     `faults       ${grouped(sumOf(faults))} injected, ${grouped(sumOf(evidence))} seen to do something: ${bitten}`,
-    `failpoints   ${tallied(failpoints)}`,
+    `failpoints   ${describeFailpoints(totals)}`,
   ].join('\n')
 }
 
@@ -53,9 +53,14 @@ export class SimProgress {
   }
 }
 
-function tallied(tally: Tally): string {
-  const parts = Object.entries(tally).map(([name, count]) => `${name} ${grouped(count)}`)
-  return parts.length === 0 ? 'none' : parts.join(', ')
+/** Deaths at each place of how often a process came by it. */
+function describeFailpoints({ failpoints, failpointHits }: Totals): string {
+  const names = Object.keys(failpointHits)
+  const parts = names.map(
+    (name) => `${name} ${grouped(failpoints[name] ?? 0)}/${grouped(failpointHits[name] ?? 0)}`,
+  )
+  const places = `${Object.keys(failpoints).length} of ${amount(names.length, 'place')} reached`
+  return `${amount(sumOf(failpoints), 'death')} at ${places}: ${parts.join(', ')}`
 }
 
 function hours(ms: number): string {

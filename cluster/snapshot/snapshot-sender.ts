@@ -20,6 +20,8 @@ export interface SnapshotSenderHost {
   readonly logger: Logger
   /** @default none */
   readonly failpoints?: Failpoints
+  /** Bytes of a chunk. @default 1 MiB */
+  readonly chunkBytes?: number
   /** The term that this node leads; `null` if it does not. */
   leadingTerm(): number | null
   openSnapshot(): Promise<SnapshotSource>
@@ -173,7 +175,7 @@ export class SnapshotSender {
   #sendChunk(stream: Stream, offset: number): void {
     if (stream.reading) return
     stream.reading = true
-    stream.source.read(offset, CHUNK_BYTES).then(
+    stream.source.read(offset, this.#host.chunkBytes ?? CHUNK_BYTES).then(
       ({ bytes, last }) => {
         stream.reading = false
         if (this.#streams.get(stream.to) !== stream) return

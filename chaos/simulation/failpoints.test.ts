@@ -1,0 +1,22 @@
+import { describe, expect, test } from 'vitest'
+import { FAILPOINTS, type FailpointName } from '#cluster'
+import { runScenario } from './run-seed.ts'
+import { failpointHooks, failpointScenario } from './testing/failpoint-scenario.ts'
+
+/** The first kills processes, the second cuts the power of machines. */
+const SEEDS = [1, 2]
+const NAMES = Object.keys(FAILPOINTS) as FailpointName[]
+
+describe('a node that ends at its worst moment', () => {
+  test.each(NAMES)('[R9][R10] %s: nothing promised is lost', { timeout: 60_000 }, async (point) => {
+    let deaths = 0
+    for (const seed of SEEDS) {
+      const hooks = failpointHooks(point, seed)
+      const { violation, stats } = await runScenario(failpointScenario(point, seed), hooks)
+      expect(violation, `seed ${seed}`).toBeNull()
+      expect(stats.acknowledged).toBeGreaterThan(20)
+      deaths += stats.failpoints[point] ?? 0
+    }
+    expect(deaths).toBeGreaterThan(0)
+  })
+})
