@@ -213,6 +213,7 @@ export class History {
   acknowledgedCount = 0
   readonly #clock: () => number
   readonly #times: number[] = [0]
+  readonly #texts = new Map<string, string>()
   /** By conversation, user and msgId. */
   readonly #byKey = new Map<string, Map<string, Map<string, SendRecord>>>()
 
@@ -260,7 +261,7 @@ export class History {
     const moment = this.#moment()
     const { at = null, ord = null, node = '', mark = null, forged = false } = rest
     const { device = send.device } = rest
-    const told = { at, ord, node, device, mark, forged }
+    const told = { at, ord, node, device, mark: this.#kept(mark), forged }
     send.verdicts.push({ moment, seq, duplicate, refused: null, ...told })
     if (forged || send.acked !== null) return
     send.acked = seq
@@ -279,7 +280,7 @@ export class History {
 
   ask(read: Omit<AskedRead, 'asked'>): AskedRead {
     this.asked[read.linearizable ? 'linearizable' : 'session'] += 1
-    return { ...read, asked: this.#moment() }
+    return { ...read, rests: this.#kept(read.rests), asked: this.#moment() }
   }
 
   answer(read: AskedRead, page: Page): void {
@@ -287,13 +288,16 @@ export class History {
     const { device, node, conv } = read
     const by = () => `a read by ${device} on ${node}`
     const events = this.#show(conv, page.events, moment, by)
-    const { after, upTo, hasMore, mark } = page
+    const { after, upTo, hasMore } = page
+    const mark = this.#kept(page.mark)
     this.reads.push({ ...read, answered: moment, after, upTo, hasMore, mark, events })
   }
 
   push(push: Omit<PushRecord, 'shown' | 'event' | 'seq'>, wire: WireEvent): void {
     const moment = this.#moment()
-    const { device, session, conv, node, mark } = push
+    const { device, session, node } = push
+    const conv = this.#kept(push.conv)!
+    const mark = this.#kept(push.mark)
     const by = () => `a push to ${device} from ${node}`
     const bare = wire.msgId === undefined
     const event = bare ? null : this.shown.intern(conv, wire, moment, by)
@@ -339,6 +343,20 @@ export class History {
 
   get acknowledged(): readonly SendRecord[] {
     return this.sends.filter((send) => send.acked !== null)
+  }
+
+  /**
+   * One string for all that are equal, of its own: what was cut out of a message would keep the whole
+   * message in memory, and several devices are told of the same mark.
+   */
+  #kept(text: string | null): string | null {
+    if (text === null) return null
+    let kept = this.#texts.get(text)
+    if (kept === undefined) {
+      kept = Buffer.from(text).toString()
+      this.#texts.set(kept, kept)
+    }
+    return kept
   }
 
   #moment(): Moment {

@@ -31,11 +31,12 @@ export class ShownEvents {
       seq,
       kind: wire.kind ?? 'message',
       ord: wire.ord ?? 0,
-      msgId: wire.msgId ?? '',
-      from: wire.from ?? '',
-      device: wire.device ?? '',
+      // Of equal strings the sender's: they are there already, and these are parts of a message.
+      msgId: send?.msgId ?? wire.msgId ?? '',
+      from: send?.user ?? wire.from ?? '',
+      device: own(send?.device, wire.device ?? ''),
       at: wire.at ?? 0,
-      body: textOf(wire.body),
+      body: own(send?.body, textOf(wire.body)),
       replyTo: wire.replyTo ?? null,
       shown: moment,
       by: by(),
@@ -74,6 +75,8 @@ export class ShownEvents {
     }
   }
 }
+
+const own = (mine: string | undefined, text: string): string => (mine === text ? mine : text)
 
 /** Senders write text; what the product itself writes (members, settings) is compared as JSON. */
 function textOf(body: unknown): string {

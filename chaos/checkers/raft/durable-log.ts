@@ -1,6 +1,7 @@
 import { asBuffer } from '../../../cluster/as-buffer.ts'
 import { readFrame } from '../../../cluster/log/frame-codec.ts'
 import { type Batch, decodeBatch } from '../../../cluster/log/record-codec.ts'
+import { TermList } from './term-list.ts'
 
 const MAGIC_FIRST_BYTE = 0x8b
 
@@ -37,9 +38,9 @@ export class DurableLog {
   wentBack = false
   onBatch: (synced: SyncedBatch) => void = () => {}
   /** By index; entries below `snapshotIndex` may be missing. */
-  #terms = new Map<number, number>()
+  #terms = new TermList()
   /** What replicas held whose disk was lost, by their id: what they acknowledged was counted. */
-  readonly #lost = new Map<string, ReadonlyMap<number, number>>()
+  readonly #lost = new Map<string, TermList>()
   /** Every vote that was ever synced here, as `raft id/term`. */
   readonly #votes = new Map<string, string>()
 
@@ -69,13 +70,13 @@ export class DurableLog {
     restore(): void
   } {
     const { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex } = this
-    const terms = new Map(this.#terms)
+    const terms = this.#terms.copy()
     return {
       ...{ term, vote, raftId },
       restore: () => {
         this.#lost.set(this.raftId, this.#terms)
         Object.assign(this, { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex })
-        this.#terms = new Map(terms)
+        this.#terms = terms.copy()
         this.wentBack = true
       },
     }
@@ -91,7 +92,7 @@ export class DurableLog {
     this.snapshotIndex = 0
     this.lastIndex = 0
     this.promisedIndex = 0
-    this.#terms = new Map()
+    this.#terms = new TermList()
   }
 
   /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
