@@ -26,7 +26,7 @@ export interface RaftOptions {
   readonly maxInflightMessages?: number
   /**
    * Bytes under way to one peer; one message may exceed it. What a peer that lags has room for is
-   * read from disk in one turn, 2 ms per MiB in which nothing else happens. @default 4 MiB
+   * read from disk in one turn, 2 ms per MiB in which nothing else happens. @default 8 MiB
    */
   readonly maxInflightBytes?: number
   /** Bytes of one append message; one entry may exceed it. @default 256 KiB */
@@ -54,7 +54,7 @@ export function resolveOptions(options: RaftOptions): Required<RaftOptions> {
     electionTicks: 10,
     heartbeatTicks: 1,
     maxInflightMessages: 256,
-    maxInflightBytes: 4 * MIB,
+    maxInflightBytes: 8 * MIB,
     maxAppendBytes: MIB / 4,
     maxUncommittedBytes: 64 * MIB,
     maxCommittedBytes: 8 * MIB,
