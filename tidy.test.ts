@@ -162,7 +162,8 @@ describe('doors', () => {
               if (isTest(path) || HOSTS.some((host) => path.startsWith(host))) return false
               return folder === 'client' || !PURE_BUILTINS.includes(specifier)
             }
-            if (isTest(path)) return !['vitest', 'fast-check', 'rolldown', ...packages].includes(specifier)
+            if (isTest(path))
+              return !['vitest', 'fast-check', 'rolldown', ...packages].includes(specifier)
             return !packages.includes(packageOf(specifier))
           })
           .map((specifier) => `${path} imports ${specifier}`),

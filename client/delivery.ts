@@ -14,6 +14,7 @@ export class Delivery {
   /** Handed over by an earlier client and not acknowledged to it. */
   readonly #unsure = new Map<string, number>()
   #inHand: ChatEvent | null = null
+  #isClosed = false
 
   constructor(journal: Journal) {
     this.#journal = journal
@@ -27,8 +28,12 @@ export class Delivery {
     return cursor.delivered
   }
 
-  /** @throws ChatError STORE_FULL, STORE_FAILED, CLOSED. */
-  async hand<Event extends ChatEvent>(event: Event): Promise<Event> {
+  /**
+   * `null`: the client is closed, and the event is the next one's.
+   * @throws ChatError STORE_FULL, STORE_FAILED.
+   */
+  async hand<Event extends ChatEvent>(event: Event): Promise<Event | null> {
+    if (this.#isClosed) return null
     const { conversation: conv, seq } = event
     this.#moves.set(conv, { conv, delivered: seq - 1, inHand: seq })
     this.#inHand = event
@@ -52,8 +57,14 @@ export class Delivery {
     this.#moves.set(conv, { conv, delivered: seq, inHand: null })
   }
 
+  /** What was acknowledged is recorded; nothing more is handed over. */
+  close(): void {
+    this.flush().catch(() => {})
+    this.#isClosed = true
+  }
+
   async flush(): Promise<void> {
-    if (this.#moves.size === 0) return
+    if (this.#moves.size === 0 || this.#isClosed) return
     const moves = [...this.#moves.values()]
     this.#moves.clear()
     await this.#journal.moveCursors(moves)

@@ -25,7 +25,9 @@ export function eventStream<Event extends ChatEvent>(
         if (!wanted(event)) delivery?.pass(event)
         else if (delivery === null) yield event
         else {
-          yield await delivery.hand(event)
+          const handed = await delivery.hand(event)
+          if (handed === null) continue
+          yield handed
           delivery.acknowledge()
         }
       }

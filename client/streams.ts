@@ -129,9 +129,13 @@ export class Streams {
     }
   }
 
-  /** Ends every stream; what it received is still given out. */
+  /** Ends every stream; what it received is still given out, unless that had to be recorded. */
   close(error: Error | null): void {
     for (const stream of [...this.#streams]) {
+      if (stream.delivery !== null) {
+        stream.delivery.close()
+        stream.queue.clear()
+      }
       stream.queue.end(error)
       this.#drop(stream)
     }
