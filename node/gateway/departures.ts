@@ -58,6 +58,7 @@ export class Departures {
       session.leave()
       if (session.inFlight > 0 && nowMs < this.#deadlineMs) continue
       session.end(CloseCode.drain, 'the node goes away', 'drain')
+      this.#due.delete(session)
     }
     if (this.#due.size === 0) this.#resolve()
     else this.#context.clock.after(STEP_MS, () => this.#step())

@@ -361,6 +361,13 @@ describe('drain', () => {
     expect(done).toBe(true)
   })
 
+  it('[GW9] ends at once if no time is given', async () => {
+    const { open, gateway } = fixture()
+    const client = await open('alice')
+    await gateway.drain(0)
+    expect(client.closed?.code).toBe(CloseCode.drain)
+  })
+
   it('[GW9] lets nobody in', async () => {
     const { clock, connect, gateway } = fixture()
     await gateway.drain(1_000)
