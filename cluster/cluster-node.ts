@@ -6,7 +6,7 @@ import type { MemberChange, MemberChangeRefusal } from './membership/member-chan
 import { wasRemovedBy } from './membership/removal.ts'
 import { Replacer } from './membership/replacer.ts'
 import type { Address, Clock, Network, Random, Timer } from './ports.ts'
-import { type Configuration, findMember } from './raft/configuration.ts'
+import { allMembers, type Configuration, findMember } from './raft/configuration.ts'
 import { NO_ONE, type RaftId, Role } from './raft/types.ts'
 import { Replica } from './replica.ts'
 import type { ReplicaEvents } from './replica-events.ts'
@@ -66,6 +66,8 @@ export interface ClusterNodeParts {
 }
 
 const LOOK_MS = 1_000
+/** Beyond the members that are known, nobody has more. */
+const MAX_CALLERS = 32
 const SNAPSHOT_REQUEST = encodePeerFrame(PeerFrameKind.snapshotRequest, new Uint8Array(0))
 const NOTHING_TO_DO: FrameHandler = () => {}
 const FORMATION_FRAMES: ReadonlySet<number> = new Set([
@@ -99,6 +101,7 @@ export class ClusterNode {
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
         onPeerDown: (peer) => this.#peerDown(peer),
+        onCaller: () => this.#connect(),
         onRemoved: (index) => this.#removed(index),
         readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onFatal: (error) => events.onFatal(error),
@@ -196,6 +199,7 @@ export class ClusterNode {
   }
 
   #look(): void {
+    this.#connect()
     this.#askForState()
     this.#lookForRemoved()
     this.#timer = this.#parts.clock.after(LOOK_MS, () => this.#look())
@@ -238,6 +242,7 @@ export class ClusterNode {
       epoch: formation?.epoch ?? '',
       raftId: log.raftId,
       name,
+      address: this.#parts.initialMembers.find((member) => member.name === name)?.peerAddress,
     }
   }
 
@@ -273,20 +278,30 @@ export class ClusterNode {
     for (const peer of this.transport.peersUp()) replica.peerUp(peer.raftId)
   }
 
-  /** Links follow the newest configuration; before there is one, the initial members. */
+  /**
+   * Links follow the newest configuration; before there is one, the initial members. Whoever else of
+   * this cluster dials this node is dialled too: its log may lack the entry that took a member in, and
+   * that member may be its leader, who must be answered (thesis §4.1).
+   */
   #connect(): void {
     const configuration: Configuration | undefined = this.#replica?.configuration
     const members =
-      configuration === undefined
-        ? this.#parts.initialMembers
-        : [...configuration.voters, ...configuration.outgoing, ...configuration.learners]
-    const names = new Set(members.map(({ name }) => name))
-    const wanted = this.#replacer.wanted.filter(({ name }) => !names.has(name))
-    this.transport.setPeers(
-      [...members, ...wanted]
-        .filter(({ name }) => name !== this.#parts.name)
-        .map(({ name, peerAddress }) => ({ name, address: peerAddress })),
-    )
+      configuration === undefined ? this.#parts.initialMembers : allMembers(configuration)
+    const peers = new Map<string, Address>()
+    for (const { name, address } of this.#callers()) peers.set(name, address)
+    for (const member of this.#replacer.wanted) peers.set(member.name, member.peerAddress)
+    for (const member of members) peers.set(member.name, member.peerAddress)
+    peers.delete(this.#parts.name)
+    this.transport.setPeers([...peers].map(([name, address]) => ({ name, address })))
+  }
+
+  #callers(): { readonly name: string; readonly address: Address }[] {
+    const mine = this.#formation.formation?.clusterId
+    return this.transport
+      .callers()
+      .filter(({ clusterId }) => clusterId === mine)
+      .flatMap(({ name, address }) => (address === undefined ? [] : [{ name, address }]))
+      .slice(0, MAX_CALLERS)
   }
 
   #send(messages: readonly PeerMessage[]): void {

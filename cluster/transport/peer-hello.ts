@@ -1,3 +1,4 @@
+import type { Address } from '../ports.ts'
 import { hex, integer, object, readJson, text } from '../json-shape.ts'
 import { PeerProtocolError } from './peer-frame.ts'
 
@@ -11,6 +12,8 @@ export interface PeerHello {
   readonly epoch: string
   readonly raftId: string
   readonly name: string
+  /** Where the speaker is reached, for a peer that knows no member of that name. */
+  readonly address?: Address | undefined
 }
 
 export interface Refusal {
@@ -25,6 +28,7 @@ const HELLO = object<PeerHello>({
   epoch: text(255),
   raftId: hex(8),
   name: text(255),
+  address: (value, path) => (value === undefined ? undefined : text(1_024)(value, path)),
 })
 
 const REMOVED = object({ index: integer(1, Number.MAX_SAFE_INTEGER) })

@@ -43,6 +43,7 @@ async function listening() {
     reads: (_kind: number): void => {},
     handles: (kind: number): void => void frames.push(kind),
     up: (): void => {},
+    called: (): number => 0,
   }
   let accept: (connection: Connection) => void = () => {}
   const network: Network = {
@@ -67,6 +68,7 @@ async function listening() {
     events: {
       onPeerUp: () => host.up(),
       onPeerDown: ({ name }) => down.push(name),
+      onCaller: () => host.called(),
       onRemoved: (index) => removed.push(index),
       readFrame: (_from, kind) => {
         host.reads(kind)
@@ -114,6 +116,21 @@ describe('who dials this node', () => {
       peer.onData(encodePeerFrame(PeerFrameKind.ping, new Uint8Array(0)))
     }
     expect([stranger.destroyed, peer.destroyed]).toEqual([true, false])
+  })
+})
+
+describe('[MR8] who dials this node and was let in', () => {
+  test('is known by its word on where it is reached, until it goes', async () => {
+    const { transport, host, dial } = await listening()
+    let called = 0
+    host.called = () => (called += 1)
+    const caller = { ...hello('n4', 'd'), address: 'n4:1' }
+    const [peer, stranger] = [dial(), dial()]
+    stranger.onData(encodeJsonFrame(PeerFrameKind.hello, { ...caller, clusterId: '08'.repeat(16) }))
+    peer.onData(encodeJsonFrame(PeerFrameKind.hello, caller))
+    expect([transport.callers(), called]).toEqual([[caller], 1])
+    peer.onClose(null)
+    expect(transport.callers()).toEqual([])
   })
 })
 

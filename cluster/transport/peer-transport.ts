@@ -18,6 +18,8 @@ export interface TransportEvents {
   onPeerUp(peer: PeerHello): void
   /** Called at once when a connection with the peer dies, in either direction (rule K7). */
   onPeerDown(peer: PeerHello): void
+  /** Somebody dialled this node and was let in: he stands among the `callers` now. */
+  onCaller(): void
   /** By a peer's word this node was removed by that index of the log (rule K1). */
   onRemoved(index: number): void
   /**
@@ -108,6 +110,11 @@ export class PeerTransport {
       if (this.#links.has(name)) continue
       this.#links.set(name, this.#newLink(name, address))
     }
+  }
+
+  /** The introductions of all who dialled this node and were let in, and are still connected. */
+  callers(): PeerHello[] {
+    return [...this.#accepted.values()].flatMap(({ remote }) => remote ?? [])
   }
 
   /** A whole frame, which must not change any more. False if there is no link now: it is dropped. */
@@ -236,6 +243,7 @@ export class PeerTransport {
       state.heardMs = this.#ports.clock.monotonicMs()
       this.#failpoints.hit('transport.peerIntroduced')
       connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
+      this.#events.onCaller()
       return
     }
     state.intake.stop()
