@@ -15,7 +15,7 @@ export const GATEWAY_BUGS: readonly SeededBug[] = [
     file: 'node/gateway/handlers/read-position.ts',
     find: '  return reachIndex(position.index, context)\n}',
     replace: '  return null\n}',
-    breaks: ['P6', 'P8', 'P12', 'P13'],
+    breaks: ['P6', 'P8', 'P12', 'P13', 'P14'],
   },
   {
     name: 'serves-before-caught-up',
@@ -23,7 +23,7 @@ export const GATEWAY_BUGS: readonly SeededBug[] = [
     file: 'node/parley-node.ts',
     find: 'serving: () => this.#catchUp.done && !this.#draining,',
     replace: 'serving: () => !this.#draining,',
-    breaks: ['P6', 'P8', 'P9', 'P12', 'P13', 'R9'],
+    breaks: ['P6', 'P8', 'P9', 'P12', 'P13', 'R9', 'P14'],
   },
   {
     name: 'page-skips-one',
@@ -31,7 +31,7 @@ export const GATEWAY_BUGS: readonly SeededBug[] = [
     file: 'node/state-machine/event-page.ts',
     find: 'return page(events, upTo, upTo, upTo < head, gap)',
     replace: 'return page(events, upTo + 1, upTo, upTo < head, gap)',
-    breaks: ['P1', 'P4', 'P6'],
+    breaks: ['P1', 'P4', 'P6', 'P14'],
   },
   {
     name: 'timeout-is-final',
@@ -39,6 +39,6 @@ export const GATEWAY_BUGS: readonly SeededBug[] = [
     file: 'node/forwarder.ts',
     find: "this.#error('OUTCOME_UNKNOWN', 'no result yet; send it again with the same msgId')",
     replace: "this.#error('INVALID_MESSAGE', 'no result yet; send it again with the same msgId')",
-    breaks: ['P1', 'P7', 'P9'],
+    breaks: ['P1', 'P7', 'P9', 'P14'],
   },
 ]

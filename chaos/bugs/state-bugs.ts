@@ -7,7 +7,7 @@ export const STATE_BUGS: readonly SeededBug[] = [
     file: 'node/state-machine/application-state.ts',
     find: '    await state.dedupe.load(state.#dedupeBlocks(), state.settings.windowMs)\n',
     replace: '',
-    breaks: ['P2', 'P3', 'P9', 'R7', 'R9', 'R17'],
+    breaks: ['P2', 'P3', 'P9', 'R7', 'R9', 'R17', 'P14'],
   },
   {
     name: 'copy-answered-with-head',
@@ -16,7 +16,7 @@ export const STATE_BUGS: readonly SeededBug[] = [
     find: 'return { ok: true, conv: conversation.id, msgId, seq, ord, at, duplicate: true, now }',
     replace:
       'return { ok: true, conv: conversation.id, msgId, seq: conversation.head, ord, at, duplicate: true, now }',
-    breaks: ['P1', 'P2', 'P3', 'P9'],
+    breaks: ['P1', 'P2', 'P3', 'P9', 'P14'],
   },
   {
     name: 'prev-ignored',
@@ -24,7 +24,7 @@ export const STATE_BUGS: readonly SeededBug[] = [
     file: 'node/state-machine/conversation.ts',
     find: 'if (view.prev !== null && !this.#hasResult(command, view.prev, sender)) {',
     replace: 'if (view.prev === view.msgId) {',
-    breaks: ['P4', 'P5', 'P8'],
+    breaks: ['P4', 'P5', 'P8', 'P14'],
   },
   {
     name: 'other-body-accepted',
