@@ -132,8 +132,7 @@ export class ClusterNode {
       autoReplace: parts.autoReplace,
       replica: () => this.#replica,
       strangers: () => this.strangers(),
-      sendJson,
-      onWanted: () => this.#connect(),
+      ...{ sendJson, onWanted: () => this.#connect() },
     })
     this.#sender = new SnapshotSender({
       clock,

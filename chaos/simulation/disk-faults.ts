@@ -60,7 +60,7 @@ export function hurtDisk(
   { until, bit }: FaultHooks,
 ): boolean {
   for (const other of world.nodes) other.noteReplaced(isVoter(world, other))
-  if (!mayHurt(world.nodes, node)) return false
+  if (!mayHurt(world.members, node)) return false
   if (fault.kind === 'rollback') return rollBack(world, fault, node, { until, bit })
   node.hurt(fault.kind === 'wipe' ? 'emptied' : 'damaged')
   const isLive = 'isLive' in fault && fault.isLive
@@ -109,7 +109,7 @@ function rollBack(
     const others = world.nodes.filter((other) => other !== node && !other.isHurt)
     const voters = leaderOf(world)?.voters ?? []
     const disks = others.map(({ disk }) => disk)
-    if (!mayHurt(world.nodes, node)) return false
+    if (!mayHurt(world.members, node)) return false
     if (!mayForget(node.disk, restore.log, disks, voters)) return false
     const forgets = node.disk.lastIndex
     node.hurt('damaged')

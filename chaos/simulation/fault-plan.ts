@@ -66,6 +66,12 @@ export type PlannedFault =
   | Of<'lostWrite' | 'misdirect', { target: Target; draw: number; isLive: boolean; forMs: number }>
   /** The disk is what it was `ageMs` before. */
   | Of<'rollback', { target: Target; ageMs: number; forMs: number }>
+  /** Told to end in peace, and started again. */
+  | Of<'drain', { target: Target; forMs: number }>
+  /** An operator takes in a machine that is new, or was removed before. */
+  | Of<'addMember', {}>
+  /** Takes one out; `replaceMember`: and takes it in again, with a new disk and a new id. */
+  | Of<'removeMember' | 'replaceMember', { target: Target }>
   /** `draw` chooses the file and the bit. */
   | Of<'logRot', { target: Target; draw: number; forMs: number }>
 
@@ -180,6 +186,13 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
     case 'lostWrite':
     case 'misdirect':
       return { kind, target, draw: prng.uint32(), isLive: prng.chance(0.5), forMs }
+    case 'drain':
+      return { kind, target, forMs }
+    case 'addMember':
+      return { kind }
+    case 'removeMember':
+    case 'replaceMember':
+      return { kind, target }
     case 'rollback':
       return { kind, target, ageMs: drawDuration(prng), forMs }
   }

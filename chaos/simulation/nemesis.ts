@@ -1,6 +1,7 @@
 import { breakDisk, hurtDisk } from './disk-faults.ts'
 import type { PlannedFault, Target } from './fault-plan.ts'
 import { breakPath } from './link-faults.ts'
+import { changeMembers, drain } from './member-faults.ts'
 import { breakMachine } from './machine-faults.ts'
 import type { SimLink } from './sim-link.ts'
 import type { SimNode } from './sim-node.ts'
@@ -113,6 +114,9 @@ export class Nemesis {
       if (asked) this.#bit.add(fault)
       return asked
     }
+    if (fault.kind === 'addMember') {
+      return changeMembers(this.#world, fault, undefined, this.#hooksOf(fault))
+    }
     const node = this.#node(fault.target)
     if (node === undefined) return false
     const { isUp, process } = node
@@ -152,6 +156,11 @@ export class Nemesis {
       case 'clockRate':
       case 'lateTimers':
         return breakMachine(this.#world, fault, node, hooks)
+      case 'drain':
+        return drain(this.#world, fault, node, hooks)
+      case 'removeMember':
+      case 'replaceMember':
+        return changeMembers(this.#world, fault, node, hooks)
       case 'halfOpen':
       case 'lossy':
       case 'replay': {

@@ -1,3 +1,4 @@
+import { findMember } from '#cluster'
 import type { Subprotocol } from '#protocol'
 import { liveness } from '../checkers/liveness.ts'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
@@ -55,7 +56,7 @@ export class RunEnding {
     const now = () => this.#world.scheduler.nowMs
     if (!(await this.#until(() => this.#hasLeader))) return
     recovery.leaderMs = now()
-    if (!(await this.#until(() => this.#unsettled === 0))) return
+    if (!(await this.#until(() => this.#unsettled === 0 && this.#world.operator.isIdle))) return
     recovery.settledMs = now()
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.equalMs = now()
@@ -64,6 +65,7 @@ export class RunEnding {
     if (!(await this.#until(() => this.#areEqual))) return
     // Without another write every stream comes to its end by itself.
     if (!(await this.#until(() => this.#applications.every((one) => one.isUpToDate)))) return
+    if (!(await this.#until(() => this.#removedEnded))) return
     this.#restartOne()
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.positions = this.#positions
@@ -110,9 +112,19 @@ export class RunEnding {
   /** Nodes that still have what they promised, and those that have taken the place of one. */
   get #present(): readonly SimNode[] {
     return this.#world.nodes.filter((node) => {
-      if (node.retired !== null) return false
+      if (node.retired !== null || node.standing !== 'member') return false
       const raftId = node.parley?.replica?.raftId
       return !node.wiped || (raftId !== undefined && node.voters.includes(raftId))
+    })
+  }
+
+  /** Who does not know yet that it was removed is told by those whom it dials. */
+  get #removedEnded(): boolean {
+    return this.#world.nodes.every(({ standing, isUp, disk, parley }) => {
+      const replica = parley?.replica
+      const members = replica?.committedConfiguration.configuration
+      const knows = members !== undefined && findMember(members, disk.raftId) === undefined
+      return standing !== 'removed' || !isUp || knows
     })
   }
 

@@ -53,6 +53,10 @@ export interface RunStats {
   /** How often a process came by each of them. */
   readonly failpointHits: Readonly<Record<string, number>>
   readonly refusals: Readonly<Record<string, number>>
+  /** Changes of members that were done. */
+  readonly members: { readonly added: number; readonly removed: number }
+  /** What leaders refused to do about them, by code. */
+  readonly memberRefusals: Readonly<Record<string, number>>
   /** Of all applications on the SDK. */
   readonly sdk: Readonly<SdkTotals>
 }
@@ -191,6 +195,8 @@ class Run {
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),
         failpointHits: tally(world.nodes.flatMap(({ hits }) => [...hits])),
         refusals,
+        members: { added: world.operator.done.add, removed: world.operator.done.remove },
+        memberRefusals: world.operator.refusals,
         sdk: this.#sdkTotals,
       },
     }

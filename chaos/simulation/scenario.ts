@@ -19,6 +19,8 @@ export interface Scenario {
   readonly safetyMs: number
   /** They are called n1, n2, … */
   readonly nodes: number
+  /** Machines beside them that are off and empty, for members to come. @default 0 */
+  readonly spares?: number
   readonly link: LinkOptions
   readonly profile: NodeProfile
   readonly conversations: number
@@ -36,6 +38,8 @@ export interface Scenario {
   /** In order of time. */
   readonly operations: readonly Operation[]
 }
+
+const SPARES = 2
 
 /** The scenario that a seed stands for, but for what `fixed` says. */
 export function drawScenario(
@@ -61,6 +65,7 @@ export function drawScenario(
     seed,
     safetyMs,
     nodes,
+    ...(swarm.faults.includes('addMember') ? { spares: SPARES } : {}),
     link,
     profile,
     conversations,

@@ -53,7 +53,12 @@ export interface NodeHost {
   nextProcess(): number
   /** The process stopped itself, or its code threw; `error` says why. */
   onEnd(node: SimNode, error: Error, how: 'stopped' | 'threw'): void
+  /** The process ended as one that has nothing more to do; `told`: because it was told to. */
+  onLeft(node: SimNode, told: boolean): void
 }
+
+/** Whether a machine belongs to the cluster, as its operator sees it. */
+export type Standing = 'spare' | 'joining' | 'member' | 'leaving' | 'removed'
 
 /** Whoever watches over a process starts it again after this. */
 const BACK_AFTER_MS = 10
@@ -67,6 +72,8 @@ export class SimNode implements ObservedReplica {
   readonly platter: SimDisk
   readonly databases: SimDatabases
   readonly wall = { offsetMs: 0 }
+  /** A spare one is off. */
+  standing: Standing
   /** How long each of its next lives lasts, in ms; it is back at once. */
   crashLoop: readonly number[] = []
   /** Lives that ended so. */
@@ -91,6 +98,7 @@ export class SimNode implements ObservedReplica {
   readonly #clockFaults: ClockFaults = { rate: 1, latenessMs: 0 }
   #clock: SimClock | null = null
   #isEmptied = false
+  #onDrained: (() => void) | null = null
   #trap: Trap | null = null
   #passes = 0
   /** Asked after every event, changed next to never. */
@@ -102,6 +110,7 @@ export class SimNode implements ObservedReplica {
   constructor(parts: {
     member: InitialMember
     members: readonly InitialMember[]
+    standing: Standing
     host: NodeHost
     profile: NodeProfile
     prng: Prng
@@ -111,6 +120,7 @@ export class SimNode implements ObservedReplica {
     this.peerAddress = member.peerAddress
     this.clientAddress = member.clientUrl.replace('http://', '')
     this.#members = parts.members
+    this.standing = parts.standing
     this.#host = host
     this.#profile = profile
     this.#prng = prng
@@ -154,7 +164,7 @@ export class SimNode implements ObservedReplica {
   }
 
   start(): void {
-    if (this.process !== null || this.retired !== null) return
+    if (this.process !== null || this.retired !== null || this.standing === 'spare') return
     this.starts += 1
     const { scheduler, network, clients } = this.#host
     const prng = this.#prng.split(`life ${this.starts}`)
@@ -199,12 +209,24 @@ export class SimNode implements ObservedReplica {
           if (this.process !== process) return
           this.parley = node
           void node.ended.then((error) => {
-            if (error !== null) this.#ended(process, error, 'stopped')
+            if (error === null) this.#left(process)
+            else this.#ended(process, error, 'stopped')
           })
         },
         (error: Error) => this.#ended(process, error, 'stopped'),
       )
     })
+  }
+
+  /** Tells the process to end in peace; `onDone` once it has. Says whether there was one to tell. */
+  drain(timeoutMs: number, onDone: () => void): boolean {
+    const { process, parley } = this
+    if (process === null || parley === null || this.#onDrained !== null) return false
+    this.#onDrained = onDone
+    this.#host.scheduler.soon(process, () => {
+      parley.drain(timeoutMs).catch((error: Error) => this.#ended(process, error, 'stopped'))
+    })
+    return true
   }
 
   /** Ends the process; the machine runs on, and what it wrote stays in the page cache. */
@@ -307,6 +329,7 @@ export class SimNode implements ObservedReplica {
     this.process = null
     this.parley = null
     this.#clock = null
+    this.#onDrained = null
     this.#trap = null
     return process
   }
@@ -315,6 +338,14 @@ export class SimNode implements ObservedReplica {
     if (this.process !== process) return
     this.kill()
     this.#host.onEnd(this, error, how)
+  }
+
+  #left(process: SimProcess): void {
+    if (this.process !== process) return
+    const onDrained = this.#onDrained
+    this.kill()
+    this.#host.onLeft(this, onDrained !== null)
+    onDrained?.()
   }
 
   #settings(): NodeSettings {

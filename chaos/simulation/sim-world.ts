@@ -10,6 +10,7 @@ import { RaftJudges } from '../checkers/raft/raft-judges.ts'
 import type { Message } from '../../cluster/raft/messages.ts'
 import type { Prng } from '../prng.ts'
 import type { EventOwner } from './event-heap.ts'
+import { Operator } from './operator.ts'
 import { SimClients } from './sim-clients.ts'
 import { SimNetwork } from './sim-network.ts'
 import { SimNode } from './sim-node.ts'
@@ -35,33 +36,38 @@ export class SimWorld {
   readonly clients: SimClients
   readonly nodes: readonly SimNode[]
   readonly judges: RaftJudges
+  readonly operator: Operator
   violation: PropertyViolation | null = null
   /** The last lines of what happened, for whoever reads a failure. */
   readonly notes: string[] = []
   keepNotes = 2_000
+  readonly #founding: readonly SimNode[]
   readonly #byHost = new Map<string, SimNode>()
   /** What was read last on the wire. */
   #tapped: { readonly bytes: Uint8Array; readonly messages: readonly Message[] } = {
     bytes: new Uint8Array(0),
     messages: [],
   }
-  /** What was last judged of each living process. */
-  readonly #judged = new Map<SimProcess, Judged>()
+  /** What was last judged of each process, by its number. */
+  readonly #judged: Judged[] = []
   #processes = 0
 
-  constructor(prng: Prng, scenario: Pick<Scenario, 'nodes' | 'link' | 'profile'>) {
+  constructor(prng: Prng, scenario: Pick<Scenario, 'nodes' | 'link' | 'profile' | 'spares'>) {
     this.network = new SimNetwork(this.scheduler, prng.split('network'), scenario.link)
     this.clients = new SimClients(this.scheduler, this.network)
-    const members: InitialMember[] = Array.from({ length: scenario.nodes }, (_, at) => ({
+    const machines = scenario.nodes + (scenario.spares ?? 0)
+    const all: InitialMember[] = Array.from({ length: machines }, (_, at) => ({
       name: `n${at + 1}`,
       peerAddress: `127.0.0.1:${FIRST_PEER_PORT + at}`,
       clientUrl: `http://127.0.0.1:${FIRST_CLIENT_PORT + at}`,
     }))
-    this.nodes = members.map(
-      (member) =>
+    const members = all.slice(0, scenario.nodes)
+    this.nodes = all.map(
+      (member, at) =>
         new SimNode({
           member,
-          members,
+          members: at < scenario.nodes ? members : [...members, member],
+          standing: at < scenario.nodes ? 'member' : 'spare',
           host: {
             scheduler: this.scheduler,
             network: this.network,
@@ -69,11 +75,14 @@ export class SimWorld {
             logger: (node) => this.#logger(node),
             nextProcess: () => ++this.#processes,
             onEnd: (node, error, how) => this.#ended(node, error, how),
+            onLeft: (node, told) => this.#left(node, told),
           },
           profile: scenario.profile,
           prng: prng.split(member.name),
         }),
     )
+    this.#founding = this.members
+    this.operator = new Operator(this)
     for (const node of this.nodes) this.#byHost.set(node.name, node)
     this.judges = new RaftJudges(this.nodes.map(({ disk }) => disk))
     const { judges } = this
@@ -87,9 +96,14 @@ export class SimWorld {
     this.scheduler.afterEvent = (owner) => this.#afterEvent(owner)
   }
 
-  /** Where clients reach the nodes. */
+  /** Where clients reach the nodes that they are told of. */
   get addresses(): readonly string[] {
-    return this.nodes.map(({ clientAddress }) => clientAddress)
+    return this.#founding.map(({ clientAddress }) => clientAddress)
+  }
+
+  /** Those that the cluster counts on, and nobody is about to take out. */
+  get members(): readonly SimNode[] {
+    return this.nodes.filter(({ standing }) => standing === 'member')
   }
 
   note(line: string): void {
@@ -108,6 +122,7 @@ export class SimWorld {
   /** Everything that was broken on purpose works again; a disk that was lost stays lost. */
   heal(): void {
     this.network.healAll()
+    this.operator.finish()
     for (const node of this.nodes) {
       node.arm(null)
       node.process?.resume()
@@ -116,7 +131,7 @@ export class SimWorld {
       node.setClock({ rate: 1, latenessMs: 0 })
       node.platter.heal()
       node.databases.heal()
-      node.start()
+      if (node.standing !== 'removed') node.start()
     }
   }
 
@@ -156,12 +171,11 @@ export class SimWorld {
   }
 
   #judgedOf(process: SimProcess): Judged {
-    let judged = this.#judged.get(process)
-    if (judged === undefined) {
-      judged = { node: this.#byHost.get(process.host)!, status: null, applied: -1 }
-      this.#judged.set(process, judged)
-    }
-    return judged
+    return (this.#judged[process.number] ??= {
+      node: this.#byHost.get(process.host)!,
+      status: null,
+      applied: -1,
+    })
   }
 
   #judge(run: () => void): void {
@@ -175,6 +189,13 @@ export class SimWorld {
   #failOf(error: unknown): void {
     if (error instanceof PropertyViolation) this.fail(error)
     else this.fail(new PropertyViolation('harness', (error as Error).stack ?? String(error)))
+  }
+
+  /** A node ends in peace when it is told to, or was removed. */
+  #left(node: SimNode, told: boolean): void {
+    this.note(`${node.name} left`)
+    if (told || node.standing === 'leaving' || node.standing === 'removed') return
+    this.fail(new PropertyViolation('R20', `${node.name} takes itself for removed`))
   }
 
   /** A node stops itself for what was done to its disk, never for anything else. */

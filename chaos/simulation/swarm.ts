@@ -39,6 +39,10 @@ export const FAULTS = [
   'lostWrite',
   'misdirect',
   'rollback',
+  'drain',
+  'addMember',
+  'removeMember',
+  'replaceMember',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { runScenario, runSeed } from './run-seed.ts'
+import { drawScenario } from './scenario.ts'
+import type { Swarm } from './swarm.ts'
+
+const busy: Partial<Swarm> = {
+  ...{ nodes: 3, devices: 4, conversations: 2, thinkMs: 40, window: 4, sdkShare: 1 },
+  ...{ faultEveryMs: 600, crashShare: 0 },
+}
+
+describe('members that come and go', () => {
+  test(
+    '[R20] [MR8] under load, while nodes die and links break',
+    { timeout: 120_000 },
+    async () => {
+      const faults = ['addMember', 'removeMember', 'replaceMember', 'kill', 'isolate'] as const
+      const sum = { added: 0, removed: 0 }
+      for (const seed of [1, 2, 3, 4, 5, 6]) {
+        const { violation, stats } = await runSeed({
+          seed,
+          safetyMs: 6_000,
+          swarm: { ...busy, faults },
+        })
+        expect(violation, `seed ${seed}`).toBeNull()
+        sum.added += stats.members.added
+        sum.removed += stats.members.removed
+      }
+      expect(sum.added).toBeGreaterThan(3)
+      expect(sum.removed).toBeGreaterThan(1)
+    },
+  )
+
+  test('[R20] a node that takes itself for removed is noticed', async () => {
+    const scenario = drawScenario(1, 2_000, { ...busy, faults: [] })
+    const { violation } = await runScenario(scenario, {
+      prepare: ({ nodes, scheduler }) => {
+        const leave = () => {
+          if ((nodes[1]!.parley?.replica ?? null) === null) scheduler.after(100, null, leave)
+          else void nodes[1]!.parley!.drain(0)
+        }
+        scheduler.after(3_000, null, leave)
+      },
+    })
+    expect(violation?.property).toBe('R20')
+  })
+
+  test('[P15] no send fails because nodes are drained', { timeout: 60_000 }, async () => {
+    let drained = 0
+    for (const seed of [1, 2, 3, 4]) {
+      const swarm = { ...busy, faults: ['drain'], faultEveryMs: 1_500 } as const
+      const scenario = drawScenario(seed, 6_000, swarm)
+      const patient = { listening: 'conversations', bufferedEvents: 8, retry: {} } as const
+      const devices = scenario.devices.map((who) => (who.sdk ? { ...who, sdk: patient } : who))
+      const { violation, stats } = await runScenario({ ...scenario, devices })
+      expect(violation, `seed ${seed}`).toBeNull()
+      expect(stats.sdk.retried).toBe(0)
+      expect(stats.sdk.delivered).toBeGreaterThan(100)
+      drained += stats.evidence.drain ?? 0
+    }
+    expect(drained).toBeGreaterThan(8)
+  })
+})

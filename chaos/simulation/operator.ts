@@ -1,0 +1,134 @@
+import type { Configuration, MemberChange, MemberChangeRefusal } from '#cluster'
+import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
+import type { ParleyNode } from '../../node/parley-node.ts'
+import type { SimNode } from './sim-node.ts'
+import type { SimWorld } from './sim-world.ts'
+
+interface Job {
+  readonly op: 'add' | 'remove'
+  readonly node: SimNode
+  readonly onDone: () => void
+}
+
+/** An operator looks after what was asked for this often. */
+const LOOK_MS = 200
+/** With fewer members the loss of one could not be survived. */
+const FEWEST = 3
+
+/**
+ * Changes the members of a simulated cluster as its operator would: one change after the other, asked of
+ * whoever leads, again and again until it is done. How many disks may be hurt meanwhile is reckoned as if
+ * who is to go had gone and who is to come were not there (rule K10).
+ */
+export class Operator {
+  readonly #world: SimWorld
+  readonly #jobs: Job[] = []
+  #isActive = false
+  #isOver = false
+  /** Raft ids that were ever a voter's: none may come back (rule K1). */
+  readonly #used = new Set<string>()
+  readonly done = { add: 0, remove: 0 }
+  /** What leaders refused, by code. */
+  readonly refusals: Partial<Record<MemberChangeRefusal['code'], number>> = {}
+
+  constructor(world: SimWorld) {
+    this.#world = world
+  }
+
+  /** Nothing that was begun is still under way. */
+  get isIdle(): boolean {
+    return this.#jobs.length === 0
+  }
+
+  /** Takes a member out; says whether it began. */
+  remove(node: SimNode, onDone: () => void): boolean {
+    const { members } = this.#world
+    const isSound = members.every((one) => !one.isHurt && one.retired === null)
+    if (!isSound || members.length < FEWEST || node.standing !== 'member') return false
+    if (!this.isIdle) return false
+    node.standing = 'leaving'
+    return this.#begin({ op: 'remove', node, onDone })
+  }
+
+  /** Starts a machine with an empty disk and has it taken in; says whether it began. */
+  add(node: SimNode, onDone: () => void): boolean {
+    if (node.standing !== 'spare' && node.standing !== 'removed') return false
+    if (!this.isIdle) return false
+    if (node.standing === 'removed') {
+      node.powerCut()
+      node.wipe()
+    }
+    node.standing = 'joining'
+    node.start()
+    return this.#begin({ op: 'add', node, onDone })
+  }
+
+  /** All that was broken works again: what is under way comes to its end, what is unsafe is dropped. */
+  finish(): void {
+    this.#isOver = true
+  }
+
+  #begin(job: Job): boolean {
+    for (const { voters } of this.#world.nodes) for (const id of voters) this.#used.add(id)
+    this.#jobs.push(job)
+    if (!this.#isActive) {
+      this.#isActive = true
+      this.#look()
+    }
+    return true
+  }
+
+  #look(): void {
+    const [job] = this.#jobs
+    const leader = this.#world.nodes.find((node) => node.parley?.replica?.hasAuthority === true)
+    const parley = leader?.parley ?? null
+    if (job !== undefined && parley !== null && this.#advance(job, parley)) this.#jobs.shift()
+    this.#isActive = this.#jobs.length > 0
+    if (this.#isActive) this.#world.scheduler.after(LOOK_MS, null, () => this.#look())
+  }
+
+  /** Says whether there is nothing more to do about it. */
+  #advance({ op, node, onDone }: Job, leader: ParleyNode): boolean {
+    const replica = leader.replica!
+    const { configuration } = replica.committedConfiguration
+    if (op === 'remove' ? !isThere(configuration, node) : isVoter(configuration, node)) {
+      node.standing = op === 'remove' ? 'removed' : 'member'
+      if (op === 'add') this.#judgeId(node)
+      this.done[op] += 1
+      onDone()
+      return true
+    }
+    if (op === 'remove' && replica.configurationCommitted && this.#isOver) {
+      // Still a member for certain: whether it may go now is asked once more, and for the last time.
+      if (this.#ask(leader, { op, name: node.name }) === null) return false
+      node.standing = 'member'
+      return true
+    }
+    const { name, peerAddress, clientAddress } = node
+    const member = { name, peerAddress, clientUrl: `http://${clientAddress}` }
+    this.#ask(leader, op === 'add' ? { op, member } : { op, name })
+    return false
+  }
+
+  #ask(leader: ParleyNode, change: MemberChange): MemberChangeRefusal | null {
+    const refusal = leader.changeMembers(change)
+    if (refusal !== null) {
+      this.refusals[refusal.code] = (this.refusals[refusal.code] ?? 0) + 1
+    }
+    return refusal
+  }
+
+  #judgeId({ name, disk }: SimNode): void {
+    if (!this.#used.has(disk.raftId)) return
+    const message = `${name} votes under the id ${disk.raftId}, which was another disk's`
+    this.#world.fail(new PropertyViolation('R20', message))
+  }
+}
+
+function isThere({ voters, learners }: Configuration, { name }: SimNode): boolean {
+  return [...voters, ...learners].some((member) => member.name === name)
+}
+
+function isVoter({ voters }: Configuration, { name, disk }: SimNode): boolean {
+  return voters.some((member) => member.name === name && member.id === disk.raftId)
+}
