@@ -1,20 +1,18 @@
 import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
-
-/** Nothing older is compared. */
-const KEPT = 20_000
+import { Recent } from './recent.ts'
 
 /**
  * R17: a state that was built anew, by replay, from a checkpoint or from a snapshot, is the one that
  * the node had after the same index in an earlier life (rules K3, K6).
  */
 export class RestartEquivalence implements RaftChecker {
-  readonly #nodes = new Map<string, { life: number; hashes: Map<number, Remembered> }>()
+  readonly #nodes = new Map<string, { life: number; hashes: Recent<Remembered> }>()
   /** Indices at which two lives of one node were compared. */
   compared = 0
 
   onStarted({ name }: ObservedReplica): void {
     const known = this.#nodes.get(name)
-    if (known === undefined) this.#nodes.set(name, { life: 1, hashes: new Map() })
+    if (known === undefined) this.#nodes.set(name, { life: 1, hashes: new Recent() })
     else known.life += 1
   }
 
@@ -24,7 +22,6 @@ export class RestartEquivalence implements RaftChecker {
     const before = known.hashes.get(index)
     if (before === undefined) {
       known.hashes.set(index, { hash, life: known.life })
-      known.hashes.delete(index - KEPT)
       return
     }
     if (before.life === known.life) return
