@@ -1,68 +1,133 @@
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { FailpointName } from '#cluster'
 import { runDrill } from './kill-drill.ts'
 import { ProcessCluster } from './process-cluster.ts'
 
-/** Deaths at each point; the long form sets five. */
-const DEATHS = Number(process.env.PARLEY_DRILL_DEATHS ?? 1)
-const REACHED: readonly FailpointName[] = [
-  'leader.appendedUnsent',
-  'leader.oneAck',
-  'leader.committedUnanswered',
-  'gateway.halfAnswer',
-]
+/** Deaths at each place; the long form sets five. */
+const DEATHS = Number(process.env['PARLEY_DRILL_DEATHS'] ?? 1)
+
+/** Places that load alone leads to, and how often at most a process passes by before it ends there. */
+const UNDER_LOAD: Partial<Record<FailpointName, number>> = {
+  'leader.appendedUnsent': 100,
+  'leader.oneAck': 100,
+  'leader.committedUnanswered': 100,
+  'replica.votePersisted': 1,
+  'log.batchHalfWritten': 100,
+  'log.batchWritten': 100,
+  'log.segmentNamed': 3,
+  'checkpoint.unsealed': 3,
+  'checkpoint.sealed': 3,
+  'transport.halfFrame': 100,
+  'gateway.halfAnswer': 100,
+  'gateway.halfPush': 100,
+}
+
+/** Places on the way back of a member without its data. */
+const WITHOUT_DATA: Partial<Record<FailpointName, number>> = {
+  'membership.configurationAppended': 1,
+  'snapshot.verified': 1,
+  'snapshot.activated': 1,
+}
+
+const SMALL = ['--log-segment-bytes', '65536', '--checkpoint-bytes', '50000']
+
 let cluster: ProcessCluster
 afterEach(() => cluster.close())
 
-describe('a node that dies at its worst moment', () => {
-  test.each(REACHED)(
-    '%s: nothing lost, doubled or reordered',
-    async (failpoint) => {
-      cluster = await ProcessCluster.create(3)
-      const arm = () => ({ failpoints: `${failpoint}=${50 + Math.floor(Math.random() * 400)}` })
-      // Only a leader reaches a leader's failpoint; any other would take all nodes at once.
-      const armsAll = failpoint.startsWith('leader.')
-      await Promise.all(
-        cluster.nodes.map(({ name }, at) => cluster.start(name, armsAll || at === 0 ? arm() : {})),
-      )
-      await cluster.healthy()
-      let deaths = 0
-      let over = false
-      // Whoever dies comes back, armed again until enough have died: a second one may die before
-      // the first is back, and then only both can go on.
-      const revive = async () => {
-        while (!over) {
-          for (const node of cluster.nodes.filter(({ process: child }) => child === null)) {
-            expect(node.exit?.signal).toBe('SIGKILL')
-            deaths += 1
-            await cluster.start(node.name, deaths < DEATHS ? arm() : {})
-          }
-          await sleep(20)
-        }
+/** Nodes that are armed with every place where too few have died yet, life after life. */
+class Doomed {
+  readonly #left: Map<string, number>
+  readonly #passes: ReadonlyMap<string, number>
+  readonly #seen = new Map<string, number>()
+
+  constructor(places: Partial<Record<FailpointName, number>>) {
+    this.#passes = new Map(Object.entries(places))
+    this.#left = new Map(Object.keys(places).map((name) => [name, DEATHS]))
+  }
+
+  get left(): string[] {
+    return [...this.#left.keys()]
+  }
+
+  async start(name: string): Promise<void> {
+    const draw = (place: string) => 1 + Math.floor(Math.random() * this.#passes.get(place)!)
+    const failpoints = this.left.map((place) => `${place}=${draw(place)}`).join(',')
+    this.#seen.set(name, (await this.#places(name)).length)
+    await cluster.start(name, { flags: SMALL, failpoints })
+  }
+
+  /** Whoever has died comes back. */
+  async revive(): Promise<void> {
+    for (const { name, process: child, exit } of cluster.nodes) {
+      if (child !== null) continue
+      expect(exit?.signal).toBe('SIGKILL')
+      const [place, ...others] = (await this.#places(name)).slice(this.#seen.get(name))
+      expect(others).toEqual([])
+      const left = this.#left.get(place!) ?? 0
+      if (left > 1) this.#left.set(place!, left - 1)
+      else this.#left.delete(place!)
+      await this.start(name)
+    }
+  }
+
+  /** All that the node's processes said of where they ended. */
+  async #places(name: string): Promise<string[]> {
+    const output = await cluster.output(name).catch(() => '')
+    return [...output.matchAll(/^failpoint (\S+)$/gm)].map(([, place]) => place!)
+  }
+}
+
+test(
+  'nodes that end at their worst moments lose, double and reorder nothing',
+  async () => {
+    cluster = await ProcessCluster.create(3)
+    await cluster.startAll({ flags: SMALL })
+    await cluster.healthy()
+    const names = cluster.nodes.map(({ name }) => name)
+    const goOn = async (doomed: Doomed) => {
+      const deadline = performance.now() + 45_000 + DEATHS * 30_000
+      while (doomed.left.length > 0) {
+        if (performance.now() > deadline) throw new Error(`nobody died at ${doomed.left.join()}`)
+        await doomed.revive()
+        await sleep(20)
       }
-      const report = await runDrill({
-        cluster,
-        senders: 20,
-        conversations: 10,
-        harm: async ({ recovered }) => {
-          const reviving = revive()
-          while (deaths < DEATHS) await sleep(20)
-          await recovered()
-          over = true
-          await reviving
-          // Whoever is still armed must not die while the drill ends.
-          for (const node of cluster.nodes) {
-            await cluster.kill(node.name)
-            await cluster.start(node.name)
-          }
-          await cluster.healthy()
-        },
-      })
-      expect(report.violations).toEqual([])
-      expect(report.acknowledged).toBe(report.sent)
-      expect(report.duplicatesAnswered).toBe(report.repeats)
-    },
-    60_000 + DEATHS * 20_000,
-  )
-})
+    }
+    const report = await runDrill({
+      cluster,
+      senders: 20,
+      conversations: 10,
+      thinkMs: 20,
+      harm: async ({ recovered }) => {
+        const loaded = new Doomed(UNDER_LOAD)
+        for (const name of names) {
+          await cluster.kill(name)
+          await loaded.start(name)
+        }
+        await goOn(loaded)
+        // Whoever is still armed must not die of it while a disk is missing.
+        for (const name of names) {
+          await cluster.kill(name)
+          await cluster.start(name, { flags: SMALL })
+        }
+        const leader = await cluster.healthy()
+        await recovered()
+        const bereft = new Doomed(WITHOUT_DATA)
+        const lost = cluster.nodes.find(({ name }) => name !== leader)!
+        await cluster.kill(lost.name)
+        await rm(lost.data, { recursive: true })
+        for (const name of names) {
+          await cluster.kill(name)
+          await bereft.start(name)
+        }
+        await goOn(bereft)
+        await recovered()
+      },
+    })
+    expect(report.violations).toEqual([])
+    expect(report.acknowledged).toBe(report.sent)
+    expect(report.duplicatesAnswered).toBe(report.repeats)
+  },
+  120_000 + DEATHS * 60_000,
+)

@@ -1,8 +1,9 @@
+import { writeSync } from 'node:fs'
 import { type FailpointName, FAILPOINTS, type Failpoints } from '#cluster'
 import { StartError } from '../data-directory.ts'
 
 /**
- * Failpoints that end this process by SIGKILL. The specification is `name=count`, separated by
+ * Failpoints that end this process by SIGKILL, after a line about which one. The specification is `name=count`, separated by
  * commas: the count-th time the place is reached is the last.
  *
  * @throws StartError on a name that does not exist
@@ -30,6 +31,8 @@ export class KillFailpoints implements Failpoints {
     const left = this.#left.get(name)
     if (left === undefined) return
     this.#left.set(name, left - 1)
-    if (left === 1) process.kill(process.pid, 'SIGKILL')
+    if (left > 1) return
+    writeSync(process.stderr.fd, `failpoint ${name}\n`)
+    process.kill(process.pid, 'SIGKILL')
   }
 }
