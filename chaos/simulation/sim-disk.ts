@@ -324,12 +324,13 @@ export class SimDisk {
 
   /** Takes room for what is added to the file; what fits is written before the volume is full. */
   #grow(path: string, file: DiskFile, buffer: Uint8Array, position: number): void {
-    const { roomBytes } = this.faults
     const added = Math.max(0, position + buffer.length - file.length)
-    if (roomBytes === null || added === 0) return
-    this.faults.roomBytes = Math.max(0, roomBytes - added)
-    if (added <= roomBytes) return
-    const fits = buffer.length - added + roomBytes
+    const { roomBytes } = this.faults
+    if (added === 0 || (roomBytes === null && this.#options.capacityBytes === Infinity)) return
+    const free = Math.max(0, this.#freeBytes())
+    if (roomBytes !== null) this.faults.roomBytes = Math.max(0, roomBytes - added)
+    if (added <= free) return
+    const fits = buffer.length - added + free
     if (fits > 0) file.reported(file.write(buffer.subarray(0, fits), position))
     throw this.#noRoom(path)
   }
@@ -342,10 +343,6 @@ export class SimDisk {
 
   #maybeFail(): void {
     if (this.#fails(this.faults.writeErrorShare)) throw new DiskError('EIO', 'write')
-    if (this.#freeBytes() <= 0) {
-      this.errors += 1
-      throw new DiskError('ENOSPC', 'no space left on the volume')
-    }
   }
 
   #fails(share: number): boolean {

@@ -85,6 +85,7 @@ export class SimNetwork {
       link.isClean = true
       link.heal(this.#scheduler.nowMs)
     }
+    for (const socket of this.#sockets) socket.hurry()
   }
 
   /** Resets every connection between two hosts, with bytes under way lost. */
@@ -285,6 +286,10 @@ class SimSocket implements Connection {
     const peer = this.#peer!
     this.#close('reset', new Error('the connection was reset'))
     peer.#close('reset', new Error('the connection was reset'))
+  }
+
+  hurry(): void {
+    this.#out!.hurry()
   }
 
   loseOtherEnd(): void {

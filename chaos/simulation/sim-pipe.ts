@@ -1,3 +1,4 @@
+import type { SimEvent } from './event-heap.ts'
 import type { SimLink, Waiting } from './sim-link.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
@@ -32,6 +33,7 @@ export class SimPipe<T> implements Waiting {
   #inFlightBytes = 0
   #lastDueMs = 0
   #scheduled = false
+  #arrival: SimEvent | null = null
   #waits = false
   #lastSentMs = -1
   #closing: { wasReset: boolean } | null = null
@@ -100,6 +102,20 @@ export class SimPipe<T> implements Waiting {
     this.#schedule(delayMs)
   }
 
+  /** The path is good again: nothing is lost any more, and what was lost comes with the next attempt. */
+  hurry(): void {
+    if (!this.#scheduled || this.#waits) return
+    const soonMs = this.#scheduler.nowMs + this.#link.options.delayMs
+    for (let at = this.#next; at < this.#parcels.length; at++) {
+      const parcel = this.#parcels[at]!
+      if (parcel.dueMs > soonMs) this.#parcels[at] = { ...parcel, dueMs: soonMs }
+    }
+    this.#lastDueMs = Math.min(this.#lastDueMs, soonMs)
+    if (this.#arrival !== null) this.#arrival.run = null
+    this.#scheduled = false
+    this.#schedule()
+  }
+
   /** The reading process died: what arrives from now on finds nobody. */
   readerGone(): void {
     if (this.#waits) return
@@ -127,7 +143,7 @@ export class SimPipe<T> implements Waiting {
     this.#scheduled = true
     const dueMs = next?.dueMs ?? this.#lastDueMs
     const delayMs = Math.max(0, dueMs - this.#scheduler.nowMs) + extraMs
-    this.#scheduler.after(delayMs, this.#end.reader(), this.#arrive)
+    this.#arrival = this.#scheduler.after(delayMs, this.#end.reader(), this.#arrive)
   }
 
   readonly #arrive = (): void => {

@@ -120,17 +120,28 @@ function drawLink(prng: Prng): LinkOptions {
 }
 
 function drawProfile(prng: Prng): NodeProfile {
+  const checkpointBytes = prng.pick([2 * KIB, 64 * KIB, 1024 * KIB])
   return {
     replica: {
       tickMs: prng.pick([30, 50, 100]),
       electionTicks: 10,
       maxBatchBytes: prng.pick([512, 16 * KIB, 256 * KIB]),
+      maxPendingBytes: prng.pick([16 * KIB, 64 * KIB * KIB]),
+      maxHeldBytes: prng.pick([4 * KIB, 4 * KIB * KIB]),
+      trailingLogBytes: prng.pick([0, 64 * KIB, 256 * KIB * KIB]),
       snapshotChunkBytes: prng.split('snapshots').pick([1, 16, 1024]) * KIB,
     },
-    gateway: { flushSlice: prng.pick([1, 200]), maxPageEvents: prng.pick([7, 100]) },
-    log: { segmentBytes: prng.pick([8, 64, 512]) * KIB },
+    gateway: {
+      flushSlice: prng.pick([1, 200]),
+      maxPageEvents: prng.pick([7, 100]),
+      maxInFlight: prng.pick([20, 1_000]),
+      slowBytes: prng.pick([8 * KIB, KIB * KIB]),
+    },
+    log: { segmentBytes: prng.pick([4, 8, 64, 512]) * KIB },
     state: {
-      checkpointBytes: prng.pick([2 * KIB, 64 * KIB, 1024 * KIB]),
+      checkpointBytes,
+      // Small ones go with it: what a slow database digests in a write's patience.
+      dirtyBytes: checkpointBytes * prng.pick([2, 12]),
       checkpointIdleMs: prng.pick([150, 2_000, 30_000]),
       hotBytes: prng.pick([0, 4 * KIB, 1024 * KIB]),
       conversations: prng.pick([1, 10, 1_000]),

@@ -1,5 +1,5 @@
 import { Prng } from '../../prng.ts'
-import { SimClock } from '../sim-clock.ts'
+import { type ClockFaults, SimClock } from '../sim-clock.ts'
 import { SimDatabases } from '../sim-database.ts'
 import { SimDisk } from '../sim-disk.ts'
 import { SimNetwork } from '../sim-network.ts'
@@ -52,12 +52,13 @@ export class TestWorld {
     })
   }
 
-  clock(process = this.process): SimClock {
+  clock(process = this.process, faults?: ClockFaults): SimClock {
     return new SimClock({
       scheduler: this.scheduler,
       process,
       prng: this.prng.split('clock'),
       wall: { offsetMs: 0 },
+      ...(faults === undefined ? {} : { faults }),
       options: { rate: 1, latenessMs: 0.1, lookMs: 0 },
     })
   }
