@@ -62,12 +62,13 @@ class Doomed {
   async revive(): Promise<void> {
     for (const { name, process: child, exit } of cluster.nodes) {
       if (child !== null) continue
-      expect(exit?.signal).toBe('SIGKILL')
       const [place, ...others] = (await this.#places(name)).slice(this.#seen.get(name))
-      expect(others).toEqual([])
-      const left = this.#left.get(place!) ?? 0
-      if (left > 1) this.#left.set(place!, left - 1)
-      else this.#left.delete(place!)
+      if (exit?.signal !== 'SIGKILL' || place === undefined || others.length > 0) {
+        throw new Error(`${name} ended at no such place: ${JSON.stringify(exit)}`)
+      }
+      const left = this.#left.get(place) ?? 0
+      if (left > 1) this.#left.set(place, left - 1)
+      else this.#left.delete(place)
       await this.start(name)
     }
   }
