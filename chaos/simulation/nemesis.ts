@@ -132,7 +132,8 @@ export class Nemesis {
         return isUp
       case 'failpoint':
         this.#setTrap(fault, node)
-        return isUp
+        // Felt by whoever dies of it: nobody may come by.
+        return false
       case 'wallJump':
         node.wall.offsetMs += fault.byMs
         if (isUp) this.#bit.add(fault)
