@@ -109,7 +109,31 @@ describe('the cursor', () => {
     expect(items.map(({ seq, redelivered }) => [seq, redelivered])).toEqual(
       [1, 2, 3, 4].map((seq) => [seq, false]),
     )
-    second.chat.close()
+    second.kill()
+    cluster.epoch = 'epoch-3'
+    const third = await place.live()
+    third.kill()
+    // It is forgotten for good, not by the one client that noticed.
+    const fourth = await place.live()
+    const again = collect(fourth.chat.conversation('team').messages({ after: 'cursor' }))
+    await harness.clock.advance(200)
+    expect(again.items.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+    fourth.chat.close()
+  })
+
+  test('[RS13] what was fetched from the old history is not handed over in the new one', async () => {
+    cluster.group('team', 'alice', 'bob')
+    place.post(5)
+    const { chat } = await place.live()
+    const stream = chat.conversation('team').messages({ after: 'cursor' })
+    expect((await harness.within(1000, stream.next())).value).toMatchObject({ seq: 1 })
+    cluster.epoch = 'epoch-2'
+    cluster.disconnect()
+    await harness.clock.advance(10_000)
+    const next = stream.next()
+    place.post(1)
+    expect((await harness.within(20_000, next)).value).toMatchObject({ seq: 6, redelivered: false })
+    chat.close()
   })
 })
 

@@ -6,6 +6,7 @@ import type { CrashDatabase } from './testing/crash-database.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
 import type { Harness } from './testing/harness.ts'
 import { Restarts } from './testing/restarts.ts'
+import { settled } from './testing/virtual-clock.ts'
 
 let place: Restarts
 let harness: Harness
@@ -176,6 +177,63 @@ describe('the outbox', () => {
     await harness.within(2000, Promise.all(chat.restored.map(({ sent }) => sent)))
     expect(cluster.bodies('d_alice_bob').slice(1)).toEqual(messages.map(({ msgId }) => msgId))
     chat.close()
+  })
+
+  test('[RS2] a repeated message lets no later one overtake after a restart either (OB14)', async () => {
+    cluster.group('team', 'alice')
+    const first = await place.live()
+    const room = first.chat.conversation('team')
+    const old = room.send('old')
+    await harness.within(1000, old.sent)
+    place.dropMessages()
+    const messages = [room.send(1), room.send('old', { msgId: old.msgId }), room.send(2)]
+    await harness.clock.advance(20)
+    first.kill()
+    let lost = 0
+    cluster.fault = (frame) =>
+      frame.t === 'msg:R' && frame.msgId === messages[0]!.msgId && lost++ === 0 ? 'drop' : null
+    const { chat } = await place.live({ retry: { initialDelayMs: 50 } })
+    await harness.within(5000, Promise.all(chat.restored.map(({ sent }) => sent)))
+    const ids = [old, messages[0]!, messages[2]!].map(({ msgId }) => msgId)
+    expect(cluster.bodies('team')).toEqual(ids)
+    chat.close()
+  })
+
+  test('[RS4] a session that ends before its beginning is on record sends nothing', async () => {
+    cluster.group('team', 'alice')
+    for (const node of cluster.nodes) cluster.down.add(node)
+    const { chat } = await place.live()
+    const message = chat.conversation('team').send('x')
+    await harness.clock.advance(100)
+    database.latencyMs = 100_000
+    cluster.down.clear()
+    while (cluster.sessions.length === 0) await harness.clock.advance(10)
+    await harness.clock.advance(10)
+    for (const node of cluster.nodes) cluster.down.add(node)
+    cluster.disconnect()
+    await harness.clock.advance(100_000)
+    expect(place.sends(message.msgId)).toEqual([])
+    cluster.down.clear()
+    await harness.clock.advance(10_000)
+    expect(place.sends(message.msgId)).toHaveLength(1)
+    chat.close()
+  })
+
+  test('[RS8] what waits behind a write that failed is not written', async () => {
+    const store = new DurableStore(database.open)
+    await harness.within(100, store.open('phone'))
+    database.fails = 'before'
+    const { writes } = database
+    const session = (user: string) => ({ session: { user, epoch: null, mark: null } })
+    const first = store.write(session('ann'))
+    await settled()
+    const second = store.write(session('bob'))
+    const both = Promise.allSettled([first, second])
+    await harness.clock.advance(20)
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    await expect(store.write(session('eve'))).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(database.writes - writes).toBe(1)
+    await store.close()
   })
 
   test('[RS7] full is full before anything is promised; what was promised is taken up all the same', async () => {

@@ -13,6 +13,8 @@ export class CrashDatabase {
   /** Who opened it last; whoever opened it before is dead. */
   #life = 0
   isOpen = false
+  /** A write takes less than this. */
+  latencyMs = 5
   /** Batches written so far. */
   writes = 0
   /** Every write fails from now on, after having had its effect or not. */
@@ -48,7 +50,7 @@ export class CrashDatabase {
     if (life !== this.#life) return new Promise(() => {})
     this.#underWay.push(batch)
     return new Promise((resolve, reject) => {
-      this.#clock.after(this.#random.uint32() % 5, () => {
+      this.#clock.after(this.#random.uint32() % this.latencyMs, () => {
         if (life !== this.#life) return
         this.#underWay.splice(this.#underWay.indexOf(batch), 1)
         if (this.fails !== 'before') this.#apply(batch)
