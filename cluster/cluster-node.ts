@@ -86,7 +86,7 @@ export class ClusterNode {
   readonly #sender: SnapshotSender
   readonly #receiver: SnapshotReceiver
   #replica: Replica | null = null
-  /** When last looked at, the committed configuration had this node. */
+  /** A committed configuration had this node. */
   #wasMember = false
   #timer: Timer | null = null
 
@@ -215,7 +215,7 @@ export class ClusterNode {
     })
     const isMember = findMember(configuration, this.#parts.log.raftId) !== undefined
     if (this.#wasMember && !isMember) this.#parts.events.onRemoved()
-    this.#wasMember = isMember
+    this.#wasMember ||= isMember
   }
 
   #removed(index: number): void {
@@ -272,6 +272,10 @@ export class ClusterNode {
       },
     })
     this.#replica = replica
+    // A founder, or a member as far as it knows: if it is none later, it was removed.
+    const { configuration } = log.formation!
+    const known = [configuration, replica.committedConfiguration.configuration]
+    this.#wasMember = known.some((members) => findMember(members, log.raftId) !== undefined)
     events.onReplica(replica)
     this.#connect()
     for (const peer of this.transport.peersUp()) replica.peerUp(peer.raftId)

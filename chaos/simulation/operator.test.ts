@@ -30,6 +30,14 @@ describe('members that come and go', () => {
     },
   )
 
+  test('[R20] [MR7] a leader that is removed right after the beginning ends', async () => {
+    const scenario = drawScenario(2, 3_000, { ...busy, faults: [] })
+    const faults = [{ atMs: 10, kind: 'removeMember', target: ['leader'] }] as const
+    const { violation, stats } = await runScenario({ ...scenario, faults })
+    expect(violation).toBeNull()
+    expect(stats.members.removed).toBe(1)
+  })
+
   test('[R20] a node that takes itself for removed is noticed', async () => {
     const scenario = drawScenario(1, 2_000, { ...busy, faults: [] })
     const { violation } = await runScenario(scenario, {

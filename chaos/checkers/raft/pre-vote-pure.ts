@@ -10,9 +10,11 @@ export class PreVotePure implements RaftChecker {
   readonly #begun = new Set<number>([0])
   readonly #terms = new Map<string, number>()
 
-  onStarted({ disk }: ObservedReplica, { id, term }: RaftStatus): void {
-    // What it starts with was begun in an earlier life, of this replica or of its leader.
-    if (disk.term === term) this.#begun.add(term)
+  onStarted({ disk }: ObservedReplica, status: RaftStatus): void {
+    const { id, term } = status
+    // What it starts with was begun in an earlier life, of this replica or of its leader; or it stands
+    // already, as a lone voter does at once and without a word to anybody.
+    if (disk.term === term || campaigns(status)) this.#begun.add(term)
     this.#terms.set(id, term)
   }
 
@@ -20,11 +22,11 @@ export class PreVotePure implements RaftChecker {
     if (type === 'vote') this.#begun.add(term)
   }
 
-  onStatus({ name }: ObservedReplica, { id, term, role, vote }: RaftStatus): void {
+  onStatus({ name }: ObservedReplica, status: RaftStatus): void {
+    const { id, term } = status
     if (this.#terms.get(id) === term) return
     this.#terms.set(id, term)
-    const campaigns = vote === id && (role === 'candidate' || role === 'leader')
-    if (campaigns) this.#begun.add(term)
+    if (campaigns(status)) this.#begun.add(term)
     demand(
       this.#begun.has(term),
       'R16',
@@ -32,3 +34,6 @@ export class PreVotePure implements RaftChecker {
     )
   }
 }
+
+const campaigns = ({ id, role, vote }: RaftStatus): boolean =>
+  vote === id && (role === 'candidate' || role === 'leader')
