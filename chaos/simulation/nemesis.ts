@@ -79,7 +79,8 @@ export class Nemesis {
       if (this.#underWay.delete(once) && end()) this.#bit.add(fault)
     }
     this.#underWay.add(once)
-    this.#world.scheduler.after(forMs, null, once)
+    // What was under way when all was healed is put right as soon as it can be.
+    this.#world.scheduler.after(this.#active ? forMs : 0, null, once)
   }
 
   #hooksOf(fault: PlannedFault): FaultHooks {
