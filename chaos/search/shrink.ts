@@ -55,7 +55,8 @@ class Shrinking {
   /** Says whether it made anything smaller. */
   async pass(): Promise<boolean> {
     const before = this.smallest
-    await this.#minimize(before.faults, (faults) => ({ faults }))
+    await this.#minimize(before.forming ?? [], (forming) => ({ forming }))
+    await this.#minimize(this.smallest.faults, (faults) => ({ faults }))
     await this.#minimize(this.smallest.operations, (operations) => ({ operations }))
     await this.#minimize(this.smallest.devices, (devices) => {
       const names = new Set(devices.map(({ device }) => device))

@@ -75,6 +75,8 @@ export interface RunResult {
 }
 
 const SETUP_MS = 30_000
+/** Faults while the cluster forms are over by then. */
+const FORMING_MS = 5_000
 
 /** The run that a seed stands for. */
 export function runSeed(options: RunOptions): Promise<RunResult> {
@@ -141,7 +143,11 @@ class Run {
     const { world } = this
     for (const node of world.nodes) node.start()
     for (const device of this.#devices) device.start()
+    const forming = new Nemesis(world, this.#scenario.forming ?? [])
+    forming.start()
+    world.scheduler.after(FORMING_MS, null, () => forming.stop())
     await this.#formGroups()
+    forming.stop()
     if (this.#over) return
     this.#brokenAtMs = world.scheduler.nowMs
     this.#nemesis.start()

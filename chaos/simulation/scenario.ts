@@ -33,6 +33,8 @@ export interface Scenario {
     /** It is an application on the SDK. @default one that speaks the wire by itself */
     readonly sdk?: Application
   }[]
+  /** Done while the cluster forms, in order of time from the first start. @default none */
+  readonly forming?: readonly PlannedFault[]
   /** In order of time. */
   readonly faults: readonly PlannedFault[]
   /** In order of time. */
@@ -40,6 +42,18 @@ export interface Scenario {
 }
 
 const SPARES = 2
+/** A cluster forms within less; then what keeps it from that is put right. */
+const FORMING_MS = 2_000
+/** What a node may meet before it has anything to lose (rule K1). */
+const WHILE_FORMING = [
+  'kill',
+  'power',
+  'killAll',
+  'powerAll',
+  'crashAt',
+  'crashLoop',
+  'reset',
+] as const
 
 /** The scenario that a seed stands for, but for what `fixed` says. */
 export function drawScenario(
@@ -52,6 +66,7 @@ export function drawScenario(
   const { nodes, link, profile, conversations, window } = swarm
   const protocols = prng.split('protocols')
   const applications = prng.split('applications')
+  const forming = swarm.faults.filter((kind) => WHILE_FORMING.some((one) => one === kind))
   const devices = Array.from({ length: swarm.devices }, (_, at) => {
     const isSdk = at > 0 && applications.chance(swarm.sdkShare)
     return {
@@ -71,6 +86,11 @@ export function drawScenario(
     conversations,
     window,
     devices,
+    forming: drawFaults(
+      prng.split('forming'),
+      { ...swarm, faults: forming, faultEveryMs: FORMING_MS / 4 },
+      FORMING_MS,
+    ),
     faults: drawFaults(prng.split('faults'), swarm, safetyMs),
     operations: drawOperations(prng.split('operations'), { ...swarm, devices }, safetyMs),
   }
