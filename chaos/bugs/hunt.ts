@@ -17,6 +17,8 @@ export interface Hunt {
   readonly cpuMs: number
 }
 
+/** What a run counts whose process did not live to tell. */
+const DIED_MS = 1_000
 /** A run that takes so long hangs. */
 const PATIENCE_MS = 5 * 60_000
 
@@ -34,7 +36,7 @@ export async function hunt(tree: string, seed: number, flags: readonly string[])
     const told = JSON.parse(line) as { event: string } & RunReport
     if (told.event !== 'run') continue
     runs += 1
-    cpuMs += told.stats?.cpuMs ?? 0
+    cpuMs += told.stats?.cpuMs ?? DIED_MS
     if (told.violation !== null) violation ??= { ...told.violation, seed: Number(told.seed) }
   }
   clearTimeout(timer)

@@ -13,7 +13,7 @@ const USAGE = `Puts bugs into copies of the program, one at a time, and lets \`p
   --seeds   searches for each bug, each from a seed of its own
   --seed    what these are drawn from; "commit" derives it from the commit that is checked out.
             Without it they are new every time
-  --time    seconds that a search may begin runs in
+  --time    seconds of one core that a search may begin runs in
   --record  writes what was found into chaos/README.md
 
 Bugs: ${SEEDED_BUGS.map(({ name }) => name).join(', ')}`
