@@ -61,7 +61,10 @@ export class ConfigurationSafety implements RaftChecker {
     for (const { at, before } of this.#pending.splice(0)) this.#judgeReason(at, before)
     if (configuration === null || status.persisted < status.lastIndex) return
     if (disk.lastIndex !== status.lastIndex) return
-    const newest = this.#onDisk.get(status.id)?.findLast((one) => isFormed(one.configuration))
+    // A disk that went back to an older image holds nothing past its end.
+    const newest = this.#onDisk
+      .get(status.id)
+      ?.findLast((one) => one.index <= disk.lastIndex && isFormed(one.configuration))
     const compared = this.#compared.get(status.id)
     if (compared?.newest === newest && compared?.configuration === configuration) return
     this.#compared.set(status.id, { newest, configuration })
