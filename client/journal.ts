@@ -106,7 +106,7 @@ export class Journal {
   }
 
   /** `report` at once if the change survives already. */
-  #write(change: StoreChange, report: (error: ChatError | null) => void): void {
+  #write(change: Step, report: (error: ChatError | null) => void): void {
     // The store is another client's by now. What is not removed is sent again by that one, and
     // answered as a duplicate.
     if (this.#closing !== null) return report(closed())
@@ -115,7 +115,8 @@ export class Journal {
       session.user === this.#session.user &&
       session.epoch === this.#session.epoch &&
       session.mark === this.#session.mark
-    const written = this.#store.write(isSame ? change : { ...change, session })
+    if (!isSame) change.session = session
+    const written = this.#store.write(change)
     this.#session = session
     if (written === undefined) return report(null)
     written.then(
@@ -130,5 +131,7 @@ export class Journal {
     )
   }
 }
+
+type Step = { -readonly [Key in keyof StoreChange]: StoreChange[Key] }
 
 const closed = (): ChatError => new ChatError('CLOSED', 'the client is closed')

@@ -111,7 +111,8 @@ export class Outbox {
   storedFormOf(write: Write): StoredMessage | null {
     const lane = this.#laneOf.get(write)
     assert(lane !== undefined, 'a write that is kept is unsettled')
-    return write.stored?.(lane.previous(lane.writes.indexOf(write)) ?? null) ?? null
+    // Asked for when it was just added: from the end it is found at once.
+    return write.stored?.(lane.previous(lane.writes.lastIndexOf(write)) ?? null) ?? null
   }
 
   /** The lane of an unsettled write. */
@@ -128,7 +129,7 @@ export class Outbox {
   prepare(now: number, isNewEpoch: boolean): StoredMessage[] {
     const changed: StoredMessage[] = []
     for (const lane of this.#lanes.values()) {
-      for (const write of lane.writes) {
+      for (const [at, write] of lane.writes.entries()) {
         const before = write.since
         // Of the cluster's old history `now` is the end: a result from before the restore is not
         // newer, one from after it not older (rule K8).
@@ -137,7 +138,7 @@ export class Outbox {
           write.since = now
         }
         if (write.since === before) continue
-        const stored = this.storedFormOf(write)
+        const stored = write.stored?.(lane.previous(at) ?? null) ?? null
         if (stored !== null) changed.push(stored)
       }
     }
