@@ -14,7 +14,7 @@ describe('members that come and go', () => {
     { timeout: 120_000 },
     async () => {
       const faults = ['addMember', 'removeMember', 'replaceMember', 'kill', 'isolate'] as const
-      const sum = { added: 0, removed: 0 }
+      const sum = { added: 0, removed: 0, snapshots: 0 }
       for (const seed of [1, 2, 3, 4, 5, 6]) {
         const { violation, stats } = await runSeed({
           seed,
@@ -24,9 +24,11 @@ describe('members that come and go', () => {
         expect(violation, `seed ${seed}`).toBeNull()
         sum.added += stats.members.added
         sum.removed += stats.members.removed
+        sum.snapshots += stats.snapshots
       }
-      expect(sum.added).toBeGreaterThan(3)
-      expect(sum.removed).toBeGreaterThan(1)
+      expect(sum.added).toBeGreaterThan(1)
+      expect(sum.removed).toBeGreaterThan(0)
+      expect(sum.snapshots).toBeGreaterThan(0)
     },
   )
 

@@ -44,6 +44,8 @@ export interface RunStats {
   readonly committed: number
   readonly retired: number
   readonly heldUp: number
+  /** Snapshots that took over from what a node had. */
+  readonly snapshots: number
   /** Injected, by kind. */
   readonly faults: Readonly<Partial<Record<Fault, number>>>
   /** Of these, how many were seen to do something. */
@@ -196,6 +198,7 @@ class Run {
         committed: world.judges.committed.highest,
         retired: world.nodes.filter((node) => node.retired !== null || node.wiped).length,
         heldUp: world.network.heldUp,
+        snapshots: world.snapshots,
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),

@@ -38,6 +38,8 @@ export class SimWorld {
   readonly judges: RaftJudges
   readonly operator: Operator
   violation: PropertyViolation | null = null
+  /** Installed, by nodes that lagged too far behind the log of their leader or were new to it. */
+  snapshots = 0
   /** The last lines of what happened, for whoever reads a failure. */
   readonly notes: string[] = []
   keepNotes = 2_000
@@ -224,6 +226,7 @@ export class SimWorld {
 
   #logger(node: SimNode): Logger {
     const line = (level: string) => (event: string, fields?: Record<string, unknown>) => {
+      if (event === 'snapshot.installed') this.snapshots += 1
       if (this.keepNotes === 0) return
       const text = JSON.stringify(fields ?? {}, (_, value: unknown) =>
         value instanceof Error ? value.message : value,
