@@ -2,7 +2,6 @@ import type { FailpointName } from '#cluster'
 import type { PlannedFault } from '../fault-plan.ts'
 import type { RunHooks } from '../run-seed.ts'
 import { drawScenario, type Scenario } from '../scenario.ts'
-import type { Trap } from '../sim-node.ts'
 import type { Swarm } from '../swarm.ts'
 
 const SAFETY_MS = 6_000
@@ -44,23 +43,7 @@ export function failpointScenario(point: FailpointName, seed: number): Scenario 
   const snapshotChunkBytes = point.startsWith('snapshot.') ? 2_048 : 262_144
   return {
     ...scenario,
-    faults: [
-      trap(100, 'n1'),
-      trap(150, 'n2'),
-      { atMs: 400, kind: 'isolate', target: ['leader', 'n2'], forMs: 900 },
-      { atMs: 1_500, kind: 'wipe', target: ['n3'], forMs: 300 },
-      trap(1_600, 'n3'),
-      trap(1_650, 'n2'),
-      trap(2_400, 'n1'),
-      { atMs: 3_600, kind: 'kill', target: ['n1'], forMs: DOWN_MS },
-      trap(3_700, 'n1'),
-      trap(3_750, 'n3'),
-      { atMs: 4_200, kind: 'reset', target: ['n2'], towards: ['n1'] },
-      { atMs: 4_600, kind: 'kill', target: ['leader', 'n2'], forMs: DOWN_MS },
-      trap(4_700, 'n2'),
-      trap(4_750, 'n1'),
-      { atMs: 5_300, kind: 'isolate', target: ['leader'], forMs: 500 },
-    ],
+    faults: (point === 'gateway.goawaySent' ? drains : everything)(trap),
     profile: {
       ...profile,
       replica: { tickMs: 30, electionTicks: 10, maxBatchBytes: 512, snapshotChunkBytes },
@@ -71,30 +54,39 @@ export function failpointScenario(point: FailpointName, seed: number): Scenario 
   }
 }
 
-/** What such a run needs besides its faults: the place may come before any fault can, or in a drain. */
+/** What such a run needs besides its faults: the place may come before any fault can. */
 export function failpointHooks(point: FailpointName, seed: number): RunHooks {
-  const power = seed % 2 === 0
   return {
     prepare: ({ nodes, scheduler }) => {
-      const trap = (start: () => void): Trap => ({
-        ...{ point, passes: 0, power },
-        onDeath: () => void scheduler.after(DOWN_MS, null, start),
-      })
-      if (/^(boot|membership\.formation|log\.created)/.test(point)) {
-        for (const node of nodes.slice(0, 2)) node.arm(trap(() => node.start()))
+      if (!/^(boot|membership\.formation|log\.created)/.test(point)) return
+      for (const node of nodes.slice(0, 2)) {
+        const onDeath = () => void scheduler.after(DOWN_MS, null, () => node.start())
+        node.arm({ point, passes: 0, power: seed % 2 === 0, onDeath })
       }
-      if (point !== 'gateway.goawaySent') return
-      nodes.forEach((node, at) => {
-        scheduler.after(2_000 * (at + 1), null, () => {
-          const { process } = node
-          node.arm(trap(() => node.start()))
-          scheduler.after(0, process, () => void node.parley?.drain(500))
-          scheduler.after(1_500, null, () => {
-            if (node.process === process) node.kill()
-            node.start()
-          })
-        })
-      })
     },
   }
 }
+
+const everything = (trap: (atMs: number, name: string) => PlannedFault): PlannedFault[] => [
+  trap(100, 'n1'),
+  trap(150, 'n2'),
+  { atMs: 400, kind: 'isolate', target: ['leader', 'n2'], forMs: 900 },
+  { atMs: 1_500, kind: 'wipe', target: ['n3'], forMs: 300 },
+  trap(1_600, 'n3'),
+  trap(1_650, 'n2'),
+  trap(2_400, 'n1'),
+  { atMs: 3_600, kind: 'kill', target: ['n1'], forMs: DOWN_MS },
+  trap(3_700, 'n1'),
+  trap(3_750, 'n3'),
+  { atMs: 4_200, kind: 'reset', target: ['n2'], towards: ['n1'] },
+  { atMs: 4_600, kind: 'kill', target: ['leader', 'n2'], forMs: DOWN_MS },
+  trap(4_700, 'n2'),
+  trap(4_750, 'n1'),
+  { atMs: 5_300, kind: 'isolate', target: ['leader'], forMs: 500 },
+]
+
+const drains = (trap: (atMs: number, name: string) => PlannedFault): PlannedFault[] =>
+  ['n1', 'n2', 'n3'].flatMap((name, at): PlannedFault[] => [
+    trap(at * 2_000 + 100, name),
+    { atMs: at * 2_000 + 200, kind: 'drain', target: [name], forMs: DOWN_MS },
+  ])
