@@ -78,6 +78,7 @@ describe('a broken path', () => {
 
 describe('a broken disk', () => {
   async function withFile(on: TestWorld) {
+    on.disk.rememberWrites()
     const fileSystem = on.disk.portOf(on.process)
     await fileSystem.makeDirectory('/log')
     await fileSystem.syncDirectory('/')
@@ -265,13 +266,13 @@ describe('a broken machine', () => {
     const clock = on.clock(on.process, faults)
     const start = clock.monotonicMs()
     await passed(on, 100)
-    clock.rebase()
     faults.rate = 5
+    clock.rebase()
     expect(clock.monotonicMs() - start).toBeCloseTo(100)
     await passed(on, 100)
     expect(clock.monotonicMs() - start).toBeCloseTo(600)
-    clock.rebase()
     faults.rate = 0.2
+    clock.rebase()
     await passed(on, 100)
     expect(clock.monotonicMs() - start).toBeCloseTo(620)
     const begun = on.scheduler.nowMs

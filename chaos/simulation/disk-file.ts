@@ -28,6 +28,8 @@ export class DiskFile {
   #bytes = new Uint8Array(0)
   #length = 0
   #changes: Change[] = []
+  /** Whether a write may still be lost after its sync: costs the memory of the last ones. */
+  remembersWrites = false
   /** Newest last. */
   #recent: Change[] = []
   /** Where the last synced write begins: what stands before it is proven whole by it. */
@@ -56,15 +58,17 @@ export class DiskFile {
     // A copy: writers use their buffer again.
     const change = this.#remember(position, Buffer.from(buffer))
     this.#put(buffer, position)
-    this.#recent.push(change)
-    if (this.#recent.length > RECENT_WRITES) this.#recent.shift()
+    if (this.remembersWrites) {
+      this.#recent.push(change)
+      if (this.#recent.length > RECENT_WRITES) this.#recent.shift()
+    }
     return change
   }
 
   truncate(length: number): Change {
     const change = this.#remember(length, null)
     this.#setLength(length)
-    this.#recent = []
+    if (this.remembersWrites) this.#recent = []
     this.provenBytes = Math.min(this.provenBytes, length)
     return change
   }

@@ -51,7 +51,10 @@ export class Nemesis {
 
   start(): void {
     this.#active = true
-    if (this.#faults.some(({ kind }) => kind === 'replay')) this.#world.network.rememberFrames()
+    const { network, nodes } = this.#world
+    const has = (...kinds: Fault[]) => this.#faults.some(({ kind }) => kinds.includes(kind))
+    if (has('replay')) network.rememberFrames()
+    if (has('lostWrite', 'misdirect')) for (const node of nodes) node.platter.rememberWrites()
     this.#schedule(0, this.#world.scheduler.nowMs)
   }
 

@@ -40,6 +40,7 @@ export class SimClock implements Clock {
   readonly #options: ClockOptions
   readonly #faults: Readonly<ClockFaults>
   #startMs: number
+  #rate: number
   #baseMs: number
   #deferred: (() => void)[] = []
   #lookedIn = -1
@@ -60,6 +61,7 @@ export class SimClock implements Clock {
     this.#wall = parts.wall
     this.#options = parts.options
     this.#faults = parts.faults ?? { rate: 1, latenessMs: 0 }
+    this.#rate = this.#options.rate * this.#faults.rate
     this.#startMs = parts.scheduler.nowMs
     this.#baseMs = parts.prng.between(1, 1e6)
   }
@@ -88,14 +90,11 @@ export class SimClock implements Clock {
     return { cancel: () => void (event.run = null) }
   }
 
-  /** To be called right before its rate changes: it goes on from what it says now. */
+  /** To be called once its rate changed: it goes on from what it says now. */
   rebase(): void {
     this.#baseMs += (this.#scheduler.nowMs - this.#startMs) * this.#rate
     this.#startMs = this.#scheduler.nowMs
-  }
-
-  get #rate(): number {
-    return this.#options.rate * this.#faults.rate
+    this.#rate = this.#options.rate * this.#faults.rate
   }
 
   /** All that was deferred since the last turn runs in the next one, in its order. */

@@ -54,6 +54,7 @@ class DiskError extends Error {
 /** One machine's disk. It outlives the processes that use it. */
 export class SimDisk {
   #tree = new DiskTree()
+  #remembersWrites = false
   readonly faults: DiskFaults = { ...NO_FAULTS }
   /** Faults that were really met. */
   errors = 0
@@ -77,6 +78,12 @@ export class SimDisk {
 
   get tree(): DiskTree {
     return this.#tree
+  }
+
+  /** The last writes of every file are remembered from now on, so that one can be lost. */
+  rememberWrites(): void {
+    this.#remembersWrites = true
+    for (const [, file] of this.tree.files()) file.remembersWrites = true
   }
 
   /** What it holds now, to be put back later. */
@@ -212,6 +219,7 @@ export class SimDisk {
       if (this.faults.roomBytes === 0) throw this.#noRoom(path)
       this.tree.add(path, file)
     }
+    file.remembersWrites = this.#remembersWrites
     return this.#handle(process, path, file)
   }
 

@@ -104,7 +104,8 @@ export class SimLink {
     const uniform = this.#prng.float()
     const late =
       !this.isClean && this.#prng.chance(lossShare) ? RETRANSMIT_MS * (1 + this.#prng.below(3)) : 0
-    return delayMs + this.slowMs + this.#stallMs() + jitterMs * uniform * uniform * uniform + late
+    const stallMs = this.stallShare === 0 ? 0 : this.#stallMs()
+    return delayMs + this.slowMs + stallMs + jitterMs * uniform * uniform * uniform + late
   }
 
   /** `frame` passes: one that the box on the path sends after it, `null` for none. */
@@ -120,7 +121,7 @@ export class SimLink {
   }
 
   #stallMs(): number {
-    if (this.stallShare === 0 || !this.#prng.chance(this.stallShare)) return 0
+    if (!this.#prng.chance(this.stallShare)) return 0
     this.stalled += 1
     return RETRANSMIT_MS * (2 ** (1 + this.#prng.below(MOST_LOSSES)) - 1)
   }

@@ -252,8 +252,8 @@ export class SimNode implements ObservedReplica {
 
   /** From now on, in this life and the next. */
   setClock(faults: Partial<ClockFaults>): void {
-    this.#clock?.rebase()
     Object.assign(this.#clockFaults, faults)
+    this.#clock?.rebase()
   }
 
   /** A disk that was lost is made up for once the cluster counts on the replica on the new one. */
