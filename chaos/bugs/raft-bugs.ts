@@ -91,20 +91,12 @@ export const RAFT_BUGS: readonly SeededBug[] = [
     breaks: ['R4', 'R14', 'R18'],
   },
   {
-    name: 'log-matching-skipped',
-    story: 'a follower takes entries behind one that it has of another term',
-    file: 'cluster/raft/follower.ts',
-    find: 'if (!log.matches(prevIndex, message.prevTerm)) {',
-    replace: 'if (prevIndex > log.lastIndex) {',
-    breaks: ['R3', 'R5', 'R7', 'R9', 'R13', 'R14'],
-  },
-  {
     name: 'replacement-not-written',
     story: 'entries that replace others count as handed to the disk already',
     file: 'cluster/raft/unstable-log.ts',
     find: '    this.#handedOut = Math.min(this.#handedOut, index - 1)\n',
     replace: '',
-    breaks: ['R4', 'R5', 'R9', 'R13', 'R14', 'R18'],
+    breaks: ['R3', 'R4', 'R5', 'R9', 'R13', 'R14', 'R18'],
   },
   {
     name: 'read-without-round',
@@ -113,13 +105,5 @@ export const RAFT_BUGS: readonly SeededBug[] = [
     find: '    state.reads.add(request, state.log.commit)\n    releaseReads(state)',
     replace: '    answerRead(state, request, state.log.commit)',
     breaks: ['P6'],
-  },
-  {
-    name: 'read-before-own-term',
-    story: 'a new leader answers reads from a commit index that lags behind the one before it',
-    file: 'cluster/raft/leader.ts',
-    find: '  } else if (!ownTermCommitted(state)) {\n',
-    replace: '  } else if (state.log.commit === 0) {\n',
-    breaks: ['P6', 'P12'],
   },
 ]

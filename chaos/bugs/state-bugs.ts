@@ -19,14 +19,6 @@ export const STATE_BUGS: readonly SeededBug[] = [
     breaks: ['P1', 'P2', 'P3', 'P9', 'P14'],
   },
   {
-    name: 'prev-ignored',
-    story: 'a message is stored although the one before it, of the same device, is not',
-    file: 'node/state-machine/conversation.ts',
-    find: 'if (view.prev !== null && !this.#hasResult(command, view.prev, sender)) {',
-    replace: 'if (view.prev === view.msgId) {',
-    breaks: ['P4', 'P5', 'P8', 'P14'],
-  },
-  {
     name: 'other-body-accepted',
     story: 'a copy with another body gets the answer of the first',
     file: 'node/state-machine/results.ts',
@@ -82,13 +74,5 @@ export const STATE_BUGS: readonly SeededBug[] = [
     find: 'const range = { ...outsideRange, snapshot: this.#snapshot, fetchBytes }',
     replace: 'const range = { ...outsideRange, fetchBytes }',
     breaks: ['R7', 'R9', 'R10', 'R17'],
-  },
-  {
-    name: 'checksum-not-checked',
-    story: 'a value is taken from the store whatever its checksum says',
-    file: 'node/store/value-codec.ts',
-    find: '    if (checksumOf(key, value) !== expected) throw damagedValue(key)\n',
-    replace: '    if (expected === 0) throw damagedValue(key)\n',
-    breaks: ['R7', 'R9', 'R17', 'P3', 'P1'],
   },
 ]
