@@ -1,4 +1,5 @@
 import type { Failpoints } from './failpoints.ts'
+import type { Clock } from './ports.ts'
 import { type Entry, EntryType } from './raft/types.ts'
 import type { StateMachine } from './state-machine.ts'
 
@@ -7,22 +8,27 @@ import type { StateMachine } from './state-machine.ts'
  * cold objects before it may, and then everything behind it waits too (rule K4).
  */
 export class ApplyQueue {
+  readonly #clock: Clock
   readonly #stateMachine: StateMachine
   readonly #failpoints: Failpoints
   readonly #onApplied: (entry: Entry) => void
   readonly #onError: (error: Error) => void
   #entries: Entry[] = []
+  /** When each of them came, ms. */
+  #cameMs: number[] = []
   #next = 0
   #loading = false
   #paused = false
   #onQuiet: () => void = () => {}
 
   constructor(parts: {
+    clock: Clock
     stateMachine: StateMachine
     failpoints: Failpoints
     onApplied: (entry: Entry) => void
     onError: (error: Error) => void
   }) {
+    this.#clock = parts.clock
     this.#stateMachine = parts.stateMachine
     this.#failpoints = parts.failpoints
     this.#onApplied = parts.onApplied
@@ -30,7 +36,17 @@ export class ApplyQueue {
   }
 
   push(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#entries.push(entry)
+    const nowMs = this.#clock.monotonicMs()
+    for (const entry of entries) {
+      this.#entries.push(entry)
+      this.#cameMs.push(nowMs)
+    }
+  }
+
+  /** For how long the entry that is next has been committed and not applied; 0 if none waits. */
+  get lagMs(): number {
+    const cameMs = this.#cameMs[this.#next]
+    return cameMs === undefined ? 0 : this.#clock.monotonicMs() - cameMs
   }
 
   /** While a snapshot takes over, nothing may be applied or loaded. Resolves once that is so. */
@@ -42,7 +58,10 @@ export class ApplyQueue {
 
   /** Drops what the snapshot covers and goes on. */
   resume(appliedIndex: number): void {
-    this.#entries = this.#entries.slice(this.#next).filter((entry) => entry.index > appliedIndex)
+    const covered = this.#entries.findIndex(({ index }) => index > appliedIndex)
+    const from = Math.max(this.#next, covered < 0 ? this.#entries.length : covered)
+    this.#entries = this.#entries.slice(from)
+    this.#cameMs = this.#cameMs.slice(from)
     this.#next = 0
     this.#paused = false
     this.run()
@@ -71,6 +90,7 @@ export class ApplyQueue {
     }
     if (this.#next === this.#entries.length && this.#next > 0) {
       this.#entries = []
+      this.#cameMs = []
       this.#next = 0
     }
   }

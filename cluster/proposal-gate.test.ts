@@ -21,12 +21,14 @@ function setUp() {
     defer: (run) => run(),
   }
   const stateMachine = { overloaded: false }
+  const applies = { lagMs: 0 }
   const queue = new ProposalQueue(options)
   let looks = 0
   const gate = new ProposalGate({
     options,
     clock,
     stateMachine: stateMachine as StateMachine,
+    applies,
     queue,
     look: () => {
       looks += 1
@@ -39,7 +41,15 @@ function setUp() {
     timers = timers.filter(({ at }) => at > now)
     for (const { run } of due) run()
   }
-  return { gate, queue, stateMachine, advance, looks: () => looks, timers: () => timers.length }
+  return {
+    gate,
+    queue,
+    applies,
+    stateMachine,
+    advance,
+    looks: () => looks,
+    timers: () => timers.length,
+  }
 }
 
 describe('K3 proposals while checkpoints catch up', () => {
@@ -82,6 +92,19 @@ describe('K3 proposals while checkpoints catch up', () => {
     stateMachine.overloaded = true
     expect(gate.closed).toBe(true)
     expect(gate.full).toBe(false)
+  })
+
+  test('wait while applying is behind, and are refused once it has been for long', () => {
+    const { gate, applies, advance } = setUp()
+    applies.lagMs = options.maxApplyLagMs
+    expect(gate.closed).toBe(false)
+    applies.lagMs += 1
+    expect(gate.closed).toBe(true)
+    expect(gate.full).toBe(false)
+    advance(1_000)
+    expect(gate.full).toBe(true)
+    applies.lagMs = 0
+    expect(gate.closed || gate.full).toBe(false)
   })
 
   test('are not looked at after the end', () => {

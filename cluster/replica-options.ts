@@ -12,6 +12,8 @@ export interface ReplicaOptions {
   readonly maxPendingBytes: number
   /** Of them while checkpoints catch up (rule K3); also bounds how long a write waits. @default 4 MiB */
   readonly maxHeldBytes: number
+  /** Entries that wait this long to be applied hold up further proposals, in ms. @default 500 */
+  readonly maxApplyLagMs: number
   /** Checkpoints that free nothing for this long shut the door too, in ms. @default 2,000 */
   readonly maxHoldMs: number
   /** A log up to this large is kept for peers that lag (rule K3). @default 256 MiB */
@@ -27,6 +29,7 @@ export const DEFAULT_REPLICA_OPTIONS: ReplicaOptions = {
   maxBatchBytes: 256 << 10,
   maxPendingBytes: 64 << 20,
   maxHeldBytes: 4 << 20,
+  maxApplyLagMs: 500,
   maxHoldMs: 2_000,
   trailingLogBytes: 256 << 20,
   snapshotChunkBytes: 1 << 20,
