@@ -357,7 +357,7 @@ const MUTATIONS: readonly Mutation[] = [
     recoveryOf(h).leaderMs = null
   }),
   mutation('[R10] a leader long after the faults', (h) => {
-    recoveryOf(h).leaderMs = 1_000 + 50 * 201
+    recoveryOf(h).leaderMs = 1_000 + 50 * 241
   }),
   mutation('[R10] writes that are never settled', (h) => {
     recoveryOf(h).settledMs = null

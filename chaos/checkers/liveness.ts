@@ -3,13 +3,13 @@ import type { History, Recovery, Violation } from '../history/history.ts'
 
 /**
  * Ticks after the last fault. An election takes 10 to 20; a node may have to start, to read its log
- * and to connect first, its disk and links may be slow, and a split vote begins anew. The
- * most that 120 seeds took is 27, 220 and 51.
+ * and to connect first, its disk and links may be slow, and a split vote begins anew. What 120 seeds
+ * took is 27, 220 and 51; a snapshot in chunks of a few hundred bytes over a slow link took 450.
  */
-const LEADER_TICKS = 120
-const SETTLED_TICKS = 700
+const LEADER_TICKS = 240
+const SETTLED_TICKS = 1_400
 /** After the last verdict, without a further write. */
-const EQUAL_TICKS = 300
+const EQUAL_TICKS = 1_200
 
 /**
  * R10: once the faults are over there is a leader, then every write has its verdict, then all nodes

@@ -29,6 +29,8 @@ export interface DrillOptions {
   readonly window?: number
   /** Which node a sender connects to next. @default a random running one */
   readonly pickNode?: () => string
+  /** See `SenderOptions.resumes`: false where a loss is intended. @default true */
+  readonly resumes?: boolean
 }
 
 /**
@@ -53,6 +55,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
         window: options.window ?? 4,
         repeatShare: 0.1,
         thinkMs: options.thinkMs ?? 5,
+        resumes: options.resumes ?? true,
       }),
   )
   const running = senders.map((sender) => sender.run())

@@ -127,26 +127,33 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
     60_000 + CYCLES * 10_000,
   )
 
-  test('[control] where syncs do nothing the same cut loses messages, and the judge sees it', async () => {
+  test('[control] where syncs do nothing the same cut loses messages, and it is seen', async () => {
     await build()
     const faults = await DiskFaults.create(cluster)
     const options = (name: string) => ({ flags: SMALL, env: faults.environment(name) })
     await Promise.all(cluster.nodes.map(({ name }) => cluster.start(name, options(name))))
     await cluster.healthy(60_000)
-    const report = await runDrill({
+    const names = cluster.nodes.map(({ name }) => name)
+    const drill = runDrill({
       cluster,
       senders: 20,
       conversations: 10,
-      harm: async ({ recovered }) => {
-        const names = cluster.nodes.map(({ name }) => name)
+      resumes: false,
+      harm: async () => {
         for (const name of names) await faults.set(name, { on: 'sync', does: 'skip', where: '/' })
         await sleep(500)
         for (const name of names) expect(await faults.hits(name)).toBeGreaterThan(0)
         await cut(names, 'killed')
-        await cluster.healthy(60_000)
-        await recovered()
+        await cluster.healthy(20_000)
       },
     })
+    const report = await Promise.race([drill.catch(() => null), sleep(60_000, null)])
+    if (report === null) {
+      // One node still knows what the others lost: they stop rather than serve the rest of it.
+      const outputs = await Promise.all(names.map((name) => cluster.output(name)))
+      expect(outputs.join('\n')).toContain('acknowledged what was never sent')
+      return
+    }
     figures('control', 1, report)
     const lost = report.violations.filter(({ property }) => property === 'P1')
     expect(lost.length).toBeGreaterThan(0)

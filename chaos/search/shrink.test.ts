@@ -75,7 +75,12 @@ describe('shrink', () => {
     const safetyMs = 6_000
     const run = (scenario: Scenario) => runScenario(scenario, { prepare: forgetNames })
     for (let seed = 1; seed <= 10; seed++) {
-      const before = drawScenario(seed, safetyMs, { nodes: 3, devices: 4, faultEveryMs: 300 })
+      const before = drawScenario(seed, safetyMs, {
+        nodes: 3,
+        devices: 4,
+        faultEveryMs: 300,
+        faults: ['kill', 'power', 'powerAll', 'pause', 'reset', 'isolate', 'slowDisk'],
+      })
       const { violation } = await run(before)
       if (violation === null) continue
       let runs = 0
@@ -90,7 +95,8 @@ describe('shrink', () => {
         `seed ${seed}, ${violation.property}: ${before.faults.length} faults, ${before.operations.length} ops → ${faults.length} faults, ${operations.length} ops, ${scenario!.nodes} nodes`,
       )
       // Without a loss of power nothing forgets a name.
-      expect(faults.some(({ kind }) => kind === 'power' || kind === 'powerAll')).toBe(true)
+      const all = [...faults, ...(scenario!.forming ?? [])]
+      expect(all.some(({ kind }) => kind === 'power' || kind === 'powerAll')).toBe(true)
       expect(faults.length).toBeLessThanOrEqual(3)
       expect(operations.length).toBeLessThanOrEqual(5)
       expect((await run(scenario!)).violation?.property).toBe(violation.property)

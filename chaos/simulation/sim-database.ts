@@ -12,6 +12,7 @@ import { OrderedBytes, takePairs } from '../../node/store/ordered-bytes.ts'
 import type { Prng } from '../prng.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
+import { afterWork } from './slow-operation.ts'
 
 type Operation = readonly [key: Uint8Array, value: Uint8Array | null]
 
@@ -198,8 +199,8 @@ export class SimDatabases {
   #later<T>(process: SimProcess, upToMs: number, run: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!process.isAlive) return
-      const delayMs = this.#prng.float() * upToMs * this.slowness
-      this.#scheduler.after(delayMs, process, () => {
+      const parts = { scheduler: this.#scheduler, process, slowness: () => this.slowness }
+      afterWork(parts, this.#prng.float() * upToMs, () => {
         try {
           resolve(run())
         } catch (error) {

@@ -4,6 +4,7 @@ import { type Change, DiskFile, type Survival } from './disk-file.ts'
 import { DiskTree } from './disk-tree.ts'
 import type { SimProcess } from './sim-process.ts'
 import type { SimScheduler } from './sim-scheduler.ts'
+import { afterWork } from './slow-operation.ts'
 
 export interface DiskOptions {
   /** One operation without a sync, in ms, up to. */
@@ -269,13 +270,13 @@ export class SimDisk {
     done: (error: Error | null) => void,
   ): void {
     if (this.#fails(this.faults.writeErrorShare)) {
-      this.#scheduler.after(this.#operationMs(), process, () => done(new DiskError('EIO', path)))
+      this.#after(process, this.#operationMs(), () => done(new DiskError('EIO', path)))
       return
     }
     try {
       this.#grow(path, file, buffer, position)
     } catch (error) {
-      this.#scheduler.after(this.#operationMs(), process, () => done(error as Error))
+      this.#after(process, this.#operationMs(), () => done(error as Error))
       return
     }
     const written = file.write(buffer, position)
@@ -294,7 +295,7 @@ export class SimDisk {
     }
     const inline = this.faults.slowness === 1 && this.#prng.chance(this.#options.inlineShare)
     if (inline) complete()
-    else this.#scheduler.after(this.#syncMs(), process, complete)
+    else this.#after(process, this.#syncMs(), complete)
   }
 
   #sync(path: string, file: DiskFile, covered: readonly Change[]): void {
@@ -313,10 +314,10 @@ export class SimDisk {
     return file
   }
 
-  #later<T>(process: SimProcess, delayMs: number, run: () => T): Promise<T> {
+  #later<T>(process: SimProcess, workMs: number, run: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!process.isAlive) return
-      this.#scheduler.after(delayMs, process, () => {
+      this.#after(process, workMs, () => {
         try {
           resolve(run())
         } catch (error) {
@@ -383,18 +384,19 @@ export class SimDisk {
     for (const [path, holder] of this.#locks) if (holder === process) this.#locks.delete(path)
   }
 
+  #after(process: SimProcess, workMs: number, run: () => void): void {
+    if (this.faults.slowness > 1) this.slowed += 1
+    const parts = { scheduler: this.#scheduler, process, slowness: () => this.faults.slowness }
+    afterWork(parts, workMs, run)
+  }
+
   #operationMs(): number {
-    return this.#prng.float() * this.#options.operationMs * this.#slowness()
+    return this.#prng.float() * this.#options.operationMs
   }
 
   #syncMs(): number {
     const [low, high] = this.#options.syncMs
     const uniform = this.#prng.float()
-    return (low + (high - low) * uniform * uniform * uniform * uniform) * this.#slowness()
-  }
-
-  #slowness(): number {
-    if (this.faults.slowness > 1) this.slowed += 1
-    return this.faults.slowness
+    return low + (high - low) * uniform * uniform * uniform * uniform
   }
 }

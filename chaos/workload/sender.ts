@@ -17,6 +17,8 @@ export interface SenderOptions {
   readonly repeatShare: number
   /** A pause after each write, in ms. */
   readonly thinkMs: number
+  /** Whether it shows what it saw when it connects again: nodes that lost it turn it away for good. */
+  readonly resumes: boolean
 }
 
 /** One step in so many is a read. */
@@ -84,9 +86,9 @@ export class Sender {
 
   async #connected(): Promise<WireClient | null> {
     if (this.#client !== null && !this.#client.closed) return this.#client
-    const { user, device, pickNode } = this.#options
+    const { user, device, pickNode, resumes } = this.#options
     const { epoch, mark } = this.#client ?? {}
-    if (typeof epoch === 'string' && typeof mark === 'string') {
+    if (resumes && typeof epoch === 'string' && typeof mark === 'string') {
       this.#resume = { epoch, inbox: 0, mark }
     }
     try {
