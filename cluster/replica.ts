@@ -109,7 +109,12 @@ export class Replica {
     })
     this.#proposals = new ProposalQueue(this.#options)
     const look = () => this.#schedule()
-    this.#gate = new ProposalGate({ ...parts, applies: this.#applies, queue: this.#proposals, look })
+    this.#gate = new ProposalGate({
+      ...parts,
+      applies: this.#applies,
+      queue: this.#proposals,
+      look,
+    })
     this.#reads = new ReadQueue(this.#raft, parts.random)
     this.#compactor = new LogCompactor({ ...parts, raft: this.#raft, onError: fail })
     this.#stateMachine.logPersisted(this.#log.lastIndex())
