@@ -160,13 +160,19 @@ test('what a node refuses is failed with its code, and holds nobody up', async (
 test('after close nothing goes out, and what had no answer is failed with an unknown outcome', async () => {
   const alice = await connect(newName('ann'), 'n1')
   const room = await alice.createGroup({ members: [] })
-  const message = room.send('late')
-  await sleep(0)
-  const messages = room.messages()
-  alice.close()
-  await expect(message.sent).rejects.toMatchObject({ code: 'CLOSED' })
-  expect(() => room.send('later')).toThrow(/no more writes/)
-  expect(await messages.next()).toMatchObject({ done: true })
+  // No node answers before the end.
+  for (const { name } of cluster.nodes) await cluster.signal(name, 'SIGSTOP')
+  try {
+    const message = room.send('late')
+    await sleep(0)
+    const messages = room.messages()
+    alice.close()
+    await expect(message.sent).rejects.toMatchObject({ code: 'CLOSED' })
+    expect(() => room.send('later')).toThrow(/no more writes/)
+    expect(await messages.next()).toMatchObject({ done: true })
+  } finally {
+    for (const { name } of cluster.nodes) await cluster.signal(name, 'SIGCONT')
+  }
 })
 
 /** Sends while `harm` is done, and proves that all of it was sent once, in order, and pushed so. */

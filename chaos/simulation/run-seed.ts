@@ -125,7 +125,7 @@ class Run {
     this.#devices = scenario.devices.map((who) => {
       const own = prng.split(who.device)
       return who.sdk === undefined
-        ? this.#device(who, this.world.addresses, own)
+        ? this.#device(who, null, own)
         : this.#application(who, who.sdk, own)
     })
     this.#applications = this.#devices.filter((one) => one instanceof SdkDevice)
@@ -234,12 +234,21 @@ class Run {
 
   #device(
     who: { device: string; user: string; subprotocol: Subprotocol },
-    addresses: readonly string[],
+    only: readonly string[] | null,
     prng: Prng,
   ): SimDevice {
+    const { world } = this
+    const options = {
+      ...who,
+      window: this.#scenario.window,
+      /** Those that are told to connect to `only` do; the rest hears of nodes that join. */
+      get addresses() {
+        return only ?? world.addresses
+      },
+    }
     return new SimDevice({
-      options: { ...who, addresses, window: this.#scenario.window },
-      scheduler: this.world.scheduler,
+      options,
+      scheduler: world.scheduler,
       clients: this.world.clients,
       prng,
       history: this.#history,
@@ -252,7 +261,9 @@ class Run {
     prng: Prng,
   ): SdkDevice {
     const { window } = this.#scenario
-    const { addresses, scheduler, clients } = this.world
+    const { nodes, scheduler, clients } = this.world
+    // An application is told once, of every machine that may ever join.
+    const addresses = nodes.map(({ clientAddress }) => clientAddress)
     const device = new SdkDevice(
       { ...who, addresses, window, application },
       { scheduler, clients, prng, history: this.#history },
@@ -287,7 +298,7 @@ class Run {
     if (first !== undefined) return first
     const { user } = this.#scenario.devices[0]!
     const who = { device: 'founder', user, subprotocol: 'parley.v1.json' } as const
-    const founder = this.#device(who, this.world.addresses, new Prng(`${this.#scenario.seed}/f`))
+    const founder = this.#device(who, null, new Prng(`${this.#scenario.seed}/f`))
     founder.start()
     return founder
   }

@@ -98,9 +98,11 @@ export class SimWorld {
     this.scheduler.afterEvent = (owner) => this.#afterEvent(owner)
   }
 
-  /** Where clients reach the nodes that they are told of. */
+  /** Where clients reach the nodes that they are told of at this moment: who founded and who joined. */
   get addresses(): readonly string[] {
-    return this.#founding.map(({ clientAddress }) => clientAddress)
+    return this.nodes
+      .filter((node) => node.standing === 'member' || this.#founding.includes(node))
+      .map(({ clientAddress }) => clientAddress)
   }
 
   /** Those that the cluster counts on, and nobody is about to take out. */
