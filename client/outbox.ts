@@ -178,7 +178,9 @@ export class Outbox {
   /** The event of an own write came by: as good as its answer. */
   echo(msgId: string, answer: WriteAnswer): void {
     const write = this.#writes.get(msgId)
-    if (write !== undefined && write.draft.t === 'msg:R') this.#settle(write, answer)
+    if (write === undefined || write.draft.t !== 'msg:R') return
+    // An echo does not say which copy it was that got the place.
+    this.#settle(write, { ...answer, duplicate: write.wentOutBefore })
   }
 
   /** Resolves when nothing waits for an answer. */

@@ -227,6 +227,7 @@ function newWrite(
     since,
     mayHaveBeenSent,
     isRepeat,
+    wentOutBefore: mayHaveBeenSent,
     stored: null,
     isStored: false,
     isInFlight: false,

@@ -28,6 +28,8 @@ export interface Write {
   mayHaveBeenSent: boolean
   /** It may have had its result before it came into this outbox. */
   readonly isRepeat: boolean
+  /** A copy may have gone out, and been answered, before it came into this outbox. */
+  readonly wentOutBefore: boolean
   /** As the store keeps it; `null` for what the store does not keep. */
   readonly stored: ((prev: string | null) => StoredMessage) | null
   /** The store has it: it may go out. */
