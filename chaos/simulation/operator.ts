@@ -53,6 +53,7 @@ export class Operator {
   /** Starts a machine with an empty disk and has it taken in; says whether it began. */
   add(node: SimNode, onDone: () => void): boolean {
     if (node.standing !== 'spare' && node.standing !== 'removed') return false
+    if (node.foundsAlone) return false
     if (!this.isIdle) return false
     if (node.standing === 'removed') {
       node.powerCut()

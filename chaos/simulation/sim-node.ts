@@ -140,6 +140,11 @@ export class SimNode implements ObservedReplica {
     return this.parley?.replica?.configuration ?? null
   }
 
+  /** Its settings name nobody else: with an empty disk it forms a cluster of its own (rule K1). */
+  get foundsAlone(): boolean {
+    return this.#members.length === 1 && this.#members[0]?.name === this.name
+  }
+
   get voters(): readonly string[] {
     const { configuration } = this
     if (configuration === null) return []
