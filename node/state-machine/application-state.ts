@@ -10,6 +10,7 @@ import type { StateLimits } from './limits.ts'
 import type { Settings } from './settings.ts'
 import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-record.ts'
 import { StateHash } from './state-hash.ts'
+import type { Table } from './object-table.ts'
 import { ReadGuard } from './read-guard.ts'
 import { UserMemberships } from './user.ts'
 import { Verdicts } from './verdicts.ts'
@@ -34,6 +35,8 @@ export class ApplicationState {
   readonly verdicts: Verdicts
   readonly users = new UserMemberships()
   readonly readers = new ReadGuard()
+  /** Every kind of mutable object but conversations: frozen, written and let go together. */
+  readonly tables: readonly Table[] = []
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number

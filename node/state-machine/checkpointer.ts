@@ -44,6 +44,7 @@ interface Frozen extends CutPosition {
   readonly dedupe: Uint8Array
   readonly purged: readonly Uint8Array[]
   readonly state: Uint8Array
+  readonly tables: readonly Generator<Put>[]
   /** Number that the hot tail would have given the next event. */
   readonly nextEvent: number
   readonly lastVerdict: number
@@ -97,6 +98,7 @@ export class Checkpointer {
     state.hot.written(frozen.nextEvent)
     state.verdicts.written(frozen.lastVerdict)
     state.users.completed()
+    for (const table of state.tables) table.completed()
     state.dirty.completed()
     this.#running = false
     this.#failpoints.hit('checkpoint.hotTailDropped')
@@ -144,6 +146,7 @@ export class Checkpointer {
         configuration: state.configuration,
         dedupeCuts: state.dedupeCuts,
       }),
+      tables: state.tables.map((table) => table.freeze()),
       nextEvent: state.hot.next,
       lastVerdict,
     }
@@ -229,6 +232,7 @@ export class Checkpointer {
     for (const { user, conversation } of frozen.joins) {
       yield { key: userKey(user, conversation), value: NOTHING }
     }
+    for (const puts of frozen.tables) yield* puts
     for (const key of frozen.purged) yield { key, value: null }
     yield { key: STATE_KEY, value: frozen.state }
   }

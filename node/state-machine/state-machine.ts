@@ -189,6 +189,7 @@ export class ParleyStateMachine implements StateMachine {
     state.hot.evict()
     state.verdicts.evict()
     state.conversations.evict()
+    for (const table of state.tables) table.evict()
     listener?.onApplied(entry.index)
     this.#maybeCheckpoint()
   }
