@@ -20,7 +20,7 @@ const TOP_LEVEL = [
 /** Which doors a folder may use, and which packages; a folder that is absent here may use any. */
 const DOORS: Record<string, { doors: string[]; packages: string[] }> = {
   cluster: { doors: [], packages: ['@node-rs/crc32'] },
-  client: { doors: [], packages: ['level', 'events', 'msgpackr'] },
+  client: { doors: [], packages: ['level', 'msgpackr'] },
   node: {
     doors: ['#cluster', '#protocol'],
     packages: [
@@ -163,7 +163,7 @@ describe('doors', () => {
               return folder === 'client' || !PURE_BUILTINS.includes(specifier)
             }
             if (isTest(path))
-              return !['vitest', 'fast-check', 'rolldown', ...packages].includes(specifier)
+              return !['vitest', 'fast-check', 'esbuild', 'vite', ...packages].includes(specifier)
             return !packages.includes(packageOf(specifier))
           })
           .map((specifier) => `${path} imports ${specifier}`),

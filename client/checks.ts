@@ -1,6 +1,6 @@
 import { ChatError } from './errors.ts'
 import { encodeBody } from './protocol/body-codec.ts'
-import { validateFrame } from './protocol/codec.ts'
+import { validateFrame } from './protocol/to-frame.ts'
 import type { RequestFrame } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
 import { ProtocolError } from './protocol/protocol-error.ts'

@@ -6,7 +6,6 @@ import { ChatError } from './errors.ts'
 import { FrameBatch } from './frame-batch.ts'
 import type { ResolvedOptions } from './options.ts'
 import { uniform, type Socket, type Timer } from './ports.ts'
-import { decodeFrames } from './protocol/codec.ts'
 import { CloseCode, type WireError } from './protocol/error-codes.ts'
 import {
   isFailure,
@@ -14,6 +13,8 @@ import {
   type RequestFrame,
   type ServerFrame,
 } from './protocol/frames.ts'
+import type { DecodeLimits } from './protocol/limits.ts'
+import { decodeMsgpack } from './protocol/msgpack-codec.ts'
 import { ProtocolError } from './protocol/protocol-error.ts'
 import { SUPPORTED_VERSIONS } from './protocol/version.ts'
 
@@ -87,7 +88,7 @@ export class Connection {
     this.#options = options
     this.#listener = listener
     this.#endpoints = new Endpoints(options.urls, options.ports.random)
-    this.#batch = new FrameBatch(options.subprotocol, (data) => {
+    this.#batch = new FrameBatch((data) => {
       this.#socket?.send(data)
       if (this.#state === 'online') options.ports.failpoints?.hit('socket.sent')
     })
@@ -194,8 +195,7 @@ export class Connection {
   }
 
   #openSocket(attempt: number, token: string | null): void {
-    const { ports, subprotocol } = this.#options
-    const socket = ports.openSocket(this.#url, subprotocol)
+    const socket = this.#options.ports.openSocket(this.#url, SUBPROTOCOL)
     this.#socket = socket
     const isCurrent = (): boolean => attempt === this.#attempt && this.#socket === socket
     socket.onOpen = () => {
@@ -232,12 +232,13 @@ export class Connection {
     this.#lastHeardMs = this.#now()
     this.#pingSentMs = null
     const attempt = this.#attempt
-    for (const frame of decodeFrames(data, this.#options.subprotocol, 'toClient')) {
+    if (typeof data === 'string') return
+    for (const frame of decodeMsgpack(data, 'toClient', UNLIMITED)) {
       // A frame before may have ended this session: the rest is void then, not lost, since
       // whatever it settled or told is asked for again on the next.
       if (attempt !== this.#attempt || this.#socket === null) return
       if (frame instanceof ProtocolError) continue
-      this.#handle(frame)
+      this.#handle(frame as ServerFrame)
     }
   }
 
@@ -416,6 +417,8 @@ export class Connection {
   }
 }
 
+const SUBPROTOCOL = 'parley.v1.msgpack'
+const UNLIMITED: DecodeLimits = { bodyBytes: Infinity, metaBytes: Infinity }
 /** A client with work goes to another node within this time. */
 const HURRY_MS = 100
 /** Longest wait between rounds over all nodes while something waits to be sent. */

@@ -1,14 +1,12 @@
-import { EventEmitter } from 'events'
 import type { Clock } from './ports.ts'
 
 /** Listeners by name, typed. What a listener throws reaches the application, never the SDK. */
 export class Emitter<Events extends Record<string, unknown>> {
-  readonly #emitter = new EventEmitter()
+  readonly #listeners = new Map<string, Set<(event: never) => void>>()
   readonly #clock: Clock
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#emitter.setMaxListeners(0)
   }
 
   /** Returns a function that takes the listener off again. */
@@ -16,9 +14,21 @@ export class Emitter<Events extends Record<string, unknown>> {
     name: Name,
     listener: (event: Events[Name]) => void,
   ): () => void {
-    const guarded = (event: Events[Name]): void => {
+    // Of its own, so that one function may listen twice.
+    const own = (event: Events[Name]): void => listener(event)
+    const listeners = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, listeners)
+    listeners.add(own)
+    return () => {
+      listeners.delete(own)
+    }
+  }
+
+  /** To those who listen now, in the order in which they came. */
+  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): void {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
-        listener(event)
+        ;(listener as (event: Events[Name]) => void)(event)
       } catch (error) {
         // On a turn of its own it is an uncaught error of the application, as it should be.
         this.#clock.defer(() => {
@@ -26,14 +36,5 @@ export class Emitter<Events extends Record<string, unknown>> {
         })
       }
     }
-    // The prefix keeps an event called `error` from being special.
-    this.#emitter.on(`on:${name}`, guarded)
-    return () => {
-      this.#emitter.off(`on:${name}`, guarded)
-    }
-  }
-
-  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): void {
-    this.#emitter.emit(`on:${name}`, event)
   }
 }

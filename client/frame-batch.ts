@@ -1,31 +1,27 @@
-import { encodeFrame, joinFrames, type EncodedFrame, type Subprotocol } from './protocol/codec.ts'
 import type { RequestFrame } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
+import { encodeMsgpack, joinMsgpack } from './protocol/msgpack-codec.ts'
 
 /**
  * Puts the frames of one turn into as few WebSocket messages as the limits allow. Bounded by its
  * callers: the outbox's window and the limit on reads.
  */
 export class FrameBatch {
-  readonly #subprotocol: Subprotocol
-  readonly #write: (data: EncodedFrame) => void
-  #frames: EncodedFrame[] = []
+  readonly #write: (data: Uint8Array) => void
+  #frames: Uint8Array[] = []
   #bytes = 0
   #isScheduled = false
 
-  constructor(subprotocol: Subprotocol, write: (data: EncodedFrame) => void) {
-    this.#subprotocol = subprotocol
+  constructor(write: (data: Uint8Array) => void) {
     this.#write = write
   }
 
   add(frame: RequestFrame): void {
-    const data = encodeFrame(frame, this.#subprotocol)
-    // A character of text is at most three bytes of UTF-8.
-    const size = typeof data === 'string' ? data.length * 3 : data.length
-    const isFull = this.#frames.length >= MAX_FRAMES || this.#bytes + size > MAX_BYTES
+    const data = encodeMsgpack(frame)
+    const isFull = this.#frames.length >= MAX_FRAMES || this.#bytes + data.length > MAX_BYTES
     if (isFull && this.#frames.length > 0) this.flush()
     this.#frames.push(data)
-    this.#bytes += size
+    this.#bytes += data.length
     if (this.#isScheduled) return
     this.#isScheduled = true
     // A microtask: after the caller's own turn, before anything else happens.
@@ -39,7 +35,7 @@ export class FrameBatch {
     if (this.#frames.length === 0) return
     const frames = this.#frames
     this.clear()
-    this.#write(joinFrames(frames))
+    this.#write(joinMsgpack(frames))
   }
 
   clear(): void {

@@ -9,9 +9,8 @@ const SEEDS = Array.from({ length: 25 }, (_, i) => i + 1)
 test.each(SEEDS)('[OB3] [SU2] [CN9] whatever happens, it ends well: seed %i', async (seed) => {
   const harness = new Harness(seed)
   const { cluster, clock } = harness
-  const subprotocol = seed % 2 === 0 ? 'parley.v1.json' : 'parley.v1.msgpack'
   cluster.group('team', 'alice', 'bob')
-  const alice = await harness.connect('alice', { subprotocol, window: 1 + (seed % 7) })
+  const alice = await harness.connect('alice', { window: 1 + (seed % 7) })
   const bob = await harness.connect('bob', { bufferedEvents: 1 + (seed % 20) })
   const seen = collect(bob.conversation('team').messages({ after: 0 }))
   const own = collect(alice.messages())

@@ -4,7 +4,6 @@ import { defaultPorts } from './host/default-ports.ts'
 import type { ClientStore } from './store/client-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import type { ClientPorts } from './ports.ts'
-import { isSubprotocol, type Subprotocol } from './protocol/codec.ts'
 
 /** What `ChatClient.connect` takes. */
 export interface ChatOptions {
@@ -17,8 +16,6 @@ export interface ChatOptions {
   readonly token?: string | undefined
   /** Called before every attempt to connect, for tokens that expire. Wins over `token`. */
   readonly getToken?: (() => Promise<string> | string) | undefined
-  /** @default 'parley.v1.msgpack' */
-  readonly subprotocol?: Subprotocol | undefined
   /**
    * Keeps unsettled messages and cursors over the life of one client; a `LevelStore` of
    * `@parley/client/store` also over that of the process. The default forgets them with it.
@@ -60,7 +57,6 @@ export interface ResolvedOptions {
   readonly user: string | null
   readonly token: (() => Promise<string> | string) | null
   readonly refreshesToken: boolean
-  readonly subprotocol: Subprotocol
   readonly store: ClientStore
   readonly retry: RetryConfig
   readonly connectTimeoutMs: number
@@ -80,8 +76,6 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
   if (!/^[A-Za-z0-9._:@-]{1,40}$/.test(device)) {
     throw invalid('device must be 1 to 40 characters of [A-Za-z0-9._:@-]')
   }
-  const subprotocol = options.subprotocol ?? 'parley.v1.msgpack'
-  if (!isSubprotocol(subprotocol)) throw invalid(`unknown subprotocol ${String(subprotocol)}`)
   const retry = { ...DEFAULT_RETRY, ...options.retry }
   atLeast(1, retry.initialDelayMs, 'retry.initialDelayMs')
   atLeast(1, retry.multiplier, 'retry.multiplier')
@@ -94,7 +88,6 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     user: options.user ?? null,
     token: options.getToken ?? (token === undefined ? null : () => token),
     refreshesToken: options.getToken !== undefined,
-    subprotocol,
     store: options.store ?? new MemoryStore(),
     retry,
     connectTimeoutMs: atLeast(0, options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),

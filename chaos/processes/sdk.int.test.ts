@@ -11,8 +11,6 @@ import {
 } from '#client'
 import { ProcessCluster } from './process-cluster.ts'
 
-const SUBPROTOCOLS = ['parley.v1.json', 'parley.v1.msgpack'] as const
-
 let cluster: ProcessCluster
 const clients: ChatClient[] = []
 let names = 0
@@ -83,11 +81,11 @@ async function expectOnceInOrder(id: string, user: string, sent: readonly Outgoi
   }
 }
 
-describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
+describe('one client after another', () => {
   test('send, receive, history; a message is there at once and sent when a majority has it', async () => {
     const [ann, bob] = [newName('ann'), newName('bob')]
-    const alice = await connect(ann, 'n1', { subprotocol })
-    const bobby = await connect(bob, 'n2', { subprotocol })
+    const alice = await connect(ann, 'n1')
+    const bobby = await connect(bob, 'n2')
     const everything = bobby.messages()
     const room = alice.direct(bob)
     const own = room.messages()
@@ -125,8 +123,8 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
 
   test('a reader slower than the pushes gets every message once, in order', async () => {
     const [ann, bob] = [newName('ann'), newName('bob')]
-    const alice = await connect(ann, 'n1', { subprotocol })
-    const bobby = await connect(bob, 'n3', { subprotocol, bufferedEvents: 20 })
+    const alice = await connect(ann, 'n1')
+    const bobby = await connect(bob, 'n3', { bufferedEvents: 20 })
     const room = await alice.createGroup({ members: [bob] })
     const messages = bobby.conversation(room.id!).messages({ after: 0 })
     const count = 600

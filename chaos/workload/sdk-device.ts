@@ -8,7 +8,6 @@ import {
   type RetryConfig,
   type SendResult,
 } from '#client'
-import type { Subprotocol } from '#protocol'
 import type { History, SendRecord } from '../history/history.ts'
 import type { Prng } from '../prng.ts'
 import type { SimClients } from '../simulation/sim-clients.ts'
@@ -28,7 +27,6 @@ export interface Application {
 export interface SdkOptions {
   readonly user: string
   readonly device: string
-  readonly subprotocol: Subprotocol
   readonly addresses: readonly string[]
   readonly window: number
   readonly application: Application
@@ -153,7 +151,6 @@ export class SdkDevice implements Device {
       urls: options.addresses.map((address) => `http://${address}`),
       device,
       user: options.user,
-      subprotocol: options.subprotocol,
       store: this.#store,
       window: options.window,
       retry: options.application.retry,

@@ -1,15 +1,13 @@
-import { LIMITS, type DecodeLimits } from './limits.ts'
-import { ProtocolError } from './protocol-error.ts'
+import { encodeJsonBody } from './json-body.ts'
 import { parseJson } from './json-text.ts'
 import { jsonFrame } from './json-writer.ts'
-import { Reader, isArray, isMap, isString } from './reader.ts'
-import { salvageFrame } from './salvage.ts'
-import { Writer } from './writer.ts'
+import { LIMITS, type DecodeLimits } from './limits.ts'
+import { ProtocolError } from './protocol-error.ts'
 import type { Frame, MessageAnswer, RequestFrame, ServerFrame } from './frames.ts'
 import { decodeMessageRequest, writeMessageAnswer, writeMessageNotice } from './hot-frames.ts'
-import { allFields, fieldsOf, fieldsToEncode, type Direction } from './schema-of.ts'
-import type { FieldType, Fields } from './schema.ts'
-import { isFrameId, isObject, validateFields, type ValueForm } from './validate.ts'
+import { decodeMsgpack, encodeMsgpack, joinMsgpack, type Shortcuts } from './msgpack-codec.ts'
+import { fieldsToEncode, type Direction } from './schema-of.ts'
+import { toFrame } from './to-frame.ts'
 
 export const SUBPROTOCOLS = ['parley.v1.msgpack', 'parley.v1.json'] as const
 export type Subprotocol = (typeof SUBPROTOCOLS)[number]
@@ -44,14 +42,9 @@ export function decodeFrames(
   direction: Direction,
   limits: DecodeLimits = direction === 'toServer' ? LIMITS : UNLIMITED,
 ): (Frame | ProtocolError)[] {
-  const frames: (Frame | ProtocolError)[] = []
-  try {
-    if (subprotocol === 'parley.v1.msgpack') decodeMsgpack(data, direction, limits, frames)
-    else decodeJson(data, direction, limits, frames)
-  } catch (error) {
-    frames.push(asProtocolError(error))
-  }
-  return frames
+  if (subprotocol === 'parley.v1.json') return decodeJson(data, direction, limits)
+  if (typeof data === 'string') return [invalid('parley.v1.msgpack takes binary messages')]
+  return decodeMsgpack(data, direction, limits, direction === 'toServer' ? HOT : null)
 }
 
 /** One frame. The bytes stay valid for good and may be shared by many sessions. */
@@ -59,297 +52,49 @@ export function encodeFrame(frame: Frame, subprotocol: 'parley.v1.msgpack'): Uin
 export function encodeFrame(frame: Frame, subprotocol: 'parley.v1.json'): string
 export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFrame
 export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFrame {
-  if (subprotocol === 'parley.v1.json') {
-    const source = frame as unknown as Record<string, unknown>
-    return jsonFrame(frame.t, source, fieldsToEncode(frame))
-  }
-  try {
-    if (frame.t === 'msg:A' && !('error' in frame))
-      writeMessageAnswer(writer, frame as MessageAnswer)
-    else if (frame.t === 'msg:N' && 'body' in frame && frame.body !== undefined) {
-      writeMessageNotice(writer, frame)
-    } else writeFrame(frame)
-    return writer.finish()
-  } catch (error) {
-    writer.reset()
-    throw error
-  }
+  if (subprotocol === 'parley.v1.msgpack') return encodeMsgpack(frame, HOT)
+  const source = frame as unknown as Record<string, unknown>
+  return jsonFrame(frame.t, source, fieldsToEncode(frame))
 }
 
 /** Several encoded frames of one subprotocol as one WebSocket message, in the given order. */
 export function joinFrames(frames: readonly EncodedFrame[]): EncodedFrame {
-  const first = frames[0]
-  if (first === undefined) throw new RangeError('a message holds at least one frame')
-  if (frames.length === 1) return first
-  if (typeof first === 'string') return `[${frames.join(',')}]`
-  const parts = frames as readonly Uint8Array[]
-  let length = ARRAY_HEADER_BYTES
-  for (const part of parts) length += part.length
-  const result = new Uint8Array(length)
-  result[0] = 0xdc
-  result[1] = parts.length >>> 8
-  result[2] = parts.length & 0xff
-  if (parts.length > 0xffff) throw new RangeError('a message holds at most 65,535 frames')
-  let position = ARRAY_HEADER_BYTES
-  for (const part of parts) {
-    result.set(part, position)
-    position += part.length
-  }
-  return result
+  if (typeof frames[0] !== 'string') return joinMsgpack(frames as readonly Uint8Array[])
+  return frames.length === 1 ? frames[0] : `[${frames.join(',')}]`
 }
 
-/** Checks a frame of this program's own making, before it is kept or sent. */
-export function validateFrame(frame: RequestFrame, limits: DecodeLimits = LIMITS): void {
-  const source = frame as unknown as Record<string, unknown>
-  validateFields(source, fieldsOf(frame.t, source, 'toServer'), '', 'msgpack', limits)
-}
-
-const ARRAY_HEADER_BYTES = 3
-const UNLIMITED: DecodeLimits = { bodyBytes: Infinity, metaBytes: Infinity }
-const writer = new Writer()
-const text = new TextDecoder('utf-8', { fatal: true })
-
-function decodeMsgpack(
-  data: EncodedFrame,
-  direction: Direction,
-  limits: DecodeLimits,
-  frames: (Frame | ProtocolError)[],
-): void {
-  if (typeof data === 'string') throw invalid('parley.v1.msgpack takes binary messages')
-  const reader = new Reader(data)
-  let count = 1
-  if (isArray(reader.peek())) {
-    count = reader.arrayLength(0)
-    if (count > LIMITS.framesPerMessage) throw tooManyFrames()
-  }
-  for (let i = 0; i < count; i++) {
-    if (direction === 'toServer') {
-      const from = reader.position
-      const request = decodeMessageRequest(reader, limits)
-      if (request !== null) {
-        frames.push(request)
-        continue
-      }
-      reader.position = from
+const HOT: Shortcuts = {
+  decode: decodeMessageRequest,
+  encode: (writer, frame) => {
+    if (frame.t === 'msg:A' && !('error' in frame)) {
+      writeMessageAnswer(writer, frame as MessageAnswer)
+      return true
     }
-    frames.push(decodeOne(reader, direction, limits))
-  }
-  if (reader.position !== reader.end) throw invalid('bytes follow the last frame')
+    if (frame.t !== 'msg:N' || !('body' in frame) || frame.body === undefined) return false
+    writeMessageNotice(writer, frame)
+    return true
+  },
 }
-
-/** @throws ProtocolError if it cannot be told where the frame ends. */
-function decodeOne(
-  reader: Reader,
-  direction: Direction,
-  limits: DecodeLimits,
-): Frame | ProtocolError {
-  const from = reader.position
-  try {
-    return toFrame(readFrame(reader, direction), direction, 'msgpack', limits)
-  } catch (error) {
-    const failure = asProtocolError(error)
-    const salvaged = salvageFrame(reader.bytes, from)
-    if (salvaged === null) throw failure
-    reader.position = salvaged.end
-    return identify(failure, salvaged.id, salvaged.frameType)
-  }
-}
+const UNLIMITED: DecodeLimits = { bodyBytes: Infinity, metaBytes: Infinity }
+const text = new TextDecoder('utf-8', { fatal: true })
 
 function decodeJson(
   data: EncodedFrame,
   direction: Direction,
   limits: DecodeLimits,
-  frames: (Frame | ProtocolError)[],
-): void {
+): (Frame | ProtocolError)[] {
   let parsed: unknown
   try {
     parsed = parseJson(typeof data === 'string' ? data : text.decode(data))
   } catch {
-    throw invalid('the message is not JSON')
+    return [invalid('the message is not JSON')]
   }
   const list: readonly unknown[] = Array.isArray(parsed) ? parsed : [parsed]
-  if (list.length > LIMITS.framesPerMessage) throw tooManyFrames()
-  for (const source of list) frames.push(toFrame(source, direction, 'json', limits))
-}
-
-function toFrame(
-  source: unknown,
-  direction: Direction,
-  form: ValueForm,
-  limits: DecodeLimits,
-): Frame | ProtocolError {
-  try {
-    if (!isObject(source)) throw invalid('a frame is a map with string keys')
-    const frameType = Object.hasOwn(source, 't') ? source['t'] : undefined
-    if (typeof frameType !== 'string') throw invalid('t must name the frame')
-    const fields = fieldsOf(frameType, source, direction)
-    const frame = validateFields(source, fields, '', form, limits)
-    frame['t'] = frameType
-    return frame as unknown as Frame
-  } catch (error) {
-    const failure = asProtocolError(error)
-    if (!isObject(source)) return failure
-    const frameId = Object.hasOwn(source, 'id') ? source['id'] : undefined
-    const frameType = Object.hasOwn(source, 't') ? source['t'] : undefined
-    return identify(failure, frameId, frameType)
+  if (list.length > LIMITS.framesPerMessage) {
+    const most = `a message holds at most ${LIMITS.framesPerMessage} frames`
+    return [new ProtocolError('PAYLOAD_TOO_LARGE', most)]
   }
-}
-
-function identify(failure: ProtocolError, id: unknown, frameType: unknown): ProtocolError {
-  if (isFrameId(id)) failure.id = id
-  if (typeof frameType === 'string' && /^[a-z]{1,16}:[RAN]$/.test(frameType)) {
-    failure.frameType = frameType
-  }
-  return failure
-}
-
-/** A frame's map as an object, its opaque values as bytes. Fields without a schema are passed over. */
-function readFrame(reader: Reader, direction: Direction): unknown {
-  if (!isMap(reader.peek())) {
-    reader.skip()
-    return null
-  }
-  const from = reader.position
-  const frameType = findFrameType(reader)
-  reader.position = from
-  const fields = frameType === null ? null : allFields(frameType, direction)
-  const source = readObject(reader, fields ?? ID_ONLY, 0)
-  if (frameType !== null) source['t'] = frameType
-  return source
-}
-
-const ID_ONLY: Fields = { id: { type: { type: 'id' }, required: true } }
-
-function findFrameType(reader: Reader): string | null {
-  let frameType: string | null = null
-  const length = reader.mapLength(0)
-  for (let i = 0; i < length; i++) {
-    const key = reader.key()
-    if (key === 't' && isString(reader.peek())) {
-      frameType = reader.key()
-      // Usually the first key.
-      if (i === 0) return frameType
-      // A body may nest as deep as if it were read alone; what else is too deep is found later.
-    } else reader.skip(0)
-  }
-  return frameType
-}
-
-function readObject(reader: Reader, fields: Fields, depth: number): Record<string, unknown> {
-  const result: Record<string, unknown> = {}
-  const length = reader.mapLength(depth)
-  let hasType = false
-  for (let i = 0; i < length; i++) {
-    const key = reader.key()
-    const field = Object.hasOwn(fields, key) ? fields[key] : undefined
-    if (field !== undefined) result[key] = readField(reader, field.type, depth + 1)
-    else {
-      // Of other equal keys the last counts, but by this one the others are read.
-      if (key === 't' && depth === 0 && hasType) throw invalid('t is given twice')
-      hasType ||= key === 't'
-      reader.skip(depth + 1)
-    }
-  }
-  return result
-}
-
-function readField(reader: Reader, type: FieldType, depth: number): unknown {
-  if (type.type === 'value') return reader.slice()
-  const byte = reader.peek()
-  if (type.type === 'nullable') {
-    if (byte !== 0xc0) return readField(reader, type.of, depth)
-    reader.position++
-    return null
-  }
-  if (isMap(byte)) {
-    if (type.type === 'object') return readObject(reader, type.fields, depth)
-    reader.skip(depth)
-    return WRONG_TYPE
-  }
-  if (isArray(byte)) {
-    if (type.type !== 'array' && type.type !== 'range') {
-      reader.skip(depth)
-      return WRONG_TYPE
-    }
-    const of: FieldType = type.type === 'array' ? type.of : ANY_INTEGER
-    const result: unknown[] = []
-    const length = reader.arrayLength(depth)
-    for (let i = 0; i < length; i++) result.push(readField(reader, of, depth + 1))
-    return result
-  }
-  return reader.scalar()
-}
-
-/** Stands for a container where the schema has a scalar: no field accepts it. */
-const WRONG_TYPE = Symbol('wrong type')
-const ANY_INTEGER: FieldType = { type: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER }
-
-function writeFrame(frame: Frame): void {
-  const source = frame as unknown as Record<string, unknown>
-  const fields = fieldsToEncode(frame)
-  writer.map(1 + countFields(source, fields))
-  writer.string('t')
-  writer.string(frame.t)
-  writeFields(source, fields)
-}
-
-function writeFields(source: Readonly<Record<string, unknown>>, fields: Fields): void {
-  for (const name in fields) {
-    const value = source[name]
-    if (value === undefined) continue
-    writer.string(name)
-    writeField(value, fields[name]!.type)
-  }
-}
-
-function writeField(value: unknown, type: FieldType): void {
-  switch (type.type) {
-    case 'value':
-      return writer.raw(value as Uint8Array)
-    case 'boolean':
-      return writer.boolean(value as boolean)
-    case 'integer':
-      return writer.integer(value as number)
-    case 'id':
-      return typeof value === 'number' ? writer.integer(value) : writer.string(value as string)
-    case 'string':
-    case 'enum':
-      return writer.string(value as string)
-    case 'nullable':
-      return value === null ? writer.nil() : writeField(value, type.of)
-    case 'range':
-      writer.array(2)
-      for (const item of value as number[]) writer.integer(item)
-      return
-    case 'array': {
-      const items = value as unknown[]
-      writer.array(items.length)
-      for (const item of items) writeField(item, type.of)
-      return
-    }
-    case 'object': {
-      const source = value as Record<string, unknown>
-      writer.map(countFields(source, type.fields))
-      return writeFields(source, type.fields)
-    }
-  }
-}
-
-function countFields(source: Readonly<Record<string, unknown>>, fields: Fields): number {
-  let count = 0
-  for (const name in fields) if (source[name] !== undefined) count++
-  return count
-}
-
-function asProtocolError(error: unknown): ProtocolError {
-  if (error instanceof ProtocolError) return error
-  throw error
+  return list.map((source) => toFrame(source, direction, encodeJsonBody, limits))
 }
 
 const invalid = (message: string): ProtocolError => new ProtocolError('INVALID_MESSAGE', message)
-
-const tooManyFrames = (): ProtocolError =>
-  new ProtocolError(
-    'PAYLOAD_TOO_LARGE',
-    `a message holds at most ${LIMITS.framesPerMessage} frames`,
-  )

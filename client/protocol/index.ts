@@ -69,10 +69,10 @@ export {
   encodeFrame,
   isSubprotocol,
   joinFrames,
-  validateFrame,
   type EncodedFrame,
   type Subprotocol,
 } from './codec.ts'
+export { validateFrame } from './to-frame.ts'
 export { decodeBody, encodeBody, isBody } from './body-codec.ts'
 export {
   REQUEST_SCHEMAS,

@@ -1,4 +1,4 @@
-import { decodeJsonBody } from './body-codec.ts'
+import { decodeJsonBody } from './json-body.ts'
 import type { FieldType, Fields } from './schema.ts'
 import { assertInteger } from './writer.ts'
 

@@ -1,10 +1,9 @@
-import { encodeJsonBody } from './body-codec.ts'
 import type { DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Alphabet, FieldType, Fields } from './schema.ts'
 
-/** How opaque values stand in what is validated: as msgpack bytes, or as JSON's own values. */
-export type ValueForm = 'msgpack' | 'json'
+/** Makes an opaque value's msgpack bytes of what is validated; `null` if it is those already. */
+export type ToBytes = (value: unknown, path: string) => Uint8Array
 
 /**
  * Returns a new object with the fields of the schema, checked, and nothing else.
@@ -14,7 +13,7 @@ export function validateFields(
   source: Readonly<Record<string, unknown>>,
   fields: Fields,
   path: string,
-  form: ValueForm,
+  toBytes: ToBytes | null,
   limits: DecodeLimits,
 ): Record<string, unknown> {
   const result: Record<string, unknown> = {}
@@ -24,7 +23,7 @@ export function validateFields(
     // Many languages write an absent optional field as null.
     const absent =
       value === undefined || (value === null && !field.required && !takesNull(field.type))
-    if (!absent) result[name] = validate(value, field.type, path + name, form, limits)
+    if (!absent) result[name] = validate(value, field.type, path + name, toBytes, limits)
     else if (field.required) throw invalid(path + name, 'is required')
   }
   return result
@@ -34,7 +33,7 @@ function validate(
   value: unknown,
   type: FieldType,
   path: string,
-  form: ValueForm,
+  toBytes: ToBytes | null,
   limits: DecodeLimits,
 ): unknown {
   switch (type.type) {
@@ -60,7 +59,7 @@ function validate(
       if (typeof value !== 'boolean') throw invalid(path, 'must be true or false')
       return value
     case 'value': {
-      const bytes = form === 'json' ? encodeJsonBody(value, path) : (value as Uint8Array)
+      const bytes = toBytes === null ? (value as Uint8Array) : toBytes(value, path)
       const most = limits[type.limit]
       if (bytes.length > most) {
         throw new ProtocolError(
@@ -73,7 +72,7 @@ function validate(
     case 'array': {
       if (!Array.isArray(value)) throw invalid(path, 'must be an array')
       if (value.length > type.max) throw invalid(path, `must hold at most ${type.max} elements`)
-      return value.map((item, i) => validate(item, type.of, `${path}[${i}]`, form, limits))
+      return value.map((item, i) => validate(item, type.of, `${path}[${i}]`, toBytes, limits))
     }
     case 'range': {
       if (Array.isArray(value) && value.length === 2) {
@@ -88,9 +87,9 @@ function validate(
     }
     case 'object':
       if (!isObject(value)) throw invalid(path, 'must be an object')
-      return validateFields(value, type.fields, `${path}.`, form, limits)
+      return validateFields(value, type.fields, `${path}.`, toBytes, limits)
     case 'nullable':
-      return value === null ? null : validate(value, type.of, path, form, limits)
+      return value === null ? null : validate(value, type.of, path, toBytes, limits)
   }
 }
 

@@ -15,6 +15,13 @@ export class Writer {
     return result
   }
 
+  /** Everything written since the last call, in memory of its own. */
+  take(): Uint8Array {
+    const result = this.#bytes.slice(this.#start, this.#position)
+    this.reset()
+    return result
+  }
+
   /** Drops what was written since the last `finish`: after an encoder threw. */
   reset(): void {
     this.#position = this.#start
@@ -31,24 +38,11 @@ export class Writer {
   }
 
   map(length: number): void {
-    this.#reserve(3)
-    if (length <= 15) this.#bytes[this.#position++] = 0x80 | length
-    else {
-      this.#bytes[this.#position++] = 0xde
-      this.#u16(length)
-    }
+    this.#container(length, 0x80, 0xde)
   }
 
   array(length: number): void {
-    this.#reserve(5)
-    if (length <= 15) this.#bytes[this.#position++] = 0x90 | length
-    else if (length <= 0xffff) {
-      this.#bytes[this.#position++] = 0xdc
-      this.#u16(length)
-    } else {
-      this.#bytes[this.#position++] = 0xdd
-      this.#u32(length)
-    }
+    this.#container(length, 0x90, 0xdc)
   }
 
   nil(): void {
@@ -84,16 +78,51 @@ export class Writer {
     }
   }
 
+  /** Any number, as msgpackr writes it: integers of 32 bits in the shortest form, else a double. */
+  number(value: number): void {
+    if (value >>> 0 === value) return this.integer(value)
+    this.#reserve(9)
+    const bytes = this.#bytes
+    if (value >> 0 !== value) {
+      bytes[this.#position] = 0xcb
+      new DataView(bytes.buffer).setFloat64(this.#position + 1, value)
+      this.#position += 9
+    } else if (value >= -0x20) bytes[this.#position++] = value
+    else if (value >= -0x80) {
+      bytes[this.#position++] = 0xd0
+      bytes[this.#position++] = value
+    } else if (value >= -0x8000) {
+      bytes[this.#position++] = 0xd1
+      this.#u16(value)
+    } else {
+      bytes[this.#position++] = 0xd2
+      this.#u32(value)
+    }
+  }
+
+  /** A byte string. */
+  bytes(value: Uint8Array): void {
+    this.#reserve(5)
+    this.#length(value.length, 0xc4)
+    this.raw(value)
+  }
+
+  /** Half of a surrogate pair becomes U+FFFD. */
   string(text: string): void {
-    const length = text.length
+    const { length } = text
     this.#reserve(length * 3 + 5)
     if (length <= 200 && this.#ascii(text)) return
     // The header's size depends on the byte count, which is known only after encoding.
-    const header = length * 3 <= 0xff ? 2 : length * 3 <= 0xffff ? 3 : 5
-    const from = this.#position + header
+    const guess = headerBytes(length)
+    const from = this.#position + guess
     const { written } = utf8.encodeInto(text, this.#bytes.subarray(from))
-    this.#stringHeader(header, written)
-    this.#position = from + written
+    const header = headerBytes(written)
+    if (header > guess) {
+      this.#bytes.copyWithin(this.#position + header, from, from + written)
+    }
+    if (header === 1) this.#bytes[this.#position++] = 0xa0 | written
+    else this.#length(written, 0xd9)
+    this.#position += written
   }
 
   #ascii(text: string): boolean {
@@ -114,15 +143,28 @@ export class Writer {
     return true
   }
 
-  #stringHeader(header: number, length: number): void {
-    if (header === 2) {
-      this.#bytes[this.#position++] = 0xd9
-      this.#bytes[this.#position++] = length
-    } else if (header === 3) {
-      this.#bytes[this.#position++] = 0xda
+  #container(length: number, short: number, long: number): void {
+    this.#reserve(5)
+    if (length <= 15) this.#bytes[this.#position++] = short | length
+    else if (length <= 0xffff) {
+      this.#bytes[this.#position++] = long
       this.#u16(length)
     } else {
-      this.#bytes[this.#position++] = 0xdb
+      this.#bytes[this.#position++] = long + 1
+      this.#u32(length)
+    }
+  }
+
+  /** In one, two or four bytes behind the first of three types. */
+  #length(length: number, type: number): void {
+    if (length <= 0xff) {
+      this.#bytes[this.#position++] = type
+      this.#bytes[this.#position++] = length
+    } else if (length <= 0xffff) {
+      this.#bytes[this.#position++] = type + 1
+      this.#u16(length)
+    } else {
+      this.#bytes[this.#position++] = type + 2
       this.#u32(length)
     }
   }
@@ -156,6 +198,9 @@ export function assertInteger(value: number): void {
     throw new RangeError(`invariant broken: ${value} is not an integer from 0 to 2^53-1`)
   }
 }
+
+const headerBytes = (length: number): number =>
+  length < 0x20 ? 1 : length <= 0xff ? 2 : length <= 0xffff ? 3 : 5
 
 const SLAB_BYTES = 16 * 1024
 const utf8 = new TextEncoder()
