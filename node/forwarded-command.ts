@@ -10,7 +10,8 @@ import {
 } from '#protocol'
 import { asBuffer, encodeCommand, toCommand } from './state-machine/command-codec.ts'
 import { CommandFormatError, CommandView } from './state-machine/command-view.ts'
-import { CommandKind, type ConversationOperation } from './state-machine/commands.ts'
+import { CommandKind, type ConversationOperation, isKeyed } from './state-machine/commands.ts'
+import { settingsFault } from './state-machine/settings.ts'
 
 /**
  * Why a command that a peer forwards may not enter the log; `null` if it may. It passes the decoder
@@ -20,6 +21,7 @@ import { CommandKind, type ConversationOperation } from './state-machine/command
 export function refusalOf(command: Uint8Array, limits: DecodeLimits): ErrorCode | null {
   try {
     const view = new CommandView(asBuffer(command), 0, command.length)
+    if (!isKeyed(view.kind)) return systemFault(view, command)
     return headFault(view) ?? payloadFault(view, command, limits)
   } catch (error) {
     if (error instanceof CommandFormatError || error instanceof ProtocolError) return error.code
@@ -30,7 +32,7 @@ export function refusalOf(command: Uint8Array, limits: DecodeLimits): ErrorCode 
 function headFault({ user, device, msgId, prev, since }: CommandView): ErrorCode | null {
   const isWellFormed =
     isUser(user) &&
-    isOfAlphabet(device, 'name', LIMITS.deviceLength) &&
+    isDevice(device) &&
     isMsgId(msgId) &&
     (prev === null || isMsgId(prev)) &&
     (since === null || since >= 0)
@@ -54,9 +56,25 @@ function payloadFault(
   } else if (conv !== '' && !isConversation(conv!)) {
     return 'INVALID_MESSAGE'
   }
-  // These are few, and their fields can be written in more ways than one: ours is the only one.
-  const isCanonical = Buffer.compare(encodeCommand(toCommand(view)), command) === 0
-  return isCanonical ? null : 'INVALID_MESSAGE'
+  return isCanonical(view, command) ? null : 'INVALID_MESSAGE'
+}
+
+/** What a node or an operator asks: no key, hence nobody and nothing in the head. */
+function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
+  if (view.user !== '' || view.device !== '' || view.msgId !== '') return 'INVALID_MESSAGE'
+  if (view.kind === CommandKind.account) {
+    const { account, ofDevice } = view.accountOperation()
+    if (!isUser(account)) return 'INVALID_MESSAGE'
+    if (ofDevice !== null && !isDevice(ofDevice)) return 'INVALID_MESSAGE'
+  } else if (view.kind === CommandKind.settings) {
+    if (settingsFault(view.settingsChanges()) !== null) return 'INVALID_MESSAGE'
+  }
+  return isCanonical(view, command) ? null : 'INVALID_MESSAGE'
+}
+
+/** These are few, and their fields can be written in more ways than one: ours is the only one. */
+function isCanonical(view: CommandView, command: Uint8Array): boolean {
+  return Buffer.compare(encodeCommand(toCommand(view)), command) === 0
 }
 
 /** By the table that the frames of clients are held to. */
@@ -82,6 +100,7 @@ function valueFault(bytes: Uint8Array, mostBytes: number): ErrorCode | null {
 }
 
 const isUser = (text: string): boolean => isOfAlphabet(text, 'printable', LIMITS.userLength)
+const isDevice = (text: string): boolean => isOfAlphabet(text, 'name', LIMITS.deviceLength)
 const isMsgId = (text: string): boolean => isOfAlphabet(text, 'name', LIMITS.msgIdLength)
 const isConversation = (text: string): boolean =>
   isOfAlphabet(text, 'printable', LIMITS.conversationLength)

@@ -12,6 +12,7 @@ import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-rec
 import { StateHash } from './state-hash.ts'
 import type { Table } from './object-table.ts'
 import { ReadGuard } from './read-guard.ts'
+import { Revocations } from './revocations.ts'
 import { UserMemberships } from './user.ts'
 import { Verdicts } from './verdicts.ts'
 
@@ -27,20 +28,22 @@ export interface InitialState {
 export class ApplicationState {
   readonly store: Store
   readonly limits: StateLimits
-  readonly settings: Settings
   readonly dirty = new DirtySet()
   readonly conversations: ConversationCache
   readonly dedupe = new DedupeTable()
   readonly hot: HotTail
   readonly verdicts: Verdicts
   readonly users = new UserMemberships()
+  readonly revocations: Revocations
   readonly readers = new ReadGuard()
   /** Every kind of mutable object but conversations: frozen, written and let go together. */
-  readonly tables: readonly Table[] = []
+  readonly tables: readonly Table[]
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
 
+  /** Replaced whole by the command that changes one. */
+  settings: Settings
   appliedIndex: number
   appliedTerm: number
   logTime: number
@@ -61,6 +64,8 @@ export class ApplicationState {
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
     this.verdicts.written(record.lastVerdict)
+    this.revocations = new Revocations(store, record.revocationBlocks)
+    this.tables = [this.revocations.table]
     this.hash = new StateHash(record.hash)
     this.seedHigh = record.seedHigh
     this.seedLow = record.seedLow
@@ -141,6 +146,7 @@ function firstRecord(initial: InitialState): StateRecord {
     seedLow: random.uint32(),
     settings,
     configuration: new Uint8Array(0),
+    revocationBlocks: new Uint8Array(0),
     dedupeCuts: [],
   }
 }

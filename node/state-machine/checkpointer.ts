@@ -144,6 +144,7 @@ export class Checkpointer {
         seedLow: state.seedLow,
         settings: state.settings,
         configuration: state.configuration,
+        revocationBlocks: state.revocations.present,
         dedupeCuts: state.dedupeCuts,
       }),
       tables: state.tables.map((table) => table.freeze()),

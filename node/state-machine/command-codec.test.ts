@@ -5,7 +5,8 @@ import { batchStamp, encodeBatch, forEachCommand } from './batch-codec.ts'
 import { decodeCommand, encodeCommand, toCommand } from './command-codec.ts'
 import { CommandFormatError } from './command-view.ts'
 import type { Command, ConversationOperation } from './commands.ts'
-import { create, message, operation, refuse } from './testing.ts'
+import type { SettingsChanges } from './settings.ts'
+import { create, message, operation, refuse, revoke, setting } from './testing.ts'
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const bytes = fc.uint8Array({ maxLength: 40 })
@@ -57,6 +58,12 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .tuple(common, name, fc.constantFrom('CANCELLED', 'REJECTED_SPAM', 'USER_BLOCKED', 'FORBIDDEN'))
     .map(([base, conv, code]): Command => ({ kind: 3, ...base, conv, code })),
+  fc
+    .record({ windowMs: fc.nat(), groupMembers: fc.nat() }, { requiredKeys: [] })
+    .map((changes): Command => setting(changes as SettingsChanges)),
+  fc
+    .tuple(name, optional(name), fc.nat())
+    .map(([account, device, before]): Command => revoke(account, device, before)),
 )
 /** Buffers and arrays of equal bytes are equal. */
 function bufferless(value: unknown): unknown {

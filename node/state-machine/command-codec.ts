@@ -3,10 +3,13 @@ import { ByteWriter } from './byte-writer.ts'
 import {
   CommandKind,
   type Command,
+  type AccountOperation,
   type ConversationOperation,
   type Submission,
+  SYSTEM_HEAD,
 } from './commands.ts'
 import {
+  ACCOUNT_OPERATION_NUMBERS,
   COMMAND_VERSION,
   CommandFlag,
   CommandView,
@@ -14,6 +17,7 @@ import {
   REFUSE_NUMBERS,
   ROLE_NUMBERS,
 } from './command-view.ts'
+import { writeSettings } from './settings.ts'
 
 const writer = new ByteWriter(4096)
 
@@ -57,6 +61,12 @@ export function encodeSubmission(command: Submission, origin: number, request: n
     case CommandKind.refuse:
       writer.u8(REFUSE_NUMBERS[command.code])
       break
+    case CommandKind.settings:
+      writeSettings(writer, command.changes)
+      break
+    case CommandKind.account:
+      writeAccountOperation(command.operation)
+      break
     default:
       unreachable(command)
   }
@@ -80,6 +90,10 @@ export function toCommand(view: CommandView): Command {
       return { kind, ...base, conv: view.conv!, operation: view.operation() }
     case CommandKind.refuse:
       return { kind, ...base, conv: view.conv!, code: view.refuseCode() }
+    case CommandKind.settings:
+      return { kind, ...SYSTEM_HEAD, origin, request, changes: view.settingsChanges() }
+    case CommandKind.account:
+      return { kind, ...SYSTEM_HEAD, origin, request, operation: view.accountOperation() }
     default:
       return unreachable(kind)
   }
@@ -130,6 +144,13 @@ function writeOperation(operation: ConversationOperation): void {
     default:
       unreachable(operation)
   }
+}
+
+function writeAccountOperation(operation: AccountOperation): void {
+  const { op, account, ofDevice, before } = operation
+  writer.u8(ACCOUNT_OPERATION_NUMBERS[op]).string(account)
+  optionalText(ofDevice)
+  writer.varint(before)
 }
 
 function optionalText(text: string | null): void {

@@ -2,7 +2,14 @@ import { assert } from '#cluster'
 import type { ErrorCode } from '#protocol'
 import { ByteReader } from './byte-reader.ts'
 import { utf8 } from './utf8.ts'
-import { CommandKind, type ConversationOperation, type RefuseCommand } from './commands.ts'
+import {
+  type AccountOperation,
+  CommandKind,
+  type ConversationOperation,
+  isKeyed,
+  type RefuseCommand,
+} from './commands.ts'
+import { readSettings, type SettingsChanges } from './settings.ts'
 
 export const COMMAND_VERSION = 1
 
@@ -17,6 +24,10 @@ export const COMMAND_VERSION = 1
  *     message: the body, to the end
  *     conversation: u8 operation, its fields (see `readOperation`)
  *     refuse: u8 code
+ *     settings: varint count, then per change u8 number, varint value
+ *     account: u8 operation, its fields (see `accountOperation`)
+ *
+ * User, device, msgId and conv of settings and account are empty.
  */
 export const CommandFlag = {
   prev: 1,
@@ -47,6 +58,12 @@ export const REFUSE_NUMBERS = {
   USER_BLOCKED: 3,
   FORBIDDEN: 4,
 } as const satisfies Record<RefuseCommand['code'], number>
+
+export const ACCOUNT_OPERATION_NUMBERS = {
+  revoke: 1,
+} as const satisfies Record<AccountOperation['op'], number>
+
+const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(CommandKind))
 
 /**
  * Bytes that are no command of this version. In the log they stop the replica (rule A9); a forwarded
@@ -90,7 +107,7 @@ export class CommandView {
     if (end - start < 15) malformed('a command is shorter than its head')
     const kind = data[start]!
     const version = data[start + 1]!
-    if (kind < CommandKind.message || kind > CommandKind.refuse || version !== COMMAND_VERSION) {
+    if (!KNOWN_KINDS.has(kind) || version !== COMMAND_VERSION) {
       unknown(`command kind ${kind} version ${version}`)
     }
     const flags = data[start + 10]!
@@ -151,10 +168,18 @@ export class CommandView {
     this.to = to
     this.replyTo = replyTo
     this.payloadStart = at
-    if (this.kind === CommandKind.message) {
+    this.#checkShape()
+  }
+
+  /** The fields are those of its kind. */
+  #checkShape(): void {
+    const { kind, conv, to, replyTo, prev, since } = this
+    if (kind === CommandKind.message) {
       if ((conv === null) === (to === null)) malformed('a message names a conversation or a user')
     } else if (conv === null || to !== null || replyTo !== null) {
       malformed('a command has fields of a message')
+    } else if (!isKeyed(kind) && (prev !== null || since !== null || conv !== '')) {
+      malformed('a command without a key has fields of one')
     }
   }
 
@@ -180,6 +205,25 @@ export class CommandView {
     assert(this.kind === CommandKind.refuse, 'the command holds no refusal')
     if (this.end - this.payloadStart !== 1) malformed('a refusal is more than its code')
     return nameOf(REFUSE_NUMBERS, this.data[this.payloadStart]!, 'refusal code')
+  }
+
+  settingsChanges(): SettingsChanges {
+    assert(this.kind === CommandKind.settings, 'the command holds no settings')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const changes = readSettings(reader, (number) => unknown(`setting ${number}`))
+    reader.end('settings')
+    return changes
+  }
+
+  accountOperation(): AccountOperation {
+    assert(this.kind === CommandKind.account, 'the command is about no account')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const op = nameOf(ACCOUNT_OPERATION_NUMBERS, reader.u8(), 'account operation')
+    const account = reader.string()
+    const ofDevice = optional(reader, readText)
+    const operation = { op, account, ofDevice, before: reader.varint() }
+    reader.end('an account operation')
+    return operation
   }
 }
 

@@ -15,10 +15,14 @@
  * they bring the result back to whoever waits for it, and mean nothing to apply.
  */
 
+import type { SettingsChanges } from './settings.ts'
+
 export const CommandKind = {
   message: 1,
   conversation: 2,
   refuse: 3,
+  settings: 8,
+  account: 11,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
 
@@ -73,7 +77,67 @@ export interface RefuseCommand extends CommandBase {
   readonly code: 'CANCELLED' | 'REJECTED_SPAM' | 'USER_BLOCKED' | 'FORBIDDEN'
 }
 
-export type Command = MessageCommand | ConversationCommand | RefuseCommand
+/**
+ * A command of nodes and operators: it has no key (rule A1) and changes nothing when it comes twice.
+ * Where a write has its sender and conversation, these are empty.
+ */
+interface SystemCommandBase {
+  readonly origin: number
+  readonly request: number
+  readonly user: ''
+  readonly device: ''
+  readonly msgId: ''
+  readonly conv: ''
+  readonly prev: null
+  readonly since: null
+}
+
+/** Sets what apply compares against (rule A9); what is not named stays as it is. */
+export interface SettingsCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.settings
+  readonly changes: SettingsChanges
+}
+
+export type AccountOperation = {
+  /** Tokens of the account issued before this are refused from now on. */
+  readonly op: 'revoke'
+  readonly account: string
+  /** Only those of this device; `null`: of all. */
+  readonly ofDevice: string | null
+  /** Wall time in ms. A smaller one than before changes nothing. */
+  readonly before: number
+}
+
+/** What an operator decided about one user. */
+export interface AccountCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.account
+  readonly operation: AccountOperation
+}
+
+export type SystemCommand = SettingsCommand | AccountCommand
+
+/** A write, or the refusal of one: it has a key, and one result for all its copies. */
+export type KeyedCommand = MessageCommand | ConversationCommand | RefuseCommand
+
+export type Command = KeyedCommand | SystemCommand
+
+/** The head of a system command, for whoever submits one. */
+export const SYSTEM_HEAD = {
+  user: '',
+  device: '',
+  msgId: '',
+  conv: '',
+  prev: null,
+  since: null,
+} as const
+
+/** Whether commands of this kind have a key: one result for all copies (rules A1, A2). */
+export function isKeyed(kind: CommandKind): boolean {
+  return kind < FIRST_SYSTEM_KIND
+}
+
+/** Kinds from here on are system commands. */
+const FIRST_SYSTEM_KIND = 7
 
 /** A command before the forwarder gave it its `origin` and `request`. */
 export type Submission = {

@@ -12,6 +12,7 @@ import { assert } from '#cluster'
  *     d  u64 block             a block of dedupe slots
  *     r  u48 number            a verdict that left no event
  *     u  u16 length, user, conv              the user is or was a member
+ *     k  u64 block             revoked tokens of the users of one block
  */
 export const STATE_KEY = Buffer.from('a')
 
@@ -27,6 +28,8 @@ export function extentPageKey(conv: string, firstSeq: number): Buffer {
 export const chunkKey = (chunk: number): Buffer => withNumber(0x65, chunk)
 export const dedupeKey = (block: number): Buffer => withNumber(0x64, block)
 export const verdictKey = (number: number): Buffer => withNumber(0x72, number)
+
+export const revocationsKey = (block: number): Buffer => withNumber(0x6b, block)
 
 export function userKey(user: string, conv: string): Buffer {
   const length = Buffer.byteLength(conv)

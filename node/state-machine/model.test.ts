@@ -1,14 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Entry } from '#cluster'
-import type { Command } from './commands.ts'
+import { type Command, isKeyed, type KeyedCommand } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import type { StateLimits } from './limits.ts'
 import { Model, type ModelAnswer } from './model.ts'
-import { batch, create, Machine, message, operation, PacedDirectory, refuse } from './testing.ts'
+import {
+  batch,
+  create,
+  Machine,
+  message,
+  operation,
+  PacedDirectory,
+  refuse,
+  revoke,
+  setting,
+} from './testing.ts'
 import type { EventPage, StateReader, WriteResult } from './types.ts'
 
-const WINDOW_MS = 1_000
+const WINDOW_MS = 1_500
 const GROUP_MEMBERS = 3
 const USERS = ['ann', 'ben', 'cy', 'dee']
 /** Stands for the msgId of the user's latest write. */
@@ -98,6 +108,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .tuple(common, fc.oneof(conv, fc.constant('')), fc.constantFrom('CANCELLED', 'FORBIDDEN'))
       .map(([fields, id, code]) => refuse({ ...fields, conv: id }, code)),
   },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(
+      fc.constantFrom(999, 1_000, 1_500, 3_000).map((windowMs) => setting({ windowMs })),
+      fc.constantFrom(1, 2, 3, 4).map((groupMembers) => setting({ groupMembers })),
+      fc
+        .tuple(user, fc.option(fc.constantFrom('phone', 'laptop')), fc.nat(9))
+        .map(([of, device, before]) => revoke(of, device, before)),
+    ),
+  },
 )
 /** Sends again what was sent so many commands ago. */
 const copy = fc.integer({ min: 1, max: 30 }).map((ago) => ({ ago }))
@@ -127,11 +147,12 @@ function entriesOf(steps: readonly (typeof step extends fc.Arbitrary<infer T> ? 
     const stamped = [...(i === 0 ? [begin] : []), ...commands].map((each) => {
       const made = 'ago' in each ? sent.at(-each.ago) : each
       const fresh = made ?? begin
+      if (!isKeyed(fresh.kind)) return fresh
       const of = sent.findLast(({ user }) => user === fresh.user)
       const prev = fresh.prev === LATEST ? (of?.msgId ?? null) : fresh.prev
       const isCopy = 'ago' in each && made !== undefined
       const since = fresh.since === null || isCopy ? fresh.since : time - fresh.since
-      const command = { ...fresh, prev, since }
+      const command = { ...fresh, prev, since } as KeyedCommand
       sent.push(command)
       return command
     })
@@ -203,6 +224,16 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
   }
 }
 
+async function compareRevoked(machine: Machine, model: Model): Promise<void> {
+  for (const name of USERS) {
+    const ofAll = model.revoked.get(`${name} `) ?? 0
+    for (const device of [null, 'phone', 'laptop']) {
+      const expected = Math.max(ofAll, model.revoked.get(`${name} ${device ?? ''}`) ?? 0)
+      expect(await machine.machine.reader.revokedBefore(name, device)).toBe(expected)
+    }
+  }
+}
+
 async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Promise<Machine> {
   const machine = await Machine.open({
     directory: new PacedDirectory(directory.inner.reopened()),
@@ -226,7 +257,8 @@ describe('against the model', () => {
           const entries = history.map(({ entry }) => entry)
           const paced = () => tiny.directory as PacedDirectory
           for (const [i, { entry, commands, time, wall }] of history.entries()) {
-            const expected = commands.map((each) => model.apply(each, time, wall))
+            model.entry(time)
+            const expected = commands.map((each) => model.apply(each, wall))
             expect((await roomy.apply(entry)).map(short)).toEqual(expected)
             expect(await tiny.apply(entry)).toEqual(roomy.results.slice(-commands.length))
             expect(tiny.machine.reader.stateHash).toBe(roomy.machine.reader.stateHash)
@@ -254,6 +286,9 @@ describe('against the model', () => {
           paced().allow(Infinity)
           await tiny.machine.checkpoint()
           await compareReads(tiny, model)
+          await compareRevoked(roomy, model)
+          await compareRevoked(tiny, model)
+          expect(tiny.machine.reader.settings).toEqual(roomy.machine.reader.settings)
           await tiny.machine.close()
         },
       ),

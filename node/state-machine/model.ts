@@ -1,6 +1,7 @@
-import type { Command, ConversationOperation } from './commands.ts'
+import type { Command, ConversationOperation, KeyedCommand } from './commands.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
+import { settingsFault } from './settings.ts'
 
 /**
  * The rules written down a second time, as plainly as they can be: lists, walks and copies, no
@@ -49,19 +50,44 @@ interface ModelResult {
 export class Model {
   readonly conversations = new Map<string, ModelConversation>()
   readonly #results: ModelResult[] = []
-  readonly #windowMs: number
-  readonly #groupMembers: number
+  /** By user and device; '' for all devices. */
+  readonly revoked = new Map<string, number>()
+  #windowMs: number
+  #groupMembers: number
   #now = 0
+  /** Never falls, and stands still within an entry. */
+  #start = 0
 
   constructor(windowMs: number, groupMembers: number) {
     this.#windowMs = windowMs
     this.#groupMembers = groupMembers
   }
 
-  apply(command: Command, logTime: number, wall: number): ModelAnswer {
+  /** Call before the commands of each entry. */
+  entry(logTime: number): void {
     this.#now = Math.max(this.#now, logTime)
+    this.#start = Math.max(this.#start, this.#now - this.#windowMs)
+  }
+
+  apply(command: Command, wall: number): ModelAnswer {
+    if (command.kind === CommandKind.settings) {
+      if (settingsFault(command.changes) !== null) return { code: 'INVALID_MESSAGE' }
+      this.#windowMs = command.changes.windowMs ?? this.#windowMs
+      this.#groupMembers = command.changes.groupMembers ?? this.#groupMembers
+      return DONE
+    }
+    if (command.kind === CommandKind.account) {
+      const { account, ofDevice, before } = command.operation
+      const key = `${account} ${ofDevice ?? ''}`
+      this.revoked.set(key, Math.max(this.revoked.get(key) ?? 0, before))
+      return DONE
+    }
+    return this.#keyed(command, wall)
+  }
+
+  #keyed(command: KeyedCommand, wall: number): ModelAnswer {
     const now = this.#now
-    const start = now - this.#windowMs
+    const start = this.#start
     const { user, msgId, prev } = command
     const scope = scopeOf(command)
     const since = command.since === null ? null : Math.min(command.since, now)
@@ -100,7 +126,7 @@ export class Model {
     return (conversation?.events ?? []).filter(({ seq }) => sees(seq))
   }
 
-  #decide(command: Command, wall: number): ModelResult['answer'] {
+  #decide(command: KeyedCommand, wall: number): ModelResult['answer'] {
     if (command.kind === CommandKind.refuse) return { code: command.code }
     if (command.kind === CommandKind.message) return this.#message(command, wall)
     const { user, operation } = command
@@ -226,18 +252,20 @@ export class Model {
   }
 }
 
-function operationOf(command: Command): ConversationOperation | null {
+const DONE: ModelAnswer = { conv: '', seq: 0, at: 0, duplicate: false }
+
+function operationOf(command: KeyedCommand): ConversationOperation | null {
   return command.kind === CommandKind.conversation ? command.operation : null
 }
 
-function scopeOf(command: Command): string {
+function scopeOf(command: KeyedCommand): string {
   if (command.kind === CommandKind.message) {
     return command.conv ?? directConversationId(command.user, command.to!)
   }
   return command.conv === '' ? `user ${command.user}` : command.conv
 }
 
-function contentOf(command: Command): string | null {
+function contentOf(command: KeyedCommand): string | null {
   if (command.kind === CommandKind.refuse) return null
   return command.kind === CommandKind.message
     ? JSON.stringify([command.replyTo, Buffer.from(command.body).toString('hex')])

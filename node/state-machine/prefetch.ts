@@ -6,8 +6,10 @@ import { groupConversationId } from './conversation-id.ts'
 import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { verdictKey } from './keys.ts'
+import { isKeyed } from './commands.ts'
 import type { PreparedEntry } from './prepared-entry.ts'
 import type { Results } from './results.ts'
+import type { SystemApply } from './system.ts'
 import { decodeVerdict } from './verdict.ts'
 
 interface MissingResult {
@@ -23,15 +25,36 @@ export class Prefetch {
   readonly #state: ApplicationState
   readonly #cold: ColdObjects
   readonly #results: Results
+  readonly #system: SystemApply
 
-  constructor(state: ApplicationState, cold: ColdObjects, results: Results) {
+  constructor(state: ApplicationState, cold: ColdObjects, results: Results, system: SystemApply) {
     this.#state = state
     this.#cold = cold
     this.#results = results
+    this.#system = system
   }
 
   /** `null` if everything is in memory: the usual case. */
   run(entry: PreparedEntry): Promise<void> | null {
+    const named = this.#missingNamed(entry)
+    const writes = this.#writes(entry)
+    if (named === null) return writes
+    const loaded = this.#system.load(named)
+    return writes === null ? loaded : Promise.all([loaded, writes]).then(() => undefined)
+  }
+
+  /** What system commands name. */
+  #missingNamed(entry: PreparedEntry): string[] | null {
+    let missing: string[] | null = null
+    for (const { view } of entry.commands) {
+      if (isKeyed(view.kind)) continue
+      const name = this.#system.missing(view)
+      if (name !== null) (missing ??= []).push(name)
+    }
+    return missing
+  }
+
+  #writes(entry: PreparedEntry): Promise<void> | null {
     const ids = this.#missingConversations(entry)
     if (ids !== null) return this.#load(entry, [...ids])
     const results = this.#missingResults(entry)
@@ -46,6 +69,7 @@ export class Prefetch {
     }
     for (const command of entry.commands) {
       const { view, keyConversation, ofUser } = command
+      if (!isKeyed(view.kind)) continue
       if (this.#results.conversation(command) === undefined) want(command.conversation)
       if (!ofUser) continue
       want(keyConversation)
@@ -64,6 +88,7 @@ export class Prefetch {
     }
     for (const command of entry.commands) {
       const { view, ofUser } = command
+      if (!isKeyed(view.kind)) continue
       const since = view.since === null ? 0 : Math.min(view.since, now)
       this.#results.find(command, view.msgId, Math.max(since, windowStart), miss)
       if (ofUser) this.#results.creation(view.user, view.msgId, miss)

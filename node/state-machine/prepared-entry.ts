@@ -74,6 +74,9 @@ function prepare(view: CommandView, cache: ConversationCache | null): PreparedCo
       }
       return new PreparedCommand(view, false, view.conv!, view.conv!)
     }
+    case CommandKind.settings:
+    case CommandKind.account:
+      return new PreparedCommand(view, false, '', '')
     default:
       return unreachable(view.kind)
   }

@@ -4,6 +4,7 @@ import { listConversations } from './conversation-list.ts'
 import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
+import type { Settings } from './settings.ts'
 import type { ConversationView, EventPage, StateReader } from './types.ts'
 
 /**
@@ -32,6 +33,14 @@ export class Reader implements StateReader {
 
   conversation(id: string): Promise<ConversationView | null> {
     return this.#read(id, null, async (_state, conversation) => conversation.view())
+  }
+
+  get settings(): Settings {
+    return this.#current().settings
+  }
+
+  revokedBefore(user: string, device: string | null): Promise<number> {
+    return this.#pinned((state) => state.revocations.before(user, device))
   }
 
   async isMember(id: string, user: string): Promise<boolean> {

@@ -1,29 +1,97 @@
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 
-/**
- * What apply compares against: replicated, equal on every node, never read from a node's own file
- * after formation (rule A9).
- */
-export interface Settings {
-  /** How long results of writes are kept, in ms of log time (rule A3). */
-  readonly windowMs: number
-  /** Members, the creator included, that a group may have at one time. */
-  readonly groupMembers: number
+/** One setting: an integer from `least` to `most`. */
+interface SettingInfo {
+  /** Part of the log and store formats: never used again for another one. */
+  readonly number: number
+  readonly least: number
+  readonly most: number
+  readonly preset: number
+  /** What it is, with its unit, for people. */
+  readonly about: string
 }
 
-export const DEFAULT_SETTINGS: Settings = {
-  windowMs: 24 * 60 * 60 * 1000,
-  groupMembers: 10_000,
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/**
+ * What apply compares against: replicated, equal on every node, never read from a node's own file
+ * after formation (rule A9). Changed by a command; `most` keeps each where apply stays fast.
+ */
+export const SETTINGS = {
+  windowMs: {
+    number: 1,
+    least: 1_000,
+    most: 366 * DAY_MS,
+    preset: DAY_MS,
+    about: 'how long results of writes are kept, in ms of log time',
+  },
+  groupMembers: {
+    number: 2,
+    least: 2,
+    most: 1_000_000,
+    preset: 10_000,
+    about: 'members that a group may have at one time, its creator included',
+  },
+} as const satisfies Record<string, SettingInfo>
+
+export type SettingName = keyof typeof SETTINGS
+export type Settings = { readonly [K in SettingName]: number }
+export type SettingsChanges = Partial<Settings>
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[]
+
+export const DEFAULT_SETTINGS = Object.fromEntries(
+  SETTING_NAMES.map((name) => [name, SETTINGS[name].preset]),
+) as Settings
+
+/** Why `changes` may not be made, as a sentence; `null` if they may. */
+export function settingsFault(changes: SettingsChanges): string | null {
+  const names = SETTING_NAMES.filter((name) => changes[name] !== undefined)
+  if (names.length === 0) return 'no setting is named'
+  for (const name of names) {
+    const { least, most } = SETTINGS[name]
+    const value = changes[name]!
+    if (!Number.isSafeInteger(value) || value < least || value > most) {
+      return `${name} must be an integer from ${least} to ${most}, not ${value}`
+    }
+  }
+  return null
+}
+
+/** `varint count`, then per setting `u8 number`, `varint value`, in the order of the table. */
+export function writeSettings(writer: ByteWriter, settings: SettingsChanges): void {
+  const names = SETTING_NAMES.filter((name) => settings[name] !== undefined)
+  writer.varint(names.length)
+  for (const name of names) writer.u8(SETTINGS[name].number).varint(settings[name]!)
+}
+
+/** The mirror of `writeSettings`; `unknown` is told of a number that this node does not know. */
+export function readSettings(
+  reader: ByteReader,
+  unknown: (number: number) => never,
+): SettingsChanges {
+  const changes: { [K in SettingName]?: number } = {}
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const number = reader.u8()
+    const name = SETTING_NAMES.find((each) => SETTINGS[each].number === number)
+    changes[name ?? unknown(number)] = reader.varint()
+  }
+  return changes
 }
 
 export function encodeSettings(settings: Settings): Uint8Array {
-  return new ByteWriter().varint(settings.windowMs).varint(settings.groupMembers).toBytes()
+  const writer = new ByteWriter()
+  writeSettings(writer, settings)
+  return writer.toBytes()
 }
 
+/** What a state of an older version does not name has its preset. */
 export function decodeSettings(bytes: Uint8Array): Settings {
   const reader = new ByteReader(bytes)
-  const settings = { windowMs: reader.varint(), groupMembers: reader.varint() }
+  const settings = readSettings(reader, (number) => {
+    throw new Error(`setting ${number} is unknown: this node is too old for the state`)
+  })
   reader.end('the settings record')
-  return settings
+  return { ...DEFAULT_SETTINGS, ...settings }
 }

@@ -25,9 +25,11 @@ import { Prefetch } from './prefetch.ts'
 import { prepareEntry, type PreparedEntry } from './prepared-entry.ts'
 import { Reader } from './reader.ts'
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts'
+import { isKeyed } from './commands.ts'
 import { SnapshotInstall } from './snapshot-install.ts'
 import { PinnedSnapshotSource } from './snapshot-source.ts'
 import { decodeStateRecord } from './state-record.ts'
+import { SystemApply } from './system.ts'
 import type { ApplyListener, StateReader } from './types.ts'
 
 export interface StateMachineOptions {
@@ -56,6 +58,7 @@ interface Live {
   readonly state: ApplicationState
   readonly cold: ColdObjects
   readonly conversation: ConversationApply
+  readonly system: SystemApply
   readonly prefetch: Prefetch
   readonly checkpointer: Checkpointer
 }
@@ -152,6 +155,7 @@ export class ParleyStateMachine implements StateMachine {
   listen(listener: ApplyListener): void {
     this.#listener = listener
     this.#live.conversation.listener = listener
+    this.#live.system.listener = listener
   }
 
   prefetch(entry: Entry): Promise<void> | null {
@@ -161,7 +165,7 @@ export class ParleyStateMachine implements StateMachine {
   }
 
   apply(entry: Entry): void {
-    const { state, cold, conversation } = this.#live
+    const { state, cold, conversation, system } = this.#live
     const listener = this.#listener
     assert(entry.index === state.appliedIndex + 1, `entry ${entry.index} is applied out of order`)
     state.hash.entry(entry)
@@ -176,9 +180,10 @@ export class ParleyStateMachine implements StateMachine {
       state.windowStart = Math.max(state.windowStart, state.logTime - state.settings.windowMs)
       conversation.wallTime = stamp.wallTime
       for (const command of commands) {
-        const result = conversation.apply(command)
+        const { view } = command
+        const result = isKeyed(view.kind) ? conversation.apply(command) : system.apply(view)
         state.hash.result(result)
-        listener?.onResult(command.view.origin, command.view.request, result)
+        listener?.onResult(view.origin, view.request, result)
       }
     }
     state.appliedIndex = entry.index
@@ -262,10 +267,12 @@ export class ParleyStateMachine implements StateMachine {
     const cold = new ColdObjects()
     const conversation = new ConversationApply(state, cold)
     conversation.listener = this.#listener
-    const prefetch = new Prefetch(state, cold, conversation.results)
+    const system = new SystemApply(state)
+    system.listener = this.#listener
+    const prefetch = new Prefetch(state, cold, conversation.results, system)
     const { failpoints = NO_FAILPOINTS } = this.#options
     const checkpointer = new Checkpointer(state, failpoints)
-    return { state, cold, conversation, prefetch, checkpointer }
+    return { state, cold, conversation, system, prefetch, checkpointer }
   }
 
   /** Starts a cut if one is due and may be written: never past the durable log (rule K3). */

@@ -3,7 +3,7 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { decodeSettings, encodeSettings, type Settings } from './settings.ts'
 
-const FORMAT = 1
+const FORMAT = 2
 
 /** What one cut left for the dedupe table: dropped once the window has passed it. */
 export interface DedupeCut {
@@ -32,6 +32,8 @@ export interface StateRecord {
   readonly settings: Settings
   /** An encoded `Configuration`: the newest applied; empty before the first. */
   readonly configuration: Uint8Array
+  /** Which blocks of revoked tokens there are, a bit each; empty before the first. */
+  readonly revocationBlocks: Uint8Array
   readonly dedupeCuts: readonly DedupeCut[]
 }
 
@@ -52,6 +54,7 @@ export function encodeStateRecord(record: StateRecord): Uint8Array {
     .u32(record.seedLow)
     .bytes(encodeSettings(record.settings))
     .bytes(record.configuration)
+    .bytes(record.revocationBlocks)
     .varint(record.dedupeCuts.length)
   for (const cut of record.dedupeCuts) {
     writer.varint(cut.index).varint(cut.blocks).varint(cut.maxLogTime).varint(cut.lastVerdict)
@@ -76,6 +79,7 @@ export function decodeStateRecord(bytes: Uint8Array): StateRecord {
     seedLow: reader.u32(),
     settings: decodeSettings(reader.bytes()),
     configuration: new Uint8Array(reader.bytes()),
+    revocationBlocks: new Uint8Array(reader.bytes()),
     dedupeCuts: [] as DedupeCut[],
   }
   for (let rest = reader.varint(); rest > 0; rest -= 1) {

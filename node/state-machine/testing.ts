@@ -8,7 +8,9 @@ import {
   type Command,
   type ConversationOperation,
   type RefuseCommand,
+  SYSTEM_HEAD,
 } from './commands.ts'
+import type { SettingsChanges } from './settings.ts'
 import { ParleyStateMachine, type StateMachineOptions } from './state-machine.ts'
 import type { ApplyListener, ConversationEvent, WriteResult } from './types.ts'
 
@@ -57,6 +59,15 @@ export function refuse(
   code: RefuseCommand['code'],
 ): Command {
   return { kind: CommandKind.refuse, ...base(fields), conv: fields.conv, code }
+}
+
+export function setting(changes: SettingsChanges): Command {
+  return { kind: CommandKind.settings, ...SYSTEM_HEAD, origin: 1, request: 2, changes }
+}
+
+export function revoke(account: string, ofDevice: string | null, before: number): Command {
+  const operation = { op: 'revoke' as const, account, ofDevice, before }
+  return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }
 }
 
 export class ManualClock implements Clock {

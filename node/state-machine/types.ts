@@ -1,4 +1,5 @@
 import type { ErrorCode } from '#protocol'
+import type { Settings } from './settings.ts'
 
 /** What an event of a conversation is (rule B1). Numbers are part of the store format. */
 export const EventKind = {
@@ -73,6 +74,13 @@ export type WriteResult =
       readonly now: number
     }
 
+/** Tokens of the user issued before `before` (wall time, ms) are refused; of one device or of all. */
+export interface Revocation {
+  readonly user: string
+  readonly device: string | null
+  readonly before: number
+}
+
 /** Called during apply, in log order; must return at once and never throw. */
 export interface ApplyListener {
   /** `origin` and `request` are what the proposing gateway put into the command. */
@@ -80,6 +88,9 @@ export interface ApplyListener {
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void
   /** Every command of the entry at `index` was applied. */
   onApplied(index: number): void
+  /** Tokens are refused from now on, those of live sessions too. */
+  onRevoked?(revocation: Revocation): void
+  onSettings?(settings: Settings): void
 }
 
 /** Enough of a conversation to route an event to sessions without copying it. */
@@ -118,6 +129,13 @@ export interface StateReader {
   /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null>
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>
+  /** What apply compares against at present (rule A9). */
+  readonly settings: Settings
+  /**
+   * Tokens of the user issued before this wall time in ms are refused; 0: none was revoked. A token
+   * of a device is also bound by what was revoked for that device.
+   */
+  revokedBefore(user: string, device: string | null): Promise<number>
   /** Hash over everything applied so far: equal on every node at an equal index (rule K5). */
   readonly stateHash: string
 }

@@ -14,7 +14,7 @@ import {
   type Command,
   type ConversationOperation,
 } from '../../../node/state-machine/commands.ts'
-import { create, Machine, message } from '../../../node/state-machine/testing.ts'
+import { create, Machine, message, revoke, setting } from '../../../node/state-machine/testing.ts'
 import { MemoryStoreDirectory } from '../../../node/store/memory-store-directory.ts'
 import type { Prng } from '../../prng.ts'
 import { mutate } from '../mutate.ts'
@@ -38,6 +38,13 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
   }
   const conv = random.pick(conversations)
   const bytes = (): Uint8Array => encodeBody('x'.repeat(random.below(20)))
+  if (random.chance(0.06)) {
+    const windowMs = random.pick([0, 1_000, 2_000, 86_400_000])
+    const ofDevice = random.chance(0.5) ? null : common.device
+    return random.chance(0.5)
+      ? setting(random.chance(0.5) ? { windowMs } : { groupMembers: random.below(5) })
+      : revoke(name(), ofDevice, random.below(2_000))
+  }
   const kind = random.below(12)
   if (kind < 5) {
     const replyTo = random.chance(0.2) ? random.below(9) : null

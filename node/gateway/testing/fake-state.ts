@@ -1,3 +1,4 @@
+import { DEFAULT_SETTINGS, type Settings } from '../../state-machine/settings.ts'
 import type {
   ConversationEvent,
   ConversationView,
@@ -17,6 +18,9 @@ export class FakeState implements StateReader {
   gap: EventPage['gap'] = null
   /** Users that never were members of anything. */
   readonly strangers = new Set<string>()
+  settings: Settings = DEFAULT_SETTINGS
+  /** By user, for every device. */
+  readonly revoked = new Map<string, number>()
 
   async conversation(id: string): Promise<ConversationView | null> {
     if (this.failure !== null) throw this.failure
@@ -29,6 +33,11 @@ export class FakeState implements StateReader {
 
   async wasMember(_id: string, user: string): Promise<boolean> {
     return !this.strangers.has(user)
+  }
+
+  async revokedBefore(user: string): Promise<number> {
+    if (this.failure !== null) throw this.failure
+    return this.revoked.get(user) ?? 0
   }
 
   async conversationsOf(user: string, limit: number): Promise<ConversationView[]> {

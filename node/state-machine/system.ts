@@ -1,0 +1,72 @@
+import { assert, unreachable } from '#cluster'
+import type { ErrorCode } from '#protocol'
+import type { ApplicationState } from './application-state.ts'
+import type { CommandView } from './command-view.ts'
+import { CommandKind } from './commands.ts'
+import { settingsFault } from './settings.ts'
+import type { ApplyListener, WriteResult } from './types.ts'
+
+/**
+ * Applies the commands of nodes and operators: no key, no conversation of its own, harmless when it
+ * comes twice. What an entry's commands name was loaded before (rule K4).
+ */
+export class SystemApply {
+  readonly #state: ApplicationState
+  listener: ApplyListener | null = null
+
+  constructor(state: ApplicationState) {
+    this.#state = state
+  }
+
+  /** The names of what apply needs and memory lacks, `null` if nothing: see `load`. */
+  missing(view: CommandView): string | null {
+    if (view.kind !== CommandKind.account) return null
+    return this.#state.revocations.missing(view.accountOperation().account)
+  }
+
+  /** Only prefetch may, as nothing is applied while it runs. */
+  load(missing: readonly string[]): Promise<void> {
+    return this.#state.revocations.table.load(missing)
+  }
+
+  apply(view: CommandView): WriteResult {
+    switch (view.kind) {
+      case CommandKind.settings:
+        return this.#settings(view)
+      case CommandKind.account:
+        return this.#account(view)
+      case CommandKind.message:
+      case CommandKind.conversation:
+      case CommandKind.refuse:
+        return assert(false, 'a command with a key belongs to its conversation') as never
+      default:
+        return unreachable(view.kind)
+    }
+  }
+
+  /** In force from the next entry on as far as windows go: this one's was fixed at its start. */
+  #settings(view: CommandView): WriteResult {
+    const changes = view.settingsChanges()
+    const fault = settingsFault(changes)
+    if (fault !== null) return this.#refused('INVALID_MESSAGE', fault)
+    this.#state.settings = { ...this.#state.settings, ...changes }
+    this.listener?.onSettings?.(this.#state.settings)
+    return this.#done()
+  }
+
+  #account(view: CommandView): WriteResult {
+    const { account, ofDevice, before } = view.accountOperation()
+    this.#state.revocations.revoke(account, ofDevice, before)
+    this.listener?.onRevoked?.({ user: account, device: ofDevice, before })
+    return this.#done()
+  }
+
+  #done(): WriteResult {
+    const now = this.#state.logTime
+    return { ok: true, conv: '', msgId: '', seq: 0, ord: 0, at: 0, duplicate: false, now }
+  }
+
+  #refused(code: ErrorCode, message: string): WriteResult {
+    return { ok: false, msgId: '', code, message, now: this.#state.logTime }
+  }
+}
