@@ -256,7 +256,7 @@ describe('specifications', () => {
     CODE.filter(isTest).flatMap((path) =>
       idsOf(
         withoutComments(textOf(path)),
-        /[`'"]((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g,
+        /[`'"](?:\[M-\d+\]\s*)*((?:\[[A-Z]{1,4}\d+(?:[, ]+[A-Z]{1,4}\d+)*\]\s*)+)/g,
       ),
     ),
   )

@@ -1,5 +1,6 @@
 import { isMessage, type ChatEvent, type ChatMessage } from './chat-event.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
+import type { Receipt } from './receipts.ts'
 import type { Start } from './streams.ts'
 import type { Gap, Role, WireMember } from './protocol/frames.ts'
 
@@ -47,8 +48,11 @@ export interface ConversationEvents {
   readonly gap: Gap
   /** The cluster was restored from a backup: what was shown before may not be its history. */
   readonly discontinuity: { readonly epoch: string }
-  readonly [name: string]: unknown
+  /** A member, or another device of one's own, has more of the conversation. */
+  readonly receipt: Receipt
 }
+
+export type ConversationEventName = keyof ConversationEvents
 
 /** What a conversation is to; with `to` its id is learned when it is first needed. */
 export type Target =
@@ -68,7 +72,8 @@ export interface ConversationOwner {
   history(conversation: string, before: number, limit: number): Promise<HistoryPage>
   info(conversation: string): Promise<ConversationInfo>
   change(conversation: string, change: ConversationChange): Promise<ConversationInfo | null>
-  on<Name extends 'gap' | 'discontinuity'>(
+  markRead(target: Target, seq: number): void
+  on<Name extends ConversationEventName>(
     target: Target,
     name: Name,
     listener: (event: ConversationEvents[Name]) => void,
@@ -177,8 +182,18 @@ export class Conversation {
     return this.#change({ op: 'set', ...change })
   }
 
+  /**
+   * Tells the others, and one's other devices, that everything up to this message was read. Sent
+   * together with other receipts, and again until the cluster has it, as long as the client lives.
+   * @param upTo a message, or a seq.
+   * @throws ChatError INVALID_MESSAGE for what is no seq.
+   */
+  markRead(upTo: number | { readonly seq: number }): void {
+    this.#owner.markRead(this.#target, typeof upTo === 'number' ? upTo : upTo.seq)
+  }
+
   /** Returns what takes the listener off again. */
-  on<Name extends 'gap' | 'discontinuity'>(
+  on<Name extends ConversationEventName>(
     name: Name,
     listener: (event: ConversationEvents[Name]) => void,
   ): () => void {

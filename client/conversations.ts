@@ -2,6 +2,7 @@ import { toChatEvent, type ChatEvent } from './chat-event.ts'
 import type { ConnectionStatus } from './connection.ts'
 import type {
   ConversationChange,
+  ConversationEventName,
   ConversationEvents,
   ConversationInfo,
   ConversationOwner,
@@ -20,9 +21,9 @@ import { Sender } from './sender.ts'
 import { Streams, type Start } from './streams.ts'
 import { decodeBody } from './protocol/body-codec.ts'
 import type {
+  AckNotice,
   BareNotice,
   ConversationAnswer,
-  Gap,
   MessageNotice,
   PullAnswer,
   RequestFrame,
@@ -41,9 +42,12 @@ export class Conversations implements ConversationOwner, CoreListener {
   readonly #directIds = new DirectIds()
   /** Direct conversations being asked for, so that each is asked for once. */
   readonly #resolving = new Map<string, Promise<string>>()
+  /** A `conversation` of `null` stands for all. */
   readonly #emitter: Emitter<{
-    gap: { readonly conversation: string; readonly gap: Gap }
-    discontinuity: { readonly epoch: string }
+    [Name in ConversationEventName]: {
+      readonly conversation: string | null
+      readonly event: ConversationEvents[Name]
+    }
   }>
   readonly #onStatus: (status: ConnectionStatus) => void
 
@@ -56,7 +60,7 @@ export class Conversations implements ConversationOwner, CoreListener {
       {
         ports: options.ports,
         pull: (conv, after, limit) => this.#pull({ t: 'pull:R', conv, after, limit }, null),
-        onGap: (conversation, gap) => this.#emitter.emit('gap', { conversation, gap }),
+        onGap: (conversation, gap) => this.#emitter.emit('gap', { conversation, event: gap }),
         list: () => this.#list(null),
         head: async (conv) => (await this.#get(conv, null)).head,
       },
@@ -148,18 +152,13 @@ export class Conversations implements ConversationOwner, CoreListener {
     return conversationOf(answer).id
   }
 
-  on<Name extends 'gap' | 'discontinuity'>(
+  on<Name extends ConversationEventName>(
     target: Target,
     name: Name,
     listener: (event: ConversationEvents[Name]) => void,
   ): () => void {
-    if (name === 'discontinuity') {
-      return this.#emitter.on('discontinuity', (event) => {
-        listener(event as ConversationEvents[Name])
-      })
-    }
-    return this.#emitter.on('gap', ({ conversation, gap }) => {
-      if (conversation === this.knownId(target)) listener(gap as ConversationEvents[Name])
+    return this.#emitter.on(name, ({ conversation, event }) => {
+      if (conversation === null || conversation === this.knownId(target)) listener(event)
     })
   }
 
@@ -168,13 +167,35 @@ export class Conversations implements ConversationOwner, CoreListener {
     this.streams.notice(notice)
   }
 
+  onReceipt(notice: AckNotice): void {
+    const { conv, kind, upTo, at } = notice
+    const [by, count] = [notice.by ?? null, notice.count ?? null]
+    const event = { conversation: conv, kind, upTo, at, by, count }
+    // What another device of one's own has says nothing about the others.
+    if (by === null || by !== this.core.user) this.sender.receipts.notice(event)
+    this.#emitter.emit('receipt', { conversation: conv, event })
+  }
+
+  /** One's user has read everything up to `seq`. */
+  markRead(target: Target, seq: number): void {
+    if (!(Number.isSafeInteger(seq) && seq >= 1)) {
+      throw new ChatError('INVALID_MESSAGE', 'markRead takes a message, or a seq of 1 or more')
+    }
+    this.resolve(target).then(
+      (conv) => this.core.acks.read(conv, seq),
+      // The client was closed before it knew the conversation.
+      () => {},
+    )
+  }
+
   onLook(): void {
     this.streams.look()
   }
 
   onNewEpoch(epoch: string): void {
     this.streams.newEpoch()
-    this.#emitter.emit('discontinuity', { epoch })
+    this.sender.receipts.forget()
+    this.#emitter.emit('discontinuity', { conversation: null, event: { epoch } })
   }
 
   onStatus(status: ConnectionStatus): void {

@@ -1,3 +1,4 @@
+import { Acks } from './acks.ts'
 import { Connection, type ConnectionListener, type ConnectionStatus } from './connection.ts'
 import { ChatError } from './errors.ts'
 import { Outbox, type WithoutId } from './outbox.ts'
@@ -5,6 +6,7 @@ import { Journal } from './journal.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Reads } from './reads.ts'
 import type {
+  AckNotice,
   BareNotice,
   HelloAnswer,
   MessageNotice,
@@ -18,6 +20,7 @@ import type { Write, WriteAnswer } from './write.ts'
 /** What happens on a session, for whatever keeps conversations. */
 export interface CoreListener {
   onNotice(notice: MessageNotice | BareNotice): void
+  onReceipt(notice: AckNotice): void
   /** A session stands, or a heartbeat went by: what was missed may be looked for. */
   onLook(): void
   onNewEpoch(epoch: string): void
@@ -31,6 +34,7 @@ export class ClientCore implements ConnectionListener {
   readonly connection: Connection
   readonly outbox: Outbox
   readonly reads: Reads
+  readonly acks: Acks
   readonly journal: Journal
   /** As the node knows it; `null` before the first session. */
   user: string | null = null
@@ -72,6 +76,7 @@ export class ClientCore implements ConnectionListener {
       options.ports.failpoints,
     )
     this.reads = new Reads(options, owner)
+    this.acks = new Acks(options, owner)
     this.outbox = new Outbox(options, {
       ...owner,
       isOnline: () => this.#isRecorded,
@@ -130,6 +135,8 @@ export class ClientCore implements ConnectionListener {
     })
     if (isNewEpoch) this.#listener.onNewEpoch(hello.epoch)
     this.reads.online()
+    if (isNewEpoch) this.acks.forget()
+    this.acks.online()
     this.#listener.onLook()
   }
 
@@ -139,6 +146,7 @@ export class ClientCore implements ConnectionListener {
     this.#sessions++
     this.outbox.offline()
     this.reads.offline()
+    this.acks.offline()
   }
 
   onFrame(frame: ServerFrame): void {
@@ -151,6 +159,8 @@ export class ClientCore implements ConnectionListener {
     } else if (frame.t === 'msg:N') {
       const notice = frame as MessageNotice | BareNotice
       this.#listener.onNotice(notice)
+    } else if (frame.t === 'ack:N') {
+      this.#listener.onReceipt(frame as AckNotice)
     } else if (frame.t === 'leader:N') {
       if ((frame as { leader: unknown }).leader !== null) this.outbox.resendAll()
     }

@@ -2,6 +2,7 @@ export { ChatClient, type GroupOptions } from './client.ts'
 export {
   Conversation,
   type ConversationChange,
+  type ConversationEventName,
   type ConversationEvents,
   type ConversationInfo,
   type HistoryPage,
@@ -11,7 +12,14 @@ export {
 export { type ChatEvent, type ChatMessage } from './chat-event.ts'
 export { type ConnectionStatus } from './connection.ts'
 export { ChatError, type ChatErrorCode } from './errors.ts'
-export { OutgoingMessage, type MessageStatus, type SendResult } from './outgoing-message.ts'
+export {
+  OutgoingMessage,
+  type MessageEvents,
+  type MessageStatus,
+  type SendResult,
+} from './outgoing-message.ts'
+export { AckType, type Acknowledgement } from './ack-type.ts'
+export { type Receipt } from './receipts.ts'
 export { type ChatOptions } from './options.ts'
 export { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 export {

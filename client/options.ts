@@ -4,6 +4,7 @@ import { defaultPorts } from './host/default-ports.ts'
 import type { ClientStore } from './store/client-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import type { ClientPorts } from './ports.ts'
+import { LIMITS } from './protocol/limits.ts'
 
 /** What `ChatClient.connect` takes. */
 export interface ChatOptions {
@@ -44,6 +45,10 @@ export interface ChatOptions {
   readonly maxPendingBytes?: number | undefined
   /** Writes to one conversation on the wire at once. @default 64 */
   readonly window?: number | undefined
+  /** Receipts wait this long for others, so that one frame carries many. @default 500 */
+  readonly ackDelayMs?: number | undefined
+  /** This many receipts go out at once, and one frame carries no more. @default 50 */
+  readonly ackBatch?: number | undefined
   /** Events kept for a slow reader of `messages()`; more are pulled when it is ready. @default 500 */
   readonly bufferedEvents?: number | undefined
   /** Time, randomness and sockets. @default the platform's */
@@ -66,6 +71,8 @@ export interface ResolvedOptions {
   readonly maxPending: number
   readonly maxPendingBytes: number
   readonly window: number
+  readonly ackDelayMs: number
+  readonly ackBatch: number
   readonly bufferedEvents: number
   readonly ports: ClientPorts
 }
@@ -97,6 +104,8 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     maxPending: atLeast(1, options.maxPending ?? 1000, 'maxPending'),
     maxPendingBytes: atLeast(1, options.maxPendingBytes ?? 16 * 1024 * 1024, 'maxPendingBytes'),
     window: atLeast(1, options.window ?? 64, 'window'),
+    ackDelayMs: atLeast(0, options.ackDelayMs ?? 500, 'ackDelayMs'),
+    ackBatch: Math.min(atLeast(1, options.ackBatch ?? 50, 'ackBatch'), LIMITS.acks),
     bufferedEvents: atLeast(1, options.bufferedEvents ?? 500, 'bufferedEvents'),
     ports: options.ports ?? defaultPorts(),
   }

@@ -1,12 +1,17 @@
+import { AckType, type Acknowledgement } from './ack-type.ts'
 import { Emitter } from './emitter.ts'
 import type { ChatError } from './errors.ts'
 import type { Clock } from './ports.ts'
+import { ERROR_CODES } from './protocol/error-codes.ts'
+import type { Receipt } from './receipts.ts'
 
 /**
  * `pending`: no verdict yet; the SDK sees to it. `sent`: a majority of the nodes has it on disk.
- * `failed`: refused for good, or given up with an unknown outcome (see `error.outcome`).
+ * `delivered`: a device of another member has it. `read`: another member has read it. `failed`:
+ * refused for good, or given up with an unknown outcome (see `error.outcome`). In a group the first
+ * member counts; `Conversation.receipts` tells of each.
  */
-export type MessageStatus = 'pending' | 'sent' | 'failed'
+export type MessageStatus = 'pending' | 'sent' | 'delivered' | 'read' | 'failed'
 
 /** Where a message stands in its conversation. */
 export interface SendResult {
@@ -19,29 +24,31 @@ export interface SendResult {
   readonly duplicate: boolean
 }
 
+/** What a message tells its listeners. */
+export interface MessageEvents {
+  /** Every change of `status`. It never goes back, but for `retry()`. */
+  readonly status: MessageStatus
+  /** The first acknowledgement of each type, in the papers' form. */
+  readonly ack: Acknowledgement
+  readonly [name: string]: unknown
+}
+
+/** What a message asks of its client. */
+export interface MessageOwner {
+  retry(message: OutgoingMessage): void
+}
+
 /** A message of one's own, from `send` on. */
 export class OutgoingMessage {
   readonly msgId: string
   readonly body: unknown
   readonly replyTo: number | null
-  /**
-   * Resolves when the message is `sent`: stored on a majority of the nodes, synced to disk. Rejects
-   * with a `ChatError` when it is `failed`; a lost connection alone never makes it reject. It may
-   * be left unwatched.
-   */
-  readonly sent: Promise<SendResult>
-  /**
-   * Resolves when the store has the message: from then on it is sent even if this process ends, as
-   * far as the store outlives it. Rejects if the client ends before that.
-   */
-  readonly queued: Promise<void>
-  readonly #emitter: Emitter<{ status: MessageStatus }>
-  readonly #again: (message: OutgoingMessage) => void
-  #resolve: (result: SendResult) => void = () => {}
-  #reject: (error: ChatError) => void = () => {}
-  #keep: () => void = () => {}
-  #forsake: (error: ChatError) => void = () => {}
+  readonly #clock: Clock
+  readonly #owner: MessageOwner
+  readonly #emitter: Emitter<MessageEvents>
+  readonly #milestones = new Map<Milestone, Deferred>()
   #status: MessageStatus = 'pending'
+  #isKept = false
   #error: ChatError | null = null
   #result: SendResult | null = null
 
@@ -51,24 +58,14 @@ export class OutgoingMessage {
     body: unknown,
     replyTo: number | null,
     clock: Clock,
-    again: (message: OutgoingMessage) => void,
+    owner: MessageOwner,
   ) {
     this.msgId = msgId
     this.body = body
     this.replyTo = replyTo
-    this.#again = again
+    this.#clock = clock
+    this.#owner = owner
     this.#emitter = new Emitter(clock)
-    this.sent = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.queued = new Promise((resolve, reject) => {
-      this.#keep = resolve
-      this.#forsake = reject
-    })
-    // Whoever only looks at `status` must not get an unhandled rejection.
-    this.sent.catch(() => {})
-    this.queued.catch(() => {})
   }
 
   get status(): MessageStatus {
@@ -85,51 +82,172 @@ export class OutgoingMessage {
     return this.#result
   }
 
-  /** Calls `listener` at every change of `status`. Returns what takes it off again. */
-  on(event: 'status', listener: (status: MessageStatus) => void): () => void {
+  /**
+   * Resolves when the store has the message: from then on it is sent even if this process ends, as
+   * far as the store outlives it. Rejects if the client ends before that. May be left unwatched.
+   */
+  get queued(): Promise<void> {
+    return this.#promise('queued') as Promise<void>
+  }
+
+  /**
+   * Resolves when the message is `sent`: stored on a majority of the nodes, synced to disk. Rejects
+   * with a `ChatError` when it is `failed`; a lost connection alone never makes it reject. It may
+   * be left unwatched. After `retry()` it is a new promise.
+   */
+  get sent(): Promise<SendResult> {
+    return this.#promise('sent') as Promise<SendResult>
+  }
+
+  /** Resolves when a device of another member has it. Rejects as `sent` does. */
+  get delivered(): Promise<SendResult> {
+    return this.#promise('delivered') as Promise<SendResult>
+  }
+
+  /** Resolves when another member has read it. Rejects as `sent` does. */
+  get read(): Promise<SendResult> {
+    return this.#promise('read') as Promise<SendResult>
+  }
+
+  /** Calls `listener` at every such event. Returns what takes it off again. */
+  on<Name extends 'status' | 'ack'>(
+    event: Name,
+    listener: (event: MessageEvents[Name]) => void,
+  ): () => void {
     return this.#emitter.on(event, listener)
   }
 
   /**
    * Takes up a message that failed with an unknown outcome, under the same msgId: it is stored once
-   * whatever became of it before, though no longer in order with what was sent after it. `sent`
-   * stays rejected; watch `status`.
+   * whatever became of it before, though no longer in order with what was sent after it.
    * @throws ChatError with its verdict if it was refused for good; OUTBOX_FULL; CLOSED.
    */
   retry(): void {
     if (this.#status !== 'failed') return
     const error = this.#error!
     if (error.outcome !== 'unknown') throw error
-    this.#again(this)
-    this.#error = null
+    this.#owner.retry(this)
+    this.#recover()
     this.#change('pending')
   }
 
   /** @internal The store has it. */
   keep(): void {
-    this.#keep()
+    this.#isKept = true
+    this.#settleMilestones()
   }
 
   /** @internal */
   settle(result: SendResult): void {
-    if (this.#status === 'sent') return
-    this.#error = null
+    // A refusal is final: what the log refused it did not store.
+    if (this.#result !== null || this.#error?.outcome === 'notApplied') return
+    if (this.#status === 'failed') this.#recover()
     this.#result = result
-    this.#resolve(result)
+    this.#isKept = true
     this.#change('sent')
+    this.#acknowledged(AckType.ACCEPTED, result.at, null)
+  }
+
+  /** @internal Somebody else has it. */
+  acknowledge({ kind, at, by }: Receipt): void {
+    if (kind === 'read') {
+      if (RANK[this.#status] >= RANK.read) return
+      this.#change('read')
+      this.#acknowledged(AckType.SEEN, at, by)
+    } else if (this.#status === 'sent' && kind === 'delivered') {
+      this.#change('delivered')
+      this.#acknowledged(AckType.DELIVERED, at, by)
+    } else if (this.#status === 'sent' && kind === 'expired') {
+      this.#acknowledged(AckType.FAILED, at, null)
+    }
   }
 
   /** @internal */
   fail(error: ChatError): void {
     if (this.#status !== 'pending') return
     this.#error = error
-    this.#reject(error)
-    this.#forsake(error)
     this.#change('failed')
+    const { code, outcome } = error
+    if (outcome === 'unknown') this.#acknowledged(AckType.UNKNOWN, this.#clock.wallMs(), null, code)
+    else if (code in ERROR_CODES) {
+      this.#acknowledged(AckType.REJECTED, this.#clock.wallMs(), null, code)
+    }
+  }
+
+  /** What failed as unknown is under way, or stored, after all. */
+  #recover(): void {
+    this.#error = null
+    for (const [milestone, { isRejected }] of this.#milestones) {
+      if (isRejected) this.#milestones.delete(milestone)
+    }
   }
 
   #change(status: MessageStatus): void {
     this.#status = status
+    this.#settleMilestones()
     this.#emitter.emit('status', status)
+  }
+
+  #acknowledged(
+    type: AckType,
+    timestamp: number,
+    by: string | null,
+    code: string | null = null,
+  ): void {
+    const { msgId } = this
+    this.#emitter.emit('ack', {
+      ...{ message_id: msgId, type, timestamp, sender_id: by, error_code: code },
+    })
+  }
+
+  /** Made only for who asks: most messages are watched by nobody, or by one promise. */
+  #promise(milestone: Milestone): Promise<SendResult | void> {
+    let deferred = this.#milestones.get(milestone)
+    if (deferred === undefined) {
+      deferred = new Deferred()
+      this.#milestones.set(milestone, deferred)
+      this.#settleMilestones()
+    }
+    return deferred.promise
+  }
+
+  #settleMilestones(): void {
+    for (const [milestone, deferred] of this.#milestones) {
+      const isReached =
+        milestone === 'queued' ? this.#isKept : RANK[this.#status] >= RANK[milestone]
+      if (isReached) deferred.resolve(this.#result ?? undefined)
+      else if (this.#error !== null) deferred.reject(this.#error)
+    }
+  }
+}
+
+type Milestone = 'queued' | 'sent' | 'delivered' | 'read'
+
+const RANK: Readonly<Record<MessageStatus, number>> = {
+  failed: -1,
+  pending: 0,
+  sent: 1,
+  delivered: 2,
+  read: 3,
+}
+
+class Deferred {
+  readonly promise: Promise<SendResult | void>
+  isRejected = false
+  resolve: (result: SendResult | undefined) => void = () => {}
+  #reject: (error: ChatError) => void = () => {}
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.#reject = reject
+    })
+    // Whoever only looks at `status` must not get an unhandled rejection.
+    this.promise.catch(() => {})
+  }
+
+  reject(error: ChatError): void {
+    this.isRejected = true
+    this.#reject(error)
   }
 }

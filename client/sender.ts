@@ -6,6 +6,7 @@ import { ChatError } from './errors.ts'
 import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
 import { OutgoingMessage } from './outgoing-message.ts'
+import { Receipts } from './receipts.ts'
 import type { ConversationAnswer, MessageAnswer, MessageNotice } from './protocol/frames.ts'
 import type { StoredMessage } from './store/client-store.ts'
 import type { Streams } from './streams.ts'
@@ -21,6 +22,9 @@ export class Sender {
   readonly #directIds: DirectIds
   readonly #streams: Streams
   readonly #msgIds: MessageIds
+  /** Messages given up as unknown: an echo may still tell. The newest 1,000. */
+  readonly #unknown = new Map<string, Unknown>()
+  readonly receipts = new Receipts()
   /** Set by `drain`: what is there is finished, nothing is added. */
   isDraining = false
 
@@ -109,6 +113,8 @@ export class Sender {
       now: 0,
     } as const
     this.#core.outbox.echo(msgId, answer)
+    const unknown = this.#unknown.get(msgId)
+    if (unknown !== undefined) this.#settled(unknown.draft, unknown.message, answer)
   }
 
   #enqueue(
@@ -118,13 +124,15 @@ export class Sender {
     found: StoredMessage | null = null,
   ): OutgoingMessage {
     const { clock } = this.#options.ports
-    const message = new OutgoingMessage(draft.msgId, body, draft.replyTo ?? null, clock, () => {
+    const retry = (): void => {
       this.#checkOpen()
       // Same id, same bytes, same `since`: the cluster will know it if it has it.
       const { since, mayHaveBeenSent } = last
       const again = { since, mayHaveBeenSent, isRepeat: mayHaveBeenSent, laneKey: null }
       last = this.#add(draft, message, again, null)
-    })
+      this.#unknown.delete(draft.msgId)
+    }
+    const message = new OutgoingMessage(draft.msgId, body, draft.replyTo ?? null, clock, { retry })
     let last = this.#add(draft, message, origin, found)
     return message
   }
@@ -143,6 +151,7 @@ export class Sender {
       onSettled: (answer) => this.#settled(draft, message, answer as MessageAnswer),
       onFailed: (error) => {
         message.fail(error)
+        if (error.outcome === 'unknown') this.#remember({ draft, message })
         // What a closed client leaves is the next one's. A verdict is told before it is forgotten:
         // nobody would ask for it again.
         if (!LEFT_BEHIND.has(error.code)) journal.remove(draft.msgId, () => {})
@@ -169,12 +178,14 @@ export class Sender {
   #settled(draft: MessageDraft, message: OutgoingMessage, answer: MessageAnswer): void {
     const { msgId, conv, seq, at, ord, duplicate } = answer
     const { user } = this.#core
+    this.#unknown.delete(msgId)
     if (draft.to !== undefined) this.#directIds.learn(draft.to, conv)
     const { journal } = this.#core
     journal.hit('outbox.answered')
     journal.remove(msgId, () => {
       journal.hit('outbox.removed')
       message.settle({ msgId, conversation: conv, seq, at, duplicate })
+      this.receipts.watch(conv, seq, message)
     })
     if (user === null) return
     // The session that sent it gets no push of it: this answer is its event.
@@ -193,6 +204,13 @@ export class Sender {
     this.#streams.event(conv, { ...event, device: this.#options.device })
   }
 
+  #remember(unknown: Unknown): void {
+    if (this.#unknown.size >= MAX_UNKNOWN) {
+      this.#unknown.delete(this.#unknown.keys().next().value!)
+    }
+    this.#unknown.set(unknown.draft.msgId, unknown)
+  }
+
   /** One lane for a conversation, by whichever handle it is written to. */
   #laneKey(target: Target): string {
     const user = target.to ?? this.#directIds.userOf(target.conv)
@@ -208,6 +226,13 @@ export class Sender {
     }
   }
 }
+
+interface Unknown {
+  readonly draft: MessageDraft
+  readonly message: OutgoingMessage
+}
+
+const MAX_UNKNOWN = 1000
 
 /** Where a write comes from. */
 type Origin = Pick<Write, 'since' | 'mayHaveBeenSent' | 'isRepeat'> & {

@@ -3,6 +3,8 @@ import { decodeFrames, encodeFrame, type Subprotocol } from '../protocol/codec.t
 import { wireError, type ErrorCode, type WireError } from '../protocol/error-codes.ts'
 import {
   answerTypeOf,
+  type AckNotice,
+  type AckRequest,
   type ConversationRequest,
   type HelloRequest,
   type MessageRequest,
@@ -21,6 +23,8 @@ interface StoredConversation {
   readonly members: Set<string>
   readonly events: WireEvent[]
   name: string | null
+  /** How far each member is. */
+  readonly receipts: Map<string, { delivered: number; read: number }>
 }
 
 export interface FakeSession {
@@ -84,6 +88,7 @@ export class FakeCluster {
       members: new Set(members),
       events: [],
       name: null,
+      receipts: new Map(),
     }
     this.conversations.set(id, created)
     return created
@@ -194,6 +199,8 @@ export class FakeCluster {
         return this.#conversation(session, frame)
       case 'pull:R':
         return this.#pull(session, frame)
+      case 'ack:R':
+        return this.#acknowledge(session, frame)
       case 'ping:R':
         return { t: 'ping:A', id: frame.id, now: this.logTime }
       default:
@@ -250,6 +257,7 @@ export class FakeCluster {
         session,
         frame.replyTo,
       )
+      this.clock.after(STORED_AFTER_MS, () => this.#tellStored(session, conversation, seq))
       const { id, msgId } = frame
       return { t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate: false, now: this.logTime }
     })
@@ -358,6 +366,47 @@ export class FakeCluster {
     })
   }
 
+  /** Rule B5, without the collecting. */
+  #acknowledge(session: FakeSession, frame: AckRequest): ServerFrame {
+    for (const { conv, upTo, kind } of frame.acks) {
+      const conversation = this.conversations.get(conv)
+      if (conversation === undefined || !conversation.members.has(session.user)) {
+        return fail(frame, wireError('NOT_MEMBER', `no member of ${conv}`))
+      }
+      const to = Math.min(upTo, conversation.events.length)
+      const before = conversation.receipts.get(session.user) ?? { delivered: 0, read: 0 }
+      const after = {
+        delivered: Math.max(before.delivered, to),
+        read: kind === 'read' ? Math.max(before.read, to) : before.read,
+      }
+      conversation.receipts.set(session.user, after)
+      if (after[kind] === before[kind]) continue
+      this.#tell(conversation, session, { conv, kind, upTo: to, by: session.user })
+    }
+    return { t: 'ack:A', id: frame.id }
+  }
+
+  #tellStored(session: FakeSession, { id, receipts }: StoredConversation, seq: number): void {
+    for (const [user, { delivered }] of receipts) {
+      if (user !== session.user && delivered >= seq) return
+    }
+    if (!session.isOpen) return
+    const at = this.clock.wallMs()
+    this.#send(session, { t: 'ack:N', conv: id, kind: 'stored', upTo: seq, at })
+  }
+
+  #tell(
+    { members }: StoredConversation,
+    from: FakeSession,
+    receipt: Omit<AckNotice, 't' | 'at'>,
+  ): void {
+    const at = this.clock.wallMs()
+    for (const session of this.sessions) {
+      if (session === from || !members.has(session.user)) continue
+      this.#send(session, { t: 'ack:N', at, ...receipt })
+    }
+  }
+
   #pull(session: FakeSession, frame: PullRequest): ServerFrame {
     const conversation = this.conversations.get(frame.conv)
     if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
@@ -394,6 +443,9 @@ export class FakeCluster {
     return this.#random.uint32() % limit
   }
 }
+
+/** Of a message that nobody has by then its sender hears that it is kept. */
+const STORED_AFTER_MS = 2000
 
 function fail(frame: RequestFrame, error: WireError): ServerFrame {
   return { t: answerTypeOf(frame.t), id: frame.id, error }
