@@ -53,7 +53,14 @@ class InstantBackend implements Backend {
     if (values.fanout && 'body' in submission) {
       const { user: from, device, body } = submission
       gateway.onEvent(
-        { id: conv, kind: 'group', forEachMember: (visit) => users.forEach(visit) },
+        {
+          id: conv,
+          kind: 'group',
+          large: false,
+          memberCount: users.length,
+          isMember: (user) => users.includes(user),
+          forEachMember: (visit) => users.forEach((user) => visit(user, seq)),
+        },
         {
           seq,
           kind: 1,
@@ -76,6 +83,7 @@ class InstantBackend implements Backend {
       seq,
       ord: seq,
       at: 1_700_000_000_000,
+      inbox: seq,
       duplicate: false,
       now: 1_700_000_000_001,
     })

@@ -1,6 +1,7 @@
 import { assert, type Random } from '#cluster'
 import { StoreDamagedError, type Store } from '../store/store.ts'
 import { ConversationCache } from './conversation-cache.ts'
+import { ConversationNumbers } from './conversation-numbers.ts'
 import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
 import { DirtySet } from './dirty-set.ts'
 import { HotTail } from './hot-tail.ts'
@@ -13,7 +14,7 @@ import { StateHash } from './state-hash.ts'
 import type { Table } from './object-table.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
-import { UserMemberships } from './user.ts'
+import { Users } from './user.ts'
 import { Verdicts } from './verdicts.ts'
 
 /** Blocks read together at open. */
@@ -33,7 +34,8 @@ export class ApplicationState {
   readonly dedupe = new DedupeTable()
   readonly hot: HotTail
   readonly verdicts: Verdicts
-  readonly users = new UserMemberships()
+  readonly users: Users
+  readonly numbers: ConversationNumbers
   readonly revocations: Revocations
   readonly readers = new ReadGuard()
   /** Every kind of mutable object but conversations: frozen, written and let go together. */
@@ -49,8 +51,6 @@ export class ApplicationState {
   logTime: number
   /** Results before this log time no longer count (rule A3). Never falls, whatever the settings. */
   windowStart: number
-  /** Conversations there are, in memory or not. */
-  conversationCount: number
   lastVerdict: number
   purgedVerdict: number
   configuration: Uint8Array
@@ -61,11 +61,19 @@ export class ApplicationState {
     this.limits = limits
     this.settings = record.settings
     this.conversations = new ConversationCache(limits.conversations, this.dirty)
+    this.numbers = new ConversationNumbers(store, record.conversations)
+    this.users = new Users({
+      store,
+      limits,
+      dirty: this.dirty,
+      settings: () => this.settings,
+      count: record.users,
+    })
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
     this.verdicts.written(record.lastVerdict)
     this.revocations = new Revocations(store, record.revocationBlocks)
-    this.tables = [this.revocations.table]
+    this.tables = [this.revocations.table, this.users.inboxes, this.users.pages, this.numbers]
     this.hash = new StateHash(record.hash)
     this.seedHigh = record.seedHigh
     this.seedLow = record.seedLow
@@ -73,7 +81,6 @@ export class ApplicationState {
     this.appliedTerm = record.term
     this.logTime = record.logTime
     this.windowStart = record.windowStart
-    this.conversationCount = record.conversations
     this.lastVerdict = record.lastVerdict
     this.purgedVerdict = record.purgedVerdict
     this.configuration = record.configuration
@@ -111,7 +118,7 @@ export class ApplicationState {
 
   /** An id that memory does not hold does not exist at all: every conversation is in memory. */
   get allInMemory(): boolean {
-    return this.conversations.size === this.conversationCount
+    return this.conversations.size === this.numbers.count
   }
 
   async *#dedupeBlocks(): AsyncGenerator<DedupeBlock> {
@@ -140,6 +147,7 @@ function firstRecord(initial: InitialState): StateRecord {
     windowStart: 0,
     hash: [0, 0, 0],
     conversations: 0,
+    users: 0,
     lastVerdict: 0,
     purgedVerdict: 0,
     seedHigh: random.uint32(),

@@ -6,7 +6,13 @@ import { directConversationId, groupConversationId } from './conversation-id.ts'
 import type { StateLimits } from './limits.ts'
 import { batch, create, Machine, message, operation, PacedDirectory } from './testing.ts'
 
-const TINY: Partial<StateLimits> = { conversations: 0, hotBytes: 0, verdicts: 0, chunkBytes: 400 }
+const TINY: Partial<StateLimits> = {
+  conversations: 0,
+  inboxes: 0,
+  hotBytes: 0,
+  verdicts: 0,
+  chunkBytes: 400,
+}
 const conv = groupConversationId('alice', 'g')
 const add = (n: number) =>
   operation(

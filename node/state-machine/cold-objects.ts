@@ -10,11 +10,14 @@ export class ColdObjects {
   readonly #verdicts = new Map<number, Verdict>()
   /** Ids that the store was asked for and does not hold. */
   readonly #absent = new Set<string>()
+  /** Users whose inbox it does not hold. */
+  readonly #absentUsers = new Set<string>()
 
   clear(): void {
     if (this.#events.size > 0) this.#events.clear()
     if (this.#verdicts.size > 0) this.#verdicts.clear()
     if (this.#absent.size > 0) this.#absent.clear()
+    if (this.#absentUsers.size > 0) this.#absentUsers.clear()
   }
 
   event(conversation: string, seq: number): StoredEvent | undefined {
@@ -39,6 +42,14 @@ export class ColdObjects {
 
   addAbsent(conversation: string): void {
     this.#absent.add(conversation)
+  }
+
+  isAbsentUser(user: string): boolean {
+    return this.#absentUsers.has(user)
+  }
+
+  addAbsentUser(user: string): void {
+    this.#absentUsers.add(user)
   }
 }
 

@@ -14,15 +14,17 @@ export function encodeConversation(
   head: FrozenHead,
   members: Uint8Array | null,
 ): Uint8Array {
-  const { kind, createdAt, extents, pagedExtents } = conversation
+  const { kind, createdAt, number, extents, pagedExtents } = conversation
   const flags =
     (kind === 'group' ? 1 : 0) |
     (head.name === null ? 0 : 2) |
     (head.meta === null ? 0 : 4) |
-    (members === null ? 0 : 8)
+    (members === null ? 0 : 8) |
+    (head.large ? 16 : 0)
   writer.clear()
-  writer.u8(FORMAT).u8(flags).varint(createdAt)
+  writer.u8(FORMAT).u8(flags).varint(createdAt).varint(number)
   writer.varint(head.head).varint(head.ord).varint(head.lastAt).varint(head.lastLogTime)
+  writer.varint(head.unlisted)
   if (head.name !== null) writer.string(head.name)
   if (head.meta !== null) writer.bytes(head.meta)
   if (members !== null) writer.bytes(members)
@@ -45,10 +47,12 @@ export function decodeConversation(
   const flags = reader.u8()
   const { high, low } = prefix(hash, id)
   const createdAt = reader.varint()
+  const number = reader.varint()
   const head = reader.varint()
   const ord = reader.varint()
   const lastAt = reader.varint()
   const lastLogTime = reader.varint()
+  const unlisted = reader.varint()
   const name = (flags & 2) === 0 ? null : reader.string()
   const meta = (flags & 4) === 0 ? null : new Uint8Array(reader.bytes())
   const membersApart = (flags & 8) === 0
@@ -58,6 +62,7 @@ export function decodeConversation(
     id,
     kind: (flags & 1) !== 0 ? 'group' : 'direct',
     createdAt,
+    number,
     hashHigh: high,
     hashLow: low,
     members: found,
@@ -66,6 +71,8 @@ export function decodeConversation(
   conversation.ord = ord
   conversation.lastAt = lastAt
   conversation.lastLogTime = lastLogTime
+  conversation.unlisted = unlisted
+  conversation.large = (flags & 16) !== 0
   conversation.name = name
   conversation.meta = meta
   conversation.membersApart = membersApart

@@ -31,7 +31,7 @@ export async function listConversations(
   const all = [...ids]
   for (let first = 0; first < all.length; first += LOADED_TOGETHER) {
     const part = all.slice(first, first + LOADED_TOGETHER)
-    for (const conversation of await conversationsOf(state, part)) {
+    for (const conversation of await conversationsFor(state, part)) {
       const member = conversation.members.find(user)
       if (member === undefined) continue
       const changedAt = isPresent(member) ? conversation.lastLogTime : member.left!.logTime
@@ -51,7 +51,8 @@ export function conversationViewFor(conversation: Conversation, member: Member):
   return { ...view, name, ord, meta: null, members: [], head: member.visible.at(-1)! }
 }
 
-async function conversationsOf(
+/** From memory or the store, in the order of the ids; each must exist (rule K5). */
+export async function conversationsFor(
   state: ApplicationState,
   ids: readonly string[],
 ): Promise<Conversation[]> {

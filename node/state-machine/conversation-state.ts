@@ -10,6 +10,8 @@ export interface FrozenHead {
   readonly ord: number
   readonly lastAt: number
   readonly lastLogTime: number
+  readonly unlisted: number
+  readonly large: boolean
   readonly name: string | null
   readonly meta: Uint8Array | null
 }
@@ -22,6 +24,8 @@ export class Conversation implements AppliedConversation, FrozenHead {
   readonly id: string
   readonly kind: 'direct' | 'group'
   readonly createdAt: number
+  /** Names it in inboxes. */
+  readonly number: number
   members: Members
   /** The newest seq, 0 before the first event. */
   head = 0
@@ -30,6 +34,10 @@ export class Conversation implements AppliedConversation, FrozenHead {
   /** Display time of the newest event: the next one is never before it (rule A8). */
   lastAt = 0
   lastLogTime = 0
+  /** The newest seq that took no inbox entries, 0 if each did (rule B3). */
+  unlisted = 0
+  /** Events take no inbox entries: it has, or had of late, many members (rule B3). */
+  large = false
   name: string | null = null
   meta: Uint8Array | null = null
 
@@ -70,6 +78,7 @@ export class Conversation implements AppliedConversation, FrozenHead {
     id: string
     kind: 'direct' | 'group'
     createdAt: number
+    number: number
     hashHigh: number
     hashLow: number
     members?: Members
@@ -77,13 +86,28 @@ export class Conversation implements AppliedConversation, FrozenHead {
     this.id = options.id
     this.kind = options.kind
     this.createdAt = options.createdAt
+    this.number = options.number
     this.hashHigh = options.hashHigh
     this.hashLow = options.hashLow
     this.members = options.members ?? new Members()
   }
 
-  forEachMember(visit: (user: string) => void): void {
-    for (const member of this.members.list) if (isPresent(member)) visit(member.user)
+  get memberCount(): number {
+    return this.members.present
+  }
+
+  isMember(user: string): boolean {
+    return this.members.isPresent(user)
+  }
+
+  forEachMember(visit: (user: string, inbox: number | null) => void): void {
+    const { large } = this
+    for (const member of this.members.list) {
+      if (!isPresent(member)) continue
+      const { user, inbox } = member
+      // An event is told before another one is applied: the newest number is the one that it got.
+      visit(user, large || inbox === null ? null : inbox.number)
+    }
   }
 
   /** The next event's number in the hot tail. */
@@ -126,11 +150,11 @@ export class Conversation implements AppliedConversation, FrozenHead {
   }
 
   view(): ConversationView {
-    const { id, kind, name, meta, head, ord, createdAt } = this
+    const { id, kind, name, meta, head, ord, createdAt, large, memberCount } = this
     const members: MemberView[] = []
     for (const member of this.members.list) {
       if (isPresent(member)) members.push({ user: member.user, role: member.role })
     }
-    return { id, kind, name, meta, members, head, ord, createdAt }
+    return { id, kind, name, meta, members, head, ord, createdAt, large, memberCount }
   }
 }

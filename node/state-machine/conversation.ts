@@ -26,22 +26,28 @@ export class ConversationApply {
   readonly #operations: GroupOperations
   readonly #hash = new KeyHash()
   #wallTime = 0
+  /** As the entry found them: what one command sets counts from the next entry on (rule K4). */
+  #largeAbove = 0
+  #smallBelow = 0
   listener: ApplyListener | null = null
 
   constructor(state: ApplicationState, cold: ColdObjects) {
     this.#state = state
     this.#cold = cold
     this.#results = new Results(state, cold)
-    this.#operations = new GroupOperations(state)
+    this.#operations = new GroupOperations(state, cold)
   }
 
   get results(): Results {
     return this.#results
   }
 
-  /** Wall time of the entry being applied, ms. */
-  set wallTime(wallTime: number) {
+  /** The entry about to be applied has this wall time, in ms. */
+  beginEntry(wallTime: number): void {
     this.#wallTime = wallTime
+    const { largeAbove, smallBelow } = this.#state.settings
+    this.#largeAbove = largeAbove
+    this.#smallBelow = Math.min(smallBelow, largeAbove)
   }
 
   apply(command: PreparedCommand): WriteResult {
@@ -128,7 +134,9 @@ export class ConversationApply {
       const group = this.#open(command.conversation, 'group', members, view.user)
       group.name = operation.name
       group.meta = operation.meta === null ? null : new Uint8Array(operation.meta)
-      return this.#append(command, group, group.members.find(view.user)!)
+      const result = this.#append(command, group, group.members.find(view.user)!)
+      this.#measure(group)
+      return result
     }
     if (conversation === undefined) return this.#refuse(command, Refusal.unknownConversation)
     if (sender === undefined || !isPresent(sender)) return this.#refuse(command, Refusal.notMember)
@@ -138,6 +146,7 @@ export class ConversationApply {
     this.#operations.before(conversation, operation)
     const result = this.#append(command, conversation, sender)
     this.#operations.after(conversation, sender, operation)
+    this.#measure(conversation)
     return result
   }
 
@@ -161,9 +170,22 @@ export class ConversationApply {
       sender.lastMsgId = view.msgId
       sender.lastLogTime = now
     }
-    const { ord, id } = conversation
+    const { ord, id, large } = conversation
+    if (large) conversation.unlisted = seq
+    else state.hash.inboxes(state.users.deliver(conversation))
+    const inbox = large ? null : sender.inbox!.number
     this.listener?.onEvent(conversation, makeEvent(view, seq, ord, at, now))
-    return { ok: true, conv: id, msgId: view.msgId, seq, ord, at, duplicate: false, now }
+    return { ok: true, conv: id, msgId: view.msgId, seq, ord, at, inbox, duplicate: false, now }
+  }
+
+  /** Whether its next events take inbox entries (rule B3): only a member event changes that. */
+  #measure(conversation: Conversation): void {
+    const { large, members } = conversation
+    const becomes = large ? members.present >= this.#smallBelow : members.present > this.#largeAbove
+    if (becomes === large) return
+    this.#state.dirty.touch(conversation)
+    conversation.large = becomes
+    if (becomes) this.#state.users.becameLarge(conversation)
   }
 
   #refuse(command: PreparedCommand, refusal: Refusal): WriteResult {
@@ -197,7 +219,8 @@ export class ConversationApply {
     const value = VERDICT_FLAG + number
     state.dedupe.insert(keyHigh, keyLow, value, now, state.settings.windowMs)
     if (refusal !== null) return { ok: false, msgId: view.msgId, ...REFUSALS[refusal], now }
-    return { ok: true, conv, msgId: view.msgId, seq: 0, ord: 0, at, duplicate: false, now }
+    const { msgId } = view
+    return { ok: true, conv, msgId, seq: 0, ord: 0, at, inbox: null, duplicate: false, now }
   }
 
   #unrecorded(view: CommandView, info: (typeof UNRECORDED)[keyof typeof UNRECORDED]): WriteResult {
@@ -218,18 +241,19 @@ export class ConversationApply {
     const state = this.#state
     const { high, low } = state.conversationPrefix(this.#hash, id)
     const createdAt = this.#wallTime
-    const conversation = new Conversation({ id, kind, createdAt, hashHigh: high, hashLow: low })
+    const number = state.numbers.add(id)
+    const place = { id, kind, createdAt, number }
+    const conversation = new Conversation({ ...place, hashHigh: high, hashLow: low })
     conversation.lastLogTime = state.logTime
     state.dirty.touchMembers(conversation)
     for (const user of members) this.#join(conversation, user, user === owner ? 'owner' : 'member')
     state.conversations.add(conversation)
-    state.conversationCount += 1
     return conversation
   }
 
   #join(conversation: Conversation, user: string, role: 'owner' | 'member'): void {
-    const isFirst = conversation.members.join(user, role, conversation.head + 1)
-    if (isFirst) this.#state.users.joined(user, conversation.id)
+    const { member } = conversation.members.join(user, role, conversation.head + 1)
+    this.#state.users.joined(member, conversation.id, this.#cold)
   }
 
   #conversation(command: PreparedCommand): Conversation | undefined {

@@ -47,8 +47,8 @@ export class DirtySet {
   touch(conversation: Conversation): void {
     if (conversation.dirtyGeneration === this.#generation) return
     if (this.#awaitsEncoding(conversation)) {
-      const { head, ord, lastAt, lastLogTime, name, meta } = conversation
-      conversation.frozen = { head, ord, lastAt, lastLogTime, name, meta }
+      const { head, ord, lastAt, lastLogTime, unlisted, large, name, meta } = conversation
+      conversation.frozen = { head, ord, lastAt, lastLogTime, unlisted, large, name, meta }
     }
     conversation.dirtyGeneration = this.#generation
     this.#list.push(conversation)

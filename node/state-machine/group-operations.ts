@@ -1,5 +1,6 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
+import type { ColdObjects } from './cold-objects.ts'
 import type { ConversationOperation } from './commands.ts'
 import type { Conversation } from './conversation-state.ts'
 import { isPresent, type Member } from './members.ts'
@@ -14,9 +15,11 @@ export type GroupOperation = Exclude<ConversationOperation, { op: 'create' | 'di
  */
 export class GroupOperations {
   readonly #state: ApplicationState
+  readonly #cold: ColdObjects
 
-  constructor(state: ApplicationState) {
+  constructor(state: ApplicationState, cold: ColdObjects) {
     this.#state = state
+    this.#cold = cold
   }
 
   /** Why not, or `null`. Changes nothing. */
@@ -56,8 +59,13 @@ export class GroupOperations {
     const { members } = conversation
     if (operation.op === 'add') {
       dirty.touchMembers(conversation)
-      const isFirst = members.join(operation.member, operation.role, conversation.head + 1)
-      if (isFirst) users.joined(operation.member, conversation.id)
+      const { member, isFirst } = members.join(
+        operation.member,
+        operation.role,
+        conversation.head + 1,
+      )
+      if (isFirst) users.joined(member, conversation.id, this.#cold)
+      if (conversation.large) users.joinedLarge(member, conversation.number)
     } else if (operation.op === 'role') {
       dirty.touchMembers(conversation)
       members.find(operation.member)!.role = operation.role

@@ -13,6 +13,9 @@ import { assert } from '#cluster'
  *     r  u48 number            a verdict that left no event
  *     u  u16 length, user, conv              the user is or was a member
  *     k  u64 block             revoked tokens of the users of one block
+ *     o  u16 length, user      his inbox: its head, the entries that fill no page, his devices
+ *     i  u16 length, user, u32 page          a full page of his inbox
+ *     n  u64 number            the id of the conversation with that number
  */
 export const STATE_KEY = Buffer.from('a')
 
@@ -28,6 +31,7 @@ export function extentPageKey(conv: string, firstSeq: number): Buffer {
 export const chunkKey = (chunk: number): Buffer => withNumber(0x65, chunk)
 export const dedupeKey = (block: number): Buffer => withNumber(0x64, block)
 export const verdictKey = (number: number): Buffer => withNumber(0x72, number)
+export const numberKey = (conversation: number): Buffer => withNumber(0x6e, conversation)
 
 export const revocationsKey = (block: number): Buffer => withNumber(0x6b, block)
 
@@ -35,6 +39,14 @@ export function userKey(user: string, conv: string): Buffer {
   const length = Buffer.byteLength(conv)
   const key = withText(0x75, user, length)
   key.write(conv, key.length - length)
+  return key
+}
+
+export const inboxKey = (user: string): Buffer => withText(0x6f, user, 0)
+
+export function inboxPageKey(user: string, page: number): Buffer {
+  const key = withText(0x69, user, 4)
+  key.writeUInt32BE(page, key.length - 4)
   return key
 }
 

@@ -2,6 +2,8 @@
 export interface StateLimits {
   /** Conversations kept in memory once clean. @default 200,000 */
   readonly conversations: number
+  /** Inboxes of users kept in memory once clean. @default 200,000 */
+  readonly inboxes: number
   /** Bytes of events kept in memory once written. @default 8 MiB */
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
@@ -25,6 +27,7 @@ const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
+  inboxes: 200_000,
   hotBytes: 8 * MIB,
   verdicts: 20_000,
   checkpointBytes: 6 * MIB,

@@ -3,6 +3,7 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { ROLE_NUMBERS } from './command-view.ts'
 import type { MemberRole } from './types.ts'
+import type { UserInbox } from './user-inbox.ts'
 
 /** Shared by everybody who is there from the first event on and never left: most members. */
 const FROM_THE_FIRST: readonly number[] = [1, Number.POSITIVE_INFINITY]
@@ -27,6 +28,8 @@ export interface Member {
   /** Latest accepted write while in memory, so that a following `prev` needs no look-up. */
   lastMsgId: string
   lastLogTime: number
+  /** His inbox if it was looked up; see `Users.inboxOf`. */
+  inbox: UserInbox | null
 }
 
 /** The members of one conversation, in the order they first came. */
@@ -56,12 +59,12 @@ export class Members {
     return owners
   }
 
-  /** Present from `seq` on; `true` if it is for the first time. */
-  join(user: string, role: MemberRole, seq: number): boolean {
+  /** Present from `seq` on. */
+  join(user: string, role: MemberRole, seq: number): { member: Member; isFirst: boolean } {
     let member = this.find(user)
     const isFirst = member === undefined
     if (member === undefined) {
-      member = { user, role, visible: [], left: null, lastMsgId: '', lastLogTime: 0 }
+      member = newMember(user, role, [], null)
       this.#push(member)
     }
     assert(!isPresent(member), `${user} joins twice`)
@@ -73,7 +76,7 @@ export class Members {
     else if (seq === 1) member.visible = FROM_THE_FIRST
     else member.visible = visible.concat([seq, OPEN])
     this.present += 1
-    return isFirst
+    return { member, isFirst }
   }
 
   /** Sees the event at `seq` still, and nothing after it. */
@@ -113,14 +116,7 @@ export class Members {
       const ord = (flags & 1) === 0 ? 0 : reader.varint()
       const name = (flags & 2) === 0 ? null : reader.string()
       const left = (flags & 1) === 0 ? null : { logTime, ord, name }
-      const member: Member = {
-        user,
-        role,
-        visible,
-        left,
-        lastMsgId: '',
-        lastLogTime: 0,
-      }
+      const member = newMember(user, role, visible, left)
       members.list[i] = member
       if (isPresent(member)) members.present += 1
     }
@@ -141,6 +137,15 @@ export class Members {
     if (this.list.length <= WALK_UP_TO) return
     this.#index = new Map(this.list.map((each) => [each.user, each]))
   }
+}
+
+function newMember(
+  user: string,
+  role: MemberRole,
+  visible: readonly number[],
+  left: Member['left'],
+): Member {
+  return { user, role, visible, left, lastMsgId: '', lastLogTime: 0, inbox: null }
 }
 
 export function isPresent(member: Member): boolean {

@@ -25,7 +25,13 @@ const USERS = ['ann', 'ben', 'cy', 'dee']
 const LATEST = 'latest'
 const settings = { windowMs: WINDOW_MS, groupMembers: GROUP_MEMBERS }
 /** So little memory that nearly everything is read back. */
-const TINY: Partial<StateLimits> = { conversations: 1, hotBytes: 0, verdicts: 0, chunkBytes: 300 }
+const TINY: Partial<StateLimits> = {
+  conversations: 1,
+  inboxes: 1,
+  hotBytes: 0,
+  verdicts: 0,
+  chunkBytes: 300,
+}
 
 const user = fc.constantFrom(...USERS)
 const msgId = fc.integer({ min: 1, max: 80 }).map((n) => `m${n}`)

@@ -15,6 +15,8 @@ export class TableObject {
   frozen: Uint8Array | null = null
   /** Looked at since the evicting hand last passed. */
   used = true
+  /** It left memory: whoever still points at it looks it up anew. */
+  gone = false
 
   constructor(id: string) {
     this.id = id
@@ -101,6 +103,20 @@ export class ObjectTable<T extends TableObject> implements Table {
     })
   }
 
+  /**
+   * As `load`, for objects that need not exist: those that the store does not hold are not brought
+   * in, and returned.
+   */
+  async loadExisting(ids: readonly string[]): Promise<string[]> {
+    const missing = ids.filter((id) => !this.#byId.has(id))
+    const found = await this.#store.getMany(missing.map((id) => this.#kind.key(id)))
+    return missing.filter((id, i) => {
+      const bytes = found[i] ?? null
+      if (bytes !== null && !this.#byId.has(id)) this.#byId.set(id, this.#kind.decode(id, bytes))
+      return bytes === null
+    })
+  }
+
   /** For readers: the object as it is now, or a copy of it that is theirs. */
   async read(id: string): Promise<T> {
     for (;;) {
@@ -113,12 +129,13 @@ export class ObjectTable<T extends TableObject> implements Table {
     }
   }
 
-  /** Call before any change of the object. */
-  touch(object: T): void {
-    if (object.dirtyGeneration === this.#generation) return
+  /** Call before any change of the object; `true` if it was as in the last cut. */
+  touch(object: T): boolean {
+    if (object.dirtyGeneration === this.#generation) return false
     if (this.#awaitsEncoding(object)) object.frozen = this.#kind.encode(object)
     object.dirtyGeneration = this.#generation
     this.#dirty.push(object)
+    return true
   }
 
   freeze(): Generator<Put> {
@@ -145,6 +162,7 @@ export class ObjectTable<T extends TableObject> implements Table {
         object.used = false
       } else if (this.#isClean(object)) {
         this.#byId.delete(object.id)
+        object.gone = true
         this.#departures += 1
       }
     }

@@ -4,13 +4,21 @@ import { readColdEvents } from './cold-events.ts'
 import type { ColdObjects } from './cold-objects.ts'
 import { groupConversationId } from './conversation-id.ts'
 import { loadConversations, proveAbsent } from './conversation-loader.ts'
+import { CommandKind, isKeyed } from './commands.ts'
 import type { Conversation } from './conversation-state.ts'
-import { verdictKey } from './keys.ts'
-import { isKeyed } from './commands.ts'
-import type { PreparedEntry } from './prepared-entry.ts'
+import { userRange, verdictKey } from './keys.ts'
+import { isPresent } from './members.ts'
+import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
 import type { Results } from './results.ts'
 import type { SystemApply } from './system.ts'
 import { decodeVerdict } from './verdict.ts'
+
+interface MissingUsers {
+  /** Members now, who must have an inbox. */
+  readonly members: Set<string>
+  /** Users who may have none. */
+  readonly others: Set<string>
+}
 
 interface MissingResult {
   readonly conversation: Conversation | null
@@ -57,8 +65,38 @@ export class Prefetch {
   #writes(entry: PreparedEntry): Promise<void> | null {
     const ids = this.#missingConversations(entry)
     if (ids !== null) return this.#load(entry, [...ids])
+    const users = this.#missingUsers(entry)
     const results = this.#missingResults(entry)
-    return results === null ? null : this.#loadResults(results)
+    return users === null && results === null ? null : this.#loadRest(users, results)
+  }
+
+  /**
+   * Whose inboxes the entry may change and memory does not hold: of each small conversation the
+   * present members (of a large one, if the entry can make it small), and whom a command may add.
+   */
+  #missingUsers(entry: PreparedEntry): MissingUsers | null {
+    const { users, settings } = this.#state
+    if (users.allInMemory) return null
+    const missing: MissingUsers = { members: new Set(), others: new Set() }
+    const wants = (user: string): void => {
+      if (users.inboxes.get(user) === undefined) missing.others.add(user)
+    }
+    let previous: Conversation | null = null
+    for (const command of entry.commands) {
+      if (!isKeyed(command.view.kind)) continue
+      const conversation = this.#results.conversation(command)
+      if (conversation !== undefined && conversation !== previous) {
+        previous = conversation
+        const { large, members } = conversation
+        if (!large || members.present - entry.commands.length < settings.smallBelow) {
+          for (const member of members.list) {
+            if (isPresent(member) && !users.hasInbox(member)) missing.members.add(member.user)
+          }
+        }
+      }
+      for (const user of usersAdded(command)) wants(user)
+    }
+    return missing.members.size + missing.others.size === 0 ? null : missing
   }
 
   #missingConversations(entry: PreparedEntry): Set<string> | null {
@@ -111,8 +149,27 @@ export class Prefetch {
     for (const { view, conversation } of entry.commands) {
       if (this.#cold.isAbsent(conversation)) await proveAbsent(this.#state, view.user, conversation)
     }
-    const results = this.#missingResults(entry)
+    await this.#loadRest(this.#missingUsers(entry), this.#missingResults(entry))
+  }
+
+  async #loadRest(
+    users: MissingUsers | null,
+    results: readonly MissingResult[] | null,
+  ): Promise<void> {
+    if (users !== null) await this.#loadUsers(users)
     if (results !== null) await this.#loadResults(results)
+  }
+
+  /** Whoever is in a conversation has an inbox: it must be there, or the numbers begin anew (K5). */
+  async #loadUsers({ members, others }: MissingUsers): Promise<void> {
+    const { users, store } = this.#state
+    for (const user of await users.inboxes.loadExisting([...new Set([...members, ...others])])) {
+      const { from, to } = userRange(user)
+      let isMember = members.has(user)
+      for await (const _ of store.range(from, to, { limit: 1 })) isMember = true
+      if (isMember) throw new StoreDamagedError(`the inbox of ${user} is missing from the store`)
+      this.#cold.addAbsentUser(user)
+    }
   }
 
   async #loadResults(missing: readonly MissingResult[]): Promise<void> {
@@ -133,3 +190,24 @@ export class Prefetch {
     }
   }
 }
+
+/** Users whom the command may make members. */
+function usersAdded({ view, found }: PreparedCommand): readonly string[] {
+  if (view.kind === CommandKind.message) {
+    return found === null && view.to !== null ? [view.user, view.to] : NOBODY
+  }
+  if (view.kind !== CommandKind.conversation) return NOBODY
+  const operation = view.operation()
+  switch (operation.op) {
+    case 'create':
+      return [view.user, ...operation.members]
+    case 'direct':
+      return [view.user, operation.with]
+    case 'add':
+      return [operation.member]
+    default:
+      return NOBODY
+  }
+}
+
+const NOBODY: readonly string[] = []

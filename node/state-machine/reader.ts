@@ -5,7 +5,15 @@ import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
 import type { Settings } from './settings.ts'
-import type { ConversationView, EventPage, StateReader } from './types.ts'
+import { readInbox, userInbox } from './inbox-page.ts'
+import { largeHeads } from './large-heads.ts'
+import type {
+  ConversationView,
+  DevicePosition,
+  EventPage,
+  InboxPage,
+  StateReader,
+} from './types.ts'
 
 /**
  * Reads of the applied state (rule K4): each takes what is in memory first, synchronously, then the
@@ -68,6 +76,25 @@ export class Reader implements StateReader {
     return this.#read(id, user, (state, conversation) =>
       readPage(state, conversation, user, { before, limit }),
     )
+  }
+
+  inboxHead(user: string): Promise<number | null> {
+    return this.#pinned(async (state) => {
+      const inbox = await userInbox(state, user)
+      return inbox.isExhausted ? null : inbox.head
+    })
+  }
+
+  inboxAfter(user: string, after: number, limit: number): Promise<InboxPage> {
+    return this.#pinned((state) => readInbox(state, user, after, limit))
+  }
+
+  largeHeads(user: string): Promise<{ conv: string; seq: number }[]> {
+    return this.#pinned((state) => largeHeads(state, user))
+  }
+
+  devicesOf(user: string): Promise<readonly DevicePosition[]> {
+    return this.#pinned(async (state) => (await userInbox(state, user)).devices)
   }
 
   /**

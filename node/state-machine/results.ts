@@ -113,11 +113,12 @@ export class Results {
       const { event, conversation } = prior
       const { seq, ord, at } = event
       const msgId = event.view.msgId
-      return { ok: true, conv: conversation.id, msgId, seq, ord, at, duplicate: true, now }
+      const conv = conversation.id
+      return { ok: true, conv, msgId, seq, ord, at, inbox: null, duplicate: true, now }
     }
     const { refusal, conv, msgId, at } = prior.verdict
     if (refusal === null) {
-      return { ok: true, conv, msgId, seq: 0, ord: 0, at, duplicate: true, now }
+      return { ok: true, conv, msgId, seq: 0, ord: 0, at, inbox: null, duplicate: true, now }
     }
     return { ok: false, msgId, ...REFUSALS[refusal], now }
   }

@@ -49,6 +49,11 @@ export class StateHash {
     }
   }
 
+  /** `sum` over the inbox numbers that one event was given. */
+  inboxes(sum: number): void {
+    this.#mix(sum, 1)
+  }
+
   /** Integers up to 2^53: the upper part counts too. */
   #mix(one: number, other: number): void {
     let high = this.#high ^ (one | 0) ^ Math.imul((one / 0x1_0000_0000) | 0, 0x9e3779b1)

@@ -22,6 +22,7 @@ describe('writes', () => {
       seq: 1,
       ord: 1,
       at: 1,
+      inbox: 1,
       duplicate: false,
       now: 1,
     })
@@ -304,6 +305,8 @@ describe('groups', () => {
       head: 1,
       ord: 0,
       createdAt: 1,
+      large: false,
+      memberCount: 2,
       members: [
         { user: 'alice', role: 'owner' },
         { user: 'bob', role: 'member' },

@@ -135,15 +135,19 @@ export class ParleyStateMachine implements StateMachine {
   get statistics(): {
     readonly conversations: number
     readonly conversationsInMemory: number
+    readonly users: number
+    readonly inboxesInMemory: number
     readonly dedupeSlots: number
     readonly dedupeBytes: number
     readonly hotBytes: number
     readonly dirtyBytes: number
   } {
-    const { conversationCount, conversations, dedupe, hot, dirty } = this.#live.state
+    const { numbers, conversations, users, dedupe, hot, dirty } = this.#live.state
     return {
-      conversations: conversationCount,
+      conversations: numbers.count,
       conversationsInMemory: conversations.size,
+      users: users.count,
+      inboxesInMemory: users.inboxes.size,
       dedupeSlots: dedupe.size,
       dedupeBytes: dedupe.bytes,
       hotBytes: hot.bytes,
@@ -178,7 +182,7 @@ export class ParleyStateMachine implements StateMachine {
       // Rule A8: whatever a leader stamps, log time and with it the window never fall.
       state.logTime = Math.max(state.logTime, stamp.logTime)
       state.windowStart = Math.max(state.windowStart, state.logTime - state.settings.windowMs)
-      conversation.wallTime = stamp.wallTime
+      conversation.beginEntry(stamp.wallTime)
       for (const command of commands) {
         const { view } = command
         const result = isKeyed(view.kind) ? conversation.apply(command) : system.apply(view)

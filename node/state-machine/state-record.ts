@@ -24,6 +24,8 @@ export interface StateRecord {
   /** Running hash over everything applied (rule K5), three u32. */
   readonly hash: readonly [number, number, number]
   readonly conversations: number
+  /** Users that have an inbox. */
+  readonly users: number
   readonly lastVerdict: number
   /** Verdicts up to this number were purged. */
   readonly purgedVerdict: number
@@ -48,6 +50,7 @@ export function encodeStateRecord(record: StateRecord): Uint8Array {
     .u32(record.hash[1])
     .u32(record.hash[2])
     .varint(record.conversations)
+    .varint(record.users)
     .varint(record.lastVerdict)
     .varint(record.purgedVerdict)
     .u32(record.seedHigh)
@@ -73,6 +76,7 @@ export function decodeStateRecord(bytes: Uint8Array): StateRecord {
     windowStart: reader.varint(),
     hash: [reader.u32(), reader.u32(), reader.u32()] as const,
     conversations: reader.varint(),
+    users: reader.varint(),
     lastVerdict: reader.varint(),
     purgedVerdict: reader.varint(),
     seedHigh: reader.u32(),

@@ -63,7 +63,17 @@ export class SystemApply {
 
   #done(): WriteResult {
     const now = this.#state.logTime
-    return { ok: true, conv: '', msgId: '', seq: 0, ord: 0, at: 0, duplicate: false, now }
+    return {
+      ok: true,
+      conv: '',
+      msgId: '',
+      seq: 0,
+      ord: 0,
+      at: 0,
+      inbox: null,
+      duplicate: false,
+      now,
+    }
   }
 
   #refused(code: ErrorCode, message: string): WriteResult {

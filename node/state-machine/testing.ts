@@ -117,6 +117,8 @@ export class Machine {
   readonly clock: ManualClock
   results: WriteResult[] = []
   events: AppliedEvent[] = []
+  /** Of each event, to whom it was told, with the numbers that it took in their inboxes. */
+  told: [user: string, inbox: number | null][][] = []
 
   private constructor(machine: ParleyStateMachine, directory: StoreDirectory, clock: ManualClock) {
     this.machine = machine
@@ -125,8 +127,10 @@ export class Machine {
     const listener: ApplyListener = {
       onResult: (_origin, _request, result) => this.results.push(result),
       onEvent: (conversation, event) => {
-        const toldTo: string[] = []
-        conversation.forEachMember((user) => toldTo.push(user))
+        const told: [string, number | null][] = []
+        conversation.forEachMember((user, inbox) => told.push([user, inbox]))
+        this.told.push(told)
+        const toldTo = told.map(([user]) => user)
         this.events.push({ ...event, conv: conversation.id, toldTo })
       },
       onApplied: () => {},

@@ -50,6 +50,10 @@ export interface ConversationView {
   readonly head: number
   readonly ord: number
   readonly createdAt: number
+  /** Its events take no inbox entries (rule B3): heads tell of them. */
+  readonly large: boolean
+  /** Present members. */
+  readonly memberCount: number
 }
 
 /** The final word of the log on one write (rules A2, A5). */
@@ -61,6 +65,11 @@ export type WriteResult =
       readonly seq: number
       readonly ord: number
       readonly at: number
+      /**
+       * The number that the event took in its writer's own inbox. `null` for a copy of an earlier
+       * write, in a large conversation, without an event, and once no number is left.
+       */
+      readonly inbox: number | null
       /** The log held the same write already: this is its first result. */
       readonly duplicate: boolean
       /** Log time of this answer, for `since`. */
@@ -97,8 +106,45 @@ export interface ApplyListener {
 export interface AppliedConversation {
   readonly id: string
   readonly kind: 'direct' | 'group'
-  /** Calls `visit` for each present member. */
-  forEachMember(visit: (user: string) => void): void
+  /** Its events take no inbox entries (rule B3). */
+  readonly large: boolean
+  /** Present members. */
+  readonly memberCount: number
+  isMember(user: string): boolean
+  /**
+   * Calls `visit` for each present member with the number that the event being told took in his
+   * inbox; `null` in a large conversation and once no number was left.
+   */
+  forEachMember(visit: (user: string, inbox: number | null) => void): void
+}
+
+/** An event that stands in a user's inbox (rule B3). */
+export interface InboxEvent {
+  readonly inbox: number
+  readonly conv: string
+  readonly seq: number
+  /** `null`: the event is there no more. */
+  readonly event: ConversationEvent | null
+}
+
+/** A page of a user's inbox, ascending; its numbers have no hole, but for `gap` in front. */
+export interface InboxPage {
+  readonly entries: readonly InboxEvent[]
+  /** Position for the next page: the number of the last entry, or the end of the gap. */
+  readonly next: number
+  /** The user's newest number when it was read. */
+  readonly upTo: number
+  readonly hasMore: boolean
+  /** Inbox numbers whose entries are kept no more. */
+  readonly gap: { readonly from: number; readonly to: number; readonly reason: GapReason } | null
+}
+
+/** Up to where one of a user's devices has his inbox. */
+export interface DevicePosition {
+  readonly device: string
+  readonly inbox: number
+  /** Log time in ms when it was last heard of. */
+  readonly seen: number
 }
 
 export interface EventPage {
@@ -126,6 +172,17 @@ export interface StateReader {
   wasMember(id: string, user: string): Promise<boolean>
   /** The conversations `user` is or was a member of, newest change first; at most `limit`. */
   conversationsOf(user: string, limit: number): Promise<ConversationView[]>
+  /** The newest number of the user's inbox, 0 before the first; `null`: no number is left. */
+  inboxHead(user: string): Promise<number | null>
+  /** Entries with numbers above `after`, at most `limit`. */
+  inboxAfter(user: string, after: number, limit: number): Promise<InboxPage>
+  /**
+   * The conversations whose events inboxes leave out, or once left out, while the user was a member:
+   * with the newest such seq that he may see.
+   */
+  largeHeads(user: string): Promise<{ readonly conv: string; readonly seq: number }[]>
+  /** The user's devices that were heard of, the latest last. */
+  devicesOf(user: string): Promise<readonly DevicePosition[]>
   /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null>
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>

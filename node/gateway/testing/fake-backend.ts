@@ -66,5 +66,6 @@ export class FakeBackend implements Backend {
 
 export function accepted(submission: Submission, seq = 1): WriteResult {
   const conv = 'conv' in submission && submission.conv ? submission.conv : 'd1'
-  return { ok: true, conv, msgId: submission.msgId, seq, ord: seq, at: 7, duplicate: false, now: 8 }
+  const { msgId } = submission
+  return { ok: true, conv, msgId, seq, ord: seq, at: 7, inbox: null, duplicate: false, now: 8 }
 }

@@ -2,7 +2,10 @@ import { DEFAULT_SETTINGS, type Settings } from '../../state-machine/settings.ts
 import type {
   ConversationEvent,
   ConversationView,
+  DevicePosition,
   EventPage,
+  InboxEvent,
+  InboxPage,
   StateReader,
 } from '../../state-machine/types.ts'
 
@@ -13,6 +16,12 @@ export class FakeState implements StateReader {
   stateHash = 'hash'
   conversations = new Map<string, ConversationView>()
   events = new Map<string, ConversationEvent[]>()
+  /** By user; the inbox number is the place in the list, counted from 1. */
+  inboxes = new Map<string, Omit<InboxEvent, 'inbox'>[]>()
+  /** Users without a number left. */
+  readonly exhausted = new Set<string>()
+  heads = new Map<string, { conv: string; seq: number }[]>()
+  devices = new Map<string, DevicePosition[]>()
   /** Set to have every read fail. */
   failure: Error | null = null
   gap: EventPage['gap'] = null
@@ -61,6 +70,25 @@ export class FakeState implements StateReader {
     const events = rest.slice(-limit)
     const hasMore = rest.length > limit
     return { events, next: events[0]?.seq ?? before, upTo: before - 1, hasMore, gap: this.gap }
+  }
+
+  async inboxHead(user: string): Promise<number | null> {
+    return this.exhausted.has(user) ? null : (this.inboxes.get(user)?.length ?? 0)
+  }
+
+  async inboxAfter(user: string, after: number, limit: number): Promise<InboxPage> {
+    const all = (this.inboxes.get(user) ?? []).map((entry, i) => ({ ...entry, inbox: i + 1 }))
+    const entries = all.slice(after, after + limit)
+    const next = entries.at(-1)?.inbox ?? after
+    return { entries, next, upTo: all.length, hasMore: next < all.length, gap: null }
+  }
+
+  async largeHeads(user: string): Promise<{ conv: string; seq: number }[]> {
+    return this.heads.get(user) ?? []
+  }
+
+  async devicesOf(user: string): Promise<readonly DevicePosition[]> {
+    return this.devices.get(user) ?? []
   }
 
   #page(events: ConversationEvent[], hasMore: boolean, after: number): EventPage {

@@ -34,12 +34,21 @@ export function event(seq: number, more: Partial<ConversationEvent> = {}): Conve
 }
 
 export function conversation(id: string, ...users: string[]): AppliedConversation {
-  return { id, kind: 'group', forEachMember: (visit) => users.forEach((user) => visit(user)) }
+  return {
+    id,
+    kind: 'group',
+    large: false,
+    memberCount: users.length,
+    isMember: (user) => users.includes(user),
+    forEachMember: (visit) => users.forEach((user) => visit(user, null)),
+  }
 }
 
 export function view(id: string, ...users: string[]): ConversationView {
   const members = users.map((user) => ({ user, role: 'member' as const }))
-  return { id, kind: 'group', name: null, meta: null, members, head: 3, ord: 2, createdAt: 1 }
+  const size = { large: false, memberCount: users.length }
+  const place = { head: 3, ord: 2, createdAt: 1 }
+  return { id, kind: 'group', name: null, meta: null, members, ...place, ...size }
 }
 
 export function errorOf(frame: ServerFrame): WireError {
