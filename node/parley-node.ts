@@ -13,7 +13,7 @@ import {
   type Replica,
 } from '#cluster'
 import { LIMITS } from '#protocol'
-import { AdminApi } from './admin/admin-api.ts'
+import { adminRoutes } from './admin/admin-api.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
@@ -24,6 +24,9 @@ import { Forwarder } from './forwarder.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
+import { HttpApi } from './http/http-api.ts'
+import { MESSAGE_ROUTES } from './http/message-routes.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
@@ -266,10 +269,17 @@ export class ParleyNode {
 
   #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#ports
-    const admin = new AdminApi({
-      readiness: () => this.#backend.readiness(),
-      clusterView: () => this.view(),
-      metrics,
+    const http = new HttpApi({
+      routes: [
+        ...adminRoutes({
+          readiness: () => this.#backend.readiness(),
+          clusterView: () => this.view(),
+          metrics,
+        }),
+        ...CONVERSATION_ROUTES,
+        ...MESSAGE_ROUTES,
+      ],
+      version: this.#settings.version,
       logger: this.#logger,
     })
     return new Gateway({
@@ -280,7 +290,7 @@ export class ParleyNode {
       failpoints,
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
-      onRequest: (head) => admin.handle(head),
+      onRequest: (request, context) => http.handle(request, context),
     })
   }
 

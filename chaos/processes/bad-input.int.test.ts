@@ -310,7 +310,7 @@ test('upgrades that are not granted: wrong origin, host, path, subprotocol', asy
 test('HTTP: unknown routes, wrong methods, what is no HTTP', async () => {
   const nothing = await http('/v1/unknown', { method: 'POST', body: '{"a":1}' })
   expect(nothing).toMatchObject({ status: 404, type: 'application/problem+json' })
-  expect(JSON.parse(nothing.body)).toMatchObject({ status: 404, title: 'Not found' })
+  expect(JSON.parse(nothing.body)).toMatchObject({ status: 404, code: 'UNSUPPORTED' })
   for (const path of ['/', '/constructor', '/__proto__', '/livez/', '/../livez/x', '/%00']) {
     expect((await http(path)).status, path).toBe(404)
   }

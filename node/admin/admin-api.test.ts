@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { requestHead } from '../gateway/testing/memory-connection.ts'
+import { fixture } from '../gateway/testing/fixture.ts'
+import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import { AdminApi } from './admin-api.ts'
+import { HttpApi } from '../http/http-api.ts'
+import { adminRoutes } from './admin-api.ts'
 import type { ClusterView } from './cluster-view.ts'
 
 function cluster(more: Partial<ClusterView> = {}): ClusterView {
@@ -37,16 +39,21 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
   }
 }
 
-function api(more: Partial<ClusterView> = {}) {
+function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more)) {
   const logger = new RecordingLogger()
-  const clusterView = () => cluster(more)
   const metrics = new MetricsRegistry()
-  const admin = new AdminApi({ readiness: clusterView, clusterView, metrics, logger })
+  const routes = adminRoutes({ readiness: () => cluster(more), clusterView, metrics })
+  const http = new HttpApi({ routes, version: '0', logger })
+  const { gateway } = fixture(
+    {},
+    { onRequest: (request, context) => http.handle(request, context) },
+  )
   const get = (path: string, head: object = {}) => {
     const url = new URL(path, 'http://node')
-    return admin.handle(requestHead({ path: url.pathname, query: url.searchParams, ...head }))
+    const request = httpRequest({ path: url.pathname, query: url.searchParams, ...head })
+    return gateway.handlers.onRequest(request)
   }
-  return { admin, logger, metrics, get }
+  return { logger, metrics, get }
 }
 
 const UNREADY = { ready: false, reasons: ['no leader is known', 'disk is full'], leader: null }
@@ -115,20 +122,17 @@ describe('admin api', () => {
     for (const path of ['/', '/v1/clusters', '/toString', '/__proto__', '/livez/']) {
       const answer = await get(path)
       expect(answer).toMatchObject({ status: 404, contentType: 'application/problem+json' })
-      expect(JSON.parse(answer.body)).toMatchObject({ title: 'Not found', status: 404 })
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'UNSUPPORTED', status: 404 })
     }
     const answer = await get('/livez', { method: 'POST' })
     expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } })
   })
 
   it('[AD5] answers 500 when a provider fails, and logs it', async () => {
-    const logger = new RecordingLogger()
-    const { metrics } = api()
-    const clusterView = () => {
+    const { get, logger } = api({}, () => {
       throw new Error('broken')
-    }
-    const admin = new AdminApi({ readiness: cluster, clusterView, metrics, logger })
-    const answer = await admin.handle(requestHead({ path: '/v1/cluster' }))
+    })
+    const answer = await get('/v1/cluster')
     expect(answer.status).toBe(500)
     expect(answer.body).not.toContain('broken')
     expect(logger.events).toEqual(['http.failed'])

@@ -22,6 +22,19 @@ export interface RequestHead {
   readonly localPort: number
 }
 
+/** An HTTP call: its head, its other headers, and its body if it is asked for. */
+export interface HttpRequest extends RequestHead {
+  /** The header of that name, in lower case; `null` when absent. */
+  header(name: string): string | null
+  /**
+   * Reads the body, once. `null`: it is longer than `maxBytes`, or the client left before its end.
+   * A body that nobody reads is thrown away.
+   */
+  body(maxBytes: number): Promise<Uint8Array | null>
+  /** Whether the client left: nobody takes an answer any more. */
+  isGone(): boolean
+}
+
 export interface HttpResponse {
   readonly status: number
   readonly contentType: string
@@ -53,7 +66,7 @@ export interface ClientHandlers {
   /** Asked before every upgrade and every HTTP call; `null` lets it through. */
   admit(head: RequestHead, upgrade: boolean): HttpResponse | null
   onConnection(connection: ClientConnection): void
-  onRequest(head: RequestHead): Promise<HttpResponse>
+  onRequest(request: HttpRequest): Promise<HttpResponse>
 }
 
 export interface ClientListener {

@@ -16,6 +16,7 @@ import type { Backend } from './backend.ts'
 import type {
   ClientConnection,
   ClientHandlers,
+  HttpRequest,
   HttpResponse,
   RequestHead,
 } from './client-listener.ts'
@@ -46,7 +47,7 @@ export interface GatewayParts {
   /** @default dev mode from loopback only */
   readonly authenticator?: Authenticator
   /** Answers HTTP calls that passed the origin check. */
-  readonly onRequest: (head: RequestHead) => Promise<HttpResponse>
+  readonly onRequest: (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 }
 
 /** How often a slow session is looked at, in ms. */
@@ -99,7 +100,7 @@ export class Gateway {
     this.handlers = {
       admit: (head, upgrade) => this.#admit(head, upgrade),
       onConnection: (connection) => this.#accept(connection),
-      onRequest: parts.onRequest,
+      onRequest: (request) => parts.onRequest(request, this.#context),
     }
     defineGatewayGauges(parts.metrics, {
       sessions: () => this.#context.registry.size,
@@ -159,14 +160,14 @@ export class Gateway {
 
   #admit(head: RequestHead, upgrade: boolean): HttpResponse | null {
     const refusal = originRefusal(head, this.#origins)
-    if (refusal !== null) return problem(403, 'Forbidden', { detail: refusal })
+    if (refusal !== null) return problem(403, 'FORBIDDEN', refusal)
     if (!upgrade) return null
     const headers = { 'retry-after': '1' }
     if (this.#context.draining()) {
-      return problem(503, 'Draining', { detail: 'This node is going away.', headers })
+      return problem(503, 'DRAINING', 'This node is going away.', headers)
     }
     if (this.#sessions.size >= this.#options.maxConnections) {
-      return problem(503, 'Overloaded', { detail: 'This node has its fill of clients.', headers })
+      return problem(503, 'OVERLOADED', 'This node has its fill of clients.', headers)
     }
     return null
   }

@@ -1,11 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import type { ClientHandlers, HttpResponse, RequestHead } from '../gateway/client-listener.ts'
+import type {
+  ClientHandlers,
+  HttpRequest,
+  HttpResponse,
+  RequestHead,
+} from '../gateway/client-listener.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { NetworkError } from './network-error.ts'
 
 /** Bytes of an HTTP call's body that are thrown away; more ends the connection. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
+
+/** Bytes that are still taken of a body that is too long, so that its sender gets the answer. */
+const MAX_DISCARDED_BYTES = 4 * 1024 * 1024
 
 /** A plain HTTP server over the port's handlers. Upgrades are the caller's, who listens for them. */
 export function createHttpServer(handlers: ClientHandlers): Server {
@@ -13,19 +21,25 @@ export function createHttpServer(handlers: ClientHandlers): Server {
     { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000 },
     (request, response) => {
       request.on('error', () => request.destroy())
-      discardBody(request)
       const head = requestHead(request)
       if (head === null) {
+        discardBody(request)
         respond(response, badRequest('The request line cannot be read.'), false)
         return
       }
+      const isHead = head.method === 'HEAD'
       const refusal = handlers.admit(head, false)
       if (refusal !== null) {
-        respond(response, refusal, head.method === 'HEAD')
+        discardBody(request)
+        respond(response, refusal, isHead)
         return
       }
-      void handlers.onRequest(head).then(
-        (answer) => respond(response, answer, head.method === 'HEAD'),
+      const call = new Call(head, request)
+      void handlers.onRequest(call).then(
+        (answer) => {
+          call.discardRest(response)
+          respond(response, answer, isHead)
+        },
         () => response.destroy(),
       )
     },
@@ -83,6 +97,71 @@ export function refuseUpgrade(socket: Socket, answer: HttpResponse): void {
 
 export function badRequest(sentence: string): HttpResponse {
   return { status: 400, contentType: 'text/plain; charset=utf-8', body: `${sentence}\n` }
+}
+
+class Call implements HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly host: string | null
+  readonly origin: string | null
+  readonly accept: string | null
+  readonly remote: string
+  readonly localPort: number
+  readonly #request: IncomingMessage
+  /** What lies behind it does not belong to the next call: the connection ends with the answer. */
+  #isCut = false
+  #isRead = false
+
+  constructor(head: RequestHead, request: IncomingMessage) {
+    this.method = head.method
+    this.path = head.path
+    this.query = head.query
+    this.host = head.host
+    this.origin = head.origin
+    this.accept = head.accept
+    this.remote = head.remote
+    this.localPort = head.localPort
+    this.#request = request
+  }
+
+  header(name: string): string | null {
+    const value = this.#request.headers[name]
+    return (Array.isArray(value) ? value.join(', ') : value) ?? null
+  }
+
+  isGone(): boolean {
+    return this.#request.socket.destroyed
+  }
+
+  body(maxBytes: number): Promise<Uint8Array | null> {
+    this.#isRead = true
+    const request = this.#request
+    return new Promise((resolve) => {
+      const chunks: Uint8Array[] = []
+      let bytes = 0
+      request.on('data', (chunk: Uint8Array) => {
+        bytes += chunk.length
+        if (bytes <= maxBytes) {
+          chunks.push(chunk)
+          return
+        }
+        this.#isCut = true
+        chunks.length = 0
+        resolve(null)
+        // Whoever is still sending does not read: he gets the answer only if the rest is taken.
+        if (bytes > maxBytes + MAX_DISCARDED_BYTES) request.destroy()
+      })
+      request.once('end', () => resolve(Buffer.concat(chunks)))
+      request.once('close', () => resolve(null))
+    })
+  }
+
+  /** Before the answer: what was not read must not stand in the way of the next call. */
+  discardRest(response: ServerResponse): void {
+    if (this.#isCut) response.setHeader('connection', 'close')
+    else if (!this.#isRead) discardBody(this.#request)
+  }
 }
 
 function respond(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {

@@ -15,9 +15,10 @@ import {
 import { accepted, FakeBackend } from '../gateway/testing/fake-backend.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { BODY, conversation, event, helloFrame, messageFrame } from '../gateway/testing/samples.ts'
-import { AdminApi } from '../admin/admin-api.ts'
+import { adminRoutes } from '../admin/admin-api.ts'
 import type { ClientListener } from '../gateway/client-listener.ts'
 import { Gateway } from '../gateway/gateway.ts'
+import { HttpApi } from '../http/http-api.ts'
 import type { GatewayOptions } from '../gateway/gateway-options.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { NodeClock } from './node-clock.ts'
@@ -38,7 +39,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const metrics = new MetricsRegistry()
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
-  const admin = new AdminApi({ readiness, clusterView, metrics, logger })
+  const routes = adminRoutes({ readiness, clusterView, metrics })
+  const http = new HttpApi({ routes, version: '0', logger })
   const gateway = new Gateway({
     backend,
     clock: new NodeClock(),
@@ -46,7 +48,7 @@ async function start(options: Partial<GatewayOptions> = {}) {
     logger,
     metrics,
     options: { dev: true, ...options },
-    onRequest: (head) => admin.handle(head),
+    onRequest: (request, context) => http.handle(request, context),
   })
   const network = new WsNetwork({ maxMessageBytes: MAX_MESSAGE_BYTES })
   const listener: ClientListener = await network.listenForClients('127.0.0.1:0', gateway.handlers)

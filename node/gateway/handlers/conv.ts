@@ -2,14 +2,14 @@ import { type ConversationRequest, type WireError, wireError } from '#protocol'
 import { CommandKind, type ConversationOperation } from '../../state-machine/commands.ts'
 import type { ConversationView, WriteResult } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { PendingRequest } from '../pending-request.ts'
+import type { PendingRequest, Requester } from '../pending-request.ts'
 import { notServing, reachNewest } from './read-position.ts'
 import { wireConversation } from './wire-event.ts'
 
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
 
 export function handleConversation(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   frame: ConversationRequest,
   context: GatewayContext,
 ): void {
@@ -20,7 +20,11 @@ export function handleConversation(
   else write(request, frame, context)
 }
 
-async function get(request: PendingRequest, conv: string, context: GatewayContext): Promise<void> {
+async function get(
+  request: PendingRequest<Requester>,
+  conv: string,
+  context: GatewayContext,
+): Promise<void> {
   const refusal = notServing(context)
   if (refusal !== null) return request.fail(refusal)
   const { user } = request.session
@@ -45,7 +49,7 @@ async function find(
 }
 
 async function list(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   limit: number | undefined,
   context: GatewayContext,
 ): Promise<void> {
@@ -61,7 +65,11 @@ async function list(
   })
 }
 
-function write(request: PendingRequest, frame: WriteFrame, context: GatewayContext): void {
+function write(
+  request: PendingRequest<Requester>,
+  frame: WriteFrame,
+  context: GatewayContext,
+): void {
   const { session } = request
   const { msgId } = frame
   const operation = operationOf(frame)
@@ -92,7 +100,7 @@ function write(request: PendingRequest, frame: WriteFrame, context: GatewayConte
 
 /** The conversation as it is now, for a member; who has left sees only that the write was taken. */
 async function answerWrite(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   result: Extract<WriteResult, { ok: true }>,
   context: GatewayContext,
 ): Promise<void> {
@@ -147,7 +155,7 @@ function isNil(value: Uint8Array): boolean {
   return value.length === 1 && value[0] === 0xc0
 }
 
-function unsupported(request: PendingRequest, op: string): void {
+function unsupported(request: PendingRequest<Requester>, op: string): void {
   const what = op === 'set' ? 'set with retention or history' : op
   request.fail(wireError('UNSUPPORTED', `conv:R ${what} is not served by this node.`))
 }

@@ -1,11 +1,11 @@
 import { type MessageRequest, wireError } from '#protocol'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { PendingRequest } from '../pending-request.ts'
+import type { PendingRequest, Requester } from '../pending-request.ts'
 import { CommandKind } from '../../state-machine/commands.ts'
 
 /** Hands the write on in arrival order; everything that is not in the frame is for apply (A5). */
 export function handleMessage(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   frame: MessageRequest,
   context: GatewayContext,
 ): void {

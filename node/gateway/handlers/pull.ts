@@ -1,12 +1,12 @@
 import { type PullAnswer, type PullRequest, type WireError, wireError } from '#protocol'
 import type { ConversationEvent, EventPage } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { PendingRequest } from '../pending-request.ts'
+import type { PendingRequest, Requester } from '../pending-request.ts'
 import { notServing, reachMark, reachNewest } from './read-position.ts'
 import { wireEvent } from './wire-event.ts'
 
 export function handlePull(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   frame: PullRequest,
   context: GatewayContext,
 ): void {
@@ -14,7 +14,7 @@ export function handlePull(
 }
 
 async function pull(
-  request: PendingRequest,
+  request: PendingRequest<Requester>,
   frame: PullRequest,
   context: GatewayContext,
 ): Promise<void> {

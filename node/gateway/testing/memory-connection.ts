@@ -7,7 +7,7 @@ import {
   type ServerFrame,
   type Subprotocol,
 } from '#protocol'
-import type { ClientConnection, RequestHead } from '../client-listener.ts'
+import type { ClientConnection, HttpRequest, RequestHead } from '../client-listener.ts'
 
 /** A client's end and the node's of one WebSocket, without a socket. */
 export class MemoryConnection implements ClientConnection {
@@ -86,3 +86,20 @@ const HEAD: RequestHead = {
 }
 
 export const requestHead = (more: Partial<RequestHead> = {}): RequestHead => ({ ...HEAD, ...more })
+
+/** A call as a listener hands it on. */
+export function httpRequest(
+  more: Partial<RequestHead> & {
+    headers?: Record<string, string>
+    content?: Uint8Array | string
+  } = {},
+): HttpRequest {
+  const { headers = {}, content = '', ...head } = more
+  const bytes = Buffer.from(content as string)
+  return {
+    ...requestHead(head),
+    header: (name) => headers[name] ?? null,
+    body: async (maxBytes) => (bytes.length > maxBytes ? null : bytes),
+    isGone: () => false,
+  }
+}

@@ -1,0 +1,184 @@
+// HTTP of real nodes, from their own description: GET /openapi.json tells what is called here.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ProcessCluster } from './process-cluster.ts'
+
+interface Documented {
+  readonly content?: Record<string, { schema: { required?: string[]; $ref?: string } }>
+}
+type Operations = Record<string, { responses: Record<string, Documented> }>
+
+let cluster: ProcessCluster
+let documented: Record<string, Operations>
+let schemas: Record<string, { required: string[] }>
+/** `POST /v1/…` → the statuses that came. */
+const seen = new Map<string, Set<number>>()
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll()
+  await cluster.healthy()
+  const description = (await (await fetch(`${cluster.nodes[0]!.url}/openapi.json`)).json()) as {
+    openapi: string
+    paths: Record<string, Operations>
+    components: { schemas: Record<string, { required: string[] }> }
+  }
+  expect(description.openapi).toBe('3.1.0')
+  documented = description.paths
+  schemas = description.components.schemas
+})
+
+afterAll(async () => {
+  await cluster.close()
+})
+
+interface Call {
+  readonly id?: string
+  readonly query?: string
+  readonly headers?: Record<string, string>
+  readonly body?: unknown
+  readonly node?: number
+}
+
+/** Calls a documented route; what comes must be among what it documents, with what that requires. */
+async function call(method: string, route: string, more: Call = {}) {
+  const { id = '', query = '', headers = {}, body, node = 0 } = more
+  const path = route.replace('{id}', encodeURIComponent(id))
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await fetch(`${cluster.nodes[node]!.url}${path}${query}`, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: text }),
+  })
+  const { status } = response
+  const name = `${method} ${route}`
+  seen.set(name, (seen.get(name) ?? new Set()).add(status))
+  const answer = documented[route]?.[method.toLowerCase()]?.responses[String(status)]
+  const said = await response.text()
+  expect(answer, `${name} ${status}: ${said}`).toBeDefined()
+  const contentType = (response.headers.get('content-type') ?? '').split(';')[0]!
+  const content = answer!.content![contentType]
+  expect(content, `${name} ${status} is ${contentType}`).toBeDefined()
+  const json = contentType.endsWith('json') ? (JSON.parse(said) as Record<string, unknown>) : {}
+  const { required, $ref } = content!.schema
+  const wanted = required ?? ($ref === undefined ? [] : schemas[$ref.split('/').at(-1)!]!.required)
+  expect(Object.keys(json)).toEqual(expect.arrayContaining(wanted))
+  if (status === 503 && contentType === 'application/problem+json') {
+    expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
+  }
+  return { status, json, headers: response.headers }
+}
+
+const key = (name: string) => ({ 'idempotency-key': name })
+const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
+
+test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any node', async () => {
+  const route = '/v1/conversations'
+  const made = { query: '?user=ann', headers: key('g1'), body: { members: ['bob'], name: 'x' } }
+  const first = await call('POST', route, made)
+  expect(first).toMatchObject({ status: 201, json: { duplicate: false } })
+  expect(await call('POST', route, { ...made, node: 1 })).toMatchObject({ status: 200 })
+  const other = { ...made, body: { members: ['eve'] } }
+  expect(await call('POST', route, other)).toMatchObject({ status: 422 })
+  expect(await call('POST', route, { ...made, body: {} })).toMatchObject({ status: 400 })
+  expect(await call('POST', route, { ...made, query: '' })).toMatchObject({ status: 401 })
+  expect(await call('POST', route, { ...made, body: TOO_LARGE })).toMatchObject({ status: 413 })
+  const plain = { ...made, headers: { 'content-type': 'text/plain' } }
+  expect(await call('POST', route, plain)).toMatchObject({ status: 415 })
+  const id = (first.json['conversation'] as { id: string }).id
+
+  const messages = '/v1/conversations/{id}/messages'
+  const send = { id, query: '?user=ann', headers: key('m1'), body: { body: 'hello' } }
+  const sent = await call('POST', messages, send)
+  expect(sent).toMatchObject({ status: 201, json: { conv: id, msgId: 'm1', seq: 2 } })
+  const again = await call('POST', messages, { ...send, node: 2 })
+  expect(again).toMatchObject({ status: 200, json: { seq: 2, at: sent.json['at'] } })
+  const refused: [number, Partial<Call>][] = [
+    [422, { body: { body: 'another' } }],
+    [400, { headers: key('m2'), body: '{' }],
+    [401, { query: '' }],
+    [403, { query: '?user=eve', headers: key('m3') }],
+    [404, { id: 'nowhere', headers: key('m4') }],
+    [409, { headers: key('m5'), body: { body: 1, prev: 'never-sent' } }],
+    [413, { body: TOO_LARGE }],
+    [415, { headers: { 'content-type': 'text/plain' } }],
+  ]
+  for (const [status, more] of refused) {
+    expect((await call('POST', messages, { ...send, ...more })).status).toBe(status)
+  }
+
+  // Its own write, on a node that may not have applied it yet.
+  const mark = { 'parley-mark': sent.headers.get('parley-mark')! }
+  const read = { id, query: '?user=bob', headers: mark, node: 1 }
+  const page = await call('GET', messages, read)
+  expect(page.json['events']).toMatchObject([{ seq: 1 }, { seq: 2, from: 'ann', body: 'hello' }])
+  const back = await call('GET', messages, { ...read, query: '?user=bob&before=3&limit=1' })
+  expect(back.json).toMatchObject({ events: [{ seq: 2 }], hasMore: true })
+  const newest = { ...read, query: '?user=bob&after=1&read=linearizable', node: 2 }
+  expect((await call('GET', messages, newest)).json).toMatchObject({ events: [{ seq: 2 }] })
+
+  const one = '/v1/conversations/{id}'
+  expect((await call('GET', one, read)).json).toMatchObject({ conversation: { id, head: 2 } })
+  expect((await call('GET', '/v1/conversations', read)).json).toMatchObject({
+    conversations: [{ id }],
+  })
+  const epoch = mark['parley-mark'].split('.')[0]!
+  const ahead = { 'parley-mark': `${epoch}.zzzzzz` }
+  for (const [path, own] of [
+    [messages, true],
+    [one, true],
+    ['/v1/conversations', false],
+  ] as const) {
+    expect(await call('GET', path, { ...read, headers: ahead })).toMatchObject({ status: 503 })
+    const wrong = { ...read, headers: { 'parley-mark': 'x' } }
+    expect(await call('GET', path, wrong)).toMatchObject({ status: 400 })
+    expect(await call('GET', path, { ...read, query: '' })).toMatchObject({ status: 401 })
+    if (!own) continue
+    expect(await call('GET', path, { ...read, query: '?user=eve' })).toMatchObject({ status: 403 })
+    expect(await call('GET', path, { ...read, id: 'nowhere' })).toMatchObject({ status: 404 })
+  }
+})
+
+test('[HT6] what machines ask', async () => {
+  for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
+    expect(await call('GET', route)).toMatchObject({ status: 200 })
+  }
+})
+
+test('[HT2] without a majority a write ends unknown, and its copy later is the only one', async () => {
+  const group = { query: '?user=ann', headers: key('g2'), body: { members: ['bob'] } }
+  const { json } = await call('POST', '/v1/conversations', group)
+  const { id } = json['conversation'] as { id: string }
+  await Promise.all([cluster.kill('n2'), cluster.kill('n3')])
+  const send = { id, query: '?user=ann', headers: key('u1'), body: { body: 1 } }
+  const messages = '/v1/conversations/{id}/messages'
+  const lost = await call('POST', messages, send)
+  expect(lost.status).toBe(503)
+  expect(['OUTCOME_UNKNOWN', 'NO_LEADER', 'NO_QUORUM']).toContain(lost.json['code'])
+  expect(lost.headers.get('idempotency-key')).toBe('u1')
+  const late = { ...group, headers: key('g3') }
+  expect(await call('POST', '/v1/conversations', late)).toMatchObject({ status: 503 })
+  await expect
+    .poll(async () => (await call('GET', '/readyz')).status, { timeout: 10_000 })
+    .toBe(503)
+  await Promise.all([cluster.start('n2'), cluster.start('n3')])
+  await cluster.healthy()
+  expect([200, 201]).toContain((await call('POST', messages, send)).status)
+  expect(await call('POST', messages, { ...send, node: 1 })).toMatchObject({ status: 200 })
+  const all = await call('GET', messages, { id, query: '?user=ann&read=linearizable' })
+  expect((all.json['events'] as { msgId: string }[]).map(({ msgId }) => msgId)).toEqual([
+    'g2',
+    'u1',
+  ])
+})
+
+test('[HT6] every documented answer of every route was seen', () => {
+  const unseen = Object.entries(documented).flatMap(([route, operations]) =>
+    Object.entries(operations).flatMap(([method, { responses }]) =>
+      Object.keys(responses)
+        .filter((status) => status !== 'default')
+        .filter((status) => !seen.get(`${method.toUpperCase()} ${route}`)?.has(Number(status)))
+        .map((status) => `${method.toUpperCase()} ${route} ${status}`),
+    ),
+  )
+  expect(unseen).toEqual([])
+})

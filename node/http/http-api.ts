@@ -1,0 +1,101 @@
+import type { Logger } from '#cluster'
+import { problem } from '../admin/problem.ts'
+import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
+import type { GatewayContext } from '../gateway/gateway-context.ts'
+import { openApi } from './openapi.ts'
+import type { Route } from './route.ts'
+
+export interface HttpApiOptions {
+  readonly routes: readonly Route[]
+  /** Of the product, for the description. */
+  readonly version: string
+  readonly logger: Logger
+  /** Calls under way at one time; one more is answered `OVERLOADED`. @default 1,000 */
+  readonly maxCalls?: number
+}
+
+/** Answers the HTTP calls of a node. Never rejects: a failure inside is a 500. */
+export class HttpApi {
+  readonly #logger: Logger
+  readonly #maxCalls: number
+  /** By their paths, `GET /openapi.json` among them. */
+  readonly #routes: ReadonlyMap<string, readonly Route[]>
+  readonly #patterns: readonly { readonly path: string; readonly parts: readonly string[] }[]
+  #calls = 0
+
+  constructor(options: HttpApiOptions) {
+    this.#logger = options.logger
+    this.#maxCalls = options.maxCalls ?? 1_000
+    const routes = new Map<string, Route[]>()
+    for (const route of [...options.routes, openApi(options.routes, options.version)]) {
+      const same = routes.get(route.path) ?? []
+      same.push(route)
+      routes.set(route.path, same)
+    }
+    this.#routes = routes
+    this.#patterns = [...routes.keys()].map((path) => ({ path, parts: path.split('/') }))
+  }
+
+  async handle(request: HttpRequest, context: GatewayContext): Promise<HttpResponse> {
+    const found = this.#find(request.path)
+    if (found === null) {
+      return problem(404, 'UNSUPPORTED', `There is nothing at ${request.path}; see /openapi.json.`)
+    }
+    const routes = this.#routes.get(found.path) ?? []
+    const method = request.method === 'HEAD' ? 'GET' : request.method
+    const route = routes.find((one) => one.method === method)
+    if (route === undefined) {
+      const methods = routes.map((one) => (one.method === 'GET' ? 'GET, HEAD' : one.method))
+      const allow = methods.join(', ')
+      return problem(405, 'UNSUPPORTED', `${request.path} answers ${allow} only.`, { allow })
+    }
+    if (this.#calls >= this.#maxCalls) {
+      const busy = `More than ${this.#maxCalls} calls are under way; come back later.`
+      return problem(503, 'OVERLOADED', busy, { 'retry-after': '1' })
+    }
+    this.#calls += 1
+    try {
+      return await route.answer({ request, parameters: found.parameters, context })
+    } catch (error) {
+      this.#logger.error('http.failed', { path: request.path, error })
+      return problem(500, 'INTERNAL', 'The node failed to answer. See its log.')
+    } finally {
+      this.#calls -= 1
+    }
+  }
+
+  /** Literal paths stand before patterns that fit as well, as they come first in the list. */
+  #find(path: string): { path: string; parameters: Readonly<Record<string, string>> } | null {
+    const given = path.split('/')
+    for (const pattern of this.#patterns) {
+      const parameters = matched(pattern.parts, given)
+      if (parameters !== null) return { path: pattern.path, parameters }
+    }
+    return null
+  }
+}
+
+function matched(pattern: readonly string[], given: readonly string[]) {
+  if (pattern.length !== given.length) return null
+  const parameters: Record<string, string> = {}
+  for (const [at, part] of pattern.entries()) {
+    const value = given[at] as string
+    if (!part.startsWith('{')) {
+      if (part !== value) return null
+      continue
+    }
+    const decoded = decodedSegment(value)
+    if (decoded === null || decoded === '') return null
+    parameters[part.slice(1, -1)] = decoded
+  }
+  return parameters
+}
+
+/** `null`: the percent-encoding is broken, so it names nothing. */
+function decodedSegment(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return null
+  }
+}
