@@ -5,7 +5,14 @@ import { refusalOf } from './forwarded-command.ts'
 import { prepareEntry } from './state-machine/prepared-entry.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import { decodeCommand, encodeCommand } from './state-machine/command-codec.ts'
-import type { Command, ConversationOperation } from './state-machine/commands.ts'
+import {
+  type Command,
+  CommandKind,
+  type ConversationOperation,
+  type CursorAck,
+  MAX_CURSORS,
+  SYSTEM_HEAD,
+} from './state-machine/commands.ts'
 
 const text = (alphabet: string, maxLength: number) =>
   fc
@@ -25,6 +32,7 @@ const common = {
   prev: optional(name),
   since: optional(fc.nat(2 ** 47)),
 }
+const cursorKind = fc.constantFrom('delivered' as const, 'read' as const)
 const role = fc.constantFrom('admin' as const, 'member' as const)
 /** Null bytes are nil, by which a client removes its metadata: the command says `null`. */
 const meta = value.map((bytes) => (bytes[0] === 0xc0 ? null : bytes))
@@ -75,6 +83,22 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
   fc
     .record({ ...common, conv: printable, code: fc.constant('CANCELLED' as const) })
     .map((fields): Command => ({ kind: 3, ...fields })),
+  fc
+    .record({
+      origin: common.origin,
+      request: common.request,
+      conversations: fc.array(
+        fc.record({
+          conv: printable,
+          acks: fc.array(
+            fc.record({ user, device: name, kind: cursorKind, upTo: fc.nat().map((n) => n + 1) }),
+          ),
+        }),
+        { maxLength: 4 },
+      ),
+      inboxes: fc.array(fc.record({ user, device: name, inbox: fc.nat() }), { maxLength: 4 }),
+    })
+    .map((fields): Command => ({ kind: CommandKind.cursors, ...SYSTEM_HEAD, ...fields })),
 )
 
 const refusal = (command: Uint8Array) => refusalOf(command, LIMITS)
@@ -116,7 +140,7 @@ describe('[A9] what a peer forwards into the log', () => {
       { numRuns: 3_000 },
     )
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(4), (rest, kind) => {
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(12), (rest, kind) => {
         judge(rest)
         judge(Uint8Array.of(kind, 1, ...rest))
       }),
@@ -165,11 +189,36 @@ describe('[A9] what a peer forwards into the log', () => {
     expect(refusal(encodeCommand(command))).toBe(code)
   })
 
+  const ack: CursorAck = { user: 'alice', device: 'd', kind: 'read', upTo: 1 }
+  test.each<[string, object]>([
+    ['a head that names somebody', { user: 'alice' }],
+    ['a msgId', { msgId: 'm' }],
+    ['a conversation of their own', { conv: 'c' }],
+    [
+      'a user of other characters',
+      { conversations: [{ conv: 'c', acks: [{ ...ack, user: 'a b' }] }] },
+    ],
+    ['no device', { conversations: [{ conv: 'c', acks: [{ ...ack, device: '' }] }] }],
+    ['no seq', { conversations: [{ conv: 'c', acks: [{ ...ack, upTo: 0 }] }] }],
+    ['no conversation', { conversations: [{ conv: '', acks: [ack] }] }],
+    ['an inbox of nobody', { inboxes: [{ user: '', device: 'd', inbox: 1 }] }],
+    [
+      'too many of them',
+      {
+        conversations: Array(3).fill({ conv: 'c', acks: Array(MAX_CURSORS / 2).fill(ack) }),
+      },
+    ],
+  ])('cursors with %s are refused', (_, change) => {
+    const none = { conversations: [], inboxes: [], origin: 1, request: 2 }
+    const command = { kind: CommandKind.cursors, ...SYSTEM_HEAD, ...none, ...change } as Command
+    expect(refusal(encodeCommand(command))).toBe('INVALID_MESSAGE')
+  })
+
   test('of a later version is refused as that, and by this node’s own limit if that is lower', () => {
     const bytes = encodeCommand(sample)
     for (const at of [0, 1]) {
       const changed = Uint8Array.from(bytes)
-      changed[at] = 9
+      changed[at] = 99
       expect(refusal(changed)).toBe('UNSUPPORTED')
     }
     expect(refusalOf(bytes, { bodyBytes: 2, metaBytes: 0 })).toBe('PAYLOAD_TOO_LARGE')

@@ -10,7 +10,12 @@ import {
 } from '#protocol'
 import { asBuffer, encodeCommand, toCommand } from './state-machine/command-codec.ts'
 import { CommandFormatError, CommandView } from './state-machine/command-view.ts'
-import { CommandKind, type ConversationOperation, isKeyed } from './state-machine/commands.ts'
+import {
+  CommandKind,
+  type ConversationOperation,
+  isKeyed,
+  MAX_CURSORS,
+} from './state-machine/commands.ts'
 import { settingsFault } from './state-machine/settings.ts'
 
 /**
@@ -68,6 +73,8 @@ function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
     if (ofDevice !== null && !isDevice(ofDevice)) return 'INVALID_MESSAGE'
   } else if (view.kind === CommandKind.settings) {
     if (settingsFault(view.settingsChanges()) !== null) return 'INVALID_MESSAGE'
+  } else if (view.kind === CommandKind.cursors) {
+    if (!areCursors(view)) return 'INVALID_MESSAGE'
   }
   return isCanonical(view, command) ? null : 'INVALID_MESSAGE'
 }
@@ -75,6 +82,17 @@ function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
 /** These are few, and their fields can be written in more ways than one: ours is the only one. */
 function isCanonical(view: CommandView, command: Uint8Array): boolean {
   return Buffer.compare(encodeCommand(toCommand(view)), command) === 0
+}
+
+function areCursors(view: CommandView): boolean {
+  const { conversations, inboxes } = view.cursors()
+  const acks = conversations.flatMap((each) => each.acks)
+  return (
+    acks.length + inboxes.length <= MAX_CURSORS &&
+    conversations.every(({ conv }) => isConversation(conv)) &&
+    acks.every(({ user, device, upTo }) => isUser(user) && isDevice(device) && upTo > 0) &&
+    inboxes.every(({ user, device }) => isUser(user) && isDevice(device))
+  )
 }
 
 /** By the table that the frames of clients are held to. */

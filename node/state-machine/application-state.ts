@@ -11,7 +11,8 @@ import type { StateLimits } from './limits.ts'
 import type { Settings } from './settings.ts'
 import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-record.ts'
 import { StateHash } from './state-hash.ts'
-import type { Table } from './object-table.ts'
+import { ObjectTable, type Table } from './object-table.ts'
+import { RECEIPT_BLOCKS, type ReceiptBlock } from './receipt-block.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
 import { Users } from './user.ts'
@@ -40,6 +41,7 @@ export class ApplicationState {
   readonly readers = new ReadGuard()
   /** Every kind of mutable object but conversations: frozen, written and let go together. */
   readonly tables: readonly Table[]
+  readonly receipts: ObjectTable<ReceiptBlock>
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
@@ -71,9 +73,16 @@ export class ApplicationState {
     })
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
+    this.receipts = new ObjectTable(RECEIPT_BLOCKS, store, limits.receiptBlocks)
     this.verdicts.written(record.lastVerdict)
     this.revocations = new Revocations(store, record.revocationBlocks)
-    this.tables = [this.revocations.table, this.users.inboxes, this.users.pages, this.numbers]
+    this.tables = [
+      this.receipts,
+      this.revocations.table,
+      this.users.inboxes,
+      this.users.pages,
+      this.numbers,
+    ]
     this.hash = new StateHash(record.hash)
     this.seedHigh = record.seedHigh
     this.seedLow = record.seedLow

@@ -4,9 +4,9 @@ import { AssertionError } from '#cluster'
 import { batchStamp, encodeBatch, forEachCommand } from './batch-codec.ts'
 import { decodeCommand, encodeCommand, toCommand } from './command-codec.ts'
 import { CommandFormatError } from './command-view.ts'
-import type { Command, ConversationOperation } from './commands.ts'
 import type { SettingsChanges } from './settings.ts'
-import { create, message, operation, refuse, revoke, setting } from './testing.ts'
+import { type Command, CommandKind, type ConversationOperation, SYSTEM_HEAD } from './commands.ts'
+import { create, cursors, message, operation, refuse, revoke, setting } from './testing.ts'
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const bytes = fc.uint8Array({ maxLength: 40 })
@@ -64,7 +64,22 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .tuple(name, optional(name), fc.nat())
     .map(([account, device, before]): Command => revoke(account, device, before)),
+  fc.constant(null).chain(() => anySystemCommand),
 )
+const cursor = fc.record({
+  user: name,
+  device: name,
+  kind: fc.constantFrom('delivered' as const, 'read' as const),
+  upTo: fc.maxSafeNat(),
+})
+const anySystemCommand: fc.Arbitrary<Command> = fc
+  .record({
+    origin: fc.nat(0xffff_ffff),
+    request: fc.nat(0xffff_ffff),
+    conversations: fc.array(fc.record({ conv: name, acks: fc.array(cursor) })),
+    inboxes: fc.array(fc.record({ user: name, device: name, inbox: fc.nat() })),
+  })
+  .map((fields) => ({ kind: CommandKind.cursors, ...SYSTEM_HEAD, ...fields }))
 /** Buffers and arrays of equal bytes are equal. */
 function bufferless(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) return [...(value as Uint8Array)]
@@ -143,6 +158,21 @@ describe('commands', () => {
         '0301010000000200000004' + '0500616c696365' + '0164' + '026d31' + '010063' + '01',
       ],
     ]
+    const acks = cursors(['alice', 'c', 'delivered', 3, 'd'], ['bob', 'c', 'read', 300, 'e'])
+    golden.push([
+      { ...acks, inboxes: [{ user: 'alice', device: 'd', inbox: 7 }] } as Command,
+      '0701010000000200000004' +
+        '00000000' +
+        '0000' +
+        '01016302' +
+        '05616c696365' +
+        '01640103' +
+        '03626f62' +
+        '016502ac02' +
+        '01' +
+        '05616c696365' +
+        '016407',
+    ])
     for (const [command, hex] of golden) {
       expect(Buffer.from(encodeCommand(command)).toString('hex')).toBe(hex)
     }

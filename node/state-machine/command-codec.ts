@@ -5,6 +5,7 @@ import {
   type Command,
   type AccountOperation,
   type ConversationOperation,
+  type CursorsCommand,
   type Submission,
   SYSTEM_HEAD,
 } from './commands.ts'
@@ -13,6 +14,7 @@ import {
   COMMAND_VERSION,
   CommandFlag,
   CommandView,
+  CURSOR_NUMBERS,
   OPERATION_NUMBERS,
   REFUSE_NUMBERS,
   ROLE_NUMBERS,
@@ -67,6 +69,9 @@ export function encodeSubmission(command: Submission, origin: number, request: n
     case CommandKind.account:
       writeAccountOperation(command.operation)
       break
+    case CommandKind.cursors:
+      writeCursors(command)
+      break
     default:
       unreachable(command)
   }
@@ -94,6 +99,8 @@ export function toCommand(view: CommandView): Command {
       return { kind, ...SYSTEM_HEAD, origin, request, changes: view.settingsChanges() }
     case CommandKind.account:
       return { kind, ...SYSTEM_HEAD, origin, request, operation: view.accountOperation() }
+    case CommandKind.cursors:
+      return { kind, ...SYSTEM_HEAD, origin, request, ...view.cursors() }
     default:
       return unreachable(kind)
   }
@@ -151,6 +158,21 @@ function writeAccountOperation(operation: AccountOperation): void {
   writer.u8(ACCOUNT_OPERATION_NUMBERS[op]).string(account)
   optionalText(ofDevice)
   writer.varint(before)
+}
+
+function writeCursors({
+  conversations,
+  inboxes,
+}: Omit<CursorsCommand, 'origin' | 'request'>): void {
+  writer.varint(conversations.length)
+  for (const { conv, acks } of conversations) {
+    writer.string(conv).varint(acks.length)
+    for (const { user, device, kind, upTo } of acks) {
+      writer.string(user).string(device).u8(CURSOR_NUMBERS[kind]).varint(upTo)
+    }
+  }
+  writer.varint(inboxes.length)
+  for (const { user, device, inbox } of inboxes) writer.string(user).string(device).varint(inbox)
 }
 
 function optionalText(text: string | null): void {

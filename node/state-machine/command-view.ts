@@ -6,7 +6,11 @@ import {
   type AccountOperation,
   CommandKind,
   type ConversationOperation,
+  type CursorAck,
+  type CursorsCommand,
+  type InboxAck,
   isKeyed,
+  MAX_CURSORS,
   type RefuseCommand,
 } from './commands.ts'
 import { readSettings, type SettingsChanges } from './settings.ts'
@@ -26,8 +30,9 @@ export const COMMAND_VERSION = 1
  *     refuse: u8 code
  *     settings: varint count, then per change u8 number, varint value
  *     account: u8 operation, its fields (see `accountOperation`)
+ *     cursors: conversations and inboxes (see `readCursors`)
  *
- * User, device, msgId and conv of settings and account are empty.
+ * User, device, msgId and conv of settings, account and cursors are empty.
  */
 export const CommandFlag = {
   prev: 1,
@@ -49,6 +54,8 @@ export const OPERATION_NUMBERS = {
   leave: 6,
   set: 7,
 } as const satisfies Record<ConversationOperation['op'], number>
+
+export const CURSOR_NUMBERS = { delivered: 1, read: 2 } as const
 
 export const ROLE_NUMBERS = { owner: 1, admin: 2, member: 3 } as const
 
@@ -201,6 +208,14 @@ export class CommandView {
     return operation
   }
 
+  cursors(): Pick<CursorsCommand, 'conversations' | 'inboxes'> {
+    assert(this.kind === CommandKind.cursors, 'the command holds no cursors')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const cursors = readCursors(reader)
+    reader.end('cursors')
+    return cursors
+  }
+
   refuseCode(): RefuseCommand['code'] {
     assert(this.kind === CommandKind.refuse, 'the command holds no refusal')
     if (this.end - this.payloadStart !== 1) malformed('a refusal is more than its code')
@@ -259,6 +274,31 @@ function readOperation(reader: ByteReader): ConversationOperation {
       }
     }
   }
+}
+
+function readCursors(reader: ByteReader): ReturnType<CommandView['cursors']> {
+  const counted = (): number => {
+    const count = reader.varint()
+    if (count > MAX_CURSORS) malformed(`${count} cursors are more than a command may hold`)
+    return count
+  }
+  const conversations: { conv: string; acks: CursorAck[] }[] = []
+  for (let left = counted(); left > 0; left -= 1) {
+    const conv = reader.string()
+    const acks: CursorAck[] = []
+    for (let rest = counted(); rest > 0; rest -= 1) {
+      const user = reader.string()
+      const device = reader.string()
+      const kind = nameOf(CURSOR_NUMBERS, reader.u8(), 'kind of cursor')
+      acks.push({ user, device, kind, upTo: reader.varint() })
+    }
+    conversations.push({ conv, acks })
+  }
+  const inboxes: InboxAck[] = []
+  for (let left = counted(); left > 0; left -= 1) {
+    inboxes.push({ user: reader.string(), device: reader.string(), inbox: reader.varint() })
+  }
+  return { conversations, inboxes }
 }
 
 const readText = (reader: ByteReader): string => reader.string()

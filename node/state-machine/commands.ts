@@ -21,6 +21,7 @@ export const CommandKind = {
   message: 1,
   conversation: 2,
   refuse: 3,
+  cursors: 7,
   settings: 8,
   account: 11,
 } as const
@@ -92,6 +93,32 @@ interface SystemCommandBase {
   readonly since: null
 }
 
+/** How far one device of a member has got in a conversation: cumulative (rule B5). */
+export interface CursorAck {
+  readonly user: string
+  readonly device: string
+  readonly kind: CursorKind
+  readonly upTo: number
+}
+export type CursorKind = 'delivered' | 'read'
+
+/** The numbers are the device's cursor in its user's inbox (rule B3). */
+export interface InboxAck {
+  readonly user: string
+  readonly device: string
+  readonly inbox: number
+}
+
+/** What the clients of one node acknowledged within a moment (rule B5). */
+export interface CursorsCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.cursors
+  readonly conversations: readonly { readonly conv: string; readonly acks: readonly CursorAck[] }[]
+  readonly inboxes: readonly InboxAck[]
+}
+
+/** The most acks, inbox cursors included, of one `cursors` command. */
+export const MAX_CURSORS = 10_000
+
 /** Sets what apply compares against (rule A9); what is not named stays as it is. */
 export interface SettingsCommand extends SystemCommandBase {
   readonly kind: typeof CommandKind.settings
@@ -114,7 +141,7 @@ export interface AccountCommand extends SystemCommandBase {
   readonly operation: AccountOperation
 }
 
-export type SystemCommand = SettingsCommand | AccountCommand
+export type SystemCommand = CursorsCommand | SettingsCommand | AccountCommand
 
 /** A write, or the refusal of one: it has a key, and one result for all its copies. */
 export type KeyedCommand = MessageCommand | ConversationCommand | RefuseCommand

@@ -3,6 +3,7 @@ import type { ApplicationState } from './application-state.ts'
 import type { ColdObjects } from './cold-objects.ts'
 import type { CommandView } from './command-view.ts'
 import { CommandKind } from './commands.ts'
+import { CursorsApply } from './cursors.ts'
 import { Conversation } from './conversation-state.ts'
 import { VERDICT_FLAG } from './dedupe-table.ts'
 import { GroupOperations } from './group-operations.ts'
@@ -24,6 +25,7 @@ export class ConversationApply {
   readonly #cold: ColdObjects
   readonly #results: Results
   readonly #operations: GroupOperations
+  readonly #cursors: CursorsApply
   readonly #hash = new KeyHash()
   #wallTime = 0
   /** As the entry found them: what one command sets counts from the next entry on (rule K4). */
@@ -36,6 +38,7 @@ export class ConversationApply {
     this.#cold = cold
     this.#results = new Results(state, cold)
     this.#operations = new GroupOperations(state, cold)
+    this.#cursors = new CursorsApply(state, cold)
   }
 
   get results(): Results {
@@ -51,13 +54,21 @@ export class ConversationApply {
   }
 
   apply(command: PreparedCommand): WriteResult {
+    if (command.cursors !== null) {
+      return this.#cursors.apply(command.cursors, this.#wallTime, this.listener)
+    }
     const { view } = command
     const { logTime, windowStart } = this.#state
     // A client cannot know a later log time than this one: a greater `since` would match nothing.
     const since = view.since === null ? 0 : Math.min(view.since, logTime)
     const prior = this.#prior(command, Math.max(since, windowStart))
     if (prior !== null) {
-      if (this.#results.sameContent(prior, view)) return this.#results.answer(prior, logTime)
+      if (this.#results.sameContent(prior, view)) {
+        if (prior.event !== null && view.kind === CommandKind.message) {
+          this.listener?.onDuplicate?.(prior.conversation, prior.event.seq)
+        }
+        return this.#results.answer(prior, logTime)
+      }
       return this.#unrecorded(view, UNRECORDED.mismatch)
     }
     if (view.since !== null && since < windowStart) {

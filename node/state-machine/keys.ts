@@ -16,6 +16,7 @@ import { assert } from '#cluster'
  *     o  u16 length, user      his inbox: its head, the entries that fill no page, his devices
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
+ *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
  */
 export const STATE_KEY = Buffer.from('a')
 
@@ -25,6 +26,12 @@ export const membersKey = (conv: string): Buffer => withText(0x6d, conv, 0)
 export function extentPageKey(conv: string, firstSeq: number): Buffer {
   const key = withText(0x78, conv, 6)
   key.writeUIntBE(firstSeq, key.length - 6, 6)
+  return key
+}
+
+export function receiptKey(conv: string, block: number): Buffer {
+  const key = withText(0x71, conv, 4)
+  key.writeUInt32BE(block, key.length - 4)
   return key
 }
 

@@ -4,6 +4,8 @@ export interface StateLimits {
   readonly conversations: number
   /** Inboxes of users kept in memory once clean. @default 200,000 */
   readonly inboxes: number
+  /** Blocks of receipts (128 members each) kept in memory once clean. @default 50,000 */
+  readonly receiptBlocks: number
   /** Bytes of events kept in memory once written. @default 8 MiB */
   readonly hotBytes: number
   /** Written verdicts kept in memory. @default 20,000 */
@@ -28,6 +30,7 @@ const MIB = 1024 * 1024
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
   inboxes: 200_000,
+  receiptBlocks: 50_000,
   hotBytes: 8 * MIB,
   verdicts: 20_000,
   checkpointBytes: 6 * MIB,

@@ -20,6 +20,8 @@ export const OPEN = Number.POSITIVE_INFINITY
 /** A present or past member: visible intervals are kept after leaving (rule B7). */
 export interface Member {
   readonly user: string
+  /** In the list of members: for good, as nobody ever leaves the list. */
+  readonly position: number
   role: MemberRole
   /** Visible seqs as from, to, from, to, …, ascending, inclusive; the last `to` may be `OPEN`. */
   visible: readonly number[]
@@ -64,7 +66,7 @@ export class Members {
     let member = this.find(user)
     const isFirst = member === undefined
     if (member === undefined) {
-      member = newMember(user, role, [], null)
+      member = newMember(user, this.list.length, role, [], null)
       this.#push(member)
     }
     assert(!isPresent(member), `${user} joins twice`)
@@ -116,7 +118,7 @@ export class Members {
       const ord = (flags & 1) === 0 ? 0 : reader.varint()
       const name = (flags & 2) === 0 ? null : reader.string()
       const left = (flags & 1) === 0 ? null : { logTime, ord, name }
-      const member = newMember(user, role, visible, left)
+      const member = newMember(user, i, role, visible, left)
       members.list[i] = member
       if (isPresent(member)) members.present += 1
     }
@@ -141,11 +143,12 @@ export class Members {
 
 function newMember(
   user: string,
+  position: number,
   role: MemberRole,
   visible: readonly number[],
   left: Member['left'],
 ): Member {
-  return { user, role, visible, left, lastMsgId: '', lastLogTime: 0, inbox: null }
+  return { user, position, role, visible, left, lastMsgId: '', lastLogTime: 0, inbox: null }
 }
 
 export function isPresent(member: Member): boolean {

@@ -1,4 +1,4 @@
-import type { Command, ConversationOperation, KeyedCommand } from './commands.ts'
+import type { Command, ConversationOperation, CursorsCommand, KeyedCommand } from './commands.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import { settingsFault } from './settings.ts'
@@ -34,6 +34,12 @@ interface ModelConversation {
   readonly createdAt: number
   readonly events: ModelEvent[]
   readonly members: Map<string, ModelMember>
+  readonly cursors: Map<string, ModelCursors>
+}
+
+interface ModelCursors {
+  readonly delivered: number
+  readonly read: number
 }
 
 interface ModelResult {
@@ -82,6 +88,7 @@ export class Model {
       this.revoked.set(key, Math.max(this.revoked.get(key) ?? 0, before))
       return DONE
     }
+    if (command.kind === CommandKind.cursors) return this.#cursors(command)
     return this.#keyed(command, wall)
   }
 
@@ -126,6 +133,27 @@ export class Model {
     return (conversation?.events ?? []).filter(({ seq }) => sees(seq))
   }
 
+  /** The user's cursors in the conversation. */
+  cursors(id: string, user: string): ModelCursors {
+    return this.conversations.get(id)?.cursors.get(user) ?? { delivered: 0, read: 0 }
+  }
+
+  #cursors({ conversations }: CursorsCommand): ModelAnswer {
+    for (const { conv, acks } of conversations) {
+      for (const { user, kind, upTo } of acks) {
+        const seen = this.visible(conv, user).filter(({ seq }) => seq <= upTo)
+        const reached = seen.at(-1)?.seq
+        if (reached === undefined) continue
+        const { delivered, read } = this.cursors(conv, user)
+        this.conversations.get(conv)!.cursors.set(user, {
+          delivered: Math.max(delivered, reached),
+          read: kind === 'read' ? Math.max(read, reached) : read,
+        })
+      }
+    }
+    return DONE
+  }
+
   #decide(command: KeyedCommand, wall: number): ModelResult['answer'] {
     if (command.kind === CommandKind.refuse) return { code: command.code }
     if (command.kind === CommandKind.message) return this.#message(command, wall)
@@ -147,6 +175,7 @@ export class Model {
         createdAt: wall,
         events: [],
         members: new Map(members),
+        cursors: new Map(),
       }
       this.conversations.set(conv, group)
       return this.#append(conv, command, wall, false)
@@ -227,6 +256,7 @@ export class Model {
       createdAt: wall,
       events: [],
       members: new Map(members),
+      cursors: new Map(),
     }
     this.conversations.set(id, direct)
     return direct

@@ -6,6 +6,7 @@ import { groupConversationId } from './conversation-id.ts'
 import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import { CommandKind, isKeyed } from './commands.ts'
 import type { Conversation } from './conversation-state.ts'
+import { missingReceipts } from './cursors-prefetch.ts'
 import { userRange, verdictKey } from './keys.ts'
 import { isPresent } from './members.ts'
 import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
@@ -65,9 +66,16 @@ export class Prefetch {
   #writes(entry: PreparedEntry): Promise<void> | null {
     const ids = this.#missingConversations(entry)
     if (ids !== null) return this.#load(entry, [...ids])
+    return this.#rest(entry)
+  }
+
+  /** What can only be named once the entry's conversations are known. */
+  #rest(entry: PreparedEntry): Promise<void> | null {
     const users = this.#missingUsers(entry)
     const results = this.#missingResults(entry)
-    return users === null && results === null ? null : this.#loadRest(users, results)
+    const receipts = missingReceipts(this.#state, entry)
+    if (users === null && results === null && receipts === null) return null
+    return this.#loadRest(users, results, receipts)
   }
 
   /**
@@ -83,6 +91,7 @@ export class Prefetch {
     }
     let previous: Conversation | null = null
     for (const command of entry.commands) {
+      for (const { user } of command.cursors?.inboxes ?? []) wants(user)
       if (!isKeyed(command.view.kind)) continue
       const conversation = this.#results.conversation(command)
       if (conversation !== undefined && conversation !== previous) {
@@ -106,7 +115,8 @@ export class Prefetch {
       if (conversations.get(id) === undefined && !allInMemory) (missing ??= new Set()).add(id)
     }
     for (const command of entry.commands) {
-      const { view, keyConversation, ofUser } = command
+      const { view, keyConversation, ofUser, cursors } = command
+      for (const { conv } of cursors?.conversations ?? []) want(conv)
       if (!isKeyed(view.kind)) continue
       if (this.#results.conversation(command) === undefined) want(command.conversation)
       if (!ofUser) continue
@@ -146,16 +156,22 @@ export class Prefetch {
         this.#state.conversations.add(conversation)
       }
     })
-    for (const { view, conversation } of entry.commands) {
+    for (const { view, conversation, cursors } of entry.commands) {
+      for (const { conv, acks } of cursors?.conversations ?? []) {
+        if (!this.#cold.isAbsent(conv)) continue
+        for (const { user } of acks) await proveAbsent(this.#state, user, conv)
+      }
       if (this.#cold.isAbsent(conversation)) await proveAbsent(this.#state, view.user, conversation)
     }
-    await this.#loadRest(this.#missingUsers(entry), this.#missingResults(entry))
+    await this.#rest(entry)
   }
 
   async #loadRest(
     users: MissingUsers | null,
     results: readonly MissingResult[] | null,
+    receipts: readonly string[] | null,
   ): Promise<void> {
+    if (receipts !== null) await this.#state.receipts.load(receipts)
     if (users !== null) await this.#loadUsers(users)
     if (results !== null) await this.#loadResults(results)
   }

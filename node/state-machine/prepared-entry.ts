@@ -3,8 +3,14 @@ import { forEachCommand, type BatchStamp } from './batch-codec.ts'
 import type { CommandView } from './command-view.ts'
 import type { ConversationCache } from './conversation-cache.ts'
 import type { Conversation } from './conversation-state.ts'
-import { CommandKind } from './commands.ts'
+import { CommandKind, type CursorsCommand } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
+
+/** What a `cursors` command holds, and what prefetch found out about it. */
+export interface PreparedCursors extends Pick<CursorsCommand, 'conversations' | 'inboxes'> {
+  /** How many members each conversation has had before the entry; −1: there was none. */
+  readonly membersBefore: number[]
+}
 
 /** One command with the places that decide it (rule A1). */
 export class PreparedCommand {
@@ -17,16 +23,25 @@ export class PreparedCommand {
   readonly keyConversation: string
   /** `conversation` once it was found in memory: until the entry is applied it stays there. */
   found: Conversation | null = null
+  /** Only of a system command of that kind, which has no key and no conversation of its own. */
+  readonly cursors: PreparedCursors | null
   /** Hash of the key; only if `isHashed`. */
   keyHigh = 0
   keyLow = 0
   isHashed = false
 
-  constructor(view: CommandView, ofUser: boolean, conversation: string, keyConversation: string) {
+  constructor(
+    view: CommandView,
+    ofUser: boolean,
+    conversation: string,
+    keyConversation: string,
+    cursors: PreparedCursors | null = null,
+  ) {
     this.view = view
     this.ofUser = ofUser
     this.conversation = conversation
     this.keyConversation = keyConversation
+    this.cursors = cursors
   }
 }
 
@@ -77,6 +92,8 @@ function prepare(view: CommandView, cache: ConversationCache | null): PreparedCo
     case CommandKind.settings:
     case CommandKind.account:
       return new PreparedCommand(view, false, '', '')
+    case CommandKind.cursors:
+      return new PreparedCommand(view, false, '', '', { ...view.cursors(), membersBefore: [] })
     default:
       return unreachable(view.kind)
   }

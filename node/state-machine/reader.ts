@@ -7,11 +7,14 @@ import { readPage } from './event-page.ts'
 import type { Settings } from './settings.ts'
 import { readInbox, userInbox } from './inbox-page.ts'
 import { largeHeads } from './large-heads.ts'
+import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
   ConversationView,
   DevicePosition,
   EventPage,
   InboxPage,
+  MemberReceipt,
+  ReceiptCounts,
   StateReader,
 } from './types.ts'
 
@@ -95,6 +98,19 @@ export class Reader implements StateReader {
 
   devicesOf(user: string): Promise<readonly DevicePosition[]> {
     return this.#pinned(async (state) => (await userInbox(state, user)).devices)
+  }
+
+  receiptsOf(id: string): Promise<MemberReceipt[] | null> {
+    return this.#read(id, null, readReceipts)
+  }
+
+  receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null> {
+    return this.#read(id, null, (state, found) => countReceipts(state, found, upTos))
+  }
+
+  async cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }> {
+    const read = this.#read(id, user, (state, found) => readCursors(state, found, user))
+    return (await read) ?? { delivered: 0, read: 0 }
   }
 
   /**

@@ -185,7 +185,8 @@ export class ParleyStateMachine implements StateMachine {
       conversation.beginEntry(stamp.wallTime)
       for (const command of commands) {
         const { view } = command
-        const result = isKeyed(view.kind) ? conversation.apply(command) : system.apply(view)
+        const isOfConversation = isKeyed(view.kind) || command.cursors !== null
+        const result = isOfConversation ? conversation.apply(command) : system.apply(view)
         state.hash.result(result)
         listener?.onResult(view.origin, view.request, result)
       }

@@ -38,7 +38,8 @@ export class SystemApply {
       case CommandKind.message:
       case CommandKind.conversation:
       case CommandKind.refuse:
-        return assert(false, 'a command with a key belongs to its conversation') as never
+      case CommandKind.cursors:
+        return assert(false, 'a command of conversations belongs to its conversation') as never
       default:
         return unreachable(view.kind)
     }

@@ -7,12 +7,13 @@ import {
   CommandKind,
   type Command,
   type ConversationOperation,
+  type CursorAck,
   type RefuseCommand,
   SYSTEM_HEAD,
 } from './commands.ts'
 import type { SettingsChanges } from './settings.ts'
 import { ParleyStateMachine, type StateMachineOptions } from './state-machine.ts'
-import type { ApplyListener, ConversationEvent, WriteResult } from './types.ts'
+import type { AppliedReceipt, ApplyListener, ConversationEvent, WriteResult } from './types.ts'
 
 /** What the tests of this folder share: commands in short form and a machine on a memory store. */
 
@@ -70,6 +71,21 @@ export function revoke(account: string, ofDevice: string | null, before: number)
   return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }
 }
 
+/** `[user, conv, kind, upTo, device?]` of each. */
+export function cursors(
+  ...acks: readonly (readonly [string, string, CursorAck['kind'], number, string?])[]
+): Command {
+  const conversations = [...new Set(acks.map(([, conv]) => conv))].map((conv) => {
+    const of = acks.filter((ack) => ack[1] === conv)
+    return {
+      conv,
+      acks: of.map(([user, , kind, upTo, device = 'phone']) => ({ user, device, kind, upTo })),
+    }
+  })
+  const common = { kind: CommandKind.cursors, ...SYSTEM_HEAD, origin: 1, request: 2 } as const
+  return { ...common, conversations, inboxes: [] }
+}
+
 export class ManualClock implements Clock {
   #now = 0
   #timers: { at: number; run: () => void }[] = []
@@ -110,6 +126,10 @@ export interface AppliedEvent extends ConversationEvent {
   readonly toldTo: readonly string[]
 }
 
+export interface SeenReceipt extends Omit<AppliedReceipt, 'conversation' | 'writers'> {
+  readonly conv: string
+}
+
 /** A machine with everything that it told its listener. */
 export class Machine {
   readonly machine: ParleyStateMachine
@@ -119,6 +139,8 @@ export class Machine {
   events: AppliedEvent[] = []
   /** Of each event, to whom it was told, with the numbers that it took in their inboxes. */
   told: [user: string, inbox: number | null][][] = []
+  receipts: SeenReceipt[] = []
+  duplicates: { readonly conv: string; readonly seq: number }[] = []
 
   private constructor(machine: ParleyStateMachine, directory: StoreDirectory, clock: ManualClock) {
     this.machine = machine
@@ -133,6 +155,9 @@ export class Machine {
         const toldTo = told.map(([user]) => user)
         this.events.push({ ...event, conv: conversation.id, toldTo })
       },
+      onReceipt: ({ conversation, user, device, kind, previous, upTo, at }) =>
+        this.receipts.push({ conv: conversation.id, user, device, kind, previous, upTo, at }),
+      onDuplicate: (conversation, seq) => this.duplicates.push({ conv: conversation.id, seq }),
       onApplied: () => {},
     }
     machine.listen(listener)

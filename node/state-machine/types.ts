@@ -1,5 +1,6 @@
 import type { ErrorCode } from '#protocol'
 import type { Settings } from './settings.ts'
+import type { CursorKind } from './commands.ts'
 
 /** What an event of a conversation is (rule B1). Numbers are part of the store format. */
 export const EventKind = {
@@ -95,6 +96,10 @@ export interface ApplyListener {
   /** `origin` and `request` are what the proposing gateway put into the command. */
   onResult(origin: number, request: number, result: WriteResult): void
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void
+  /** A member's cursor rose (rule B5). */
+  onReceipt?(receipt: AppliedReceipt): void
+  /** A message that the log held already was sent again: `seq` is where it stands. */
+  onDuplicate?(conversation: AppliedConversation, seq: number): void
   /** Every command of the entry at `index` was applied. */
   onApplied(index: number): void
   /** Tokens are refused from now on, those of live sessions too. */
@@ -147,6 +152,41 @@ export interface DevicePosition {
   readonly seen: number
 }
 
+/** A cursor of a member that rose, valid during the call it is passed to (rule B5). */
+export interface AppliedReceipt {
+  readonly conversation: AppliedConversation
+  readonly user: string
+  /** The device that acknowledged. */
+  readonly device: string
+  /** `read` raises `delivered` too, without a receipt of its own. */
+  readonly kind: CursorKind
+  /** Where the cursor stood, 0 at first. */
+  readonly previous: number
+  readonly upTo: number
+  /** Wall time in ms, for display. */
+  readonly at: number
+  /** Who wrote what it now covers; `null` if that is too much or too long ago to say at once. */
+  writers(): ReadonlySet<string> | null
+}
+
+/** How far a member has got, over all his devices. */
+export interface MemberReceipt {
+  readonly user: string
+  readonly delivered: number
+  /** Never past `delivered`. */
+  readonly read: number
+  /** Log index at which one of the two last rose; 0: never. */
+  readonly changedIndex: number
+}
+
+export interface ReceiptCounts {
+  /** Present members. */
+  readonly members: number
+  /** For each seq that was asked for, how many of them have got there. */
+  readonly delivered: readonly number[]
+  readonly read: readonly number[]
+}
+
 export interface EventPage {
   readonly events: readonly ConversationEvent[]
   /** The cursor for the next page in the same direction. */
@@ -193,6 +233,11 @@ export interface StateReader {
    * of a device is also bound by what was revoked for that device.
    */
   revokedBefore(user: string, device: string | null): Promise<number>
+  /** Every present member's cursors, `null` if there is no such conversation (rule B5). */
+  receiptsOf(id: string): Promise<MemberReceipt[] | null>
+  receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null>
+  /** The user's own cursors; zeros where nothing was acknowledged, or there is nothing. */
+  cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }>
   /** Hash over everything applied so far: equal on every node at an equal index (rule K5). */
   readonly stateHash: string
 }

@@ -13,6 +13,8 @@ import {
   CommandKind,
   type Command,
   type ConversationOperation,
+  type CursorAck,
+  SYSTEM_HEAD,
 } from '../../../node/state-machine/commands.ts'
 import { create, Machine, message, revoke, setting } from '../../../node/state-machine/testing.ts'
 import { MemoryStoreDirectory } from '../../../node/store/memory-store-directory.ts'
@@ -45,7 +47,26 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
       ? setting(random.chance(0.5) ? { windowMs } : { groupMembers: random.below(5) })
       : revoke(name(), ofDevice, random.below(2_000))
   }
-  const kind = random.below(12)
+  const kind = random.below(13)
+  if (kind === 12) {
+    const ack = (): CursorAck => ({
+      user: name(),
+      device: 'phone',
+      kind: random.chance(0.5) ? 'delivered' : 'read',
+      upTo: 1 + random.below(9),
+    })
+    const { origin, request } = common
+    const inboxes = random.chance(0.3) ? [{ user: name(), device: 'phone', inbox: 3 }] : []
+    const of = [{ conv, acks: [ack(), ack()] }]
+    return {
+      kind: CommandKind.cursors,
+      ...SYSTEM_HEAD,
+      origin,
+      request,
+      conversations: of,
+      inboxes,
+    }
+  }
   if (kind < 5) {
     const replyTo = random.chance(0.2) ? random.below(9) : null
     const place = random.chance(0.8) ? { conv, to: null } : { conv: null, to: name() }

@@ -6,6 +6,8 @@ import type {
   EventPage,
   InboxEvent,
   InboxPage,
+  MemberReceipt,
+  ReceiptCounts,
   StateReader,
 } from '../../state-machine/types.ts'
 
@@ -22,6 +24,7 @@ export class FakeState implements StateReader {
   readonly exhausted = new Set<string>()
   heads = new Map<string, { conv: string; seq: number }[]>()
   devices = new Map<string, DevicePosition[]>()
+  receipts = new Map<string, MemberReceipt[]>()
   /** Set to have every read fail. */
   failure: Error | null = null
   gap: EventPage['gap'] = null
@@ -89,6 +92,23 @@ export class FakeState implements StateReader {
 
   async devicesOf(user: string): Promise<readonly DevicePosition[]> {
     return this.devices.get(user) ?? []
+  }
+
+  async receiptsOf(id: string): Promise<MemberReceipt[] | null> {
+    return this.receipts.get(id) ?? null
+  }
+
+  async receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null> {
+    const all = this.receipts.get(id)
+    if (all === undefined) return null
+    const count = (of: 'delivered' | 'read') =>
+      upTos.map((upTo) => all.filter((receipt) => receipt[of] >= upTo).length)
+    return { members: all.length, delivered: count('delivered'), read: count('read') }
+  }
+
+  async cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }> {
+    const found = this.receipts.get(id)?.find((receipt) => receipt.user === user)
+    return { delivered: found?.delivered ?? 0, read: found?.read ?? 0 }
   }
 
   #page(events: ConversationEvent[], hasMore: boolean, after: number): EventPage {
