@@ -132,8 +132,7 @@ export class ClusterNode {
       autoReplace: parts.autoReplace,
       replica: () => this.#replica,
       strangers: () => this.strangers(),
-      sendJson,
-      onWanted: () => this.#connect(),
+      ...{ sendJson, onWanted: () => this.#connect() },
     })
     this.#sender = new SnapshotSender({
       clock,
@@ -141,7 +140,11 @@ export class ClusterNode {
       logger,
       failpoints,
       chunkBytes: parts.options.snapshotChunkBytes,
-      leadingTerm: () => this.#leadingTerm(),
+      // A new leader may need the peer it brings up to commit its first entry: authority comes later.
+      leadingTerm: () => {
+        const status = this.#replica?.status()
+        return status?.role === Role.leader ? status.term : null
+      },
       openSnapshot: () => parts.stateMachine.openSnapshot(),
       send: this.transport.send.bind(this.transport),
       sendJson,
@@ -227,12 +230,6 @@ export class ClusterNode {
     if (replica?.stateLost === true && replica.leader !== NO_ONE) {
       this.transport.send(replica.leader, SNAPSHOT_REQUEST)
     }
-  }
-
-  /** A new leader may need the peer it brings up to commit its first entry: authority comes later. */
-  #leadingTerm(): number | null {
-    const status = this.#replica?.status()
-    return status?.role === Role.leader ? status.term : null
   }
 
   #hello(): PeerHello {

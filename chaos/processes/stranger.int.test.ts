@@ -366,7 +366,7 @@ test('mode notify: bare notices; of one device the newer session stays', async (
     Object.keys(notice)
       .filter((key) => key !== 'mark')
       .sort(),
-  ).toEqual(['conv', 'seq', 't'])
+  ).toEqual(['conv', 'inbox', 'seq', 't'])
   const second = await connect(bob, 'n2')
   expect((await first.closed).code).toBe(4002)
   expect(first.received.at(-1)!.error?.code).toBe('REPLACED')

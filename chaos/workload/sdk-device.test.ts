@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { decodeFrames, encodeFrame, joinFrames, type ServerFrame } from '#protocol'
 import { runScenario, runSeed } from '../simulation/run-seed.ts'
 import { drawScenario } from '../simulation/scenario.ts'
 import type { SimWorld } from '../simulation/sim-world.ts'
 
+const SUBPROTOCOL = 'parley.v1.msgpack'
 const SEEDS = [1, 2, 4, 6, 9]
 
 describe('applications on the SDK', () => {
@@ -30,7 +32,6 @@ describe('applications on the SDK', () => {
       const scenario = drawScenario(seed, 2_000, swarm)
       const devices = scenario.devices.map((who) => ({
         ...who,
-        subprotocol: 'parley.v1.json' as const,
         ...(who.sdk && { sdk: { ...who.sdk, listening: 'conversations' as const } }),
       }))
       const { violation } = await runScenario({ ...scenario, devices }, { prepare: loseOne })
@@ -51,15 +52,14 @@ function loseOne({ clients }: SimWorld): void {
     })
 }
 
-/** A page from which the second event is gone; all else as it was. */
+/** A page from which the second event is gone. What is pushed is a notify: pages alone show events. */
 function withoutOne(message: Uint8Array | string): Uint8Array | string {
-  if (typeof message !== 'string') return message
-  const text = JSON.parse(message) as object
-  const frames = (Array.isArray(text) ? text : [text]) as { t: string; events?: unknown[] }[]
-  const kept = frames.map((frame) =>
-    frame.t === 'pull:A' && (frame.events?.length ?? 0) > 2
-      ? { ...frame, events: frame.events!.filter((_, at) => at !== 1) }
-      : frame,
-  )
-  return JSON.stringify(kept)
+  const frames = decodeFrames(message, SUBPROTOCOL, 'toClient') as ServerFrame[]
+  const kept = frames.map((frame): ServerFrame => {
+    if ('error' in frame) return frame
+    if (frame.t === 'msg:N') return { t: 'msg:N', conv: frame.conv, seq: frame.seq }
+    if (frame.t !== 'pull:A' || frame.events.length <= 2) return frame
+    return { ...frame, events: frame.events.filter((_, at) => at !== 1) }
+  })
+  return joinFrames(kept.map((frame) => encodeFrame(frame, SUBPROTOCOL)))
 }

@@ -1,15 +1,16 @@
-import { encodeFrame, type EncodedFrame, type MessageNotice } from '#protocol'
+import { encodeFrame, type EncodedFrame, type MessageNotice, type Subprotocol } from '#protocol'
 import type { AppliedConversation, ConversationEvent } from '../state-machine/types.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import { wireEvent } from './handlers/wire-event.ts'
+import type { ToldEvent } from './session-push.ts'
 import type { Session } from './session.ts'
 
 /**
- * Pushes an applied event to the sessions of the conversation's members on this node. Each form of
- * it is encoded at most once, and only when the first session wants it: an event nobody here waits
- * for costs a look-up per member.
+ * Tells an applied event to the sessions of the conversation's members on this node. Each form of it
+ * is encoded at most once, and only when the first session wants it: an event nobody here waits for
+ * costs a look-up per member, in a large conversation one per user with a session here.
  */
-export class Fanout {
+export class Fanout implements ToldEvent {
   readonly #context: GatewayContext
   #conversation: AppliedConversation | null = null
   #event: ConversationEvent | null = null
@@ -22,53 +23,64 @@ export class Fanout {
 
   /** Called during apply: queues, never writes. */
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void {
-    if (this.#context.registry.size === 0) return
+    const { registry } = this.#context
+    if (registry.size === 0) return
     this.#conversation = conversation
     this.#event = event
     this.#full = {}
     this.#bare = {}
-    conversation.forEachMember(this.#visit)
+    if (conversation.large && registry.users < conversation.memberCount) {
+      registry.forEachUser(this.#visitUser)
+    } else conversation.forEachMember(this.#visitMember)
     this.#context.failpoints.hit('gateway.pushQueued')
     this.#conversation = null
     this.#event = null
   }
 
-  readonly #visit = (user: string): void => {
-    const sessions = this.#context.registry.of(user)
-    if (sessions === undefined) return
-    const event = this.#event as ConversationEvent
-    const { id: conv } = this.#conversation as AppliedConversation
-    const { pushed } = this.#context.metrics
-    for (const session of sessions) {
-      if (isSender(session, event)) continue
-      if (session.wantsNotify) {
-        pushed.notify.add()
-        session.pushEvent(conv, event.seq, this.#bareFrame(session, conv, event))
-      } else {
-        pushed.full.add()
-        session.pushEvent(conv, event.seq, this.#fullFrame(session, conv, event))
-      }
-    }
+  get conv(): string {
+    return (this.#conversation as AppliedConversation).id
   }
 
-  #fullFrame(session: Session, conv: string, event: ConversationEvent): EncodedFrame {
-    const { subprotocol } = session.connection
+  get seq(): number {
+    return (this.#event as ConversationEvent).seq
+  }
+
+  get large(): boolean {
+    return (this.#conversation as AppliedConversation).large
+  }
+
+  full(subprotocol: Subprotocol): EncodedFrame {
     return (this.#full[subprotocol] ??= encodeFrame(
-      { t: 'msg:N', conv, ...wireEvent(event) } satisfies MessageNotice,
+      {
+        t: 'msg:N',
+        conv: this.conv,
+        ...wireEvent(this.#event as ConversationEvent),
+      } satisfies MessageNotice,
       subprotocol,
     ))
   }
 
-  #bareFrame(session: Session, conv: string, event: ConversationEvent): EncodedFrame {
-    const { subprotocol } = session.connection
-    return (this.#bare[subprotocol] ??= encodeFrame(
-      { t: 'msg:N', conv, seq: event.seq },
-      subprotocol,
-    ))
+  bare(subprotocol: Subprotocol): EncodedFrame {
+    const { conv, seq } = this
+    return (this.#bare[subprotocol] ??= encodeFrame({ t: 'msg:N', conv, seq }, subprotocol))
+  }
+
+  readonly #visitMember = (user: string, inbox: number | null): void => {
+    const sessions = this.#context.registry.of(user)
+    if (sessions !== undefined) this.#tell(sessions, inbox)
+  }
+
+  readonly #visitUser = (user: string, sessions: readonly Session[]): void => {
+    if ((this.#conversation as AppliedConversation).isMember(user)) this.#tell(sessions, null)
+  }
+
+  #tell(sessions: readonly Session[], inbox: number | null): void {
+    const event = this.#event as ConversationEvent
+    for (const session of sessions) session.push.event(this, inbox, isSender(session, event))
   }
 }
 
-/** The one session that learns of the event by its `msg:A`. Other devices of the sender are pushed to. */
+/** The one session that learns of the event by `msg:A`. Other devices of the sender are pushed to. */
 function isSender(session: Session, event: ConversationEvent): boolean {
   return (
     session.device === event.device && session.user === event.from && session.awaits(event.msgId)

@@ -9,23 +9,29 @@ const map = (size: number, tag: number): Record<string, number> =>
   Object.fromEntries(Array.from({ length: size }, (_, at) => [`k${at}`, tag]))
 
 describe('frame joiner', () => {
-  it('[GW21] adds the mark to the last frame only, whatever its size, in both subprotocols', () => {
+  it('[GW21] [GW23] adds mark and inbox numbers, whatever the size, in both subprotocols', () => {
+    const size = fc.integer({ min: 1, max: 40 })
+    const inbox = fc.oneof(fc.constant(0), fc.nat(300), fc.nat(2 ** 32 - 1))
     fc.assert(
       fc.property(
-        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 40 }),
+        fc.array(fc.tuple(size, inbox), { minLength: 1, maxLength: 40 }),
         fc.string({ maxLength: 60 }),
         fc.boolean(),
-        (sizes, text, marked) => {
-          const frames = sizes.map((size, at) => map(size, at))
+        (given, text, marked) => {
+          const frames = given.map(([pairs], at) => map(pairs, at))
+          const inboxes = given.map(([, number]) => number)
           const mark = marked ? new EncodedMark(text) : null
-          const expected = frames.map((frame, at) =>
-            marked && at === frames.length - 1 ? { ...frame, mark: text } : frame,
-          )
+          const expected = frames.map((frame, at) => ({
+            ...frame,
+            ...(inboxes[at] === 0 ? {} : { inbox: inboxes[at] }),
+            ...(marked && at === frames.length - 1 ? { mark: text } : {}),
+          }))
           const whole = expected.length === 1 ? expected[0] : expected
-          const bytes = joinFrames(frames.map(encodeBody), 0, frames.length, mark)
+          const bytes = joinFrames(frames.map(encodeBody), inboxes, 0, frames.length, mark)
           expect(decodeBody(bytes as Uint8Array)).toEqual(whole)
           const json = joinFrames(
             frames.map((frame) => JSON.stringify(frame)),
+            inboxes,
             0,
             frames.length,
             mark,
@@ -38,14 +44,17 @@ describe('frame joiner', () => {
 
   it('[GW20] joins a part of a list', () => {
     const frames = [1, 2, 3, 4].map((tag) => encodeBody(map(1, tag)))
-    expect(decodeBody(joinFrames(frames, 1, 3, null) as Uint8Array)).toEqual([map(1, 2), map(1, 3)])
+    expect(decodeBody(joinFrames(frames, [0, 0, 0, 0], 1, 3, null) as Uint8Array)).toEqual([
+      map(1, 2),
+      map(1, 3),
+    ])
   })
 
   it('[GW21] leaves the frames it was given as they were: they are shared', () => {
     const frame = encodeBody(map(2, 1))
     const before = Uint8Array.from(frame)
-    joinFrames([frame], 0, 1, new EncodedMark('e.1'))
-    joinFrames([frame, frame], 0, 2, new EncodedMark('e.1'))
+    joinFrames([frame], [5], 0, 1, new EncodedMark('e.1'))
+    joinFrames([frame, frame], [0, 7], 0, 2, new EncodedMark('e.1'))
     expect(Uint8Array.from(frame)).toEqual(before)
   })
 })

@@ -3,19 +3,21 @@ import type { EncodedFrame } from '#protocol'
 
 /**
  * Makes one WebSocket message of frames that are already encoded, adding `mark` to the last of them
- * (rule B2). Pushed frames are shared by many sessions and marks differ from flush to flush, so the
- * field is spliced into the encoded map instead of being encoded with it.
+ * (rule B2), and to each the inbox number that `inboxes` has for it, 0 for none. Pushed frames are
+ * shared by many sessions while marks differ from flush to flush and inbox numbers from user to user,
+ * so both are spliced into the encoded map instead of being encoded with it.
  */
 export function joinFrames(
   frames: readonly EncodedFrame[],
+  inboxes: readonly number[],
   from: number,
   to: number,
   mark: EncodedMark | null,
 ): EncodedFrame {
   assert(from < to, 'a WebSocket message holds at least one frame')
   return typeof frames[from] === 'string'
-    ? joinText(frames as readonly string[], from, to, mark)
-    : joinBytes(frames as readonly Uint8Array[], from, to, mark)
+    ? joinText(frames as readonly string[], inboxes, from, to, mark)
+    : joinBytes(frames as readonly Uint8Array[], inboxes, from, to, mark)
 }
 
 /** `mark` as it stands at the end of a map, for both subprotocols, each made when it is asked for. */
@@ -51,57 +53,76 @@ function encodeMark(mark: string): Uint8Array {
 
 /** "mark" */
 const KEY = [0xa4, 0x6d, 0x61, 0x72, 0x6b] as const
+/** "inbox" */
+const INBOX_KEY = [0xa5, 0x69, 0x6e, 0x62, 0x6f, 0x78] as const
+const INBOX_BYTES = INBOX_KEY.length + 5
 
 function joinText(
   frames: readonly string[],
+  inboxes: readonly number[],
   from: number,
   to: number,
   mark: EncodedMark | null,
 ): string {
-  const last = frames[to - 1] as string
-  const marked = mark === null ? last : `${last.slice(0, -1)}${mark.text}}`
-  if (to - from === 1) return marked
-  let message = '['
-  for (let i = from; i < to - 1; i++) message += `${frames[i] as string},`
-  return `${message}${marked}]`
+  const count = to - from
+  let message = count === 1 ? '' : '['
+  for (let i = from; i < to; i++) {
+    const frame = frames[i] as string
+    const inbox = inboxes[i] as number
+    const isLast = i === to - 1
+    const suffix = (inbox === 0 ? '' : `,"inbox":${inbox}`) + (isLast && mark ? mark.text : '')
+    message += suffix === '' ? frame : `${frame.slice(0, -1)}${suffix}}`
+    if (!isLast) message += ','
+  }
+  return count === 1 ? message : `${message}]`
 }
 
 function joinBytes(
   frames: readonly Uint8Array[],
+  inboxes: readonly number[],
   from: number,
   to: number,
   mark: EncodedMark | null,
 ): Uint8Array {
   const count = to - from
-  const last = frames[to - 1] as Uint8Array
-  if (count === 1 && mark === null) return last
-  let length = arrayHeaderLength(count)
-  for (let i = from; i < to; i++) length += (frames[i] as Uint8Array).length
-  // Two more in case that the last frame's map header grows.
-  if (mark !== null) length += mark.bytes.length + 2
+  if (count === 1 && mark === null && inboxes[from] === 0) return frames[from] as Uint8Array
+  // A map's header may grow by two bytes.
+  let length = arrayHeaderLength(count) + (mark === null ? 0 : mark.bytes.length + 2)
+  for (let i = from; i < to; i++) {
+    length += (frames[i] as Uint8Array).length + (inboxes[i] === 0 ? 0 : INBOX_BYTES + 2)
+  }
   const message = Buffer.allocUnsafe(length)
   let at = writeArrayHeader(message, count)
-  for (let i = from; i < to - 1; i++) {
+  for (let i = from; i < to; i++) {
     const frame = frames[i] as Uint8Array
-    message.set(frame, at)
-    at += frame.length
+    const inbox = inboxes[i] as number
+    const itsMark = i === to - 1 ? mark : null
+    if (inbox === 0 && itsMark === null) {
+      message.set(frame, at)
+      at += frame.length
+      continue
+    }
+    at = writeGrown(message, at, frame, (inbox === 0 ? 0 : 1) + (itsMark === null ? 0 : 1))
+    if (inbox !== 0) at = writeInbox(message, at, inbox)
+    if (itsMark !== null) {
+      message.set(itsMark.bytes, at)
+      at += itsMark.bytes.length
+    }
   }
-  if (mark === null) {
-    message.set(last, at)
-    return message.subarray(0, at + last.length)
-  }
-  at = writeMarked(message, at, last, mark)
   return message.subarray(0, at)
 }
 
-/** msgpack: fixmap, map 16 and map 32 carry their number of pairs up front. */
-function writeMarked(out: Buffer, start: number, frame: Uint8Array, mark: EncodedMark): number {
+/**
+ * The frame with room for `more` pairs at its end. msgpack: fixmap, map 16 and map 32 carry their
+ * number of pairs up front.
+ */
+function writeGrown(out: Buffer, start: number, frame: Uint8Array, more: number): number {
   let at = start
   let rest: number
   const first = frame[0] as number
   if ((first & 0xf0) === 0x80) {
     rest = 1
-    const pairs = (first & 0x0f) + 1
+    const pairs = (first & 0x0f) + more
     if (pairs < 16) {
       out[at++] = 0x80 | pairs
     } else {
@@ -112,12 +133,19 @@ function writeMarked(out: Buffer, start: number, frame: Uint8Array, mark: Encode
     assert(first === 0xde, `a frame is a map, not msgpack type 0x${first.toString(16)}`)
     rest = 3
     out[at++] = 0xde
-    at = out.writeUInt16BE((((frame[1] as number) << 8) | (frame[2] as number)) + 1, at)
+    at = out.writeUInt16BE((((frame[1] as number) << 8) | (frame[2] as number)) + more, at)
   }
   out.set(rest === 1 ? frame.subarray(1) : frame.subarray(3), at)
-  at += frame.length - rest
-  out.set(mark.bytes, at)
-  return at + mark.bytes.length
+  return at + frame.length - rest
+}
+
+function writeInbox(out: Buffer, start: number, inbox: number): number {
+  out.set(INBOX_KEY, start)
+  const at = start + INBOX_KEY.length
+  if (inbox < 128) return out.writeUInt8(inbox, at)
+  if (inbox < 65_536) return out.writeUInt16BE(inbox, out.writeUInt8(0xcd, at))
+  assert(inbox < 2 ** 32, `an inbox number of ${inbox}`)
+  return out.writeUInt32BE(inbox, out.writeUInt8(0xce, at))
 }
 
 function arrayHeaderLength(count: number): number {

@@ -28,6 +28,8 @@ export interface GatewayContext {
   scheduleFlush(session: Session): void
   /** Looks every few ms whether a slow session's client has caught up. */
   watchSlow(session: Session): void
+  /** Merges the session's notifies for a while, then has the rest sent. */
+  mergeNotifies(session: Session): void
   /** The session is over; called once. */
   ended(session: Session): void
 }

@@ -25,6 +25,15 @@ export interface GatewayOptions {
   readonly maxPageBytes: number
   /** Conversations of one `list`. */
   readonly maxListedConversations: number
+  /** Conversations that the first page of a catch-up names, the newest change first. */
+  readonly maxSyncedConversations: number
+  /** Inbox numbers that a greeted session may be behind and is still pushed on to. */
+  readonly maxPushAhead: number
+  /** Events, and their bytes, pushed whole and not acknowledged; past either come notifies. */
+  readonly maxUnackedEvents: number
+  readonly maxUnackedBytes: number
+  /** Notifies of a session within this time of the last are merged by conversation. */
+  readonly notifyMs: number
   /** Unsent bytes of a session above which it gets notifies instead of bodies. */
   readonly slowBytes: number
   /** Unsent bytes above which it is closed with 4003. */
@@ -51,6 +60,11 @@ export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
   maxPageEvents: 100,
   maxPageBytes: 1024 * 1024,
   maxListedConversations: 1_000,
+  maxSyncedConversations: 10_000,
+  maxPushAhead: 100,
+  maxUnackedEvents: 1_000,
+  maxUnackedBytes: 1024 * 1024,
+  notifyMs: 50,
   slowBytes: 1024 * 1024,
   maxQueuedBytes: 8 * 1024 * 1024,
   maxPendingNotifies: 10_000,

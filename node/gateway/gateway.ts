@@ -30,6 +30,7 @@ import { formatMark } from './mark.ts'
 import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
 import { FrameState } from './send-queue.ts'
 import { SessionRegistry } from './session-registry.ts'
+import { SessionPoll } from './session-poll.ts'
 import { Session } from './session.ts'
 import { TokenBucket } from './token-bucket.ts'
 
@@ -66,8 +67,8 @@ export class Gateway {
   readonly #fanout: Fanout
   readonly #flushes: FlushQueue
   readonly #sessions = new Set<Session>()
-  readonly #slow = new Set<Session>()
-  #slowTimer: Timer | null = null
+  readonly #slow: SessionPoll
+  readonly #notified: SessionPoll
   #sweepTimer: Timer | null = null
   #departures: Departures | null = null
   #closed = false
@@ -79,6 +80,8 @@ export class Gateway {
     this.#options = options
     this.#origins = { dev: options.dev, allowedOrigins: [], allowedHosts: [], ...parts.origins }
     this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
+    this.#slow = new SessionPoll(clock, SLOW_POLL_MS, (session) => session.caughtUp())
+    this.#notified = new SessionPoll(clock, options.notifyMs, (session) => session.push.cooled())
     this.#context = {
       backend,
       clock,
@@ -93,7 +96,8 @@ export class Gateway {
       draining: () => this.#departures !== null || this.#closed,
       currentMark: () => this.#currentMark(),
       scheduleFlush: (session) => this.#flushes.add(session),
-      watchSlow: (session) => this.#watchSlow(session),
+      watchSlow: (session) => this.#slow.add(session),
+      mergeNotifies: (session) => this.#notified.add(session),
       ended: (session) => this.#ended(session),
     }
     this.#fanout = new Fanout(this.#context)
@@ -151,7 +155,8 @@ export class Gateway {
   /** Ends every connection now. */
   close(): void {
     this.#closed = true
-    this.#slowTimer?.cancel()
+    this.#slow.close()
+    this.#notified.close()
     this.#sweepTimer?.cancel()
     for (const session of [...this.#sessions]) {
       session.end(CloseCode.drain, 'the node stops', 'drain')
@@ -183,6 +188,7 @@ export class Gateway {
   #ended(session: Session): void {
     this.#sessions.delete(session)
     this.#slow.delete(session)
+    this.#notified.delete(session)
     this.#context.registry.remove(session)
     this.#departures?.gone(session)
   }
@@ -209,16 +215,6 @@ export class Gateway {
       this.#mark = { index, encoded: new EncodedMark(formatMark(epoch, index)) }
     }
     return this.#mark.encoded
-  }
-
-  #watchSlow(session: Session): void {
-    this.#slow.add(session)
-    this.#slowTimer ??= this.#context.clock.after(SLOW_POLL_MS, () => {
-      this.#slowTimer = null
-      const watched = [...this.#slow]
-      this.#slow.clear()
-      for (const one of watched) if (!one.caughtUp()) this.#watchSlow(one)
-    })
   }
 
   /** Ends connections whose client has fallen silent: two and a half heartbeats without a frame. */

@@ -19,7 +19,7 @@ describe('hello', () => {
       leader: { id: 'n2', url: 'http://127.0.0.1:7402' },
       epoch: 'e1',
       now: 5_000,
-      inbox: null,
+      inbox: 0,
       heartbeatMs: 15_000,
       limits: { bodyBytes: 65_536, inflight: 1_000 },
     })
@@ -141,9 +141,9 @@ describe('hello', () => {
     const other = await open('alice', 'laptop')
     const newer = connect()
     newer.write(helloFrame({ device: 'phone' }))
+    await clock.settle()
     expect(errorOf(older.last('error:N')).code).toBe('REPLACED')
     expect(older.closed?.code).toBe(CloseCode.replaced)
-    await clock.settle()
     expect(newer.last('hello:A')).toMatchObject({ device: 'phone' })
     expect(other.closed).toBeNull()
     older.onClose(CloseCode.replaced)
@@ -251,6 +251,6 @@ describe('hello', () => {
     await clock.settle()
     expect(silent.closed?.code).toBe(CloseCode.normal)
     expect(lively.closed).toBeNull()
-    expect(lively.last('ping:A')).toMatchObject({ id: 5, now: 5_000, inbox: null, mark: 'e1.a' })
+    expect(lively.last('ping:A')).toMatchObject({ id: 5, now: 5_000, inbox: 0, mark: 'e1.a' })
   })
 })

@@ -20,6 +20,8 @@ export interface Requester {
   /** A write of this msgId is under way: its answer tells of its event. */
   writeStarted(msgId: string): void
   writeSettled(msgId: string): void
+  /** It is answered everything of the conversation up to `seq`. */
+  pulled(conv: string, seq: number): void
   /** Called by a request once, with its answer. */
   answered(
     request: PendingRequest<Requester>,

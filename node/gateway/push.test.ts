@@ -103,14 +103,17 @@ describe('push', () => {
     expect(client.last('msg:N').seq).toBe(2)
   })
 
-  it('[GW22] sends bare notifies to a session that asked for them', async () => {
+  it('[GW22] sends bare notifies, merged by conversation, to a session that asked for them', async () => {
     const { clock, open, gateway } = fixture()
     const client = await open('alice', 'd1', { mode: 'notify' })
     gateway.onEvent(conversation('c1', 'alice'), event(1))
+    gateway.onEvent(conversation('c2', 'alice'), event(5))
     gateway.onEvent(conversation('c1', 'alice'), event(2))
     await clock.settle()
-    expect(client.frames).toEqual([
-      { t: 'msg:N', conv: 'c1', seq: 1 },
+    expect(client.frames).toEqual([{ t: 'msg:N', conv: 'c1', seq: 1, mark: 'e1.a' }])
+    await clock.advance(50)
+    expect(client.frames.slice(1)).toEqual([
+      { t: 'msg:N', conv: 'c2', seq: 5 },
       { t: 'msg:N', conv: 'c1', seq: 2, mark: 'e1.a' },
     ])
   })
@@ -284,7 +287,7 @@ describe('slow consumers', () => {
 
   it('[GW24] get nothing more once they are past it', async () => {
     const { clock, open, gateway } = fixture({ maxQueuedBytes: 5_000 })
-    const client = await open('alice', 'd1', { mode: 'notify' })
+    const client = await open('alice')
     for (let seq = 1; seq <= 1_000; seq++) gateway.onEvent(group, event(seq))
     await clock.settle()
     expect(client.closed?.code).toBe(CloseCode.slowConsumer)

@@ -41,6 +41,7 @@ describe('writes', () => {
       ord: 4,
       at: 7,
       duplicate: false,
+      inbox: null,
       now: 8,
       mark: 'e1.a',
     })
@@ -268,7 +269,6 @@ describe('writes', () => {
     { t: 'recall:R', id: 1, conv: 'c', msgId: 'm', seq: 1 },
     { t: 'react:R', id: 1, conv: 'c', msgId: 'm', seq: 1, reaction: '+', on: true },
     { t: 'ack:R', id: 1, acks: [] },
-    { t: 'sync:R', id: 1, after: 0, limit: 1 },
     { t: 'signal:R', id: 1, to: 'bob', name: 'typing', body: BODY, n: 1 },
     { t: 'conv:R', id: 1, msgId: 'm', op: 'block', conv: 'c', user: 'bob' },
     { t: 'conv:R', id: 1, op: 'receipts', conv: 'c', seq: 1 },
@@ -472,8 +472,8 @@ describe('reads', () => {
 
   it('[GW10] answers INTERNAL when a read fails inside, and logs it', async () => {
     const { clock, open, backend, logger } = fixture()
-    backend.state.failure = new Error('checksum')
     const client = await open()
+    backend.state.failure = new Error('checksum')
     pull(client)
     await clock.settle()
     expect(errorOf(client.last('pull:A'))).toMatchObject({ code: 'INTERNAL', outcome: 'unknown' })

@@ -24,14 +24,17 @@ export class SendQueue {
   bytes = 0
   #frames: EncodedFrame[] = []
   #states: FrameState[] = []
+  /** The inbox number that the frame gets when it leaves, 0 for none. */
+  #inboxes: number[] = []
 
   get length(): number {
     return this.#frames.length
   }
 
-  push(frame: EncodedFrame, state: FrameState): void {
+  push(frame: EncodedFrame, state: FrameState, inbox = 0): void {
     this.#frames.push(frame)
     this.#states.push(state)
+    this.#inboxes.push(inbox)
     this.bytes += frame.length
   }
 
@@ -54,7 +57,7 @@ export class SendQueue {
         bytes < MAX_BYTES_PER_MESSAGE
       )
       const splice = shown && states[to - 1] !== FrameState.marked
-      send(joinFrames(frames, from, to, splice ? mark : null))
+      send(joinFrames(frames, this.#inboxes, from, to, splice ? mark : null))
       from = to
     }
     this.clear()
@@ -65,9 +68,11 @@ export class SendQueue {
       // An array never shrinks by itself: one burst would hold its memory for the session's life.
       this.#frames = []
       this.#states = []
+      this.#inboxes = []
     } else {
       this.#frames.length = 0
       this.#states.length = 0
+      this.#inboxes.length = 0
     }
     this.bytes = 0
   }

@@ -10,6 +10,15 @@ export class SessionRegistry {
     return this.#size
   }
 
+  /** Users with a session here. */
+  get users(): number {
+    return this.#byUser.size
+  }
+
+  forEachUser(visit: (user: string, sessions: readonly Session[]) => void): void {
+    this.#byUser.forEach((sessions, user) => visit(user, sessions))
+  }
+
   /** All of a user's sessions here, `undefined` (not empty) if there is none. */
   of(user: string): readonly Session[] | undefined {
     return this.#byUser.get(user)

@@ -22,7 +22,8 @@ import { handlerOf } from './handlers/handler.ts'
 import { greet } from './handlers/hello.ts'
 import { PendingRequest } from './pending-request.ts'
 import { failureOf } from './protocol-failure.ts'
-import { PushState } from './push-state.ts'
+import { KnownPositions } from './known-positions.ts'
+import { SessionPush } from './session-push.ts'
 import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { WritesInFlight } from './writes-in-flight.ts'
@@ -47,11 +48,15 @@ export class Session {
   heardMs: number
   /** In the gateway's list of sessions to write. */
   scheduled = false
+  /** A `sync:R` was answered: what follows is not the first page of a catch-up. */
+  synced = false
+  readonly push: SessionPush
+  /** How far the client is known to have come in each conversation. */
+  readonly known = new KnownPositions()
   readonly #context: GatewayContext
   readonly #limits: DecodeLimits
   readonly #queue = new SendQueue()
   readonly #writes = new WritesInFlight()
-  readonly #push = new PushState()
   /** Pushes are among what is queued. */
   #pushes = false
   readonly #reads: SessionReads
@@ -69,6 +74,7 @@ export class Session {
     this.connection = connection
     this.#context = context
     const { clock, options } = context
+    this.push = new SessionPush(this, context)
     this.#limits = { bodyBytes: options.maxBodyBytes, metaBytes: LIMITS.metaBytes }
     this.heardMs = clock.monotonicMs()
     this.#reads = new SessionReads(options.maxConcurrentReads, () => !this.#congested())
@@ -219,6 +225,10 @@ export class Session {
     this.#writes.settled(msgId)
   }
 
+  pulled(conv: string, seq: number): void {
+    this.known.reached(conv, seq)
+  }
+
   /** Called by a request once, with its answer. */
   answered(request: PendingRequest, answer: AnswerFrame | FailureFrame, state: FrameState): void {
     this.#inFlight--
@@ -247,53 +257,40 @@ export class Session {
     return this.#writes.has(msgId)
   }
 
-  /** Whether an event goes out as a bare notify. A slow session's is kept back and merged. */
-  get wantsNotify(): boolean {
-    return this.mode === 'notify' || this.#push.slow
+  /** Whether so much more may be queued before the client counts as slow. */
+  fits(bytes: number): boolean {
+    const { slowBytes } = this.#context.options
+    if (this.#unsent + this.#queue.bytes + bytes <= slowBytes) return true
+    this.#unsent = this.connection.bufferedBytes()
+    return this.#unsent + this.#queue.bytes + bytes <= slowBytes
   }
 
-  pushEvent(conv: string, seq: number, frame: EncodedFrame): void {
-    if (this.#push.slow) {
-      this.#keepBack(conv, seq)
-      return
-    }
-    const { options } = this.#context
-    if (this.#unsent + this.#queue.bytes + frame.length > options.slowBytes) {
-      this.#unsent = this.connection.bufferedBytes()
-      if (this.#unsent + this.#queue.bytes + frame.length > options.slowBytes) {
-        this.#push.slow = true
-        this.#context.watchSlow(this)
-        this.#keepBack(conv, seq)
-        return
-      }
-    }
+  /** An event or a notify; `inbox` is spliced in, 0 for none. */
+  enqueuePush(frame: EncodedFrame, inbox: number): void {
+    if (this.#state === 'ended') return
     this.#pushes = true
-    this.#enqueue(frame, FrameState.shown)
+    this.#enqueue(frame, FrameState.shown, inbox)
   }
 
-  #keepBack(conv: string, seq: number): void {
-    this.#push.keepBack(conv, seq)
-    if (this.#push.pending > this.#context.options.maxPendingNotifies) this.#overran()
-  }
-
-  #enqueue(frame: EncodedFrame, state: FrameState): void {
+  #enqueue(frame: EncodedFrame, state: FrameState, inbox = 0): void {
     if (this.#overrun) return
-    this.#queue.push(frame, state)
+    this.#queue.push(frame, state, inbox)
     const { options } = this.#context
     if (this.#unsent + this.#queue.bytes > options.maxQueuedBytes) {
       this.#unsent = this.connection.bufferedBytes()
       if (this.#unsent + this.#queue.bytes > options.maxQueuedBytes) {
-        this.#overran()
+        this.overran()
         return
       }
     }
     this.#context.scheduleFlush(this)
   }
 
-  #overran(): void {
+  /** Over a bound: what waits is dropped, and the connection ends with the next write. */
+  overran(): void {
     this.#overrun = true
     this.#queue.clear()
-    this.#push.clear()
+    this.push.clear()
     this.#context.scheduleFlush(this)
   }
 
@@ -326,17 +323,13 @@ export class Session {
     if (this.#state === 'ended') return true
     this.#unsent = this.connection.bufferedBytes()
     if (this.#unsent + this.#queue.bytes > this.#context.options.slowBytes / 4) return false
-    this.#push.slow = false
-    this.#push.drain((conv, seq) => {
-      this.#context.metrics.pushed.notify.add()
-      this.send({ t: 'msg:N', conv, seq }, FrameState.shown)
-    })
+    this.push.resume()
     this.#reads.resume()
     return true
   }
 
   #congested(): boolean {
-    return this.#push.slow || this.#unsent > this.#context.options.slowBytes
+    return this.push.slow || this.#unsent > this.#context.options.slowBytes
   }
 
   /** Takes nothing new; `DRAINING` answers what still comes. */
@@ -368,7 +361,8 @@ export class Session {
     this.#helloTimer = null
     this.#queue.clear()
     this.#reads.clear()
-    this.#push.clear()
+    this.push.clear()
+    this.known.clear()
     this.#writes.clear()
     this.#held = []
     this.#unsent = 0

@@ -35,6 +35,8 @@ class HttpCaller implements Requester {
 
   writeSettled(): void {}
 
+  pulled(): void {}
+
   answered(request: PendingRequest<Requester>, answer: AnswerFrame | FailureFrame): void {
     const { metrics, clock } = this.#context
     const operation = request.type.slice(0, -2) as Operation

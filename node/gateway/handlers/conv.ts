@@ -77,7 +77,6 @@ function write(
     unsupported(request, frame.op)
     return
   }
-  session.writeStarted(msgId)
   context.backend.submit(
     {
       kind: CommandKind.conversation,
@@ -90,7 +89,6 @@ function write(
       operation,
     },
     (result) => {
-      session.writeSettled(msgId)
       if ('error' in result) request.fail(result.error)
       else if (!result.ok) request.fail(wireError(result.code, result.message))
       else session.read(request, () => answerWrite(request, result, context))

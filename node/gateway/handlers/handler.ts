@@ -6,6 +6,7 @@ import { handleConversation } from './conv.ts'
 import { handleMessage } from './msg.ts'
 import { handlePing } from './ping.ts'
 import { handlePull } from './pull.ts'
+import { handleSync } from './sync.ts'
 import { handleUnsupported } from './unsupported.ts'
 
 type FrameOf<T extends RequestType> = Extract<RequestFrame, { t: T }>
@@ -28,7 +29,7 @@ const HANDLERS: { readonly [T in Exclude<RequestType, 'hello:R'>]: Handler<T> } 
   'recall:R': handleUnsupported,
   'react:R': handleUnsupported,
   'ack:R': handleUnsupported,
-  'sync:R': handleUnsupported,
+  'sync:R': handleSync,
   'signal:R': handleUnsupported,
 }
 

@@ -14,9 +14,10 @@ import { formatMark } from '../mark.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
 import { notServing, reachMark } from './read-position.ts'
+import { type ResumePosition, resumePosition } from './resume-position.ts'
 
 /** Frames served beyond the ones every node has. */
-const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable']
+const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable', 'sync']
 
 /**
  * Lets a client in or sends it away: version, rate, identity, readiness and the mark it resumes
@@ -42,22 +43,11 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
     turnAway(request, identity, CloseCode.policy, 'auth')
     return
   }
-  const { resume } = frame
-  // An epoch that is not this one's is answered at once: hello:A tells the client (rule K8).
-  const mark = resume?.epoch === context.backend.epoch ? resume.mark : undefined
-  const reached = reachMark(mark, context)
-  if (reached instanceof Promise) {
-    void reached.then(
-      (late) => afterMark(request, frame, identity, late, version, context),
-      (error: unknown) => {
-        context.logger.error('mark.failed', { error })
-        const failure = wireError('INTERNAL', 'The node failed to reach the mark. See its log.')
-        afterMark(request, frame, identity, failure, version, context)
-      },
-    )
-  } else {
-    afterMark(request, frame, identity, reached, version, context)
-  }
+  enter(request, frame, identity, version, context).catch((error: unknown) => {
+    context.logger.error('hello.failed', { error })
+    if (session.state !== 'greeting') return
+    turnAwayForNow(request, wireError('INTERNAL', 'The node failed to read. See its log.'))
+  })
 }
 
 function admissionRefusal(context: GatewayContext): WireError | null {
@@ -73,29 +63,42 @@ function admissionRefusal(context: GatewayContext): WireError | null {
   })
 }
 
-function afterMark(
+/** Waits for the mark, then lets the client in where its inbox position can be gone on from. */
+async function enter(
   request: PendingRequest,
   frame: HelloRequest,
   identity: Identity,
-  late: WireError | null,
   version: number,
   context: GatewayContext,
-): void {
-  if (request.session.state !== 'greeting') return
+): Promise<void> {
+  const { session } = request
+  const { resume } = frame
+  // An epoch that is not this one's is answered at once: hello:A tells the client (rule K8).
+  const mark = resume?.epoch === context.backend.epoch ? resume.mark : undefined
+  const late = await reachMark(mark, context)
+  if (session.state !== 'greeting') return
   if (late !== null && !late.retryable) {
     turnAway(request, late, CloseCode.policy, 'protocol')
     return
   }
-  const refusal = late ?? notServing(context)
-  if (refusal === null) admit(request, frame, identity, version, context)
+  const position = late ?? (await resumePosition(frame, identity.user, context))
+  if (session.state !== 'greeting') return
+  if ('code' in position) {
+    turnAwayForNow(request, position)
+    return
+  }
+  // Much may have happened while it waited.
+  const refusal = context.draining() ? drainingError(context.backend) : notServing(context)
+  if (refusal === null) admit(request, frame, identity, position, version, context)
   else turnAwayForNow(request, refusal)
 }
 
-/** From the mark in `hello:A` on, every event of the user's conversations is pushed. */
+/** From here on the session is told every event of the user's conversations. */
 function admit(
   request: PendingRequest,
   frame: HelloRequest,
   identity: Identity,
+  position: ResumePosition,
   version: number,
   context: GatewayContext,
 ): void {
@@ -127,7 +130,7 @@ function admit(
       nodes: backend.nodes(),
       epoch: backend.epoch,
       now: backend.state.logTime,
-      inbox: null,
+      inbox: position.head,
       mark: formatMark(backend.epoch, backend.state.appliedIndex),
       heartbeatMs: options.heartbeatMs,
       spreadMs: spreadMs(registry.size),
@@ -142,8 +145,7 @@ function admit(
     },
     FrameState.marked,
   )
-  // Nothing is replayed on a connection yet, so the end of the replay is here.
-  session.send({ t: 'caughtup:N', inbox: null }, FrameState.shown)
+  session.push.begin(position.from, position.head, position.index === backend.state.appliedIndex)
   session.opened()
 }
 

@@ -50,6 +50,7 @@ export function handleMessage(
         at: result.at,
         ord: result.ord,
         duplicate: result.duplicate,
+        inbox: result.inbox,
         now: result.now,
       })
     },

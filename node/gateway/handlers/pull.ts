@@ -30,8 +30,10 @@ async function pull(
     const unsure = await reachNewest(context)
     page = unsure ?? (await readPage(frame, session.user, context))
   }
-  if ('code' in page) request.fail(page)
-  else request.answer(pageAnswer(frame, page, options.maxPageBytes))
+  if ('code' in page) return request.fail(page)
+  const answer = pageAnswer(frame, page, options.maxPageBytes)
+  if (frame.after !== undefined) session.pulled(frame.conv, answer.next)
+  request.answer(answer)
 }
 
 async function readPage(

@@ -25,6 +25,9 @@ export class FakeState implements StateReader {
   heads = new Map<string, { conv: string; seq: number }[]>()
   devices = new Map<string, DevicePosition[]>()
   receipts = new Map<string, MemberReceipt[]>()
+  inboxGap: InboxPage['gap'] = null
+  /** While set, reads of inboxes wait for it. */
+  slowInbox: Promise<void> | null = null
   /** Set to have every read fail. */
   failure: Error | null = null
   gap: EventPage['gap'] = null
@@ -75,15 +78,25 @@ export class FakeState implements StateReader {
     return { events, next: events[0]?.seq ?? before, upTo: before - 1, hasMore, gap: this.gap }
   }
 
+  /** Gives the event the user's next inbox number. */
+  entered(user: string, conv: string, event: ConversationEvent): number {
+    const entries = this.inboxes.get(user) ?? []
+    this.inboxes.set(user, entries)
+    return entries.push({ conv, seq: event.seq, event })
+  }
+
   async inboxHead(user: string): Promise<number | null> {
+    if (this.failure !== null) throw this.failure
     return this.exhausted.has(user) ? null : (this.inboxes.get(user)?.length ?? 0)
   }
 
   async inboxAfter(user: string, after: number, limit: number): Promise<InboxPage> {
+    if (this.failure !== null) throw this.failure
     const all = (this.inboxes.get(user) ?? []).map((entry, i) => ({ ...entry, inbox: i + 1 }))
     const entries = all.slice(after, after + limit)
+    await this.slowInbox
     const next = entries.at(-1)?.inbox ?? after
-    return { entries, next, upTo: all.length, hasMore: next < all.length, gap: null }
+    return { entries, next, upTo: all.length, hasMore: next < all.length, gap: this.inboxGap }
   }
 
   async largeHeads(user: string): Promise<{ conv: string; seq: number }[]> {

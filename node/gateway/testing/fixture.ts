@@ -1,6 +1,7 @@
 import type { Random } from '#cluster'
 import type { RequestFrame, Subprotocol } from '#protocol'
 import { MetricsRegistry } from '../../metrics/metrics-registry.ts'
+import type { ConversationEvent } from '../../state-machine/types.ts'
 import type { RequestHead } from '../client-listener.ts'
 import { Gateway, type GatewayParts } from '../gateway.ts'
 import type { GatewayOptions } from '../gateway-options.ts'
@@ -8,7 +9,7 @@ import { FakeBackend } from './fake-backend.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryConnection } from './memory-connection.ts'
 import { RecordingLogger } from './recording-logger.ts'
-import { helloFrame } from './samples.ts'
+import { helloFrame, numbered } from './samples.ts'
 
 /** Half of the range, every time. */
 const steadyRandom: Random = {
@@ -56,5 +57,11 @@ export function fixture(
     connection.sizes.length = 0
     return connection
   }
-  return { clock, backend, logger, metrics, gateway, connect, open }
+  /** Applies an event of a small conversation: it stands in the members' inboxes and is told. */
+  const tell = (conv: string, users: readonly string[], told: ConversationEvent): void => {
+    const inboxes = users.map((user) => [user, backend.state.entered(user, conv, told)] as const)
+    backend.state.appliedIndex++
+    gateway.onEvent(numbered(conv, Object.fromEntries(inboxes)), told)
+  }
+  return { clock, backend, logger, metrics, gateway, connect, open, tell }
 }

@@ -33,14 +33,25 @@ export function event(seq: number, more: Partial<ConversationEvent> = {}): Conve
   }
 }
 
+/** A large one: its events take no inbox numbers. */
 export function conversation(id: string, ...users: string[]): AppliedConversation {
   return {
     id,
     kind: 'group',
-    large: false,
+    large: true,
     memberCount: users.length,
     isMember: (user) => users.includes(user),
     forEachMember: (visit) => users.forEach((user) => visit(user, null)),
+  }
+}
+
+/** A small one, whose event being told has these numbers in the members' inboxes. */
+export function numbered(id: string, inboxes: Record<string, number | null>): AppliedConversation {
+  const users = Object.keys(inboxes)
+  return {
+    ...conversation(id, ...users),
+    large: false,
+    forEachMember: (visit) => users.forEach((user) => visit(user, inboxes[user] ?? null)),
   }
 }
 

@@ -1,0 +1,40 @@
+import type { SyncAnswer, SyncRequest } from '#protocol'
+import type { ConversationView, InboxPage } from '../../state-machine/types.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { UnreadCounter } from './unread-counter.ts'
+
+/**
+ * The conversations that a client which starts to catch up wants to hear of first, newest change
+ * first (rule B3): with `positions` those whose head is past the client's; without, those with an
+ * event in the page if that is all there is, else every one. Large conversations have no events in
+ * the inbox: they go by their heads alone.
+ */
+export async function changedConversations(
+  user: string,
+  frame: SyncRequest,
+  page: InboxPage,
+  context: GatewayContext,
+): Promise<SyncAnswer['conversations']> {
+  const { backend, options } = context
+  const all = await backend.state.conversationsOf(user, options.maxSyncedConversations)
+  const changed = all.filter(isChanged(frame, page))
+  const counter = new UnreadCounter(user, context)
+  const rows = []
+  for (const view of changed) {
+    rows.push({ conv: view.id, head: view.head, unread: await counter.unread(view) })
+  }
+  return rows
+}
+
+function isChanged(
+  frame: SyncRequest,
+  page: InboxPage,
+): (conversation: ConversationView) => boolean {
+  if (frame.positions !== undefined) {
+    const positions = new Map(frame.positions.map(({ conv, seq }) => [conv, seq]))
+    return ({ id, head }) => head > (positions.get(id) ?? 0)
+  }
+  if (frame.after === 0 || page.hasMore || page.gap !== null) return () => true
+  const inPage = new Set(page.entries.map(({ conv }) => conv))
+  return ({ id, large }) => large || inPage.has(id)
+}
