@@ -1,4 +1,4 @@
-import type { WithoutId } from './outbox.ts'
+import { ANSWER_MS, type WithoutId } from './outbox.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
 import { backoffMs } from './backoff.ts'
@@ -155,7 +155,5 @@ export class Acks {
   }
 }
 
-/** A node that is alive answers within this time, if only that it does not know (rule A6). */
-const ANSWER_MS = 6000
 /** Conversations and kinds without an answer. */
 const MAX_DUE = 10_000

@@ -22,6 +22,15 @@ export const DEFAULT_RETRY: RetryConfig = {
   jitter: 0.3,
 }
 
+/** For messages that are stored and wait for somebody to have them. */
+export const DEFAULT_ACK_RETRY: RetryConfig = {
+  initialDelayMs: 30_000,
+  multiplier: 2,
+  maxDelayMs: 600_000,
+  maxRetries: 10,
+  jitter: 0.3,
+}
+
 /** The delay before retry number `retry`, which counts from 0. */
 export function backoffMs(retry: number, config: RetryConfig, random: Random): number {
   const exponential = config.initialDelayMs * config.multiplier ** Math.min(retry, 64)

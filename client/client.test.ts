@@ -119,7 +119,7 @@ describe('sending', () => {
     chat.close()
   })
 
-  test('[OB5] the delays between resends are those of RetryConfig, ±30 %', async () => {
+  test('[M-43] [OB5] the delays between resends are those of RetryConfig, ±30 %', async () => {
     cluster.group('team', 'alice')
     const chat = await harness.connect('alice')
     const times: number[] = []
@@ -130,6 +130,7 @@ describe('sending', () => {
     }
     const message = chat.conversation('team').send(1)
     await harness.clock.advance(600_000)
+    expect(message.status).toBe('failed')
     expect(times).toHaveLength(11)
     const nominal = [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000]
     for (const [i, delay] of nominal.entries()) {
@@ -290,6 +291,9 @@ describe('sending', () => {
     expect(restored.map((message) => message.body)).toEqual([1, 2, 3])
     await harness.within(1000, Promise.all(restored.map((message) => message.sent)))
     expect(cluster.bodies('team')).toEqual(messages.map((message) => message.msgId))
+    // What nobody has yet waits for a receipt, or the word that it is kept.
+    expect((await store.open('alice-phone')).messages).toHaveLength(3)
+    await harness.clock.advance(45_000)
     expect((await store.open('alice-phone')).messages).toEqual([])
     second.close()
   })

@@ -7,7 +7,6 @@ import { ChatError } from './errors.ts'
 import { resolveOptions, type ChatOptions, type ResolvedOptions } from './options.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
 import type { Timer } from './ports.ts'
-import { decodeBody } from './protocol/body-codec.ts'
 import { StatusLog } from './status-log.ts'
 
 /** What `chat.createGroup` takes. */
@@ -59,7 +58,7 @@ export class ChatClient {
     const client = new ChatClient(resolved)
     const { core, sender } = client.#conversations
     const { messages } = await core.open()
-    client.#restored = messages.map((each) => sender.restore(each, decodeBody(each.body)))
+    client.#restored = messages.flatMap((each) => sender.restore(each) ?? [])
     const { connection, started } = client.#starting()
     connection.start()
     await started

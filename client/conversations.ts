@@ -172,7 +172,10 @@ export class Conversations implements ConversationOwner, CoreListener {
     const [by, count] = [notice.by ?? null, notice.count ?? null]
     const event = { conversation: conv, kind, upTo, at, by, count }
     // What another device of one's own has says nothing about the others.
-    if (by === null || by !== this.core.user) this.sender.receipts.notice(event)
+    if (by === null || by !== this.core.user) {
+      this.core.waiting.acknowledged(conv, upTo)
+      this.sender.receipts.notice(event)
+    }
     this.#emitter.emit('receipt', { conversation: conv, event })
   }
 

@@ -15,6 +15,7 @@ import type {
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
 import type { StoreContents } from './store/client-store.ts'
+import { WaitingAcks } from './waiting-acks.ts'
 import type { Write, WriteAnswer } from './write.ts'
 
 /** What happens on a session, for whatever keeps conversations. */
@@ -35,6 +36,7 @@ export class ClientCore implements ConnectionListener {
   readonly outbox: Outbox
   readonly reads: Reads
   readonly acks: Acks
+  readonly waiting: WaitingAcks
   readonly journal: Journal
   /** As the node knows it; `null` before the first session. */
   user: string | null = null
@@ -77,6 +79,11 @@ export class ClientCore implements ConnectionListener {
     )
     this.reads = new Reads(options, owner)
     this.acks = new Acks(options, owner)
+    this.waiting = new WaitingAcks(options, {
+      ...owner,
+      isOnline: () => this.#isRecorded,
+      forget: (msgId) => this.journal.remove(msgId, () => {}),
+    })
     this.outbox = new Outbox(options, {
       ...owner,
       isOnline: () => this.#isRecorded,
@@ -126,12 +133,14 @@ export class ClientCore implements ConnectionListener {
     this.bodyBytes = hello.limits.bodyBytes
     if (isNewEpoch) this.#logTime = hello.now
     else this.#heard(hello.now)
+    if (isNewEpoch) this.waiting.clear()
     const changed = this.outbox.prepare(this.#logTime!, isNewEpoch)
     const session = ++this.#sessions
     this.journal.begin(changed, isNewEpoch, () => {
       if (session !== this.#sessions || !this.connection.isOnline) return
       this.#isRecorded = true
       this.outbox.online(Math.min(MAX_IN_FLIGHT, hello.limits.inflight))
+      this.waiting.online()
     })
     if (isNewEpoch) this.#listener.onNewEpoch(hello.epoch)
     this.reads.online()
@@ -147,6 +156,7 @@ export class ClientCore implements ConnectionListener {
     this.outbox.offline()
     this.reads.offline()
     this.acks.offline()
+    this.waiting.offline()
   }
 
   onFrame(frame: ServerFrame): void {

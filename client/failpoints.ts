@@ -20,8 +20,8 @@ export type ClientFailpoint =
   | 'socket.sent'
   /** A message's answer came; the store still has the message. */
   | 'outbox.answered'
-  /** The store forgot an answered message; the application was not told. */
-  | 'outbox.removed'
+  /** The store has a message's answer on record; the application was not told. */
+  | 'outbox.settled'
   /** The application acknowledged an event; nothing of that is recorded. */
   | 'cursor.acknowledged'
   /** It is recorded that an event is in the application's hands; it is not yet. */

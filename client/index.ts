@@ -21,7 +21,7 @@ export {
 export { AckType, type Acknowledgement } from './ack-type.ts'
 export { type Receipt } from './receipts.ts'
 export { type ChatOptions } from './options.ts'
-export { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
+export { DEFAULT_ACK_RETRY, DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 export {
   type ClientStore,
   type StoreChange,

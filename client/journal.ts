@@ -65,6 +65,11 @@ export class Journal {
   }
 
   /** `done` in any case: what happened to the message is true whatever the store says. */
+  answered(message: StoredMessage, done: () => void): void {
+    this.#write({ put: [message] }, done)
+  }
+
+  /** `done` in any case: what happened to the message is true whatever the store says. */
   remove(msgId: string, done: () => void): void {
     this.#write({ remove: [msgId] }, done)
   }

@@ -1,4 +1,4 @@
-import { DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
+import { DEFAULT_ACK_RETRY, DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 import { ChatError } from './errors.ts'
 import { defaultPorts } from './host/default-ports.ts'
 import type { ClientStore } from './store/client-store.ts'
@@ -23,7 +23,13 @@ export interface ChatOptions {
    * @default a new MemoryStore
    */
   readonly store?: ClientStore | undefined
+  /** For writes without an answer. @default DEFAULT_RETRY */
   readonly retry?: Partial<RetryConfig> | undefined
+  /**
+   * For messages that are stored, and that nobody has acknowledged: 30 s × 2ⁿ, at most 10 min, ten
+   * times. @default DEFAULT_ACK_RETRY
+   */
+  readonly ackRetry?: Partial<RetryConfig> | undefined
   /**
    * Wait in `connect` for the first session, at most this long; 0 returns at once, and messages
    * wait in the outbox.
@@ -64,6 +70,7 @@ export interface ResolvedOptions {
   readonly refreshesToken: boolean
   readonly store: ClientStore
   readonly retry: RetryConfig
+  readonly ackRetry: RetryConfig
   readonly connectTimeoutMs: number
   readonly attemptTimeoutMs: number
   readonly silenceMs: number
@@ -83,12 +90,6 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
   if (!/^[A-Za-z0-9._:@-]{1,40}$/.test(device)) {
     throw invalid('device must be 1 to 40 characters of [A-Za-z0-9._:@-]')
   }
-  const retry = { ...DEFAULT_RETRY, ...options.retry }
-  atLeast(1, retry.initialDelayMs, 'retry.initialDelayMs')
-  atLeast(1, retry.multiplier, 'retry.multiplier')
-  atLeast(retry.initialDelayMs, retry.maxDelayMs, 'retry.maxDelayMs')
-  atLeast(0, retry.maxRetries, 'retry.maxRetries')
-  if (!(retry.jitter >= 0 && retry.jitter <= 1)) throw invalid('retry.jitter must be 0 to 1')
   return {
     urls: options.urls,
     device,
@@ -96,7 +97,8 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     token: options.getToken ?? (token === undefined ? null : () => token),
     refreshesToken: options.getToken !== undefined,
     store: options.store ?? new MemoryStore(),
-    retry,
+    retry: resolveRetry('retry', DEFAULT_RETRY, options.retry),
+    ackRetry: resolveRetry('ackRetry', DEFAULT_ACK_RETRY, options.ackRetry),
     connectTimeoutMs: atLeast(0, options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
     attemptTimeoutMs: atLeast(1, options.attemptTimeoutMs ?? 4000, 'attemptTimeoutMs'),
     silenceMs: atLeast(1, options.silenceMs ?? 2000, 'silenceMs'),
@@ -109,6 +111,20 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     bufferedEvents: atLeast(1, options.bufferedEvents ?? 500, 'bufferedEvents'),
     ports: options.ports ?? defaultPorts(),
   }
+}
+
+function resolveRetry(
+  name: string,
+  defaults: RetryConfig,
+  given: Partial<RetryConfig> | undefined,
+): RetryConfig {
+  const retry = { ...defaults, ...given }
+  atLeast(1, retry.initialDelayMs, `${name}.initialDelayMs`)
+  atLeast(1, retry.multiplier, `${name}.multiplier`)
+  atLeast(retry.initialDelayMs, retry.maxDelayMs, `${name}.maxDelayMs`)
+  atLeast(0, retry.maxRetries, `${name}.maxRetries`)
+  if (!(retry.jitter >= 0 && retry.jitter <= 1)) throw invalid(`${name}.jitter must be 0 to 1`)
+  return retry
 }
 
 function atLeast(least: number, value: number, name: string): number {

@@ -232,8 +232,11 @@ export class Outbox {
     if (write.since === null && !write.mayHaveBeenSent) write.since = this.#owner.logTime()
     write.mayHaveBeenSent = true
     write.round = lane.round
-    const { clock, random } = this.#options.ports
-    write.dueMs = clock.monotonicMs() + backoffMs(write.sends, this.#options.retry, random)
+    const { retry, ports } = this.#options
+    // After the last send there is nothing to put off: only its answer is waited for.
+    const isLast = write.sends >= retry.maxRetries
+    const delayMs = isLast ? ANSWER_MS : backoffMs(write.sends, retry, ports.random)
+    write.dueMs = ports.clock.monotonicMs() + delayMs
     write.sends++
     const frame: WithoutId = {
       ...write.draft,
@@ -387,6 +390,9 @@ export class Outbox {
     if (nextMs !== Infinity) this.#armTimer(nextMs)
   }
 }
+
+/** A node that is alive answers within this time, if only that it does not know (rule A6). */
+export const ANSWER_MS = 6000
 
 const unanswered = (write: Write): ChatError =>
   new ChatError('OUTCOME_UNKNOWN', `no answer after ${write.sends} sends; retry() asks again`, {

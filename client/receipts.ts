@@ -55,6 +55,12 @@ export class Receipts {
     track.messages.splice(0, track.messages.length, ...unread)
   }
 
+  /** Whether anybody, or the cluster, has said anything of this message. */
+  has(conversation: string, seq: number): boolean {
+    const receipts = this.#tracks.get(conversation)?.highest.values() ?? []
+    return [...receipts].some(({ upTo }) => upTo >= seq)
+  }
+
   /** Places in the history that was mean nothing in the one that is (rule K8). */
   forget(): void {
     this.#tracks.clear()

@@ -7,12 +7,12 @@ import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
 import { OutgoingMessage } from './outgoing-message.ts'
 import { Receipts } from './receipts.ts'
+import { decodeBody } from './protocol/body-codec.ts'
 import type { ConversationAnswer, MessageAnswer, MessageNotice } from './protocol/frames.ts'
 import type { StoredMessage } from './store/client-store.ts'
 import type { Streams } from './streams.ts'
-import type { Write, WriteDraft } from './write.ts'
+import type { MessageDraft, Write, WriteDraft } from './write.ts'
 
-type MessageDraft = Extract<WriteDraft, { t: 'msg:R' }>
 type ConversationDraft = Extract<WriteDraft, { t: 'conv:R' }>
 
 /** Turns what the application wants written into writes of the outbox. */
@@ -60,8 +60,11 @@ export class Sender {
     return this.#enqueue(draft, body, { since, mayHaveBeenSent: isRepeat, isRepeat, laneKey: null })
   }
 
-  /** Messages that an earlier client with the same store left without an answer. */
-  restore(stored: StoredMessage, body: unknown): OutgoingMessage {
+  /**
+   * What an earlier client with the same store left: without an answer it is sent as it would have
+   * been; with one it waits on for somebody to have it, and `null` is returned.
+   */
+  restore(stored: StoredMessage): OutgoingMessage | null {
     const draft: MessageDraft = {
       t: 'msg:R',
       conv: stored.conv ?? undefined,
@@ -71,15 +74,19 @@ export class Sender {
       replyTo: stored.replyTo ?? undefined,
       large: stored.large ? true : undefined,
     }
-    const { prev, state, since } = stored
-    const { outbox } = this.#core
+    const { prev, state, since, place } = stored
+    const { outbox, waiting } = this.#core
+    if (place !== null) {
+      waiting.add(draft, since!, place.conv, place.seq, true)
+      return null
+    }
     // By user or by id: what followed on each other before does so again.
     const laneKey = prev === null ? null : outbox.laneKeyOf(prev)
     const { conv = null, to = null } = draft
     const key = laneKey ?? this.#laneKey({ conv, to } as Target)
     const isRepeat = state === 'repeated' || (state === 'sent' && outbox.lastOf(key) !== prev)
     const origin = { since, mayHaveBeenSent: state !== 'queued', isRepeat, laneKey: key }
-    return this.#enqueue(draft, body, origin, stored)
+    return this.#enqueue(draft, decodeBody(stored.body), origin, stored)
   }
 
   /** A change of a conversation: resolves with the log's verdict. */
@@ -114,7 +121,7 @@ export class Sender {
     } as const
     this.#core.outbox.echo(msgId, answer)
     const unknown = this.#unknown.get(msgId)
-    if (unknown !== undefined) this.#settled(unknown.draft, unknown.message, answer)
+    if (unknown !== undefined) this.#settled(unknown.draft, unknown.message, answer, null)
   }
 
   #enqueue(
@@ -143,12 +150,20 @@ export class Sender {
     origin: Origin,
     found: StoredMessage | null,
   ): Write {
-    const { journal, outbox } = this.#core
+    const { journal, outbox, waiting } = this.#core
     const { conv = null, to = null } = draft
     const write: Write = {
       ...newWrite(draft, origin),
       stored: (prev) => toStored(draft, write, prev),
-      onSettled: (answer) => this.#settled(draft, message, answer as MessageAnswer),
+      onSettled: (answer) => {
+        const { msgId } = draft
+        this.#settled(
+          draft,
+          message,
+          answer as MessageAnswer,
+          this.#unknown.has(msgId) ? null : write,
+        )
+      },
       onFailed: (error) => {
         message.fail(error)
         if (error.outcome === 'unknown') this.#remember({ draft, message })
@@ -163,30 +178,51 @@ export class Sender {
       message.keep()
       return write
     }
-    try {
-      journal.put(outbox.storedFormOf(write)!, () => {
-        message.keep()
-        outbox.stored(write)
-      })
-    } catch (error) {
-      outbox.takeBack(write)
-      throw error
+    for (;;) {
+      try {
+        journal.put(outbox.storedFormOf(write)!, () => {
+          message.keep()
+          outbox.stored(write)
+        })
+        return write
+      } catch (error) {
+        // What is not stored anywhere yet goes before what is.
+        if (ChatError.is(error) && error.code === 'OUTBOX_FULL' && waiting.dropOldest()) continue
+        outbox.takeBack(write)
+        throw error
+      }
     }
-    return write
   }
 
-  #settled(draft: MessageDraft, message: OutgoingMessage, answer: MessageAnswer): void {
+  /** @param write as the store has it; `null` if it is not there any more. */
+  #settled(
+    draft: MessageDraft,
+    message: OutgoingMessage,
+    answer: MessageAnswer,
+    write: Write | null,
+  ): void {
     const { msgId, conv, seq, at, ord, duplicate } = answer
     const { user } = this.#core
     this.#unknown.delete(msgId)
     if (draft.to !== undefined) this.#directIds.learn(draft.to, conv)
-    const { journal } = this.#core
+    const { journal, waiting } = this.#core
     journal.hit('outbox.answered')
-    journal.remove(msgId, () => {
-      journal.hit('outbox.removed')
+    const done = (): void => {
+      journal.hit('outbox.settled')
       message.settle({ msgId, conversation: conv, seq, at, duplicate })
       this.receipts.watch(conv, seq, message)
-    })
+    }
+    // Without `since` a copy sent long after the window would be stored a second time (rule A3).
+    const since = write?.since ?? null
+    if (write === null || since === null || this.receipts.has(conv, seq)) {
+      journal.remove(msgId, done)
+    } else {
+      journal.answered(
+        { ...toStored(draft, write, null), state: 'answered', place: { conv, seq } },
+        done,
+      )
+      waiting.add(draft, since, conv, seq)
+    }
     if (user === null) return
     // The session that sent it gets no push of it: this answer is its event.
     const { body, replyTo, large } = draft
@@ -275,6 +311,7 @@ function toStored(draft: MessageDraft, write: Write, prev: string | null): Store
     prev,
     state: isRepeat ? 'repeated' : isQueued ? 'queued' : 'sent',
     since,
+    place: null,
   }
 }
 

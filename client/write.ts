@@ -15,6 +15,8 @@ export type MutatingConversationRequest = Extract<ConversationRequest, { msgId: 
 /** What a write says; its body is encoded once and for all (rule A2). */
 export type WriteDraft = Draft<MessageRequest> | Draft<MutatingConversationRequest>
 
+export type MessageDraft = Extract<WriteDraft, { t: 'msg:R' }>
+
 export type WriteAnswer = MessageAnswer | ConversationAnswer
 
 /** One write on its way to its final answer. */

@@ -48,7 +48,7 @@ const DEATHS: Record<ClientFailpoint, readonly number[]> = {
   'session.recorded': [1],
   'socket.sent': [1, 4],
   'outbox.answered': [1, 8],
-  'outbox.removed': [1, 8],
+  'outbox.settled': [1, 8],
   'cursor.acknowledged': [1, 9],
   'cursor.written': [1, 9],
 }

@@ -1,4 +1,4 @@
-/** A message that has no final answer yet, as it survives the client that made it. */
+/** A message that has no final answer or no receipt yet, as it survives the client that made it. */
 export interface StoredMessage {
   readonly msgId: string
   /** Exactly one of `conv` and `to` is given. */
@@ -12,11 +12,14 @@ export interface StoredMessage {
   readonly prev: string | null
   /**
    * `queued`: it was certainly never on a socket. `sent`: it may have been, since it came behind
-   * `prev`. `repeated`: it may have been before that.
+   * `prev`. `repeated`: it may have been before that. `answered`: it is stored at `place`, and waits
+   * for somebody to have it.
    */
-  readonly state: 'queued' | 'sent' | 'repeated'
+  readonly state: 'queued' | 'sent' | 'repeated' | 'answered'
   /** Log time known before it was first put on a socket (rule A3); `null` if that is not known. */
   readonly since: number | null
+  /** Only if it is `answered`. */
+  readonly place: { readonly conv: string; readonly seq: number } | null
 }
 
 /**

@@ -127,20 +127,20 @@ describe('damage', () => {
   test('[ST6] a store of a later format is left alone', async () => {
     const folder = await filled()
     await change(folder, (level) =>
-      level.put(KEYS.format, seal(KEYS.format, { format: 2, device: 'phone' }).value),
+      level.put(KEYS.format, seal(KEYS.format, { format: 99, device: 'phone' }).value),
     )
     await expect(
       new LevelStore(folder, { damaged: 'setAside' }).open('phone'),
     ).rejects.toMatchObject({
       code: 'STORE_FAILED',
-      message: expect.stringContaining('format 2') as string,
+      message: expect.stringContaining('format 99') as string,
     })
   })
 })
 
 const recordWith = (more: object): object => {
-  const { conv, to, body, replyTo, large, prev, state, since } = messageOf(2)
-  return { conv, to, body, replyTo, large, prev, state, since, ...more }
+  const { conv, to, body, replyTo, large, prev, state, since, place } = messageOf(2)
+  return { conv, to, body, replyTo, large, prev, state, since, place, ...more }
 }
 
 describe('one at a time', () => {

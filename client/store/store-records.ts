@@ -3,7 +3,7 @@ import type { StoredCursor, StoredMessage, StoredSession } from './client-store.
 import { crc32 } from './crc32.ts'
 
 /** The layout of keys and values; a store of another format is not touched. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 export interface FormatRecord {
   readonly format: number
@@ -69,21 +69,34 @@ export function unseal(key: string, value: Uint8Array): { record: unknown; crc: 
 }
 
 export const toMessageRecord = (message: StoredMessage): unknown => {
-  const { conv, to, body, replyTo, large, prev, state, since } = message
-  return { conv, to, body, replyTo, large, prev, state, since }
+  const { conv, to, body, replyTo, large, prev, state, since, place } = message
+  return { conv, to, body, replyTo, large, prev, state, since, place }
 }
 
 /** @throws Error naming the field. */
 export function toMessage(msgId: string, record: unknown): StoredMessage {
-  const { conv, to, body, replyTo, large, prev, state, since } = fieldsOf(record)
+  const { conv, to, body, replyTo, large, prev, state, since, place } = fieldsOf(record)
   need(isTextOrNull(conv) && isTextOrNull(to) && (conv === null) !== (to === null), 'conv or to')
   need(body instanceof Uint8Array && isBody(body), 'body')
   need(isSeqOrNull(replyTo), 'replyTo')
   need(typeof large === 'boolean', 'large')
   need(isTextOrNull(prev), 'prev')
-  need(state === 'queued' || state === 'sent' || state === 'repeated', 'state')
+  need(STATES.includes(state as StoredMessage['state']), 'state')
   need(isSeqOrNull(since) && (state !== 'queued' || since === null), 'since')
-  return { msgId, conv, to, body: body.slice(), replyTo, large, prev, state, since }
+  need((place === null) === (state !== 'answered'), 'place')
+  return {
+    ...{ msgId, conv, to, body: body.slice(), replyTo, large, prev, since },
+    state: state as StoredMessage['state'],
+    place: place === null ? null : toPlace(place),
+  }
+}
+
+const STATES: readonly StoredMessage['state'][] = ['queued', 'sent', 'repeated', 'answered']
+
+function toPlace(record: unknown): NonNullable<StoredMessage['place']> {
+  const { conv, seq } = fieldsOf(record)
+  need(typeof conv === 'string' && isSeqOrNull(seq) && seq !== null, 'place')
+  return { conv, seq }
 }
 
 export function toCursor(conv: string, record: unknown): StoredCursor {

@@ -18,6 +18,7 @@ export const messageOf = (n: number, more: Partial<StoredMessage> = {}): StoredM
   prev: n === 1 ? null : `phone_${n - 1}`,
   state: 'queued',
   since: null,
+  place: null,
   ...more,
 })
 
@@ -43,14 +44,21 @@ export function describeStore(
       const { store, contents } = await openedAt(at)
       expect(contents).toEqual(EMPTY)
       const sent = messageOf(2, { state: 'sent', since: 77, replyTo: 4, large: true })
+      const storedAt = { conv: 'g_team', seq: 9 }
+      const answered = messageOf(4, { state: 'answered', since: 78, place: storedAt })
       await store.write({ put: [messageOf(1), messageOf(2)] })
       await store.write({ put: [messageOf(3, { conv: null, to: 'bob', prev: null })] })
       await store.write({ put: [sent] })
+      await store.write({ put: [messageOf(4)] })
+      await store.write({ put: [answered] })
       const session = { user: 'ann', epoch: 'e1', mark: 'e1:5' }
       await store.write({ session, cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }] })
       const after = await reopened(at, store)
       expect(after.contents).toEqual({
-        messages: [messageOf(1), sent, messageOf(3, { conv: null, to: 'bob', prev: null })],
+        messages: [
+          ...[messageOf(1), sent, messageOf(3, { conv: null, to: 'bob', prev: null })],
+          answered,
+        ],
         cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }],
         session,
       })

@@ -7,6 +7,7 @@ import {
   type AckRequest,
   type ConversationRequest,
   type HelloRequest,
+  type MessageAnswer,
   type MessageRequest,
   type PullRequest,
   type RequestFrame,
@@ -69,6 +70,8 @@ export class FakeCluster {
   fault: (frame: RequestFrame, node: string) => Fault | null = () => null
   /** What a node pushes: the event, a bare notify, or nothing. */
   push: 'event' | 'notify' | 'none' = 'event'
+  /** Whether senders hear anything of what they sent. */
+  tellsReceipts = true
   /** Seqs up to which history is gone, by conversation. */
   readonly gapUpTo = new Map<string, number>()
 
@@ -244,7 +247,7 @@ export class FakeCluster {
     if (frame.to !== undefined && !this.conversations.has(conv)) {
       this.group(conv, session.user, frame.to)
     }
-    return this.#once(session, frame, conv, () => {
+    const answer = this.#once(session, frame, conv, () => {
       const conversation = this.conversations.get(conv)
       if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
       if (!conversation.members.has(session.user)) return fail(frame, wireError('NOT_MEMBER', 'no'))
@@ -257,10 +260,29 @@ export class FakeCluster {
         session,
         frame.replyTo,
       )
-      this.clock.after(STORED_AFTER_MS, () => this.#tellStored(session, conversation, seq))
       const { id, msgId } = frame
       return { t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate: false, now: this.logTime }
     })
+    if (!('seq' in answer)) return answer
+    const { seq, duplicate } = answer as MessageAnswer
+    const conversation = this.conversations.get(conv)!
+    if (duplicate) this.#tellAgain(session, conversation, seq)
+    this.clock.after(STORED_AFTER_MS, () => this.#tellStored(session, conversation, seq))
+    return answer
+  }
+
+  /** Somebody waits for a receipt: it, and the event, may have been lost. */
+  #tellAgain(session: FakeSession, conversation: StoredConversation, seq: number): void {
+    if (!this.tellsReceipts) return
+    const at = this.clock.wallMs()
+    for (const [by, receipt] of conversation.receipts) {
+      if (by === session.user) continue
+      for (const kind of ['delivered', 'read'] as const) {
+        const upTo = receipt[kind]
+        if (upTo > 0) this.#send(session, { t: 'ack:N', conv: conversation.id, kind, upTo, at, by })
+      }
+    }
+    this.#push(conversation, conversation.events[seq - 1]!, session)
   }
 
   /** Rules A2 and A4. */
@@ -315,15 +337,18 @@ export class FakeCluster {
       replyTo,
     }
     conversation.events.push(event)
-    if (this.push === 'none') return event
+    this.#push(conversation, event, sender)
+    return event
+  }
+
+  #push({ id: conv, members }: StoredConversation, event: WireEvent, from: FakeSession | null) {
+    if (this.push === 'none') return
+    const { seq } = event
+    const frame = this.push === 'event' ? { t: 'msg:N', conv, ...event } : { t: 'msg:N', conv, seq }
     for (const session of this.sessions) {
-      if (session === sender || !conversation.members.has(session.user)) continue
-      const conv = conversation.id
-      const frame =
-        this.push === 'event' ? { t: 'msg:N', conv, ...event } : { t: 'msg:N', conv, seq }
+      if (session === from || !members.has(session.user)) continue
       this.#send(session, frame as ServerFrame)
     }
-    return event
   }
 
   #conversation(session: FakeSession, frame: ConversationRequest): ServerFrame {
@@ -390,7 +415,7 @@ export class FakeCluster {
     for (const [user, { delivered }] of receipts) {
       if (user !== session.user && delivered >= seq) return
     }
-    if (!session.isOpen) return
+    if (!session.isOpen || !this.tellsReceipts) return
     const at = this.clock.wallMs()
     this.#send(session, { t: 'ack:N', conv: id, kind: 'stored', upTo: seq, at })
   }
@@ -400,6 +425,7 @@ export class FakeCluster {
     from: FakeSession,
     receipt: Omit<AckNotice, 't' | 'at'>,
   ): void {
+    if (!this.tellsReceipts) return
     const at = this.clock.wallMs()
     for (const session of this.sessions) {
       if (session === from || !members.has(session.user)) continue
