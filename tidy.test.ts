@@ -25,6 +25,7 @@ const DOORS: Record<string, { doors: string[]; packages: string[] }> = {
     doors: ['#cluster', '#protocol'],
     packages: [
       'ws',
+      'jose',
       'msgpackr',
       'level',
       'abstract-level',

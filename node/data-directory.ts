@@ -3,6 +3,13 @@ import { type FileSystem, integer, object, readJson, text } from '#cluster'
 /** An operator's mistake or a machine's state that stops a node before it opens anything. */
 export class StartError extends Error {
   override readonly name = 'StartError'
+  /** A safety check refused it: nothing is broken, and nothing was touched. */
+  readonly isRefused: boolean
+
+  constructor(message: string, options: ErrorOptions & { readonly isRefused?: boolean } = {}) {
+    super(message, options)
+    this.isRefused = options.isRefused ?? false
+  }
 }
 
 const LABEL = 'node.json'

@@ -1,6 +1,7 @@
 import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
 import type { ClientNetwork } from './gateway/client-listener.ts'
 import type { GatewayOptions } from './gateway/gateway-options.ts'
+import type { TokenSettings } from './identity/token-authenticator.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 
@@ -25,6 +26,8 @@ export interface NodeSettings {
   readonly initialMembers: readonly InitialMember[]
   /** Lets clients on this machine in without a token. */
   readonly dev: boolean
+  /** Which tokens are believed. @default none: only dev mode lets anybody in */
+  readonly tokens?: TokenSettings
   readonly version: string
   readonly replica?: Partial<ReplicaOptions>
   readonly gateway?: Partial<GatewayOptions>

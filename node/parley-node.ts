@@ -21,12 +21,14 @@ import { StartError } from './data-directory.ts'
 import { failingChecks } from './failing-checks.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
 import { Forwarder } from './forwarder.ts'
+import { type Authenticator, DevAuthenticator } from './gateway/auth.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
 import { HttpApi } from './http/http-api.ts'
 import { MESSAGE_ROUTES } from './http/message-routes.ts'
+import { TokenAuthenticator } from './identity/token-authenticator.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
@@ -147,6 +149,7 @@ export class ParleyNode {
         this.#gateway.onEvent(conversation, event)
       },
       onApplied: (index) => this.#audit.applied(index),
+      onRevoked: (revocation) => this.#gateway.revoked(revocation),
     })
     this.#scrub = new StoreScrub(
       ports.clock,
@@ -291,6 +294,20 @@ export class ParleyNode {
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       onRequest: (request, context) => http.handle(request, context),
+      authenticator: this.#newAuthenticator(),
+    })
+  }
+
+  #newAuthenticator(): Authenticator {
+    const { dev, tokens } = this.#settings
+    const others = new DevAuthenticator({ dev })
+    if (tokens === undefined) return others
+    const { clock } = this.#ports
+    return new TokenAuthenticator(tokens, {
+      clock,
+      logger: this.#logger,
+      others,
+      revokedBefore: (user, device) => this.#data.stateMachine.reader.revokedBefore(user, device),
     })
   }
 

@@ -1,12 +1,16 @@
 import packageJson from '../package.json' with { type: 'json' }
 import { NO_FAILPOINTS } from '#cluster'
+import { StartError } from './data-directory.ts'
 import { ALONE } from './admin/cluster-view.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
+import { isLoopback } from './gateway/origin-policy.ts'
+import { parseAddress } from './host/address.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
+import { readTokenSettings, type TokenOptions } from './host/token-files.ts'
 import { setV8Flags } from './host/v8-flags.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
@@ -20,6 +24,8 @@ export interface ServerOptions extends Pick<
   'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev'
 > {
   readonly logLevel: LogLevel
+  /** Keys that tokens of clients are checked with. @default none: only dev mode lets anybody in */
+  readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
   readonly logSegmentBytes?: number
   /** Bytes applied between two checkpoints. @default 32 MiB */
@@ -51,6 +57,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ? NO_FAILPOINTS
       : new KillFailpoints(options.unsafeFailpoints)
   const fileSystem = new NodeFileSystem()
+  const tokens = await readTokenSettings(options.tokens ?? {})
+  if (tokens === null) refuseStrangers(options.listen)
   const ports: NodePorts = {
     clock: new NodeClock(),
     random: new NodeRandom(),
@@ -60,9 +68,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
-  const { logSegmentBytes, checkpointBytes } = options
+  const { logSegmentBytes, checkpointBytes, tokens: _, ...said } = options
   const settings: NodeSettings = {
-    ...options,
+    ...said,
+    ...(tokens === null ? {} : { tokens }),
     version: packageJson.version,
     processMetrics: true,
     ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
@@ -74,4 +83,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     drain: () => node.drain(DRAIN_MS),
     stopped: node.ended.then((error) => (error === null ? 0 : 1)),
   }
+}
+
+/** A node that can check nobody must not be reached by anybody but this machine. */
+function refuseStrangers(listen: string): void {
+  const { host } = parseAddress(listen)
+  if (host === 'localhost' || isLoopback(listen)) return
+  throw new StartError(
+    `${listen} can be reached from other machines, and this node has no key to tell their users apart: give it --token-secret-file, --token-public-key-file or --jwks-url, or let it --listen on 127.0.0.1`,
+    { isRefused: true },
+  )
 }

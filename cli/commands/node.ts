@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { type Command, Option } from 'commander'
 import { isAddress, parseMembers } from '../cluster/initial-members.ts'
+import { parseDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { watchParent } from '../parent-watch.mjs'
 import { onStopSignals } from '../stop-signals.ts'
@@ -14,6 +15,12 @@ interface NodeFlags {
   readonly data?: string
   readonly initialMembers?: string
   readonly dev?: boolean
+  readonly tokenSecretFile?: string
+  readonly tokenPublicKeyFile?: string
+  readonly jwksUrl?: string
+  readonly tokenIssuer?: string
+  readonly tokenAudience?: string
+  readonly tokenLeeway?: string
   readonly logLevel: ServerOptions['logLevel']
   readonly logSegmentBytes?: string
   readonly checkpointBytes?: string
@@ -22,6 +29,23 @@ interface NodeFlags {
 }
 
 const LEVELS: readonly ServerOptions['logLevel'][] = ['debug', 'info', 'warn', 'error', 'silent']
+
+const TOKEN_OPTIONS = [
+  [
+    '--token-secret-file <files>',
+    'secrets for HS256 tokens, of at least 32 bytes; several with commas',
+    'PARLEY_TOKEN_SECRET_FILE',
+  ],
+  [
+    '--token-public-key-file <files>',
+    'Ed25519 public keys for tokens, PEM or JWK; several with commas',
+    'PARLEY_TOKEN_PUBLIC_KEY_FILE',
+  ],
+  ['--jwks-url <url>', 'published keys for tokens: https: or file:', 'PARLEY_JWKS_URL'],
+  ['--token-issuer <text>', 'iss that every token must have', 'PARLEY_TOKEN_ISSUER'],
+  ['--token-audience <text>', 'aud that every token must have', 'PARLEY_TOKEN_AUDIENCE'],
+  ['--token-leeway <duration>', 'how far clocks may differ (default: 30s)', 'PARLEY_TOKEN_LEEWAY'],
+] as const
 
 export function configure(command: Command): void {
   const option = (flags: string, description: string, env: string) =>
@@ -43,6 +67,10 @@ export function configure(command: Command): void {
         false,
       ),
     )
+  for (const [flags, description, env] of TOKEN_OPTIONS) {
+    command.addOption(option(flags, description, env))
+  }
+  command
     .addOption(
       option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
         .choices(LEVELS)
@@ -85,6 +113,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
+    tokens: tokenOptions(flags),
     logLevel: flags.logLevel,
     ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
     ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),
@@ -122,7 +151,8 @@ function failStart(error: unknown): never {
   const bug = isBug(error)
   const text = error instanceof Error ? (bug ? error.stack : error.message) : String(error)
   process.stderr.write(`parley: ${bug ? 'unexpected error\n' : ''}${text}\n`)
-  process.exit(ExitCode.failed)
+  const isRefused = error instanceof Error && 'isRefused' in error && error.isRefused === true
+  process.exit(isRefused ? ExitCode.refused : ExitCode.failed)
 }
 
 /** A mistake of this program needs its stack; anything else is a sentence for an operator. */
@@ -160,6 +190,36 @@ function withFile(command: Command): NodeFlags {
     }
   }
   return command.opts<NodeFlags>()
+}
+
+/** The secret itself is taken from the environment only: flags are seen by who lists processes. */
+function tokenOptions(flags: NodeFlags): NonNullable<ServerOptions['tokens']> {
+  const { tokenSecretFile, tokenPublicKeyFile, jwksUrl, tokenIssuer, tokenAudience } = flags
+  const secret = process.env['PARLEY_TOKEN_SECRET']
+  const leeway = flags.tokenLeeway
+  return {
+    secretFiles: listOf(tokenSecretFile),
+    publicKeyFiles: listOf(tokenPublicKeyFile),
+    ...(secret === undefined || secret === '' ? {} : { secret }),
+    ...(jwksUrl === undefined ? {} : { jwksUrl }),
+    ...(tokenIssuer === undefined ? {} : { issuer: tokenIssuer }),
+    ...(tokenAudience === undefined ? {} : { audience: tokenAudience }),
+    ...(leeway === undefined ? {} : { leewayMs: durationOf(leeway, '--token-leeway') }),
+  }
+}
+
+const listOf = (text: string | undefined): string[] =>
+  (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+
+function durationOf(text: string, flag: string): number {
+  try {
+    return parseDuration(text)
+  } catch {
+    throw new CliError(ExitCode.usage, `${flag} must be like 250ms, 10s or 5m, not "${text}"`)
+  }
 }
 
 function bytes(name: string, text: string | undefined, least: number, most: number) {

@@ -5,6 +5,7 @@ import type { Authenticator } from './auth.ts'
 import type { Backend } from './backend.ts'
 import type { EncodedMark } from './frame-joiner.ts'
 import type { GatewayOptions } from './gateway-options.ts'
+import type { SessionExpiries } from './session-expiries.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { Session } from './session.ts'
 import type { TokenBucket } from './token-bucket.ts'
@@ -21,6 +22,9 @@ export interface GatewayContext {
   readonly authenticator: Authenticator
   readonly registry: SessionRegistry
   readonly hellos: TokenBucket
+  readonly expiries: SessionExpiries
+  /** Counts revocations: who was let in by what was known before one is looked at again. */
+  revocations(): number
   draining(): boolean
   /** Of the state as applied now. */
   currentMark(): EncodedMark

@@ -4,6 +4,10 @@ export interface GatewayOptions {
   readonly dev: boolean
   /** Open connections; more are refused with 503 before the upgrade. */
   readonly maxConnections: number
+  /** Of those, from one address other than the loopback; more are refused with 429. */
+  readonly maxConnectionsPerAddress: number
+  /** Greeted sessions of one user, at most one a device; one more is answered `RATE_LIMITED`. */
+  readonly maxSessionsPerUser: number
   /** A connection that has sent no `hello:R` by then is closed. */
   readonly helloTimeoutMs: number
   /** `hello:R` admitted per second, on average and at once. */
@@ -49,6 +53,8 @@ export interface GatewayOptions {
 export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
   dev: false,
   maxConnections: 20_000,
+  maxConnectionsPerAddress: 5_000,
+  maxSessionsPerUser: 100,
   helloTimeoutMs: 5_000,
   hellosPerSecond: 500,
   maxFramesBeforeHello: 100,

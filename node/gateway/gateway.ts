@@ -10,8 +10,8 @@ import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame } from '#pr
 import { problem } from '../admin/problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import type { AppliedConversation, ConversationEvent } from '../state-machine/types.ts'
-import { type Authenticator, DevAuthenticator } from './auth.ts'
+import type { AppliedConversation, ConversationEvent, Revocation } from '../state-machine/types.ts'
+import { type Authenticator, DevAuthenticator, unauthenticated } from './auth.ts'
 import type { Backend } from './backend.ts'
 import type {
   ClientConnection,
@@ -27,8 +27,9 @@ import { EncodedMark } from './frame-joiner.ts'
 import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway-options.ts'
 import { formatMark } from './mark.ts'
-import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
+import { isLoopback, originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
 import { FrameState } from './send-queue.ts'
+import { SessionExpiries } from './session-expiries.ts'
 import { SessionRegistry } from './session-registry.ts'
 import { SessionPoll } from './session-poll.ts'
 import { Session } from './session.ts'
@@ -72,6 +73,9 @@ export class Gateway {
   #sweepTimer: Timer | null = null
   #departures: Departures | null = null
   #closed = false
+  #revocations = 0
+  /** Connections by the address they come from, without the loopback's. */
+  readonly #byAddress = new Map<string, number>()
   #mark: { readonly index: number; readonly encoded: EncodedMark } | null = null
 
   constructor(parts: GatewayParts) {
@@ -93,6 +97,14 @@ export class Gateway {
       authenticator: parts.authenticator ?? new DevAuthenticator({ dev: options.dev }),
       registry: new SessionRegistry(),
       hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
+      expiries: new SessionExpiries(clock, (session) =>
+        session.endWith(
+          unauthenticated('Your token is out of date; come back with a new one.'),
+          CloseCode.authenticationExpired,
+          'auth',
+        ),
+      ),
+      revocations: () => this.#revocations,
       draining: () => this.#departures !== null || this.#closed,
       currentMark: () => this.#currentMark(),
       scheduleFlush: (session) => this.#flushes.add(session),
@@ -133,6 +145,22 @@ export class Gateway {
     this.#broadcast({ t: 'leader:N', leader: this.#context.backend.leader() })
   }
 
+  /** Called during apply: ends the sessions whose token is refused from now on. */
+  revoked({ user, device, before }: Revocation): void {
+    this.#revocations += 1
+    for (const session of [...this.#sessions]) {
+      const { identity } = session
+      if (identity === null || identity.subject !== user) continue
+      if (device !== null && device !== session.device) continue
+      if (identity.issuedAt === null || identity.issuedAt >= before) continue
+      session.endWith(
+        unauthenticated('Your token was revoked; sign in again.'),
+        CloseCode.authenticationExpired,
+        'auth',
+      )
+    }
+  }
+
   /**
    * Sends every client away to resume from its own position. Call it after the state was replaced
    * by a snapshot: the events that were skipped have been pushed to nobody.
@@ -158,6 +186,7 @@ export class Gateway {
     this.#slow.close()
     this.#notified.close()
     this.#sweepTimer?.cancel()
+    this.#context.expiries.close()
     for (const session of [...this.#sessions]) {
       session.end(CloseCode.drain, 'the node stops', 'drain')
     }
@@ -174,12 +203,27 @@ export class Gateway {
     if (this.#sessions.size >= this.#options.maxConnections) {
       return problem(503, 'OVERLOADED', 'This node has its fill of clients.', headers)
     }
+    const most = this.#options.maxConnectionsPerAddress
+    if ((this.#byAddress.get(addressOf(head)) ?? 0) >= most) {
+      const detail = `This node takes ${most} connections from one address.`
+      return problem(429, 'RATE_LIMITED', detail, headers)
+    }
     return null
+  }
+
+  /** The loopback is not counted: behind it stands a proxy, with clients of many addresses. */
+  #count(head: RequestHead, change: 1 | -1): void {
+    if (isLoopback(head.remote)) return
+    const address = addressOf(head)
+    const count = (this.#byAddress.get(address) ?? 0) + change
+    if (count > 0) this.#byAddress.set(address, count)
+    else this.#byAddress.delete(address)
   }
 
   #accept(connection: ClientConnection): void {
     const session = new Session(connection, this.#context)
     this.#sessions.add(session)
+    this.#count(connection.head, 1)
     if (this.#context.draining()) {
       session.endWith(drainingError(this.#context.backend), CloseCode.drain, 'drain')
     }
@@ -190,6 +234,8 @@ export class Gateway {
     this.#slow.delete(session)
     this.#notified.delete(session)
     this.#context.registry.remove(session)
+    this.#context.expiries.remove(session)
+    this.#count(session.connection.head, -1)
     this.#departures?.gone(session)
   }
 
@@ -236,4 +282,8 @@ export class Gateway {
     for (const session of this.#sessions) bytes += session.queuedBytes
     return bytes
   }
+}
+
+function addressOf({ remote }: RequestHead): string {
+  return remote.slice(0, remote.lastIndexOf(':'))
 }

@@ -15,6 +15,7 @@ import {
   wireError,
 } from '#protocol'
 import type { CloseReason, Operation } from '../metrics/gateway-metrics.ts'
+import type { Identity } from './auth.ts'
 import type { ClientConnection } from './client-listener.ts'
 import type { EncodedMark } from './frame-joiner.ts'
 import { drainingError, type GatewayContext } from './gateway-context.ts'
@@ -24,6 +25,7 @@ import { PendingRequest } from './pending-request.ts'
 import { failureOf } from './protocol-failure.ts'
 import { KnownPositions } from './known-positions.ts'
 import { SessionPush } from './session-push.ts'
+import { roleRefusal } from './role-refusal.ts'
 import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { WritesInFlight } from './writes-in-flight.ts'
@@ -44,6 +46,8 @@ export class Session {
   user = ''
   device = ''
   mode: 'push' | 'notify' = 'push'
+  /** Who the client proved to be, from the moment that is known; not greeted yet before `open`. */
+  identity: Identity | null = null
   /** Monotonic time of the last frame from the client. */
   heardMs: number
   /** In the gateway's list of sessions to write. */
@@ -166,7 +170,9 @@ export class Session {
       const most = this.#context.options.maxInFlight
       request.fail(wireError('OVERLOADED', `More than ${most} requests without an answer.`))
     } else {
-      this.#handle(request, frame)
+      const refusal = roleRefusal(this.identity?.role ?? 'user', frame)
+      if (refusal === null) this.#handle(request, frame)
+      else request.fail(refusal)
     }
   }
 

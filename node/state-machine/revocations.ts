@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
+import { assert } from '#cluster'
 import { StoreDamagedError, type Store } from '../store/store.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -117,7 +118,7 @@ function decode(id: string, bytes: Uint8Array | null): RevocationBlock {
   if (bytes === null) return block
   const reader = new ByteReader(bytes)
   const format = reader.u8()
-  if (format !== FORMAT) throw new Error(`revoked tokens of unknown format ${format}`)
+  assert(format === FORMAT, `revoked tokens of unknown format ${format}: this node is too old`)
   for (let users = reader.varint(); users > 0; users -= 1) {
     const name = reader.string()
     const revoked: Revoked = { user: reader.varint(), devices: new Map() }

@@ -1,3 +1,4 @@
+import { AssertionError } from '#cluster'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 
@@ -125,7 +126,7 @@ export function encodeSettings(settings: Settings): Uint8Array {
 export function decodeSettings(bytes: Uint8Array): Settings {
   const reader = new ByteReader(bytes)
   const settings = readSettings(reader, (number) => {
-    throw new Error(`setting ${number} is unknown: this node is too old for the state`)
+    throw new AssertionError(`setting ${number} is unknown: this node is too old for the state`)
   })
   reader.end('the settings record')
   return { ...DEFAULT_SETTINGS, ...settings }

@@ -21,10 +21,9 @@ const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable', 'sync']
 
 /**
  * Lets a client in or sends it away: version, rate, identity, readiness and the mark it resumes
- * from, in this order, cheapest first. Everything but the wait for the mark happens at once.
+ * from, in this order, cheapest first. Nothing of it holds up another client.
  */
 export function greet(request: PendingRequest, frame: HelloRequest, context: GatewayContext): void {
-  const { session } = request
   const version = negotiateVersion(frame.v)
   if (version === null) {
     const [lowest, highest] = SUPPORTED_VERSIONS
@@ -37,16 +36,10 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
     turnAwayForNow(request, refusal)
     return
   }
-  const identity = context.authenticator.authenticate(frame, session.connection.head.remote)
-  if (isRefusal(identity)) {
-    context.metrics.authFailures.add()
-    turnAway(request, identity, CloseCode.policy, 'auth')
-    return
-  }
-  enter(request, frame, identity, version, context).catch((error: unknown) => {
+  enter(request, frame, version, context).catch((error: unknown) => {
     context.logger.error('hello.failed', { error })
-    if (session.state !== 'greeting') return
-    turnAwayForNow(request, wireError('INTERNAL', 'The node failed to read. See its log.'))
+    if (request.session.state !== 'greeting') return
+    turnAwayForNow(request, wireError('INTERNAL', 'The node failed to greet. See its log.'))
   })
 }
 
@@ -63,34 +56,62 @@ function admissionRefusal(context: GatewayContext): WireError | null {
   })
 }
 
-/** Waits for the mark, then lets the client in where its inbox position can be gone on from. */
+/** Asks who it is and waits for the mark, then lets the client in where it can be gone on from. */
 async function enter(
   request: PendingRequest,
   frame: HelloRequest,
-  identity: Identity,
   version: number,
   context: GatewayContext,
 ): Promise<void> {
   const { session } = request
-  const { resume } = frame
-  // An epoch that is not this one's is answered at once: hello:A tells the client (rule K8).
-  const mark = resume?.epoch === context.backend.epoch ? resume.mark : undefined
-  const late = await reachMark(mark, context)
-  if (session.state !== 'greeting') return
-  if (late !== null && !late.retryable) {
-    turnAway(request, late, CloseCode.policy, 'protocol')
+  for (;;) {
+    const seen = context.revocations()
+    const { remote } = session.connection.head
+    const identity = await context.authenticator.authenticate(frame, remote)
+    if (session.state !== 'greeting') return
+    if (isRefusal(identity)) {
+      context.metrics.authFailures.add()
+      if (identity.retryable) turnAwayForNow(request, identity)
+      else turnAway(request, identity, CloseCode.policy, 'auth')
+      return
+    }
+    // An epoch that is not this one's is answered at once: hello:A tells the client (rule K8).
+    const { resume } = frame
+    const mark = resume?.epoch === context.backend.epoch ? resume.mark : undefined
+    const late = await reachMark(mark, context)
+    if (session.state !== 'greeting') return
+    if (late !== null && !late.retryable) {
+      turnAway(request, late, CloseCode.policy, 'protocol')
+      return
+    }
+    const position = late ?? (await resumePosition(frame, identity.user, context))
+    if (session.state !== 'greeting') return
+    if ('code' in position) {
+      turnAwayForNow(request, position)
+      return
+    }
+    // Much may have happened while it waited: its token may be among those that were revoked.
+    if (identity.issuedAt !== null && seen !== context.revocations()) continue
+    const refusal = entryRefusal(frame, identity, context)
+    if (refusal === null) admit(request, frame, identity, position, version, context)
+    else turnAwayForNow(request, refusal)
     return
   }
-  const position = late ?? (await resumePosition(frame, identity.user, context))
-  if (session.state !== 'greeting') return
-  if ('code' in position) {
-    turnAwayForNow(request, position)
-    return
-  }
-  // Much may have happened while it waited.
-  const refusal = context.draining() ? drainingError(context.backend) : notServing(context)
-  if (refusal === null) admit(request, frame, identity, position, version, context)
-  else turnAwayForNow(request, refusal)
+}
+
+function entryRefusal(
+  { device }: HelloRequest,
+  { user }: Identity,
+  context: GatewayContext,
+): WireError | null {
+  const { backend, options, registry, metrics } = context
+  if (context.draining()) return drainingError(backend)
+  const sessions = registry.of(user) ?? []
+  const isFull = sessions.length >= options.maxSessionsPerUser
+  if (!isFull || sessions.some((session) => session.device === device)) return notServing(context)
+  metrics.rateLimited.add()
+  const message = `${options.maxSessionsPerUser} devices of this user are connected here.`
+  return wireError('RATE_LIMITED', message, { retryAfterMs: 10_000 })
 }
 
 /** From here on the session is told every event of the user's conversations. */
@@ -104,11 +125,13 @@ function admit(
 ): void {
   const { backend, metrics, options, registry } = context
   const { session } = request
+  session.identity = identity
   session.user = identity.user
   session.device = frame.device
   session.mode = frame.mode ?? 'push'
   // The older one's frames must not mix with this one's: it ends before this one is greeted.
   const replaced = registry.add(session)
+  context.expiries.add(session)
   if (replaced !== null) {
     const message = 'A newer connection of the same device took over.'
     replaced.endWith(wireError('REPLACED', message), CloseCode.replaced, 'replaced')

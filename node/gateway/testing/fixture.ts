@@ -20,7 +20,7 @@ const steadyRandom: Random = {
 /** A gateway over everything that a test moves by hand. */
 export function fixture(
   options: Partial<GatewayOptions> = {},
-  more: Partial<Pick<GatewayParts, 'origins' | 'random' | 'onRequest'>> = {},
+  more: Partial<Pick<GatewayParts, 'origins' | 'random' | 'onRequest' | 'authenticator'>> = {},
 ) {
   const clock = new ManualClock()
   const backend = new FakeBackend()
