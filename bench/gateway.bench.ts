@@ -72,7 +72,11 @@ class InstantBackend implements Backend {
           logTime: seq,
           body,
           replyTo: null,
+          target: null,
           large: false,
+          edited: null,
+          recalled: false,
+          expired: false,
         },
       )
     }

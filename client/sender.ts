@@ -93,7 +93,7 @@ export class Sender {
   write(draft: ConversationDraft): Promise<ConversationAnswer> {
     this.#checkOpen()
     check(draft)
-    const laneKey = 'conv' in draft ? this.#laneKey({ conv: draft.conv, to: null }) : draft.msgId
+    const laneKey = 'conv' in draft ? this.#laneKey(placeOf(draft)) : draft.msgId
     return new Promise((resolve, reject) => {
       this.#core.outbox.add(laneKey, {
         ...newWrite(draft, NEW),
@@ -320,3 +320,9 @@ const LEFT_BEHIND: ReadonlySet<string> = new Set(['CLOSED', 'STORE_FAILED'])
 
 /** What a write holds besides its body, roughly. */
 const OVERHEAD_BYTES = 512
+
+/** A block or unblock that names no conversation is about the direct one with its user. */
+function placeOf(draft: Extract<ConversationDraft, { conv?: string | undefined }>): Target {
+  if (draft.conv !== undefined) return { conv: draft.conv, to: null }
+  return { conv: null, to: (draft as { user: string }).user }
+}

@@ -33,6 +33,7 @@ const common = {
   since: optional(fc.nat(2 ** 47)),
 }
 const cursorKind = fc.constantFrom('delivered' as const, 'read' as const)
+const bound = fc.integer({ min: 1, max: 2 ** 47 })
 const role = fc.constantFrom('admin' as const, 'member' as const)
 /** Null bytes are nil, by which a client removes its metadata: the command says `null`. */
 const meta = value.map((bytes) => (bytes[0] === 0xc0 ? null : bytes))
@@ -44,6 +45,8 @@ const founding: fc.Arbitrary<ConversationOperation> = fc.oneof(
     meta,
   }),
   fc.record({ op: fc.constant('direct' as const), with: user }),
+  fc.record({ op: fc.constant('block' as const), member: user }),
+  fc.record({ op: fc.constant('unblock' as const), member: user }),
 )
 const change: fc.Arbitrary<ConversationOperation> = fc.oneof(
   fc.record({ op: fc.constant('add' as const), member: user, role }),
@@ -55,10 +58,17 @@ const change: fc.Arbitrary<ConversationOperation> = fc.oneof(
   }),
   fc.record({ op: fc.constant('leave' as const) }),
   fc.record(
-    { op: fc.constant('set' as const), name: optional(fc.string({ maxLength: 20 })), meta },
+    {
+      op: fc.constant('set' as const),
+      name: optional(fc.string({ maxLength: 20 })),
+      meta,
+      retention: optional(fc.record({ maxAgeMs: bound, maxCount: bound, maxBytes: bound })),
+      history: fc.boolean(),
+    },
     { requiredKeys: ['op'] },
   ) as fc.Arbitrary<ConversationOperation>,
 )
+const fits = (reaction: string) => Buffer.byteLength(reaction) <= 64
 /** What gateways forward. */
 const commands: fc.Arbitrary<Command> = fc.oneof(
   fc
@@ -80,6 +90,34 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
   fc
     .record({ ...common, operation: change, conv: printable })
     .map((fields): Command => ({ kind: 2, ...fields })),
+  fc
+    .record({ ...common, conv: printable, target: bound, body: value })
+    .map((fields): Command => ({ kind: 4, ...fields })),
+  fc
+    .record({ ...common, conv: printable, target: bound })
+    .map((fields): Command => ({ kind: 5, ...fields })),
+  fc
+    .record({
+      ...common,
+      conv: printable,
+      target: bound,
+      reaction: fc.string({ unit: 'grapheme', maxLength: 8 }).filter(fits),
+      on: fc.boolean(),
+    })
+    .map((fields): Command => ({ kind: 6, ...fields })),
+  fc
+    .record({
+      from: printable,
+      seqs: fc.uniqueArray(bound, { minLength: 1, maxLength: 9 }),
+      isCut: fc.boolean(),
+    })
+    .map(({ from, seqs, isCut }): Command => {
+      seqs.sort((a, b) => a - b)
+      const removal = isCut
+        ? ({ op: 'truncate', from, upTo: seqs[0]! } as const)
+        : ({ op: 'expire', from, seqs } as const)
+      return { kind: 9, ...SYSTEM_HEAD, origin: 1, request: 2, removal }
+    }),
   fc
     .record({ ...common, conv: printable, code: fc.constant('CANCELLED' as const) })
     .map((fields): Command => ({ kind: 3, ...fields })),

@@ -15,6 +15,9 @@ import {
   type ConversationOperation,
   isKeyed,
   MAX_CURSORS,
+  MAX_EXPIRED_SEQS,
+  type Removal,
+  type RetentionPolicy,
 } from './state-machine/commands.ts'
 import { settingsFault } from './state-machine/settings.ts'
 
@@ -55,13 +58,30 @@ function payloadFault(
     if (replyTo === 0) return 'INVALID_MESSAGE'
     return valueFault(view.payload(), limits.bodyBytes)
   }
-  if (kind === CommandKind.conversation) {
+  if (kind === CommandKind.edit || kind === CommandKind.recall || kind === CommandKind.reaction) {
+    const fault = targetFault(view, limits)
+    if (fault !== null) return fault
+  } else if (kind === CommandKind.conversation) {
     const fault = operationFault(view.operation(), view, limits)
     if (fault !== null) return fault
   } else if (conv !== '' && !isConversation(conv!)) {
     return 'INVALID_MESSAGE'
   }
   return isCanonical(view, command) ? null : 'INVALID_MESSAGE'
+}
+
+function targetFault(view: CommandView, limits: DecodeLimits): ErrorCode | null {
+  if (!isConversation(view.conv!) || view.target === 0) return 'INVALID_MESSAGE'
+  if (view.kind === CommandKind.edit) return valueFault(view.body(), limits.bodyBytes)
+  if (view.kind === CommandKind.recall) return null
+  const { reaction } = view.reaction()
+  return Buffer.byteLength(reaction) <= LIMITS.reactionBytes ? null : 'INVALID_MESSAGE'
+}
+
+function removalFault(removal: Removal): ErrorCode | null {
+  if (!isConversation(removal.from)) return 'INVALID_MESSAGE'
+  if (removal.op === 'expire' && removal.seqs.length > MAX_EXPIRED_SEQS) return 'INVALID_MESSAGE'
+  return null
 }
 
 /** What a node or an operator asks: no key, hence nobody and nothing in the head. */
@@ -71,6 +91,9 @@ function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
     const { account, ofDevice } = view.accountOperation()
     if (!isUser(account)) return 'INVALID_MESSAGE'
     if (ofDevice !== null && !isDevice(ofDevice)) return 'INVALID_MESSAGE'
+  } else if (view.kind === CommandKind.retention) {
+    const fault = removalFault(view.removal())
+    if (fault !== null) return fault
   } else if (view.kind === CommandKind.settings) {
     if (settingsFault(view.settingsChanges()) !== null) return 'INVALID_MESSAGE'
   } else if (view.kind === CommandKind.cursors) {
@@ -101,15 +124,32 @@ function operationFault(
   { conv, msgId }: CommandView,
   limits: DecodeLimits,
 ): ErrorCode | null {
-  const isNew = operation.op === 'create' || operation.op === 'direct'
+  const isNew = 'with' in operation || operation.op === 'create' || isBlock(operation)
   if (isNew && conv !== '') return 'INVALID_MESSAGE'
   const meta = 'meta' in operation ? (operation.meta ?? undefined) : undefined
   const head = isNew ? { msgId } : { msgId, conv }
   const member = 'member' in operation ? { user: operation.member } : {}
+  if (operation.op === 'set' && !isPolicy(operation.retention)) return 'INVALID_MESSAGE'
   const name = operation.op === 'create' ? { name: operation.name ?? undefined } : {}
-  const frame = { t: 'conv:R', id: 0, ...head, ...operation, ...member, ...name, meta }
+  const frame = {
+    t: 'conv:R',
+    id: 0,
+    ...head,
+    ...operation,
+    ...member,
+    ...name,
+    meta,
+    retention: undefined,
+  }
   validateFrame(frame as unknown as RequestFrame, limits)
   return meta === undefined ? null : valueFault(meta, limits.metaBytes)
+}
+
+const isBlock = ({ op }: ConversationOperation): boolean => op === 'block' || op === 'unblock'
+
+/** Every bound is one that a client could have given. */
+function isPolicy(policy: RetentionPolicy | null | undefined): boolean {
+  return Object.values(policy ?? {}).every((bound: number) => bound >= 1)
 }
 
 function valueFault(bytes: Uint8Array, mostBytes: number): ErrorCode | null {

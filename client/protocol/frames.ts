@@ -1,4 +1,13 @@
+import type { ConversationAnswer, ConversationRequest } from './conversation-frames.ts'
 import type { WireError } from './error-codes.ts'
+
+export type {
+  ConversationAnswer,
+  ConversationRequest,
+  Role,
+  WireConversation,
+  WireMember,
+} from './conversation-frames.ts'
 
 /**
  * Every frame of the wire as it stands in memory. **R** is a request of the client with an `id`,
@@ -20,7 +29,7 @@ export interface NodeAddress {
 }
 
 /** Every field that shows state may travel with the position it was read at (rule B2). */
-interface Marked {
+export interface Marked {
   readonly mark?: string | undefined
 }
 
@@ -76,7 +85,7 @@ export interface HelloAnswer extends Marked {
   readonly limits: ServerLimits
 }
 
-interface WriteRequest {
+export interface WriteRequest {
   readonly id: FrameId
   readonly msgId: string
   /** msgId of this device's latest earlier write here without a final answer (rule A4). */
@@ -128,92 +137,6 @@ export interface MessageAnswer extends Marked {
   readonly duplicate: boolean
   readonly inbox?: number | null | undefined
   readonly now: number
-}
-
-export type Role = 'owner' | 'admin' | 'member'
-
-interface ConversationWrite extends WriteRequest {
-  readonly t: 'conv:R'
-}
-
-export type ConversationRequest =
-  | (ConversationWrite & {
-      readonly op: 'create'
-      readonly members: readonly string[]
-      readonly name?: string | undefined
-      readonly meta?: OpaqueValue | undefined
-    })
-  | (ConversationWrite & { readonly op: 'direct'; readonly with: string })
-  | { readonly t: 'conv:R'; readonly id: FrameId; readonly op: 'get'; readonly conv: string }
-  | {
-      readonly t: 'conv:R'
-      readonly id: FrameId
-      readonly op: 'list'
-      readonly limit?: number | undefined
-    }
-  | (ConversationWrite & {
-      readonly op: 'add'
-      readonly conv: string
-      readonly user: string
-      readonly role?: 'admin' | 'member' | undefined
-    })
-  | (ConversationWrite & { readonly op: 'remove'; readonly conv: string; readonly user: string })
-  | (ConversationWrite & {
-      readonly op: 'role'
-      readonly conv: string
-      readonly user: string
-      readonly role: Role
-    })
-  | (ConversationWrite & { readonly op: 'leave'; readonly conv: string })
-  | (ConversationWrite & {
-      readonly op: 'set'
-      readonly conv: string
-      /** `null` removes it. */
-      readonly name?: string | null | undefined
-      readonly meta?: OpaqueValue | undefined
-      readonly retention?: OpaqueValue | undefined
-      readonly history?: boolean | undefined
-    })
-  | (ConversationWrite & {
-      readonly op: 'block' | 'unblock'
-      readonly conv: string
-      readonly user: string
-    })
-  | {
-      readonly t: 'conv:R'
-      readonly id: FrameId
-      readonly op: 'receipts'
-      readonly conv: string
-      readonly seq: number
-    }
-
-export interface WireMember {
-  readonly user: string
-  readonly role: Role
-}
-
-export interface WireConversation {
-  readonly id: string
-  readonly kind: 'direct' | 'group'
-  readonly name: string | null
-  readonly meta?: OpaqueValue | undefined
-  readonly members: readonly WireMember[]
-  /** The newest seq, 0 before the first event. */
-  readonly head: number
-  readonly ord: number
-  readonly createdAt: number
-}
-
-/** `list` answers `conversations`, every other operation `conversation`; writes add the last four. */
-export interface ConversationAnswer extends Marked {
-  readonly t: 'conv:A'
-  readonly id: FrameId
-  readonly conversation?: WireConversation | undefined
-  readonly conversations?: readonly WireConversation[] | undefined
-  readonly msgId?: string | undefined
-  readonly seq?: number | undefined
-  readonly duplicate?: boolean | undefined
-  readonly now?: number | undefined
 }
 
 export interface CancelRequest {

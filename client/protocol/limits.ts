@@ -24,6 +24,7 @@ export const LIMITS = {
   userLength: 128,
   conversationLength: 128,
   nameBytes: 256,
+  reactionBytes: 64,
   tokenBytes: 8192,
 } as const
 

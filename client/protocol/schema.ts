@@ -91,6 +91,9 @@ const conversation = object({
   head: required(integer()),
   ord: required(integer()),
   createdAt: required(integer()),
+  retention: optional(meta),
+  history: optional(boolean),
+  blocked: optional(boolean),
 })
 const eventDetails: Fields = {
   kind: required(oneOf(...EVENT_KINDS)),
@@ -161,7 +164,7 @@ export const REQUEST_SCHEMAS: Readonly<Record<RequestFrame['t'], FrameSchema>> =
     ...write,
     ...inConversation,
     seq: required(seq),
-    reaction: required(text(64)),
+    reaction: required(text(LIMITS.reactionBytes)),
     on: required(boolean),
   }),
   'conv:R': toServer(
@@ -201,8 +204,8 @@ export const REQUEST_SCHEMAS: Readonly<Record<RequestFrame['t'], FrameSchema>> =
             retention: optional(meta),
             history: optional(boolean),
           },
-          block: { ...conversationWrite, ...inConversation, user: required(user) },
-          unblock: { ...conversationWrite, ...inConversation, user: required(user) },
+          block: { ...conversationWrite, conv: optional(conv), user: required(user) },
+          unblock: { ...conversationWrite, conv: optional(conv), user: required(user) },
           receipts: { ...inConversation, seq: required(seq) },
         },
       },

@@ -16,7 +16,10 @@ export const VERSION_HISTORY: readonly {
   readonly version: number
   readonly schemaHash: string
   readonly change: string
-}[] = [{ version: 1, schemaHash: 'ee01358ea7f50748', change: 'the first wire' }]
+}[] = [
+  { version: 1, schemaHash: 'ee01358ea7f50748', change: 'the first wire' },
+  { version: 1, schemaHash: '515ae8cc9c554636', change: 'settings and blocks in a conversation' },
+]
 
 /** The highest version in both ranges, `null` if they do not meet. */
 export function negotiateVersion(

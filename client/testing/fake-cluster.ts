@@ -365,7 +365,10 @@ export class FakeCluster {
     }
     let conv: string
     if (frame.op === 'create') conv = `g_${session.user}_${frame.msgId}`
-    else conv = frame.op === 'direct' ? directId(session.user, frame.with) : frame.conv
+    else if (frame.op === 'direct') conv = directId(session.user, frame.with)
+    else if (frame.op === 'block' || frame.op === 'unblock') {
+      conv = directId(session.user, frame.user)
+    } else conv = frame.conv
     return this.#once(session, frame, frame.op === 'direct' ? session.user : conv, () => {
       const conversation =
         this.conversations.get(conv) ??

@@ -265,14 +265,9 @@ describe('writes', () => {
   })
 
   it.each<RequestFrame>([
-    { t: 'edit:R', id: 1, conv: 'c', msgId: 'm', seq: 1, body: BODY },
-    { t: 'recall:R', id: 1, conv: 'c', msgId: 'm', seq: 1 },
-    { t: 'react:R', id: 1, conv: 'c', msgId: 'm', seq: 1, reaction: '+', on: true },
     { t: 'ack:R', id: 1, acks: [] },
     { t: 'signal:R', id: 1, to: 'bob', name: 'typing', body: BODY, n: 1 },
-    { t: 'conv:R', id: 1, msgId: 'm', op: 'block', conv: 'c', user: 'bob' },
     { t: 'conv:R', id: 1, op: 'receipts', conv: 'c', seq: 1 },
-    { t: 'conv:R', id: 1, msgId: 'm', op: 'set', conv: 'c', history: true },
   ])('[GW17] answers $t $op UNSUPPORTED', async (frame) => {
     const { clock, open, backend } = fixture()
     const client = await open()

@@ -1,5 +1,6 @@
 import { assert, type Random } from '#cluster'
 import { StoreDamagedError, type Store } from '../store/store.ts'
+import { Amendments } from './amendments.ts'
 import { ConversationCache } from './conversation-cache.ts'
 import { ConversationNumbers } from './conversation-numbers.ts'
 import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
@@ -42,6 +43,7 @@ export class ApplicationState {
   /** Every kind of mutable object but conversations: frozen, written and let go together. */
   readonly tables: readonly Table[]
   readonly receipts: ObjectTable<ReceiptBlock>
+  readonly amendments: Amendments
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
@@ -71,12 +73,14 @@ export class ApplicationState {
       settings: () => this.settings,
       count: record.users,
     })
+    this.amendments = new Amendments(store, limits.amendmentBlocks)
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
     this.receipts = new ObjectTable(RECEIPT_BLOCKS, store, limits.receiptBlocks)
     this.verdicts.written(record.lastVerdict)
     this.revocations = new Revocations(store, record.revocationBlocks)
     this.tables = [
+      this.amendments.table,
       this.receipts,
       this.revocations.table,
       this.users.inboxes,

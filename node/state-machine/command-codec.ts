@@ -6,6 +6,9 @@ import {
   type AccountOperation,
   type ConversationOperation,
   type CursorsCommand,
+  type Removal,
+  type RetentionPolicy,
+  type SettingsChange,
   type Submission,
   SYSTEM_HEAD,
 } from './commands.ts'
@@ -13,11 +16,15 @@ import {
   ACCOUNT_OPERATION_NUMBERS,
   COMMAND_VERSION,
   CommandFlag,
+  CommandFormatError,
   CommandView,
   CURSOR_NUMBERS,
   OPERATION_NUMBERS,
+  PolicyField,
   REFUSE_NUMBERS,
+  REMOVAL_NUMBERS,
   ROLE_NUMBERS,
+  SetField,
 } from './command-view.ts'
 import { writeSettings } from './settings.ts'
 
@@ -72,6 +79,21 @@ export function encodeSubmission(command: Submission, origin: number, request: n
     case CommandKind.cursors:
       writeCursors(command)
       break
+    case CommandKind.edit:
+      writer.u48(atMostU48(command.target)).raw(command.body)
+      break
+    case CommandKind.recall:
+      writer.u48(atMostU48(command.target))
+      break
+    case CommandKind.reaction: {
+      const { reaction, on, target } = command
+      writer.u48(atMostU48(target)).u8(on ? 1 : 0)
+      writer.text(reaction, Buffer.byteLength(reaction))
+      break
+    }
+    case CommandKind.retention:
+      writeRemoval(command.removal)
+      break
     default:
       unreachable(command)
   }
@@ -101,6 +123,16 @@ export function toCommand(view: CommandView): Command {
       return { kind, ...SYSTEM_HEAD, origin, request, operation: view.accountOperation() }
     case CommandKind.cursors:
       return { kind, ...SYSTEM_HEAD, origin, request, ...view.cursors() }
+    case CommandKind.edit:
+      return { kind, ...base, conv: view.conv!, target: view.target!, body: view.body() }
+    case CommandKind.recall:
+      if (view.payload().length > 6)
+        throw new CommandFormatError('a recall is more than its target')
+      return { kind, ...base, conv: view.conv!, target: view.target! }
+    case CommandKind.reaction:
+      return { kind, ...base, conv: view.conv!, target: view.target!, ...view.reaction() }
+    case CommandKind.retention:
+      return { kind, ...SYSTEM_HEAD, origin, request, removal: view.removal() }
     default:
       return unreachable(kind)
   }
@@ -141,13 +173,13 @@ function writeOperation(operation: ConversationOperation): void {
       break
     case 'leave':
       break
-    case 'set': {
-      const { name, meta } = operation
-      writer.u8((name === undefined ? 0 : 1) | (meta === undefined ? 0 : 2))
-      if (name !== undefined) optionalText(name)
-      if (meta !== undefined) optionalBytes(meta)
+    case 'set':
+      writeChange(operation)
       break
-    }
+    case 'block':
+    case 'unblock':
+      writer.string(operation.member)
+      break
     default:
       unreachable(operation)
   }
@@ -173,6 +205,50 @@ function writeCursors({
   }
   writer.varint(inboxes.length)
   for (const { user, device, inbox } of inboxes) writer.string(user).string(device).varint(inbox)
+}
+
+function writeChange({ name, meta, retention, history }: SettingsChange): void {
+  writer.u8(
+    (name === undefined ? 0 : SetField.name) |
+      (meta === undefined ? 0 : SetField.meta) |
+      (retention === undefined ? 0 : SetField.retention) |
+      (history === undefined ? 0 : SetField.history),
+  )
+  if (name !== undefined) optionalText(name)
+  if (meta !== undefined) optionalBytes(meta)
+  if (retention !== undefined) {
+    writer.u8(retention === null ? 0 : 1)
+    if (retention !== null) writePolicy(writer, retention)
+  }
+  if (history !== undefined) writer.u8(history ? 1 : 0)
+}
+
+export function writePolicy(to: ByteWriter, policy: RetentionPolicy): void {
+  const { maxAgeMs, maxCount, maxBytes } = policy
+  const present =
+    (maxAgeMs === undefined ? 0 : PolicyField.maxAgeMs) |
+    (maxCount === undefined ? 0 : PolicyField.maxCount) |
+    (maxBytes === undefined ? 0 : PolicyField.maxBytes)
+  assert(present > 0, 'a retention policy has at least one bound')
+  to.u8(present)
+  if (maxAgeMs !== undefined) to.varint(maxAgeMs)
+  if (maxCount !== undefined) to.varint(maxCount)
+  if (maxBytes !== undefined) to.varint(maxBytes)
+}
+
+function writeRemoval(removal: Removal): void {
+  writer.u8(REMOVAL_NUMBERS[removal.op]).string(removal.from)
+  if (removal.op === 'truncate') {
+    writer.varint(removal.upTo)
+    return
+  }
+  writer.varint(removal.seqs.length)
+  let before = 0
+  for (const seq of removal.seqs) {
+    assert(seq > before, 'the seqs of a removal rise')
+    writer.varint(seq - before)
+    before = seq
+  }
 }
 
 function optionalText(text: string | null): void {

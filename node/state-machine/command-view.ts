@@ -12,6 +12,9 @@ import {
   isKeyed,
   MAX_CURSORS,
   type RefuseCommand,
+  type Removal,
+  type RetentionPolicy,
+  type SettingsChange,
 } from './commands.ts'
 import { readSettings, type SettingsChanges } from './settings.ts'
 
@@ -28,11 +31,15 @@ export const COMMAND_VERSION = 1
  *     message: the body, to the end
  *     conversation: u8 operation, its fields (see `readOperation`)
  *     refuse: u8 code
+ *     edit: u48 target, the body, to the end
+ *     recall: u48 target
+ *     reaction: u48 target, u8 on, text to the end
  *     settings: varint count, then per change u8 number, varint value
+ *     retention: u8 operation, its fields (see `readRemoval`)
  *     account: u8 operation, its fields (see `accountOperation`)
  *     cursors: conversations and inboxes (see `readCursors`)
  *
- * User, device, msgId and conv of settings, account and cursors are empty.
+ * User, device, msgId and conv of cursors, settings, retention and account are empty.
  */
 export const CommandFlag = {
   prev: 1,
@@ -53,9 +60,22 @@ export const OPERATION_NUMBERS = {
   role: 5,
   leave: 6,
   set: 7,
+  block: 8,
+  unblock: 9,
 } as const satisfies Record<ConversationOperation['op'], number>
 
 export const CURSOR_NUMBERS = { delivered: 1, read: 2 } as const
+export const REMOVAL_NUMBERS = {
+  truncate: 1,
+  expire: 2,
+} as const satisfies Record<Removal['op'], number>
+
+/** Which fields of `set` follow. */
+export const SetField = { name: 1, meta: 2, retention: 4, history: 8 } as const
+/** Which bounds of a policy follow. */
+export const PolicyField = { maxAgeMs: 1, maxCount: 2, maxBytes: 4 } as const
+
+const TARGET_BYTES = 6
 
 export const ROLE_NUMBERS = { owner: 1, admin: 2, member: 3 } as const
 
@@ -188,6 +208,19 @@ export class CommandView {
     } else if (!isKeyed(kind) && (prev !== null || since !== null || conv !== '')) {
       malformed('a command without a key has fields of one')
     }
+    if (this.#hasTarget && this.end - this.payloadStart < TARGET_BYTES) {
+      malformed('a command ends inside its target')
+    }
+  }
+
+  get #hasTarget(): boolean {
+    const { kind } = this
+    return kind === CommandKind.edit || kind === CommandKind.recall || kind === CommandKind.reaction
+  }
+
+  /** Seq of the message that it is about: of an edit, recall or reaction. */
+  get target(): number | null {
+    return this.#hasTarget ? u48(this.data, this.payloadStart) : null
   }
 
   get device(): string {
@@ -195,7 +228,32 @@ export class CommandView {
     return utf8(this.data, this.#deviceStart + 1, this.#deviceStart + 1 + length)
   }
 
-  /** Of a message the body, of others the encoded operation or code. */
+  /** Of a message or edit: what it says. */
+  body(): Uint8Array {
+    const isEdit = this.kind === CommandKind.edit
+    assert(isEdit || this.kind === CommandKind.message, 'the command holds no body')
+    const start = this.payloadStart + (isEdit ? TARGET_BYTES : 0)
+    return this.data.subarray(start, this.end)
+  }
+
+  reaction(): { reaction: string; on: boolean } {
+    assert(this.kind === CommandKind.reaction, 'the command holds no reaction')
+    const at = this.payloadStart + TARGET_BYTES
+    if (at >= this.end) malformed('a command ends inside its reaction')
+    const on = this.data[at]!
+    if (on > 1) malformed(`a reaction is marked ${on}`)
+    return { reaction: utf8(this.data, at + 1, this.end), on: on === 1 }
+  }
+
+  removal(): Removal {
+    assert(this.kind === CommandKind.retention, 'the command removes nothing')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const removal = readRemoval(reader)
+    reader.end('a removal')
+    return removal
+  }
+
+  /** Everything after the head, as it stands there: what rule A2 compares. */
   payload(): Uint8Array {
     return this.data.subarray(this.payloadStart, this.end)
   }
@@ -264,15 +322,11 @@ function readOperation(reader: ByteReader): ConversationOperation {
       return { op, member: reader.string(), role: nameOf(ROLE_NUMBERS, reader.u8(), 'role') }
     case 'leave':
       return { op }
-    case 'set': {
-      const present = reader.u8()
-      if (present > 3) unknown(`fields ${present} of set`)
-      return {
-        op,
-        ...((present & 1) !== 0 && { name: optional(reader, readText) }),
-        ...((present & 2) !== 0 && { meta: optional(reader, readBytes) }),
-      }
-    }
+    case 'set':
+      return { op, ...readChange(reader) }
+    case 'block':
+    case 'unblock':
+      return { op, member: reader.string() }
   }
 }
 
@@ -299,6 +353,48 @@ function readCursors(reader: ByteReader): ReturnType<CommandView['cursors']> {
     inboxes.push({ user: reader.string(), device: reader.string(), inbox: reader.varint() })
   }
   return { conversations, inboxes }
+}
+
+function readChange(reader: ByteReader): SettingsChange {
+  const present = reader.u8()
+  if (present > 15) unknown(`fields ${present} of set`)
+  return {
+    ...((present & SetField.name) !== 0 && { name: optional(reader, readText) }),
+    ...((present & SetField.meta) !== 0 && { meta: optional(reader, readBytes) }),
+    ...((present & SetField.retention) !== 0 && { retention: optional(reader, readPolicy) }),
+    ...((present & SetField.history) !== 0 && { history: readBoolean(reader) }),
+  }
+}
+
+export function readPolicy(reader: ByteReader): RetentionPolicy {
+  const present = reader.u8()
+  if (present === 0 || present > 7) unknown(`bounds ${present} of a retention policy`)
+  return {
+    ...((present & PolicyField.maxAgeMs) !== 0 && { maxAgeMs: reader.varint() }),
+    ...((present & PolicyField.maxCount) !== 0 && { maxCount: reader.varint() }),
+    ...((present & PolicyField.maxBytes) !== 0 && { maxBytes: reader.varint() }),
+  }
+}
+
+function readRemoval(reader: ByteReader): Removal {
+  const op = nameOf(REMOVAL_NUMBERS, reader.u8(), 'removal')
+  const from = reader.string()
+  if (op === 'truncate') return { op, from, upTo: reader.varint() }
+  const seqs: number[] = []
+  let seq = 0
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const step = reader.varint()
+    if (step === 0) malformed('the seqs of a removal do not rise')
+    seq += step
+    seqs.push(seq)
+  }
+  return { op, from, seqs }
+}
+
+function readBoolean(reader: ByteReader): boolean {
+  const value = reader.u8()
+  if (value > 1) malformed(`a yes or no is marked ${value}`)
+  return value === 1
 }
 
 const readText = (reader: ByteReader): string => reader.string()

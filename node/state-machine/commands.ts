@@ -21,8 +21,12 @@ export const CommandKind = {
   message: 1,
   conversation: 2,
   refuse: 3,
+  edit: 4,
+  recall: 5,
+  reaction: 6,
   cursors: 7,
   settings: 8,
+  retention: 9,
   account: 11,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
@@ -62,7 +66,30 @@ export type ConversationOperation =
   | { readonly op: 'remove'; readonly member: string }
   | { readonly op: 'role'; readonly member: string; readonly role: 'owner' | 'admin' | 'member' }
   | { readonly op: 'leave' }
-  | { readonly op: 'set'; readonly name?: string | null; readonly meta?: Uint8Array | null }
+  | ({ readonly op: 'set' } & SettingsChange)
+  /** Of the direct conversation with `member`. */
+  | { readonly op: 'block'; readonly member: string }
+  | { readonly op: 'unblock'; readonly member: string }
+
+/** What is absent stays as it is. */
+export interface SettingsChange {
+  readonly name?: string | null
+  readonly meta?: Uint8Array | null
+  /** `null`: everything is kept. */
+  readonly retention?: RetentionPolicy | null
+  /** Whether who joins from now on sees what was there before (rule B7). */
+  readonly history?: boolean
+}
+
+/** What a conversation keeps; each bound alone is enough for an event to go. At least one is given. */
+export interface RetentionPolicy {
+  /** Log time, ms. */
+  readonly maxAgeMs?: number
+  /** Messages. */
+  readonly maxCount?: number
+  /** Bytes of the bodies of one sender. */
+  readonly maxBytes?: number
+}
 
 export interface ConversationCommand extends CommandBase {
   readonly kind: typeof CommandKind.conversation
@@ -76,6 +103,30 @@ export interface RefuseCommand extends CommandBase {
   readonly kind: typeof CommandKind.refuse
   readonly conv: string
   readonly code: 'CANCELLED' | 'REJECTED_SPAM' | 'USER_BLOCKED' | 'FORBIDDEN'
+}
+
+/** What is done to an earlier message of the conversation: an event of its own. */
+interface TargetCommandBase extends CommandBase {
+  readonly conv: string
+  /** Seq of the message. */
+  readonly target: number
+}
+
+export interface EditCommand extends TargetCommandBase {
+  readonly kind: typeof CommandKind.edit
+  /** msgpack bytes, opaque: what the message says from now on. */
+  readonly body: Uint8Array
+}
+
+export interface RecallCommand extends TargetCommandBase {
+  readonly kind: typeof CommandKind.recall
+}
+
+export interface ReactionCommand extends TargetCommandBase {
+  readonly kind: typeof CommandKind.reaction
+  readonly reaction: string
+  /** `false` takes it back. */
+  readonly on: boolean
 }
 
 /**
@@ -141,10 +192,30 @@ export interface AccountCommand extends SystemCommandBase {
   readonly operation: AccountOperation
 }
 
-export type SystemCommand = CursorsCommand | SettingsCommand | AccountCommand
+/** Most seqs of one `expire`. */
+export const MAX_EXPIRED_SEQS = 1_000
+
+/** What a leader's retention takes away (rule A9): worked out outside apply, never by its clock. */
+export type Removal =
+  | { readonly op: 'truncate'; readonly from: string; readonly upTo: number }
+  /** Ascending seqs whose bodies go. */
+  | { readonly op: 'expire'; readonly from: string; readonly seqs: readonly number[] }
+
+export interface RetentionCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.retention
+  readonly removal: Removal
+}
+
+export type SystemCommand = CursorsCommand | SettingsCommand | RetentionCommand | AccountCommand
 
 /** A write, or the refusal of one: it has a key, and one result for all its copies. */
-export type KeyedCommand = MessageCommand | ConversationCommand | RefuseCommand
+export type KeyedCommand =
+  | MessageCommand
+  | ConversationCommand
+  | RefuseCommand
+  | EditCommand
+  | RecallCommand
+  | ReactionCommand
 
 export type Command = KeyedCommand | SystemCommand
 

@@ -1,12 +1,14 @@
 import { assert } from '#cluster'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { writePolicy } from './command-codec.ts'
+import { readPolicy } from './command-view.ts'
 import { Conversation, type FrozenHead } from './conversation-state.ts'
 import { readExtents, writeExtents } from './extents.ts'
 import type { KeyHash } from './key-hash.ts'
 import { Members } from './members.ts'
 
-const FORMAT = 1
+const FORMAT = 2
 
 /** A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand under `m`. */
 export function encodeConversation(
@@ -20,14 +22,19 @@ export function encodeConversation(
     (head.name === null ? 0 : 2) |
     (head.meta === null ? 0 : 4) |
     (members === null ? 0 : 8) |
-    (head.large ? 16 : 0)
+    (head.large ? 16 : 0) |
+    (head.retention === null ? 0 : 32) |
+    (head.history ? 64 : 0)
   writer.clear()
-  writer.u8(FORMAT).u8(flags).varint(createdAt).varint(number)
+  writer.u8(FORMAT).u16(flags).varint(createdAt).varint(number)
   writer.varint(head.head).varint(head.ord).varint(head.lastAt).varint(head.lastLogTime)
   writer.varint(head.unlisted)
   if (head.name !== null) writer.string(head.name)
   if (head.meta !== null) writer.bytes(head.meta)
   if (members !== null) writer.bytes(members)
+  if (head.retention !== null) writePolicy(writer, head.retention)
+  writer.varint(head.firstSeq).varint(head.amended.length)
+  for (const block of head.amended) writer.varint(block)
   writer.varint(pagedExtents)
   writeExtents(writer, extents)
   return writer.toBytes()
@@ -44,7 +51,7 @@ export function decodeConversation(
   const reader = new ByteReader(bytes)
   const format = reader.u8()
   assert(format === FORMAT, `conversation record of unknown format ${format}`)
-  const flags = reader.u8()
+  const flags = reader.u16()
   const { high, low } = prefix(hash, id)
   const createdAt = reader.varint()
   const number = reader.varint()
@@ -58,6 +65,9 @@ export function decodeConversation(
   const membersApart = (flags & 8) === 0
   const found = membersApart ? members : Members.decode(reader.bytes())
   assert(found !== null, `the members of ${id} are missing`)
+  const retention = (flags & 32) === 0 ? null : readPolicy(reader)
+  const firstSeq = reader.varint()
+  const amended = readAmended(reader)
   const conversation = new Conversation({
     id,
     kind: (flags & 1) !== 0 ? 'group' : 'direct',
@@ -76,6 +86,10 @@ export function decodeConversation(
   conversation.name = name
   conversation.meta = meta
   conversation.membersApart = membersApart
+  conversation.retention = retention
+  conversation.history = (flags & 64) !== 0
+  conversation.firstSeq = firstSeq
+  conversation.amended = amended
   conversation.pagedExtents = reader.varint()
   conversation.extents = readExtents(reader)
   reader.end('a conversation record')
@@ -85,9 +99,17 @@ export function decodeConversation(
   return conversation
 }
 
+/** Most conversations have none: they share one list. */
+function readAmended(reader: ByteReader): readonly number[] {
+  const length = reader.varint()
+  assert(length <= reader.remaining && length % 2 === 0, `${length} bounds of amended blocks`)
+  return length === 0 ? NOTHING : Array.from({ length }, () => reader.varint())
+}
+
 /** Whether `bytes` says that the members have a record of their own. */
 export function hasMembersApart(bytes: Uint8Array): boolean {
   return (bytes[1]! & 8) === 0
 }
 
+const NOTHING: readonly number[] = []
 const writer = new ByteWriter(1024)

@@ -1,4 +1,5 @@
 import { assert } from '#cluster'
+import type { RetentionPolicy } from './commands.ts'
 import { Members, isPresent } from './members.ts'
 import type { AppliedConversation, ConversationView, MemberView } from './types.ts'
 
@@ -14,6 +15,10 @@ export interface FrozenHead {
   readonly large: boolean
   readonly name: string | null
   readonly meta: Uint8Array | null
+  readonly firstSeq: number
+  readonly retention: RetentionPolicy | null
+  readonly history: boolean
+  readonly amended: readonly number[]
 }
 
 /**
@@ -40,6 +45,14 @@ export class Conversation implements AppliedConversation, FrozenHead {
   large = false
   name: string | null = null
   meta: Uint8Array | null = null
+  /** Retention took away what is below; above `head` if it took everything. */
+  firstSeq = 1
+  /** `null`: everything is kept. */
+  retention: RetentionPolicy | null = null
+  /** Who joins sees what was there before (rule B7). */
+  history = false
+  /** Runs of blocks that say what became of events (`amendments.ts`): first, last, first, last, … */
+  amended: readonly number[] = NOTHING
 
   /** Prefix of every key hash of this conversation. */
   readonly hashHigh: number
@@ -151,10 +164,13 @@ export class Conversation implements AppliedConversation, FrozenHead {
 
   view(): ConversationView {
     const { id, kind, name, meta, head, ord, createdAt, large, memberCount } = this
+    const { firstSeq, retention, history } = this
     const members: MemberView[] = []
     for (const member of this.members.list) {
-      if (isPresent(member)) members.push({ user: member.user, role: member.role })
+      const { user, role, blocks } = member
+      if (isPresent(member)) members.push({ user, role, blocks })
     }
-    return { id, kind, name, meta, members, head, ord, createdAt, large, memberCount }
+    const settings = { name, meta, retention, history }
+    return { id, kind, ...settings, members, head, ord, createdAt, firstSeq, large, memberCount }
   }
 }

@@ -13,6 +13,7 @@ import type { PreparedCommand } from './prepared-entry.ts'
 import { Refusal, REFUSAL_OF_CODE, REFUSALS, UNRECORDED } from './refusals.ts'
 import { contentDigest, Results } from './results.ts'
 import { makeEvent } from './stored-event.ts'
+import { TargetOperations } from './target-operations.ts'
 import type { ApplyListener, WriteResult } from './types.ts'
 
 /**
@@ -26,6 +27,7 @@ export class ConversationApply {
   readonly #results: Results
   readonly #operations: GroupOperations
   readonly #cursors: CursorsApply
+  readonly #targets: TargetOperations
   readonly #hash = new KeyHash()
   #wallTime = 0
   /** As the entry found them: what one command sets counts from the next entry on (rule K4). */
@@ -39,6 +41,7 @@ export class ConversationApply {
     this.#results = new Results(state, cold)
     this.#operations = new GroupOperations(state, cold)
     this.#cursors = new CursorsApply(state, cold)
+    this.#targets = new TargetOperations(state, cold)
   }
 
   get results(): Results {
@@ -83,7 +86,26 @@ export class ConversationApply {
     if (view.kind === CommandKind.refuse) {
       return this.#refuse(command, REFUSAL_OF_CODE[view.refuseCode()])
     }
-    return this.#operation(command, conversation, sender)
+    if (view.kind === CommandKind.conversation) {
+      return this.#operation(command, conversation, sender)
+    }
+    return this.#onTarget(command, conversation, sender)
+  }
+
+  #onTarget(
+    command: PreparedCommand,
+    conversation: Conversation | undefined,
+    sender: Member | undefined,
+  ): WriteResult {
+    const { view } = command
+    if (conversation === undefined) return this.#refuse(command, Refusal.unknownConversation)
+    if (sender === undefined || !isPresent(sender)) return this.#refuse(command, Refusal.notMember)
+    const isBlocked = view.kind !== CommandKind.recall && isBlockedIn(conversation, sender)
+    const refusal = isBlocked ? Refusal.blocked : this.#targets.check(conversation, sender, view)
+    if (refusal !== null) return this.#refuse(command, refusal)
+    const result = this.#append(command, conversation, sender)
+    this.#targets.after(conversation, view)
+    return result
   }
 
   #prior(command: PreparedCommand, bound: number): ReturnType<Results['find']> {
@@ -114,6 +136,9 @@ export class ConversationApply {
     if (existing !== undefined && (sender === undefined || !isPresent(sender))) {
       return this.#refuse(command, Refusal.notMember)
     }
+    if (existing !== undefined && isBlockedIn(existing, sender!)) {
+      return this.#refuse(command, Refusal.blocked)
+    }
     if (view.replyTo !== null) {
       const known = existing !== undefined && view.replyTo >= 1 && view.replyTo <= existing.head
       if (!known || !isVisible(sender!, view.replyTo)) {
@@ -135,6 +160,14 @@ export class ConversationApply {
       const opened =
         conversation ?? this.#openDirect(command.conversation, view.user, operation.with)
       return this.#record(command, null, opened)
+    }
+    if (operation.op === 'block' || operation.op === 'unblock') {
+      const { member } = operation
+      if (member === view.user) return this.#refuse(command, Refusal.blockSelf)
+      const direct = conversation ?? this.#openDirect(command.conversation, view.user, member)
+      this.#state.dirty.touchMembers(direct)
+      direct.members.find(view.user)!.blocks = operation.op === 'block'
+      return this.#record(command, null, direct)
     }
     if (operation.op === 'create') {
       assert(conversation === undefined, 'an existing group answers its creator before this')
@@ -276,4 +309,9 @@ export class ConversationApply {
     )
     return conversation
   }
+}
+
+/** In a direct conversation: the other side takes nothing of the sender. */
+function isBlockedIn({ kind, members }: Conversation, sender: Member): boolean {
+  return kind === 'direct' && members.list.some((other) => other !== sender && other.blocks)
 }

@@ -47,8 +47,10 @@ export class DirtySet {
   touch(conversation: Conversation): void {
     if (conversation.dirtyGeneration === this.#generation) return
     if (this.#awaitsEncoding(conversation)) {
-      const { head, ord, lastAt, lastLogTime, unlisted, large, name, meta } = conversation
-      conversation.frozen = { head, ord, lastAt, lastLogTime, unlisted, large, name, meta }
+      const { head, ord, lastAt, lastLogTime, unlisted, large, firstSeq, amended } = conversation
+      const { name, meta, retention, history } = conversation
+      const place = { head, ord, lastAt, lastLogTime, unlisted, large, firstSeq, amended }
+      conversation.frozen = { ...place, name, meta, retention, history }
     }
     conversation.dirtyGeneration = this.#generation
     this.#list.push(conversation)

@@ -1,18 +1,54 @@
 import { assert, unreachable } from '#cluster'
 import { ByteWriter } from './byte-writer.ts'
-import type { ConversationOperation } from './commands.ts'
+import type { CommandView } from './command-view.ts'
+import { CommandKind, type ConversationOperation, type RetentionPolicy } from './commands.ts'
 import { EventKind } from './types.ts'
 
-/** A name or meta change is a settings event, everything else that an operation does is a member one. */
-export function eventKindOf(operation: ConversationOperation): EventKind {
-  return operation.op === 'set' ? EventKind.settings : EventKind.member
+export function eventKindOf(view: CommandView): EventKind {
+  switch (view.kind) {
+    case CommandKind.message:
+      return EventKind.message
+    case CommandKind.edit:
+      return EventKind.edit
+    case CommandKind.recall:
+      return EventKind.recall
+    case CommandKind.reaction:
+      return EventKind.reaction
+    case CommandKind.conversation:
+      return view.operation().op === 'set' ? EventKind.settings : EventKind.member
+    case CommandKind.refuse:
+    case CommandKind.cursors:
+    case CommandKind.settings:
+    case CommandKind.retention:
+    case CommandKind.account:
+      assert(false, 'the command makes no event')
+    // falls through: the assertion above never returns
+    default:
+      return unreachable(view.kind)
+  }
+}
+
+/** The body of the event that the command makes, as it was sent; `null` if its kind has none. */
+export function eventBody(view: CommandView): Uint8Array | null {
+  if (view.kind === CommandKind.message || view.kind === CommandKind.edit) return view.body()
+  if (view.kind === CommandKind.recall) return null
+  if (view.kind === CommandKind.reaction) return reactionBody(view.reaction())
+  return operationBody(view.operation())
+}
+
+function reactionBody({ reaction, on }: { reaction: string; on: boolean }): Uint8Array {
+  const writer = new ByteWriter()
+  map(writer, 2)
+  text(text(writer, 'reaction'), reaction)
+  boolean(text(writer, 'on'), on)
+  return writer.toBytes()
 }
 
 /**
  * The body of a member or settings event: a msgpack map that says what changed. Written by hand, as
  * the bytes must be the same on every node and in every version; `meta` stands in it as it came.
  */
-export function eventBody(operation: ConversationOperation): Uint8Array {
+function operationBody(operation: ConversationOperation): Uint8Array {
   const writer = new ByteWriter()
   const { op } = operation
   switch (op) {
@@ -41,20 +77,48 @@ export function eventBody(operation: ConversationOperation): Uint8Array {
       text(text(writer, 'op'), op)
       break
     case 'set': {
-      const { name, meta } = operation
-      map(writer, 1 + (name === undefined ? 0 : 1) + (meta === undefined ? 0 : 1))
+      const { name, meta, retention, history } = operation
+      const changes = [name, meta, retention, history]
+      map(writer, 1 + changes.filter((change) => change !== undefined).length)
       text(text(writer, 'op'), op)
       if (name !== undefined) textOrNull(text(writer, 'name'), name)
       if (meta !== undefined) valueOrNull(text(writer, 'meta'), meta)
+      if (retention !== undefined) {
+        valueOrNull(text(writer, 'retention'), retention === null ? null : policyValue(retention))
+      }
+      if (history !== undefined) boolean(text(writer, 'history'), history)
       break
     }
     case 'direct':
-      assert(false, 'opening a direct conversation is no event')
+    case 'block':
+    case 'unblock':
+      assert(false, `${op} is no event`)
     // falls through: the assertion above never returns
     default:
       unreachable(op)
   }
   return writer.toBytes()
+}
+
+/** A policy as clients send and get it. */
+export function policyValue(policy: RetentionPolicy): Uint8Array {
+  const writer = new ByteWriter()
+  const names = (['maxAgeMs', 'maxCount', 'maxBytes'] as const).filter(
+    (name) => policy[name] !== undefined,
+  )
+  map(writer, names.length)
+  for (const name of names) unsigned(text(writer, name), policy[name]!)
+  return writer.toBytes()
+}
+
+function boolean(writer: ByteWriter, value: boolean): ByteWriter {
+  return writer.u8(value ? 0xc3 : 0xc2)
+}
+
+function unsigned(writer: ByteWriter, value: number): ByteWriter {
+  if (value <= 0x7f) return writer.u8(value)
+  if (value <= 0xffff_ffff) return big(writer.u8(0xce), value, 4)
+  return big(big(writer.u8(0xcf), Math.floor(value / 2 ** 32), 4), value % 2 ** 32, 4)
 }
 
 function map(writer: ByteWriter, pairs: number): ByteWriter {

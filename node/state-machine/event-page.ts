@@ -2,8 +2,9 @@ import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import { readColdEvents } from './cold-events.ts'
 import type { Conversation } from './conversation-state.ts'
+import { presentEvents } from './present-events.ts'
 import type { StoredEvent } from './stored-event.ts'
-import type { EventPage } from './types.ts'
+import type { ConversationEvent, EventPage } from './types.ts'
 
 /** Forward from after a seq, or backward from before one. */
 export type PageRequest =
@@ -20,8 +21,8 @@ interface Plan {
 /**
  * One page of what `user` sees of the conversation, in ascending order either way. Forward, `next`
  * and `upTo` are the last seq covered; backward, `upTo` is the highest seq covered and `next` the
- * lowest, to be passed as the next `before`. Seqs outside the user's intervals (rule B7) are told as
- * a gap, at most one a page, at the side where the page begins.
+ * lowest, to be passed as the next `before`. Seqs outside the user's intervals (rule B7) and those
+ * that retention cut off are told as a gap, at most one a page, at the side where the page begins.
  */
 export async function readPage(
   state: ApplicationState,
@@ -32,44 +33,69 @@ export async function readPage(
   const { limit } = request
   assert(Number.isInteger(limit) && limit > 0, `a page of ${limit} events`)
   const visible = conversation.members.find(user)?.visible ?? []
-  const { head } = conversation
+  const { head, firstSeq } = conversation
   if ('after' in request) {
     const start = Math.max(0, request.after) + 1
     if (start > head) return page([], request.after, head, false, null)
-    const { from, to, gap } = planForward(visible, start, head, limit)
-    const events = await readEvents(state, conversation, from, to, false)
+    const { from, to, gap } = planForward(visible, firstSeq, start, head, limit)
+    const stored = await readEvents(state, conversation, from, to, false)
+    const events = await presentEvents(state, conversation, stored, false)
     const upTo = events.at(-1)?.seq ?? gap?.to ?? request.after
     return page(events, upTo, upTo, upTo < head, gap)
   }
   const end = Math.min(request.before - 1, head)
   if (end < 1) return page([], 1, Math.max(0, end), false, null)
-  const { from, to, gap } = planBackward(visible, end, limit)
-  const events = await readEvents(state, conversation, from, to, true)
+  const { from, to, gap } = planBackward(visible, firstSeq, end, limit)
+  const stored = await readEvents(state, conversation, from, to, true)
+  const events = await presentEvents(state, conversation, stored, true)
   const next = events[0]?.seq ?? gap?.from ?? request.before
   return page(events, next, end, next > 1, gap)
 }
 
-function planForward(visible: readonly number[], start: number, head: number, limit: number): Plan {
+function planForward(
+  visible: readonly number[],
+  firstSeq: number,
+  start: number,
+  head: number,
+  limit: number,
+): Plan {
   for (let i = 0; i < visible.length; i += 2) {
     const last = visible[i + 1]!
-    if (last < start) continue
-    const from = Math.max(start, visible[i]!)
+    const from = Math.max(start, firstSeq, visible[i]!)
+    if (last < from) continue
     if (from > head) break
-    const gap = from > start ? { from: start, to: from - 1, reason: 'membership' as const } : null
+    const gap = from > start ? gapOf(visible, start, from - 1) : null
     return { from, to: Math.min(last, head, from + limit - 1), gap }
   }
-  return { from: 1, to: 0, gap: { from: start, to: head, reason: 'membership' } }
+  return { from: 1, to: 0, gap: gapOf(visible, start, head) }
 }
 
-function planBackward(visible: readonly number[], end: number, limit: number): Plan {
+function planBackward(
+  visible: readonly number[],
+  firstSeq: number,
+  end: number,
+  limit: number,
+): Plan {
   for (let i = visible.length - 2; i >= 0; i -= 2) {
-    const first = visible[i]!
-    if (first > end) continue
+    const first = Math.max(visible[i]!, firstSeq)
     const to = Math.min(end, visible[i + 1]!)
-    const gap = to < end ? { from: to + 1, to: end, reason: 'membership' as const } : null
+    if (first > to) continue
+    const gap = to < end ? gapOf(visible, to + 1, end) : null
     return { from: Math.max(first, to - limit + 1), to, gap }
   }
-  return { from: 1, to: 0, gap: { from: 1, to: end, reason: 'membership' } }
+  return { from: 1, to: 0, gap: gapOf(visible, 1, end) }
+}
+
+/** What the user could once see of it is gone by retention; else it was never his to see. */
+function gapOf(
+  visible: readonly number[],
+  from: number,
+  to: number,
+): NonNullable<EventPage['gap']> {
+  for (let i = 0; i < visible.length; i += 2) {
+    if (visible[i]! <= to && visible[i + 1]! >= from) return { from, to, reason: 'retention' }
+  }
+  return { from, to, reason: 'membership' }
 }
 
 /** Ascending and without a hole; cut short, at the far side, at the bound of bytes. */
@@ -124,11 +150,11 @@ function contiguous(events: StoredEvent[]): StoredEvent[] {
 }
 
 function page(
-  events: readonly StoredEvent[],
+  events: readonly ConversationEvent[],
   next: number,
   upTo: number,
   hasMore: boolean,
   gap: EventPage['gap'],
 ): EventPage {
-  return { events: events.map((event) => event.toEvent()), next, upTo, hasMore, gap }
+  return { events, next, upTo, hasMore, gap }
 }

@@ -7,11 +7,15 @@ import { isPresent, type Member } from './members.ts'
 import { Refusal } from './refusals.ts'
 
 /** What a present member may ask of an existing group. */
-export type GroupOperation = Exclude<ConversationOperation, { op: 'create' | 'direct' }>
+export type GroupOperation = Exclude<
+  ConversationOperation,
+  { op: 'create' | 'direct' | 'block' | 'unblock' }
+>
 
 /**
  * Who may do what in a group: an owner everything; an admin adds members, removes members and sets
- * name and meta; anybody leaves, but the last owner only when he is alone.
+ * name, meta,
+ * retention and history; anybody leaves, but the last owner only when he is alone.
  */
 export class GroupOperations {
   readonly #state: ApplicationState
@@ -59,13 +63,11 @@ export class GroupOperations {
     const { members } = conversation
     if (operation.op === 'add') {
       dirty.touchMembers(conversation)
-      const { member, isFirst } = members.join(
-        operation.member,
-        operation.role,
-        conversation.head + 1,
-      )
-      if (isFirst) users.joined(member, conversation.id, this.#cold)
-      if (conversation.large) users.joinedLarge(member, conversation.number)
+      const { head, history, large, number, id } = conversation
+      const { member, role } = operation
+      const joined = members.join(member, role, head + 1, history)
+      if (joined.isFirst) users.joined(joined.member, id, this.#cold)
+      if (large) users.joinedLarge(joined.member, number)
     } else if (operation.op === 'role') {
       dirty.touchMembers(conversation)
       members.find(operation.member)!.role = operation.role
@@ -74,6 +76,8 @@ export class GroupOperations {
       if (operation.name !== undefined) conversation.name = operation.name
       if (operation.meta === null) conversation.meta = null
       else if (operation.meta !== undefined) conversation.meta = new Uint8Array(operation.meta)
+      if (operation.retention !== undefined) conversation.retention = operation.retention
+      if (operation.history !== undefined) conversation.history = operation.history
     }
   }
 

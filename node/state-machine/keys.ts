@@ -17,6 +17,7 @@ import { assert } from '#cluster'
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
  *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
+ *     f  u16 length, conv, u48 block         what became of 256 events
  */
 export const STATE_KEY = Buffer.from('a')
 
@@ -32,6 +33,12 @@ export function extentPageKey(conv: string, firstSeq: number): Buffer {
 export function receiptKey(conv: string, block: number): Buffer {
   const key = withText(0x71, conv, 4)
   key.writeUInt32BE(block, key.length - 4)
+  return key
+}
+
+export function amendmentKey(conv: string, block: number): Buffer {
+  const key = withText(0x66, conv, 6)
+  key.writeUIntBE(block, key.length - 6, 6)
   return key
 }
 

@@ -27,6 +27,8 @@ export interface Member {
   visible: readonly number[]
   /** What the conversation was when the member last left it; `null` before and while present. */
   left: { readonly logTime: number; readonly ord: number; readonly name: string | null } | null
+  /** Of a direct conversation: takes no messages of the other side. */
+  blocks: boolean
   /** Latest accepted write while in memory, so that a following `prev` needs no look-up. */
   lastMsgId: string
   lastLogTime: number
@@ -61,8 +63,13 @@ export class Members {
     return owners
   }
 
-  /** Present from `seq` on. */
-  join(user: string, role: MemberRole, seq: number): { member: Member; isFirst: boolean } {
+  /** Present from `seq` on, or, with its history, from the first event on. */
+  join(
+    user: string,
+    role: MemberRole,
+    seq: number,
+    withHistory = false,
+  ): { member: Member; isFirst: boolean } {
     let member = this.find(user)
     const isFirst = member === undefined
     if (member === undefined) {
@@ -74,8 +81,8 @@ export class Members {
     member.left = null
     const { visible } = member
     // Back with the very next event: one interval, no empty gap in between.
-    if (visible.at(-1)! + 1 === seq) member.visible = [...visible.slice(0, -1), OPEN]
-    else if (seq === 1) member.visible = FROM_THE_FIRST
+    if (seq === 1 || withHistory) member.visible = FROM_THE_FIRST
+    else if (visible.at(-1)! + 1 === seq) member.visible = [...visible.slice(0, -1), OPEN]
     else member.visible = visible.concat([seq, OPEN])
     this.present += 1
     return { member, isFirst }
@@ -93,10 +100,11 @@ export class Members {
 
   encode(): Uint8Array {
     const writer = new ByteWriter(32 * this.list.length + 8).varint(this.list.length)
-    for (const { user, role, visible, left } of this.list) {
+    for (const { user, role, visible, left, blocks } of this.list) {
       writer.string(user).u8(ROLE_NUMBERS[role]).varint(visible.length)
       for (const seq of visible) writer.varint(seq === OPEN ? 0 : seq)
-      writer.u8((left === null ? 0 : 1) | ((left?.name ?? null) === null ? 0 : 2))
+      const leftFlags = (left === null ? 0 : 1) | ((left?.name ?? null) === null ? 0 : 2)
+      writer.u8(leftFlags | (blocks ? 4 : 0))
       if (left !== null) writer.varint(left.logTime).varint(left.ord)
       const leftName = left?.name ?? null
       if (leftName !== null) writer.string(leftName)
@@ -119,6 +127,7 @@ export class Members {
       const name = (flags & 2) === 0 ? null : reader.string()
       const left = (flags & 1) === 0 ? null : { logTime, ord, name }
       const member = newMember(user, i, role, visible, left)
+      member.blocks = (flags & 4) !== 0
       members.list[i] = member
       if (isPresent(member)) members.present += 1
     }
@@ -148,7 +157,8 @@ function newMember(
   visible: readonly number[],
   left: Member['left'],
 ): Member {
-  return { user, position, role, visible, left, lastMsgId: '', lastLogTime: 0, inbox: null }
+  const fresh = { blocks: false, lastMsgId: '', lastLogTime: 0, inbox: null }
+  return { user, position, role, visible, left, ...fresh }
 }
 
 export function isPresent(member: Member): boolean {

@@ -4,20 +4,30 @@ import type { Entry } from '#cluster'
 import { type Command, isKeyed, type KeyedCommand } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import type { StateLimits } from './limits.ts'
-import { Model, type ModelAnswer } from './model.ts'
+import { Model, type ModelAnswer, type ModelEvent } from './model.ts'
 import {
   batch,
   create,
   cursors,
+  edit,
   Machine,
   message,
   operation,
   PacedDirectory,
+  react,
+  recall,
   refuse,
+  remove,
   revoke,
   setting,
 } from './testing.ts'
-import type { EventPage, StateReader, WriteResult } from './types.ts'
+import {
+  type ConversationEvent,
+  EventKind,
+  type EventPage,
+  type StateReader,
+  type WriteResult,
+} from './types.ts'
 
 const WINDOW_MS = 1_500
 const GROUP_MEMBERS = 3
@@ -30,6 +40,7 @@ const TINY: Partial<StateLimits> = {
   conversations: 1,
   inboxes: 1,
   receiptBlocks: 0,
+  amendmentBlocks: 0,
   hotBytes: 0,
   verdicts: 0,
   chunkBytes: 300,
@@ -58,6 +69,7 @@ const common = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 900, max: 1_500 }) },
   ),
 })
+const seq = fc.integer({ min: 1, max: 14 })
 const role = fc.constantFrom('owner', 'admin', 'member')
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -106,9 +118,34 @@ const command: fc.Arbitrary<Command> = fc.oneof(
                 ? { op: 'role', member, role: as }
                 : op === 3
                   ? { op: 'leave' }
-                  : { op: 'set', name: member },
+                  : { op: 'set', name: member, history: as !== 'member' },
         ),
       ),
+  },
+  {
+    weight: 5,
+    arbitrary: fc
+      .tuple(common, conv, seq, fc.constantFrom('edit', 'edit', 'recall', 'react'))
+      .map(([fields, id, target, what]) => {
+        const place = { ...fields, conv: id, target }
+        if (what === 'react') return react({ ...place, reaction: '+1' })
+        return what === 'edit' ? edit({ ...place, body: `edited ${fields.msgId}` }) : recall(place)
+      }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(common, user, fc.constantFrom('block' as const, 'unblock' as const))
+      .map(([fields, member, op]) => operation(fields, { op, member })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(
+      fc.tuple(conv, seq).map(([from, upTo]) => remove({ op: 'truncate', from, upTo })),
+      fc
+        .tuple(conv, fc.uniqueArray(seq, { minLength: 1, maxLength: 4 }))
+        .map(([from, seqs]) => remove({ op: 'expire', from, seqs: seqs.sort((a, b) => a - b) })),
+    ),
   },
   {
     weight: 1,
@@ -193,6 +230,15 @@ const short = (result: WriteResult): ModelAnswer =>
     ? { conv: result.conv, seq: result.seq, at: result.at, duplicate: result.duplicate }
     : { code: result.code }
 
+function plain(event: ConversationEvent): ModelEvent {
+  const { seq, ord, at, kind, from, msgId, target, edited, recalled, expired } = event
+  const says = kind === EventKind.message || kind === EventKind.edit
+  const body = says && event.body !== null ? Buffer.from(event.body).toString('hex') : null
+  const named = kind === EventKind.edit ? 'edit' : says ? 'message' : 'other'
+  const what = { edited, recalled, expired }
+  return { seq, ord, at, kind: named, from, msgId, body, target, ...what }
+}
+
 /** Everything the user sees, page by page, each way; gaps are checked to fill up the rest. */
 async function readAll(reader: StateReader, id: string, of: string, limit: number) {
   const forward: EventPage['events'][number][] = []
@@ -242,14 +288,7 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
       expect(await reader.isMember(id, name)).toBe(present)
       expect(await reader.wasMember(id, name)).toBe(members.has(name))
       const seen = await readAll(reader, id, name, 3)
-      const plain = seen.map(({ seq, ord, at, from, msgId: m }) => ({
-        seq,
-        ord,
-        at,
-        from,
-        msgId: m,
-      }))
-      expect(plain).toEqual(model.visible(id, name))
+      expect(seen.map(plain)).toEqual(model.visible(id, name))
       expect(await reader.cursorsOf(id, name)).toEqual(model.cursors(id, name))
     }
   }

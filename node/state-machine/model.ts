@@ -1,4 +1,10 @@
-import type { Command, ConversationOperation, CursorsCommand, KeyedCommand } from './commands.ts'
+import type {
+  Command,
+  ConversationOperation,
+  CursorsCommand,
+  KeyedCommand,
+  Removal,
+} from './commands.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
 import { settingsFault } from './settings.ts'
@@ -11,8 +17,15 @@ export interface ModelEvent {
   readonly seq: number
   readonly ord: number
   readonly at: number
+  readonly kind: 'message' | 'edit' | 'other'
   readonly from: string
   readonly msgId: string
+  /** What it says now, in hexadecimal; only of messages and edits. */
+  body: string | null
+  readonly target: number | null
+  edited: number | null
+  recalled: boolean
+  expired: boolean
 }
 
 export type ModelAnswer =
@@ -27,6 +40,7 @@ export type ModelAnswer =
 interface ModelMember {
   role: string
   intervals: [number, number][]
+  blocks: boolean
 }
 
 interface ModelConversation {
@@ -35,6 +49,8 @@ interface ModelConversation {
   readonly events: ModelEvent[]
   readonly members: Map<string, ModelMember>
   readonly cursors: Map<string, ModelCursors>
+  history: boolean
+  firstSeq: number
 }
 
 interface ModelCursors {
@@ -89,6 +105,7 @@ export class Model {
       return DONE
     }
     if (command.kind === CommandKind.cursors) return this.#cursors(command)
+    if (command.kind === CommandKind.retention) return this.#remove(command.removal)
     return this.#keyed(command, wall)
   }
 
@@ -127,6 +144,11 @@ export class Model {
 
   /** What the user may see, in order. */
   visible(id: string, user: string): ModelEvent[] {
+    const firstSeq = this.conversations.get(id)?.firstSeq ?? 1
+    return this.#everVisible(id, user).filter(({ seq }) => seq >= firstSeq)
+  }
+
+  #everVisible(id: string, user: string): ModelEvent[] {
     const conversation = this.conversations.get(id)
     const intervals = conversation?.members.get(user)?.intervals ?? []
     const sees = (seq: number) => intervals.some(([from, to]) => seq >= from && seq <= to)
@@ -141,7 +163,7 @@ export class Model {
   #cursors({ conversations }: CursorsCommand): ModelAnswer {
     for (const { conv, acks } of conversations) {
       for (const { user, kind, upTo } of acks) {
-        const seen = this.visible(conv, user).filter(({ seq }) => seq <= upTo)
+        const seen = this.#everVisible(conv, user).filter(({ seq }) => seq <= upTo)
         const reached = seen.at(-1)?.seq
         if (reached === undefined) continue
         const { delivered, read } = this.cursors(conv, user)
@@ -154,10 +176,83 @@ export class Model {
     return DONE
   }
 
+  /** Seen by nobody: what an edit of a message says that is no more. */
+  #hide(conversation: ModelConversation, gone: ModelEvent): void {
+    for (const event of conversation.events) {
+      if (event !== gone && (event.target !== gone.seq || event.kind !== 'edit')) continue
+      event.body = null
+      event.edited = null
+      event.recalled ||= gone.recalled
+      event.expired = !event.recalled
+    }
+  }
+
+  #remove(removal: Removal): ModelAnswer {
+    const conv = removal.from
+    const conversation = this.conversations.get(conv)
+    if (conversation === undefined) return { code: 'GROUP_NOT_FOUND' }
+    const { events } = conversation
+    if (removal.op === 'truncate') {
+      const first = Math.min(removal.upTo, events.length) + 1
+      conversation.firstSeq = Math.max(conversation.firstSeq, first)
+      for (const event of events) {
+        if (event.seq < conversation.firstSeq) this.#hide(conversation, event)
+      }
+    } else {
+      for (const seq of removal.seqs) {
+        const event = events[seq - 1]
+        if (event?.kind === 'other' || event === undefined) continue
+        if (seq >= conversation.firstSeq) this.#hide(conversation, event)
+      }
+    }
+    return { conv, seq: conversation.firstSeq, at: 0, duplicate: false }
+  }
+
+  #onTarget(
+    command: Extract<KeyedCommand, { target: number }>,
+    wall: number,
+  ): ModelResult['answer'] {
+    const { conv, user, target } = command
+    const conversation = this.conversations.get(conv)
+    if (conversation === undefined) return { code: 'GROUP_NOT_FOUND' }
+    if (!this.#isPresent(conv, user)) return { code: 'NOT_MEMBER' }
+    const { kind } = command
+    if (kind !== CommandKind.recall && this.#isBlocked(conversation, user)) {
+      return { code: 'USER_BLOCKED' }
+    }
+    const event = this.visible(conv, user).find(({ seq }) => seq === target)
+    if (event?.kind !== 'message' || event.body === null) return { code: 'FORBIDDEN' }
+    const isAuthor = event.from === user
+    const isHigh = conversation.members.get(user)!.role !== 'member'
+    if (kind === CommandKind.edit && !isAuthor) return { code: 'FORBIDDEN' }
+    if (kind === CommandKind.recall && !isAuthor && !isHigh) return { code: 'FORBIDDEN' }
+    const answer = this.#append(conv, command, wall)
+    if (kind === CommandKind.edit) {
+      event.edited = answer.seq
+      event.body = Buffer.from(command.body).toString('hex')
+    } else if (kind === CommandKind.recall) {
+      event.recalled = true
+      this.#hide(conversation, event)
+    }
+    return answer
+  }
+
+  #isBlocked({ kind, members }: ModelConversation, user: string): boolean {
+    return kind === 'direct' && [...members].some(([name, { blocks }]) => name !== user && blocks)
+  }
+
   #decide(command: KeyedCommand, wall: number): ModelResult['answer'] {
     if (command.kind === CommandKind.refuse) return { code: command.code }
     if (command.kind === CommandKind.message) return this.#message(command, wall)
+    if (command.kind !== CommandKind.conversation) return this.#onTarget(command, wall)
     const { user, operation } = command
+    if (operation.op === 'block' || operation.op === 'unblock') {
+      if (operation.member === user) return { code: 'FORBIDDEN' }
+      const conv = directConversationId(user, operation.member)
+      const { createdAt, members } = this.#direct(conv, user, operation.member, wall)
+      members.get(user)!.blocks = operation.op === 'block'
+      return { conv, seq: 0, at: createdAt }
+    }
     if (operation.op === 'direct') {
       const conv = directConversationId(user, operation.with)
       const { createdAt } = this.#direct(conv, user, operation.with, wall)
@@ -168,7 +263,10 @@ export class Model {
       if (everybody.length > this.#groupMembers) return { code: 'GROUP_FULL' }
       const conv = groupConversationId(user, command.msgId)
       const members = everybody.map((name): [string, ModelMember] => {
-        return [name, { role: name === user ? 'owner' : 'member', intervals: [[1, Infinity]] }]
+        return [
+          name,
+          { role: name === user ? 'owner' : 'member', intervals: [[1, Infinity]], blocks: false },
+        ]
       })
       const group = {
         kind: 'group' as const,
@@ -176,29 +274,34 @@ export class Model {
         events: [],
         members: new Map(members),
         cursors: new Map(),
+        history: false,
+        firstSeq: 1,
       }
       this.conversations.set(conv, group)
-      return this.#append(conv, command, wall, false)
+      return this.#append(conv, command, wall)
     }
     return this.#operation(command.conv, command, operation, wall)
   }
 
-  #message(command: Command & { kind: 1 }, wall: number): ModelResult['answer'] {
+  #message(command: KeyedCommand & { kind: 1 }, wall: number): ModelResult['answer'] {
     const { user, to, replyTo } = command
     const id = command.conv ?? directConversationId(user, to!)
     const conversation = this.conversations.get(id)
     if (conversation === undefined && to === null) return { code: 'GROUP_NOT_FOUND' }
     if (conversation !== undefined && !this.#isPresent(id, user)) return { code: 'NOT_MEMBER' }
-    if (replyTo !== null && !this.visible(id, user).some(({ seq }) => seq === replyTo)) {
+    if (conversation !== undefined && this.#isBlocked(conversation, user)) {
+      return { code: 'USER_BLOCKED' }
+    }
+    if (replyTo !== null && !this.#everVisible(id, user).some(({ seq }) => seq === replyTo)) {
       return { code: 'UNKNOWN_REPLY' }
     }
     if (conversation === undefined) this.#direct(id, user, to!, wall)
-    return this.#append(id, command, wall, true)
+    return this.#append(id, command, wall)
   }
 
   #operation(
     id: string,
-    command: Command,
+    command: KeyedCommand,
     operation: ConversationOperation,
     wall: number,
   ): ModelResult['answer'] {
@@ -216,20 +319,26 @@ export class Model {
       if (me.role === 'owner' && owners.length === 1 && present.length > 1) return forbidden
       me.intervals.at(-1)![1] = next
       me.role = 'member'
-      return this.#append(id, command, wall, false)
+      return this.#append(id, command, wall)
     }
     if (me.role === 'member') return forbidden
-    if (operation.op === 'set') return this.#append(id, command, wall, false)
-    if (operation.op === 'create' || operation.op === 'direct') throw new Error('not of a group')
+    if (operation.op === 'set') {
+      conversation.history = operation.history ?? conversation.history
+      return this.#append(id, command, wall)
+    }
+    if (!('member' in operation) || operation.op === 'block' || operation.op === 'unblock') {
+      throw new Error('not of a group')
+    }
     const target = members.get(operation.member)
     const there = present.includes(operation.member)
     if (operation.op === 'add') {
       if (operation.role === 'admin' && me.role !== 'owner') return forbidden
       if (there) return forbidden
       if (present.length >= this.#groupMembers) return { code: 'GROUP_FULL' }
-      const member = target ?? { role: '', intervals: [] }
+      const member = target ?? { role: '', intervals: [], blocks: false }
       member.role = operation.role
-      member.intervals.push([next, Infinity])
+      if (conversation.history) member.intervals = [[1, Infinity]]
+      else member.intervals.push([next, Infinity])
       members.set(operation.member, member)
     } else if (operation.op === 'remove') {
       if (!there || operation.member === command.user) return forbidden
@@ -242,14 +351,14 @@ export class Model {
       if (onlyMe && operation.role !== 'owner') return forbidden
       target!.role = operation.role
     }
-    return this.#append(id, command, wall, false)
+    return this.#append(id, command, wall)
   }
 
   #direct(id: string, one: string, other: string, wall: number): ModelConversation {
     const existing = this.conversations.get(id)
     if (existing !== undefined) return existing
     const members = [...new Set([one, other])].map((name): [string, ModelMember] => {
-      return [name, { role: 'member', intervals: [[1, Infinity]] }]
+      return [name, { role: 'member', intervals: [[1, Infinity]], blocks: false }]
     })
     const direct = {
       kind: 'direct' as const,
@@ -257,6 +366,8 @@ export class Model {
       events: [],
       members: new Map(members),
       cursors: new Map(),
+      history: false,
+      firstSeq: 1,
     }
     this.conversations.set(id, direct)
     return direct
@@ -268,21 +379,34 @@ export class Model {
 
   #append(
     conv: string,
-    command: Command,
+    command: KeyedCommand,
     wall: number,
-    isMessage: boolean,
   ): { conv: string; seq: number; at: number } {
     const { events } = this.conversations.get(conv)!
     const last = events.at(-1)
     const seq = events.length + 1
     const at = Math.max(last?.at ?? 0, wall)
-    const ord = (last?.ord ?? 0) + (isMessage ? 1 : 0)
-    events.push({ seq, ord, at, from: command.user, msgId: command.msgId })
+    const kind = KINDS[command.kind]
+    const ord = (last?.ord ?? 0) + (kind === 'message' ? 1 : 0)
+    const { user: from, msgId } = command
+    const body = 'body' in command ? Buffer.from(command.body).toString('hex') : null
+    const target = 'target' in command ? command.target : null
+    const fresh = { edited: null, recalled: false, expired: false }
+    events.push({ seq, ord, at, kind, from, msgId, body, target, ...fresh })
     return { conv, seq, at }
   }
 }
 
 const DONE: ModelAnswer = { conv: '', seq: 0, at: 0, duplicate: false }
+
+const KINDS: Record<KeyedCommand['kind'], ModelEvent['kind']> = {
+  1: 'message',
+  2: 'other',
+  3: 'other',
+  4: 'edit',
+  5: 'other',
+  6: 'other',
+}
 
 function operationOf(command: KeyedCommand): ConversationOperation | null {
   return command.kind === CommandKind.conversation ? command.operation : null
@@ -292,12 +416,23 @@ function scopeOf(command: KeyedCommand): string {
   if (command.kind === CommandKind.message) {
     return command.conv ?? directConversationId(command.user, command.to!)
   }
+  const operation = operationOf(command)
+  if (operation?.op === 'block' || operation?.op === 'unblock') {
+    return directConversationId(command.user, operation.member)
+  }
   return command.conv === '' ? `user ${command.user}` : command.conv
 }
 
 function contentOf(command: KeyedCommand): string | null {
   if (command.kind === CommandKind.refuse) return null
-  return command.kind === CommandKind.message
-    ? JSON.stringify([command.replyTo, Buffer.from(command.body).toString('hex')])
-    : JSON.stringify(command.operation)
+  const { kind } = command
+  if (kind === CommandKind.conversation) return JSON.stringify(command.operation)
+  const body = 'body' in command ? Buffer.from(command.body).toString('hex') : ''
+  const more =
+    kind === CommandKind.message
+      ? command.replyTo
+      : kind === CommandKind.reaction
+        ? [command.target, command.reaction, command.on]
+        : 'target' in command && command.target
+  return JSON.stringify([kind, more, body])
 }

@@ -3,6 +3,7 @@ import type { ApplicationState } from './application-state.ts'
 import { readColdEvents } from './cold-events.ts'
 import type { ColdObjects } from './cold-objects.ts'
 import { groupConversationId } from './conversation-id.ts'
+import { missingAmendments } from './amendments-prefetch.ts'
 import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import { CommandKind, isKeyed } from './commands.ts'
 import type { Conversation } from './conversation-state.ts'
@@ -10,7 +11,7 @@ import { missingReceipts } from './cursors-prefetch.ts'
 import { userRange, verdictKey } from './keys.ts'
 import { isPresent } from './members.ts'
 import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
-import type { Results } from './results.ts'
+import type { Missing, Results } from './results.ts'
 import type { SystemApply } from './system.ts'
 import { decodeVerdict } from './verdict.ts'
 
@@ -74,8 +75,9 @@ export class Prefetch {
     const users = this.#missingUsers(entry)
     const results = this.#missingResults(entry)
     const receipts = missingReceipts(this.#state, entry)
-    if (users === null && results === null && receipts === null) return null
-    return this.#loadRest(users, results, receipts)
+    const blocks = missingAmendments(this.#state, entry)
+    if (users === null && results === null && receipts === null && blocks === null) return null
+    return this.#loadRest(users, results, receipts, blocks)
   }
 
   /**
@@ -117,7 +119,8 @@ export class Prefetch {
     for (const command of entry.commands) {
       const { view, keyConversation, ofUser, cursors } = command
       for (const { conv } of cursors?.conversations ?? []) want(conv)
-      if (!isKeyed(view.kind)) continue
+      // Settings, accounts and cursors are of no one conversation.
+      if (command.conversation === '') continue
       if (this.#results.conversation(command) === undefined) want(command.conversation)
       if (!ofUser) continue
       want(keyConversation)
@@ -143,6 +146,8 @@ export class Prefetch {
       // Even where the sender's newest write is `prev` now: an earlier command of this entry can make
       // another one the newest, and then apply looks at every result that the key of `prev` has.
       if (view.prev !== null) this.#results.find(command, view.prev, windowStart, miss)
+      const conversation = view.target === null ? undefined : this.#results.conversation(command)
+      if (conversation !== undefined) this.#missTarget(conversation, view.target!, miss)
     }
     return missing
   }
@@ -161,6 +166,7 @@ export class Prefetch {
         if (!this.#cold.isAbsent(conv)) continue
         for (const { user } of acks) await proveAbsent(this.#state, user, conv)
       }
+      if (!isKeyed(view.kind)) continue
       if (this.#cold.isAbsent(conversation)) await proveAbsent(this.#state, view.user, conversation)
     }
     await this.#rest(entry)
@@ -170,10 +176,17 @@ export class Prefetch {
     users: MissingUsers | null,
     results: readonly MissingResult[] | null,
     receipts: readonly string[] | null,
+    blocks: readonly string[] | null,
   ): Promise<void> {
+    if (blocks !== null) await this.#state.amendments.load(blocks)
     if (receipts !== null) await this.#state.receipts.load(receipts)
     if (users !== null) await this.#loadUsers(users)
     if (results !== null) await this.#loadResults(results)
+  }
+
+  #missTarget(conversation: Conversation, seq: number, miss: Missing): void {
+    if (seq < conversation.firstSeq || seq > conversation.coldHead) return
+    if (this.#cold.event(conversation.id, seq) === undefined) miss(conversation, seq)
   }
 
   /** Whoever is in a conversation has an inbox: it must be there, or the numbers begin anew (K5). */
@@ -219,6 +232,9 @@ function usersAdded({ view, found }: PreparedCommand): readonly string[] {
       return [view.user, ...operation.members]
     case 'direct':
       return [view.user, operation.with]
+    case 'block':
+    case 'unblock':
+      return [view.user, operation.member]
     case 'add':
       return [operation.member]
     default:

@@ -81,6 +81,10 @@ function prepare(view: CommandView, cache: ConversationCache | null): PreparedCo
     }
     case CommandKind.conversation: {
       const operation = view.operation()
+      if (operation.op === 'block' || operation.op === 'unblock') {
+        const direct = directConversationId(view.user, operation.member)
+        return new PreparedCommand(view, false, direct, direct)
+      }
       if (operation.op === 'create' || operation.op === 'direct') {
         const group = groupConversationId(view.user, view.msgId)
         const conversation =
@@ -94,6 +98,14 @@ function prepare(view: CommandView, cache: ConversationCache | null): PreparedCo
       return new PreparedCommand(view, false, '', '')
     case CommandKind.cursors:
       return new PreparedCommand(view, false, '', '', { ...view.cursors(), membersBefore: [] })
+    case CommandKind.edit:
+    case CommandKind.recall:
+    case CommandKind.reaction:
+      return new PreparedCommand(view, false, view.conv!, view.conv!)
+    case CommandKind.retention: {
+      const { from } = view.removal()
+      return new PreparedCommand(view, false, from, from)
+    }
     default:
       return unreachable(view.kind)
   }

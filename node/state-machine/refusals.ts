@@ -21,6 +21,11 @@ export const Refusal = {
   spam: 13,
   blocked: 14,
   forbidden: 15,
+  unknownTarget: 16,
+  targetGone: 17,
+  authorsOnly: 18,
+  authorsAndAdminsOnly: 19,
+  blockSelf: 20,
 } as const
 export type Refusal = (typeof Refusal)[keyof typeof Refusal]
 
@@ -47,6 +52,11 @@ export const REFUSALS: Record<Refusal, RefusalInfo> = {
   13: info('REJECTED_SPAM', 'a filter refused this write'),
   14: info('USER_BLOCKED', 'the other side has blocked you'),
   15: info('FORBIDDEN', 'a policy of this service refused this write'),
+  16: info('FORBIDDEN', 'seq names no message of this conversation that you can see'),
+  17: info('FORBIDDEN', 'this message was recalled or removed by retention'),
+  18: info('FORBIDDEN', 'only its author may edit a message'),
+  19: info('FORBIDDEN', 'only its author, or an owner or admin of a group, may recall a message'),
+  20: info('FORBIDDEN', 'you cannot block yourself'),
 }
 
 export const REFUSAL_OF_CODE: Record<RefuseCommand['code'], Refusal> = {

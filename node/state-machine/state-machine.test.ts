@@ -307,9 +307,12 @@ describe('groups', () => {
       createdAt: 1,
       large: false,
       memberCount: 2,
+      firstSeq: 1,
+      retention: null,
+      history: false,
       members: [
-        { user: 'alice', role: 'owner' },
-        { user: 'bob', role: 'member' },
+        { user: 'alice', role: 'owner', blocks: false },
+        { user: 'bob', role: 'member', blocks: false },
       ],
     })
   })

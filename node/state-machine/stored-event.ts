@@ -1,10 +1,9 @@
 import { assert } from '#cluster'
 import type { ByteWriter } from './byte-writer.ts'
 import { CommandView } from './command-view.ts'
-import { CommandKind } from './commands.ts'
 import { eventBody, eventKindOf } from './event-body.ts'
 import type { RawEvent } from './hot-tail.ts'
-import { EventKind, type ConversationEvent } from './types.ts'
+import type { ConversationEvent } from './types.ts'
 
 const HEAD_BYTES = 28
 
@@ -72,18 +71,21 @@ export function makeEvent(
   at: number,
   logTime: number,
 ): ConversationEvent {
-  const message = view.kind === CommandKind.message
   return {
     seq,
-    kind: message ? EventKind.message : eventKindOf(view.operation()),
+    kind: eventKindOf(view),
     ord,
     msgId: view.msgId,
     from: view.user,
     device: view.device,
     at,
     logTime,
-    body: message ? view.payload() : eventBody(view.operation()),
+    body: eventBody(view),
     replyTo: view.replyTo,
+    target: view.target,
     large: view.large,
+    edited: null,
+    recalled: false,
+    expired: false,
   }
 }

@@ -2,7 +2,9 @@ import { assert, unreachable } from '#cluster'
 import type { ErrorCode } from '#protocol'
 import type { ApplicationState } from './application-state.ts'
 import type { CommandView } from './command-view.ts'
-import { CommandKind } from './commands.ts'
+import { CommandKind, type Removal } from './commands.ts'
+import { Refusal, REFUSALS } from './refusals.ts'
+import { RetentionApply } from './retention-apply.ts'
 import { settingsFault } from './settings.ts'
 import type { ApplyListener, WriteResult } from './types.ts'
 
@@ -12,10 +14,12 @@ import type { ApplyListener, WriteResult } from './types.ts'
  */
 export class SystemApply {
   readonly #state: ApplicationState
+  readonly #retention: RetentionApply
   listener: ApplyListener | null = null
 
   constructor(state: ApplicationState) {
     this.#state = state
+    this.#retention = new RetentionApply(state)
   }
 
   /** The names of what apply needs and memory lacks, `null` if nothing: see `load`. */
@@ -35,9 +39,14 @@ export class SystemApply {
         return this.#settings(view)
       case CommandKind.account:
         return this.#account(view)
+      case CommandKind.retention:
+        return this.#remove(view.removal())
       case CommandKind.message:
       case CommandKind.conversation:
       case CommandKind.refuse:
+      case CommandKind.edit:
+      case CommandKind.recall:
+      case CommandKind.reaction:
       case CommandKind.cursors:
         return assert(false, 'a command of conversations belongs to its conversation') as never
       default:
@@ -62,19 +71,21 @@ export class SystemApply {
     return this.#done()
   }
 
-  #done(): WriteResult {
-    const now = this.#state.logTime
-    return {
-      ok: true,
-      conv: '',
-      msgId: '',
-      seq: 0,
-      ord: 0,
-      at: 0,
-      inbox: null,
-      duplicate: false,
-      now,
+  #remove(removal: Removal): WriteResult {
+    const conversation = this.#state.conversations.get(removal.from)
+    if (conversation === undefined) {
+      const { code, message } = REFUSALS[Refusal.unknownConversation]
+      return this.#refused(code, message)
     }
+    this.#retention.apply(conversation, removal)
+    // Where it begins now is part of the state hash.
+    return this.#done(conversation.id, conversation.firstSeq)
+  }
+
+  #done(conv = '', seq = 0): WriteResult {
+    const now = this.#state.logTime
+    const fresh = { at: 0, inbox: null, duplicate: false }
+    return { ok: true, conv, msgId: '', seq, ord: 0, ...fresh, now }
   }
 
   #refused(code: ErrorCode, message: string): WriteResult {

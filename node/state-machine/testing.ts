@@ -9,6 +9,7 @@ import {
   type ConversationOperation,
   type CursorAck,
   type RefuseCommand,
+  type Removal,
   SYSTEM_HEAD,
 } from './commands.ts'
 import type { SettingsChanges } from './settings.ts'
@@ -53,6 +54,27 @@ export function operation(
 
 export function create(fields: Common, ...members: string[]): Command {
   return operation(fields, { op: 'create', members, name: null, meta: null })
+}
+
+export function edit(fields: Common & { conv: string; target: number; body: string }): Command {
+  const { conv, target, body } = fields
+  return { kind: CommandKind.edit, ...base(fields), conv, target, body: Buffer.from(body) }
+}
+
+export function recall(fields: Common & { conv: string; target: number }): Command {
+  const { conv, target } = fields
+  return { kind: CommandKind.recall, ...base(fields), conv, target }
+}
+
+export function react(
+  fields: Common & { conv: string; target: number; reaction: string; on?: boolean },
+): Command {
+  const { conv, target, reaction, on = true } = fields
+  return { kind: CommandKind.reaction, ...base(fields), conv, target, reaction, on }
+}
+
+export function remove(removal: Removal): Command {
+  return { kind: CommandKind.retention, ...SYSTEM_HEAD, origin: 1, request: 2, removal }
 }
 
 export function refuse(

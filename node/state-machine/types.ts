@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#protocol'
 import type { Settings } from './settings.ts'
-import type { CursorKind } from './commands.ts'
+import type { CursorKind, RetentionPolicy } from './commands.ts'
 
 /** What an event of a conversation is (rule B1). Numbers are part of the store format. */
 export const EventKind = {
@@ -29,7 +29,15 @@ export interface ConversationEvent {
   /** msgpack bytes exactly as stored; `null` where the kind has none. */
   readonly body: Uint8Array | null
   readonly replyTo: number | null
+  /** Seq of the message that an edit, recall or reaction is about. */
+  readonly target: number | null
   readonly large: boolean
+  /** Seq of the last edit, whose body this is; `null` if it is as it was sent. */
+  readonly edited: number | null
+  /** Taken back by its author or an owner or admin: there is no body any more. */
+  readonly recalled: boolean
+  /** Removed by retention: there is no body any more. */
+  readonly expired: boolean
 }
 
 export type MemberRole = 'owner' | 'admin' | 'member'
@@ -37,6 +45,8 @@ export type MemberRole = 'owner' | 'admin' | 'member'
 export interface MemberView {
   readonly user: string
   readonly role: MemberRole
+  /** Of a direct conversation: takes no messages of the other side. Nobody else's business. */
+  readonly blocks: boolean
 }
 
 /** A conversation as one of its members may see it. */
@@ -55,6 +65,12 @@ export interface ConversationView {
   readonly large: boolean
   /** Present members. */
   readonly memberCount: number
+  /** Retention took away what is below. */
+  readonly firstSeq: number
+  /** `null`: everything is kept. */
+  readonly retention: RetentionPolicy | null
+  /** Who joins sees what was there before (rule B7). */
+  readonly history: boolean
 }
 
 /** The final word of the log on one write (rules A2, A5). */

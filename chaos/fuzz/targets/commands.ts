@@ -14,6 +14,8 @@ import {
   type Command,
   type ConversationOperation,
   type CursorAck,
+  type Removal,
+  type RetentionPolicy,
   SYSTEM_HEAD,
 } from '../../../node/state-machine/commands.ts'
 import { create, Machine, message, revoke, setting } from '../../../node/state-machine/testing.ts'
@@ -47,8 +49,8 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
       ? setting(random.chance(0.5) ? { windowMs } : { groupMembers: random.below(5) })
       : revoke(name(), ofDevice, random.below(2_000))
   }
-  const kind = random.below(13)
-  if (kind === 12) {
+  const kind = random.below(18)
+  if (kind === 17) {
     const ack = (): CursorAck => ({
       user: name(),
       device: 'phone',
@@ -74,6 +76,7 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
     return { kind: CommandKind.message, ...common, ...place, replyTo, large, body: bytes() }
   }
   if (kind === 5) return { kind: CommandKind.refuse, ...common, conv, code: random.pick(CODES) }
+  if (kind > 11) return targetOrRemoval(random, { ...common, conv }, bytes())
   const operations: readonly (() => ConversationOperation)[] = [
     () => ({ op: 'create', members: [name(), name()], name: 'n', meta: bytes() }),
     () => ({ op: 'direct', with: name() }),
@@ -82,10 +85,38 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
     () => ({ op: 'role', member: name(), role: random.pick(ROLES) }),
     () => ({ op: 'leave' }),
     () => ({ op: 'set', name: random.chance(0.5) ? null : 'x', meta: bytes() }),
+    () => ({ op: 'set', retention: policy(random), history: random.chance(0.5) }),
+    () => ({ op: 'block', member: name() }),
+    () => ({ op: 'unblock', member: name() }),
   ]
   const operation = random.pick(operations)()
-  const ofUser = operation.op === 'create' || operation.op === 'direct'
+  const ofUser = ['create', 'direct', 'block', 'unblock'].includes(operation.op)
   return { kind: CommandKind.conversation, ...common, conv: ofUser ? '' : conv, operation }
+}
+
+type Head = Omit<Extract<Command, { kind: 5 }>, 'kind' | 'target'>
+
+/** What is about an earlier event: of a client, or of a leader's retention. */
+function targetOrRemoval(random: Prng, head: Head, body: Uint8Array): Command {
+  const target = 1 + random.below(9)
+  const { origin, request, conv: from } = head
+  switch (random.below(4)) {
+    case 0:
+      return { kind: CommandKind.edit, ...head, target, body }
+    case 1:
+      return { kind: CommandKind.recall, ...head, target }
+    case 2:
+      return { kind: CommandKind.reaction, ...head, target, reaction: '+1', on: random.chance(0.8) }
+  }
+  const removal: Removal = random.chance(0.5)
+    ? { op: 'truncate', from, upTo: target }
+    : { op: 'expire', from, seqs: [target, target + 1 + random.below(3)] }
+  return { kind: CommandKind.retention, ...SYSTEM_HEAD, origin, request, removal }
+}
+
+function policy(random: Prng): RetentionPolicy | null {
+  if (random.chance(0.2)) return null
+  return random.chance(0.5) ? { maxCount: 1 + random.below(9) } : { maxAgeMs: 7, maxBytes: 2 ** 40 }
 }
 
 /** One command, as it stands in the log and in the store. */

@@ -1,9 +1,11 @@
 import { type ConversationRequest, type WireError, wireError } from '#protocol'
 import { CommandKind, type ConversationOperation } from '../../state-machine/commands.ts'
+import { directConversationId } from '../../state-machine/conversation-id.ts'
 import type { ConversationView, WriteResult } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest, Requester } from '../pending-request.ts'
 import { notServing, reachNewest } from './read-position.ts'
+import { readPolicyValue } from './retention-policy.ts'
 import { wireConversation } from './wire-event.ts'
 
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
@@ -34,7 +36,7 @@ async function get(
     view = unsure ?? (await find(conv, user, context))
   }
   if ('code' in view) request.fail(view)
-  else request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view) })
+  else request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view, user) })
 }
 
 async function find(
@@ -57,11 +59,12 @@ async function list(
   const refusal = notServing(context)
   if (refusal !== null) return request.fail(refusal)
   const most = Math.min(limit ?? options.maxListedConversations, options.maxListedConversations)
-  const views = await backend.state.conversationsOf(request.session.user, most)
+  const { user } = request.session
+  const views = await backend.state.conversationsOf(user, most)
   request.answer({
     t: 'conv:A',
     id: request.id,
-    conversations: views.map(wireConversation),
+    conversations: views.map((view) => wireConversation(view, user)),
   })
 }
 
@@ -72,9 +75,9 @@ function write(
 ): void {
   const { session } = request
   const { msgId } = frame
-  const operation = operationOf(frame)
-  if (operation === null) {
-    unsupported(request, frame.op)
+  const operation = operationOf(frame, session.user)
+  if (typeof operation === 'string') {
+    request.fail(wireError('INVALID_MESSAGE', operation))
     return
   }
   context.backend.submit(
@@ -85,7 +88,7 @@ function write(
       msgId,
       prev: frame.prev ?? null,
       since: frame.since ?? null,
-      conv: 'conv' in frame ? frame.conv : '',
+      conv: operation.op === 'block' || operation.op === 'unblock' ? '' : conversationOf(frame),
       operation,
     },
     (result) => {
@@ -103,11 +106,12 @@ async function answerWrite(
   context: GatewayContext,
 ): Promise<void> {
   const view = await context.backend.state.conversation(result.conv)
-  const isMember = view?.members.some((member) => member.user === request.session.user) ?? false
+  const { user } = request.session
+  const isMember = view?.members.some((member) => member.user === user) ?? false
   request.answer({
     t: 'conv:A',
     id: request.id,
-    conversation: view !== null && isMember ? wireConversation(view) : undefined,
+    conversation: view !== null && isMember ? wireConversation(view, user) : undefined,
     msgId: result.msgId,
     seq: result.seq,
     duplicate: result.duplicate,
@@ -115,8 +119,10 @@ async function answerWrite(
   })
 }
 
-/** `null`: known to the protocol, not served. */
-function operationOf(frame: WriteFrame): ConversationOperation | null {
+const conversationOf = (frame: WriteFrame): string => ('conv' in frame ? (frame.conv ?? '') : '')
+
+/** Or a sentence about what the frame alone shows to be wrong. */
+function operationOf(frame: WriteFrame, user: string): ConversationOperation | string {
   switch (frame.op) {
     case 'create':
       return {
@@ -135,16 +141,23 @@ function operationOf(frame: WriteFrame): ConversationOperation | null {
       return { op: 'role', member: frame.user, role: frame.role }
     case 'leave':
       return { op: 'leave' }
-    case 'set':
-      if (frame.retention !== undefined || frame.history !== undefined) return null
+    case 'set': {
+      const retention = frame.retention === undefined ? undefined : readPolicyValue(frame.retention)
+      if (typeof retention === 'string') return retention
       return {
         op: 'set',
         ...(frame.name === undefined ? {} : { name: frame.name }),
         ...(frame.meta === undefined ? {} : { meta: isNil(frame.meta) ? null : frame.meta }),
+        ...(retention === undefined ? {} : { retention }),
+        ...(frame.history === undefined ? {} : { history: frame.history }),
       }
+    }
     case 'block':
     case 'unblock':
-      return null
+      if (frame.conv !== undefined && frame.conv !== directConversationId(user, frame.user)) {
+        return `${frame.op} is about your direct conversation with the user: leave conv out.`
+      }
+      return { op: frame.op, member: frame.user }
   }
 }
 
@@ -154,6 +167,5 @@ function isNil(value: Uint8Array): boolean {
 }
 
 function unsupported(request: PendingRequest<Requester>, op: string): void {
-  const what = op === 'set' ? 'set with retention or history' : op
-  request.fail(wireError('UNSUPPORTED', `conv:R ${what} is not served by this node.`))
+  request.fail(wireError('UNSUPPORTED', `conv:R ${op} is not served by this node.`))
 }

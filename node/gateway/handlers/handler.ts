@@ -7,6 +7,7 @@ import { handleMessage } from './msg.ts'
 import { handlePing } from './ping.ts'
 import { handlePull } from './pull.ts'
 import { handleSync } from './sync.ts'
+import { handleTarget } from './target.ts'
 import { handleUnsupported } from './unsupported.ts'
 
 type FrameOf<T extends RequestType> = Extract<RequestFrame, { t: T }>
@@ -25,9 +26,9 @@ const HANDLERS: { readonly [T in Exclude<RequestType, 'hello:R'>]: Handler<T> } 
   'pull:R': handlePull,
   'ping:R': handlePing,
   'cancel:R': handleCancel,
-  'edit:R': handleUnsupported,
-  'recall:R': handleUnsupported,
-  'react:R': handleUnsupported,
+  'edit:R': handleTarget,
+  'recall:R': handleTarget,
+  'react:R': handleTarget,
   'ack:R': handleUnsupported,
   'sync:R': handleSync,
   'signal:R': handleUnsupported,

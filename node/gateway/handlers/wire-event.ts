@@ -1,4 +1,5 @@
 import type { WireConversation, WireEvent, WireEventKind } from '#protocol'
+import { policyValue } from '../../state-machine/event-body.ts'
 import {
   type ConversationEvent,
   type ConversationView,
@@ -25,19 +26,28 @@ export function wireEvent(event: ConversationEvent): WireEvent {
     at: event.at,
     body: event.body ?? undefined,
     replyTo: event.replyTo ?? undefined,
+    target: event.target ?? undefined,
     large: event.large ? true : undefined,
+    edited: event.edited ?? undefined,
+    recalled: event.recalled ? true : undefined,
+    expired: event.expired ? true : undefined,
   }
 }
 
-export function wireConversation(view: ConversationView): WireConversation {
+/** As `user` may see it: whom he blocks is his own business. */
+export function wireConversation(view: ConversationView, user: string): WireConversation {
+  const blocks = view.members.some((member) => member.user === user && member.blocks)
   return {
     id: view.id,
     kind: view.kind,
     name: view.name,
     meta: view.meta ?? undefined,
-    members: view.members,
+    members: view.members.map(({ user: name, role }) => ({ user: name, role })),
     head: view.head,
     ord: view.ord,
     createdAt: view.createdAt,
+    retention: view.retention === null ? undefined : policyValue(view.retention),
+    history: view.history ? true : undefined,
+    blocked: blocks ? true : undefined,
   }
 }

@@ -28,7 +28,11 @@ export function event(seq: number, more: Partial<ConversationEvent> = {}): Conve
     logTime: 5,
     body: BODY,
     replyTo: null,
+    target: null,
     large: false,
+    edited: null,
+    recalled: false,
+    expired: false,
     ...more,
   }
 }
@@ -55,11 +59,13 @@ export function numbered(id: string, inboxes: Record<string, number | null>): Ap
   }
 }
 
+const SETTINGS = { firstSeq: 1, retention: null, history: false }
+
 export function view(id: string, ...users: string[]): ConversationView {
-  const members = users.map((user) => ({ user, role: 'member' as const }))
+  const members = users.map((user) => ({ user, role: 'member' as const, blocks: false }))
   const size = { large: false, memberCount: users.length }
   const place = { head: 3, ord: 2, createdAt: 1 }
-  return { id, kind: 'group', name: null, meta: null, members, ...place, ...size }
+  return { id, kind: 'group', name: null, meta: null, members, ...place, ...size, ...SETTINGS }
 }
 
 export function errorOf(frame: ServerFrame): WireError {
