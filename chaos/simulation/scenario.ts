@@ -63,7 +63,8 @@ export function drawScenario(
 ): Scenario {
   const prng = new Prng(seed)
   const swarm = drawSwarm(prng.split('swarm'), fixed)
-  const { nodes, link, profile, conversations, window } = swarm
+  const { nodes, link, conversations, window } = swarm
+  const profile = withChunksFor(swarm.profile, safetyMs)
   const protocols = prng.split('protocols')
   const applications = prng.split('applications')
   const forming = swarm.faults.filter((kind) => WHILE_FORMING.some((one) => one === kind))
@@ -93,6 +94,16 @@ export function drawScenario(
     ),
     faults: drawFaults(prng.split('faults'), swarm, safetyMs),
     operations: drawOperations(prng.split('operations'), { ...swarm, devices }, safetyMs),
+  }
+}
+
+/** What a snapshot holds grows with the run: how many chunks it takes, and so how long, must not. */
+function withChunksFor(profile: NodeProfile, safetyMs: number): NodeProfile {
+  const { snapshotChunkBytes = 1 << 20 } = profile.replica
+  const bytes = snapshotChunkBytes * Math.max(1, Math.ceil(safetyMs / 60_000))
+  return {
+    ...profile,
+    replica: { ...profile.replica, snapshotChunkBytes: Math.min(bytes, 1 << 20) },
   }
 }
 
