@@ -15,6 +15,7 @@ import {
 import { LIMITS } from '#protocol'
 import { adminRoutes } from './admin/admin-api.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
+import { SETTINGS_ROUTES } from './admin/settings-routes.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
 import { StartError } from './data-directory.ts'
@@ -279,6 +280,7 @@ export class ParleyNode {
           clusterView: () => this.view(),
           metrics,
         }),
+        ...SETTINGS_ROUTES,
         ...CONVERSATION_ROUTES,
         ...MESSAGE_ROUTES,
       ],

@@ -1,4 +1,5 @@
 // HTTP of real nodes, from their own description: GET /openapi.json tells what is called here.
+import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
 
@@ -7,6 +8,7 @@ interface Documented {
 }
 type Operations = Record<string, { responses: Record<string, Documented> }>
 
+const SECRET = 'thirty-two bytes are a good length'
 let cluster: ProcessCluster
 let documented: Record<string, Operations>
 let schemas: Record<string, { required: string[] }>
@@ -15,7 +17,7 @@ const seen = new Map<string, Set<number>>()
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
+  await cluster.startAll({ env: { PARLEY_TOKEN_SECRET: SECRET } })
   await cluster.healthy()
   const description = (await (await fetch(`${cluster.nodes[0]!.url}/openapi.json`)).json()) as {
     openapi: string
@@ -68,6 +70,15 @@ async function call(method: string, route: string, more: Call = {}) {
   return { status, json, headers: response.headers }
 }
 
+/** A token as its standard has it (RFC 7515, HS256), by no library of the product. */
+function tokenOf(claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const exp = Math.floor(Date.now() / 1000) + 600
+  const signed = `${part({ alg: 'HS256' })}.${part({ exp, iat: exp - 600, ...claims })}`
+  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`
+}
+
+const bearer = (claims: object) => ({ authorization: `Bearer ${tokenOf(claims)}` })
 const key = (name: string) => ({ 'idempotency-key': name })
 const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
 
@@ -141,6 +152,53 @@ test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any 
 test('[HT6] what machines ask', async () => {
   for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
     expect(await call('GET', route)).toMatchObject({ status: 200 })
+  }
+})
+
+test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody else does', async () => {
+  const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
+  const routes: [string, string, object][] = [
+    ['GET', '/v1/cluster', {}],
+    ['GET', '/v1/cluster/settings', {}],
+    ['POST', '/v1/cluster/settings', { body: { windowMs: 7_200_000 } }],
+    ['POST', '/v1/cluster/revocations', { body: { user: 'mallory', device: 'phone' } }],
+  ]
+  for (const [method, route, more] of routes) {
+    const user = { ...more, headers: bearer({ sub: 'eve' }) }
+    const wrong = { ...more, headers: { authorization: 'Bearer nonsense' } }
+    expect(await call(method, route, user)).toMatchObject({ status: 403 })
+    expect(await call(method, route, wrong)).toMatchObject({ status: 401 })
+    expect(await call(method, route, { ...more, ...admin })).toMatchObject({ status: 200 })
+  }
+  const bad: [string, unknown][] = [
+    ['settings', { windowMs: 1 }],
+    ['settings', { windowMs: '1h' }],
+    ['settings', { colour: 1 }],
+    ['settings', {}],
+    ['settings', '[]'],
+    ['revocations', {}],
+    ['revocations', { user: 'x', device: 'a b' }],
+    ['revocations', { user: 'x', before: Date.now() + 3_600_000 }],
+  ]
+  for (const [route, body] of bad) {
+    const answer = await call('POST', `/v1/cluster/${route}`, { ...admin, body })
+    expect(answer, JSON.stringify(body)).toMatchObject({
+      status: 400,
+      json: { code: 'INVALID_MESSAGE' },
+    })
+  }
+  for (const route of ['/v1/cluster/settings', '/v1/cluster/revocations']) {
+    expect(await call('POST', route, { ...admin, body: TOO_LARGE })).toMatchObject({ status: 413 })
+    const headers = { ...admin.headers, 'content-type': 'text/plain' }
+    expect(await call('POST', route, { headers, body: '{}' })).toMatchObject({ status: 415 })
+  }
+  for (const node of [0, 1, 2]) {
+    const values = async () => {
+      const { json } = await call('GET', '/v1/cluster/settings', { ...admin, node })
+      const settings = json['settings'] as { name: string; value: number }[]
+      return settings.find(({ name }) => name === 'windowMs')?.value
+    }
+    await expect.poll(values, { timeout: 10_000 }).toBe(7_200_000)
   }
 })
 

@@ -1,6 +1,7 @@
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import type { Route } from '../http/route.ts'
+import type { ParameterDoc, Route } from '../http/route.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { ADMIN_PROBLEMS } from './settings-routes.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 
 export interface AdminApiOptions {
@@ -8,6 +9,13 @@ export interface AdminApiOptions {
   /** Called for each request; answers from memory. */
   readonly clusterView: () => ClusterView
   readonly metrics: MetricsRegistry
+}
+
+const VERBOSE: ParameterDoc = {
+  name: 'verbose',
+  in: 'query',
+  description: 'Names what passes, and what works and yet promises less.',
+  schema: { type: 'string' },
 }
 
 /** What an operator and the machines around a node ask it. */
@@ -30,14 +38,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
       doc: {
         operationId: 'ready',
         summary: 'Whether the node serves clients',
-        parameters: [
-          {
-            name: 'verbose',
-            in: 'query',
-            description: 'Names what passes, and what works and yet promises less.',
-            schema: { type: 'string' },
-          },
-        ],
+        parameters: [VERBOSE],
         answers: {
           200: { description: 'It does.' },
           503: { description: 'It does not: one line for each failing check.' },
@@ -72,6 +73,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
         summary: 'How this node sees its cluster, every configured member included',
         role: 'admin',
         answers: { 200: { description: 'Its own view.', schema: { type: 'object' } } },
+        problems: ADMIN_PROBLEMS,
       },
       answer: () => ({
         status: 200,

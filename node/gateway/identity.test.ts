@@ -14,6 +14,7 @@ import { BODY, errorOf, helloFrame, messageFrame } from './testing/samples.ts'
 
 /** Believes tokens `user role issuedAt expiresAt`, when the test says so. */
 class SlowAuthenticator implements Authenticator {
+  readonly checksTokens = true
   readonly asked: Credentials[] = []
   before = 0
   /** Whose tokens wait for `release`. */

@@ -5,7 +5,7 @@ import {
   type WireError,
   wireError,
 } from '#protocol'
-import { isRefusal, type Identity } from '../gateway/auth.ts'
+import { type Identity, isRefusal, unauthenticated } from '../gateway/auth.ts'
 import { drainingError } from '../gateway/gateway-context.ts'
 import { HTTP_DEVICE } from './http-caller.ts'
 import type { HttpCall } from './route.ts'
@@ -30,8 +30,8 @@ export async function callerOf(call: HttpCall): Promise<Identity | WireError> {
     id: 0,
     v: [1, 1],
     device: HTTP_DEVICE,
-    ...(user === undefined ? {} : { user }),
-    ...(token === undefined ? {} : { token }),
+    user,
+    token,
   }
   try {
     validateFrame(hello)
@@ -39,17 +39,14 @@ export async function callerOf(call: HttpCall): Promise<Identity | WireError> {
     if (error instanceof ProtocolError) return wireError(error.code, error.message)
     throw error
   }
-  const identity = await context.authenticator.authenticate(hello, request.remote)
+  // No device calls: a token of one is good here as well.
+  const identity = await context.authenticator.authenticate({ user, token }, request.remote)
   if (isRefusal(identity)) context.metrics.authFailures.add()
   return identity
 }
 
 /** `undefined`: none was given; `null`: something else was. */
-function bearerToken(header: string | null): string | null | undefined {
+export function bearerToken(header: string | null): string | null | undefined {
   if (header === null) return undefined
   return /^Bearer +([^\s]+)$/i.exec(header.trim())?.[1] ?? null
-}
-
-function unauthenticated(message: string): WireError {
-  return wireError('AUTHENTICATION_FAILED', message)
 }

@@ -126,7 +126,7 @@ async function create(call: HttpCall): Promise<HttpResponse> {
   if (frame.op !== 'create' && frame.op !== 'direct') {
     return problem(400, 'UNSUPPORTED', 'op is create or direct here; the others are frames.')
   }
-  const answer = await ask(handleConversation, frame, caller.user, call.context)
+  const answer = await ask(handleConversation, frame, caller, call.context)
   const status = (accepted: object) =>
     'duplicate' in accepted && accepted.duplicate === true ? 200 : 201
   return withKey(answerOf(answer, status, call.context), msgId)
@@ -144,6 +144,6 @@ async function read(
   const mark = request.header(MARK_HEADER) ?? undefined
   const behind = notServing(context) ?? (await reachMark(mark, context))
   if (behind !== null) return problemOf(behind)
-  const answer = await ask<ConversationRequest>(handleConversation, frame, caller.user, context)
+  const answer = await ask<ConversationRequest>(handleConversation, frame, caller, context)
   return answerOf(answer, () => 200, context)
 }

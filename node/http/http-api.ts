@@ -1,7 +1,8 @@
 import type { Logger } from '#cluster'
-import { problem } from '../admin/problem.ts'
+import { problem, problemOf } from '../admin/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
+import { adminRefusal } from './admin-guard.ts'
 import { openApi } from './openapi.ts'
 import type { Route } from './route.ts'
 
@@ -55,7 +56,9 @@ export class HttpApi {
     }
     this.#calls += 1
     try {
-      return await route.answer({ request, parameters: found.parameters, context })
+      const call = { request, parameters: found.parameters, context }
+      const refusal = route.doc.role === 'admin' ? await adminRefusal(call) : null
+      return refusal === null ? await route.answer(call) : problemOf(refusal)
     } catch (error) {
       this.#logger.error('http.failed', { path: request.path, error })
       return problem(500, 'INTERNAL', 'The node failed to answer. See its log.')

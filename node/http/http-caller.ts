@@ -1,6 +1,8 @@
 import type { AnswerFrame, FailureFrame, RequestFrame } from '#protocol'
 import { wireError } from '#protocol'
 import type { Operation } from '../metrics/gateway-metrics.ts'
+import type { Identity } from '../gateway/auth.ts'
+import { roleRefusal } from '../gateway/role-refusal.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import { PendingRequest, type Requester } from '../gateway/pending-request.ts'
 
@@ -46,15 +48,18 @@ class HttpCaller implements Requester {
   }
 }
 
-/** Has the handler of a frame answer it for `user`: HTTP and WebSocket follow the same rules. */
+/** Has the handler of a frame answer it for who calls: HTTP and WebSocket follow the same rules. */
 export function ask<F extends RequestFrame>(
   handler: (request: PendingRequest<Requester>, frame: F, context: GatewayContext) => void,
   frame: F,
-  user: string,
+  { user, role }: Identity,
   context: GatewayContext,
 ): Promise<AnswerFrame | FailureFrame> {
   return new Promise((resolve) => {
     const caller = new HttpCaller(user, context, resolve)
-    handler(new PendingRequest(caller, frame, context.clock.monotonicMs()), frame, context)
+    const request = new PendingRequest(caller, frame, context.clock.monotonicMs())
+    const refusal = roleRefusal(role, frame)
+    if (refusal === null) handler(request, frame, context)
+    else request.fail(refusal)
   })
 }

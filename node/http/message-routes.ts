@@ -113,7 +113,7 @@ async function send(call: HttpCall): Promise<HttpResponse> {
     return problem(415, 'UNSUPPORTED', frame.unsupportedMediaType)
   }
   if ('code' in frame) return withKey(problemOf(frame), msgId)
-  const answer = await ask(handleMessage, frame, caller.user, call.context)
+  const answer = await ask(handleMessage, frame, caller, call.context)
   const status = (accepted: object) =>
     'duplicate' in accepted && accepted.duplicate === true ? 200 : 201
   return withKey(answerOf(answer, status, call.context), msgId)
@@ -134,5 +134,5 @@ async function read(call: HttpCall): Promise<HttpResponse> {
     mark: request.header(MARK_HEADER) ?? undefined,
   })
   if ('code' in frame) return problemOf(frame)
-  return answerOf(await ask(handlePull, frame, caller.user, context), () => 200, context)
+  return answerOf(await ask(handlePull, frame, caller, context), () => 200, context)
 }

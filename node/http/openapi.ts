@@ -92,12 +92,15 @@ function operation(doc: RouteDoc): object {
 
 const TEXT: JsonSchema = { type: 'string' }
 
-function requestBody({ description, schema }: { description: string; schema: JsonSchema }): object {
+function requestBody({ description, schema, jsonOnly = false }: NonNullable<RouteDoc['body']>) {
   const content = { schema }
   return {
     description,
     required: true,
-    content: { 'application/json': content, 'application/msgpack': content },
+    content: {
+      'application/json': content,
+      ...(jsonOnly ? {} : { 'application/msgpack': content }),
+    },
   }
 }
 

@@ -32,7 +32,12 @@ export interface RouteDoc {
   readonly summary: string
   readonly description?: string
   readonly parameters?: readonly ParameterDoc[]
-  readonly body?: { readonly description: string; readonly schema: JsonSchema }
+  readonly body?: {
+    readonly description: string
+    readonly schema: JsonSchema
+    /** Not as msgpack. @default false */
+    readonly jsonOnly?: boolean
+  }
   /** Status → what it carries. */
   readonly answers: Readonly<Record<number, AnswerDoc>>
   /** Status → why: each a problem as RFC 9457 has it. 500 and 403 of a foreign `Origin` go for all. */

@@ -42,6 +42,7 @@ export interface TokenAuthenticatorHost {
 
 /** Believes signed tokens (RFC 7519): who is named, in which role, until when, unless revoked. */
 export class TokenAuthenticator implements Authenticator {
+  readonly checksTokens = true
   readonly #settings: TokenSettings
   readonly #leewayMs: number
   readonly #host: TokenAuthenticatorHost
