@@ -7,6 +7,7 @@ import { ChatError } from './errors.ts'
 import { resolveOptions, type ChatOptions, type ResolvedOptions } from './options.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
 import type { Timer } from './ports.ts'
+import type { SyncView } from './sync-view.ts'
 import { StatusLog } from './status-log.ts'
 
 /** What `chat.createGroup` takes. */
@@ -72,6 +73,11 @@ export class ChatClient {
 
   get device(): string {
     return this.#options.device
+  }
+
+  /** How far this device has come with all its user's conversations, and what is unread in each. */
+  get sync(): SyncView {
+    return this.#conversations.receiving.view
   }
 
   /** How it stands with the cluster. */

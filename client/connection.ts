@@ -32,6 +32,8 @@ export interface ConnectionListener {
   /** Whether anything waits for an answer: then reconnecting is urgent. */
   isActive(): boolean
   nextId(): number
+  /** This device's position in its user's inbox (rule B4). */
+  inboxPosition(): number | null
 }
 
 /** What `chat.state` and `chat.status()` show. */
@@ -213,7 +215,9 @@ export class Connection {
   #greet(token: string | null): void {
     const { device, user } = this.#options
     const resume =
-      this.#epoch === null ? undefined : { epoch: this.#epoch, mark: this.#mark ?? undefined }
+      this.#epoch === null
+        ? undefined
+        : { epoch: this.#epoch, inbox: this.#inbox(), mark: this.#mark ?? undefined }
     this.#batch.add({
       t: 'hello:R',
       id: this.#listener.nextId(),
@@ -226,6 +230,10 @@ export class Connection {
       resume,
     })
     this.#batch.flush()
+  }
+
+  #inbox(): number | undefined {
+    return this.#listener.inboxPosition() ?? undefined
   }
 
   #receive(data: Uint8Array | string): void {
@@ -403,7 +411,7 @@ export class Connection {
     const isSilent = now - this.#lastHeardMs >= patienceMs
     if (this.#pingSentMs === null && (isDue || isSilent)) {
       this.#pingSentMs = now
-      this.#batch.add({ t: 'ping:R', id: this.#listener.nextId() })
+      this.#batch.add({ t: 'ping:R', id: this.#listener.nextId(), inbox: this.#inbox() })
       if (isDue) {
         this.#lastHeartbeatMs = now
         this.#listener.onHeartbeat()

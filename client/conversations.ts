@@ -17,6 +17,7 @@ import { Emitter } from './emitter.ts'
 import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
+import { Receiving } from './receiving.ts'
 import { Sender } from './sender.ts'
 import { Streams, type Start } from './streams.ts'
 import { decodeBody } from './protocol/body-codec.ts'
@@ -38,6 +39,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   readonly core: ClientCore
   readonly streams: Streams
   readonly sender: Sender
+  readonly receiving: Receiving
   readonly #options: ResolvedOptions
   readonly #directIds = new DirectIds()
   /** Direct conversations being asked for, so that each is asked for once. */
@@ -56,6 +58,11 @@ export class Conversations implements ConversationOwner, CoreListener {
     this.#onStatus = onStatus
     this.#emitter = new Emitter(options.ports.clock)
     this.core = new ClientCore(options, this)
+    this.receiving = new Receiving(options, this.core, {
+      countAfter: (conv, seq) => this.#countAfter(conv, seq),
+      streams: () => this.streams,
+      onEcho: (notice) => this.sender.echo(notice),
+    })
     this.streams = new Streams(
       {
         ports: options.ports,
@@ -63,6 +70,8 @@ export class Conversations implements ConversationOwner, CoreListener {
         onGap: (conversation, gap) => this.#emitter.emit('gap', { conversation, event: gap }),
         list: () => this.#list(null),
         head: async (conv) => (await this.#get(conv, null)).head,
+        onEvent: (conv, event) => this.receiving.onEvent(conv, event),
+        onHandled: (event) => this.receiving.onHandled(event),
       },
       this.core.journal,
       options.bufferedEvents,
@@ -163,8 +172,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   }
 
   onNotice(notice: MessageNotice | BareNotice): void {
-    if (notice.kind !== undefined) this.sender.echo(notice)
-    this.streams.notice(notice)
+    this.receiving.notice(notice)
   }
 
   onReceipt(notice: AckNotice): void {
@@ -175,7 +183,7 @@ export class Conversations implements ConversationOwner, CoreListener {
     if (by === null || by !== this.core.user) {
       this.core.waiting.acknowledged(conv, upTo)
       this.sender.receipts.notice(event)
-    }
+    } else if (kind === 'read') this.receiving.view.read(conv, upTo)
     this.#emitter.emit('receipt', { conversation: conv, event })
   }
 
@@ -185,7 +193,10 @@ export class Conversations implements ConversationOwner, CoreListener {
       throw new ChatError('INVALID_MESSAGE', 'markRead takes a message, or a seq of 1 or more')
     }
     this.resolve(target).then(
-      (conv) => this.core.acks.read(conv, seq),
+      (conv) => {
+        this.receiving.view.read(conv, seq)
+        this.core.acks.read(conv, seq)
+      },
       // The client was closed before it knew the conversation.
       () => {},
     )
@@ -198,6 +209,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   onNewEpoch(epoch: string): void {
     this.streams.newEpoch()
     this.sender.receipts.forget()
+    this.receiving.forget()
     this.#emitter.emit('discontinuity', { conversation: null, event: { epoch } })
   }
 
@@ -214,6 +226,14 @@ export class Conversations implements ConversationOwner, CoreListener {
     return findInHistory(conv, user, draft.msgId, (before) =>
       this.#pull({ t: 'pull:R', conv, before, limit: 500 }, null),
     )
+  }
+
+  /** Exactly up to 1,000 of them, which is more than anybody counts. */
+  async #countAfter(conv: string, after: number): Promise<number> {
+    const { pageEvents } = LIMITS
+    const page = await this.#pull({ t: 'pull:R', conv, after, limit: pageEvents }, null)
+    const { user } = this.core
+    return page.events.filter(({ kind, from }) => kind === 'message' && from !== user).length
   }
 
   async #makeDirect(user: string): Promise<string> {

@@ -1,17 +1,23 @@
 import { Acks } from './acks.ts'
 import { Connection, type ConnectionListener, type ConnectionStatus } from './connection.ts'
 import { ChatError } from './errors.ts'
+import { InboxSync, type InboxOwner } from './inbox-sync.ts'
 import { Outbox, type WithoutId } from './outbox.ts'
 import { Journal } from './journal.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Reads } from './reads.ts'
-import type {
-  AckNotice,
-  BareNotice,
-  HelloAnswer,
-  MessageNotice,
-  RequestFrame,
-  ServerFrame,
+import { Received } from './received.ts'
+import {
+  isFailure,
+  type AckNotice,
+  type BareNotice,
+  type HelloAnswer,
+  type MessageAnswer,
+  type MessageNotice,
+  type PingAnswer,
+  type RequestFrame,
+  type ServerFrame,
+  type SyncAnswer,
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
 import type { StoreContents } from './store/client-store.ts'
@@ -20,9 +26,11 @@ import type { Write, WriteAnswer } from './write.ts'
 
 /** What happens on a session, for whatever keeps conversations. */
 export interface CoreListener {
+  /** Takes what the inbox brings. */
+  readonly receiving: Omit<InboxOwner, 'ports' | 'sync'>
   onNotice(notice: MessageNotice | BareNotice): void
   onReceipt(notice: AckNotice): void
-  /** A session stands, or a heartbeat went by: what was missed may be looked for. */
+  /** The inbox has no numbers, so what was missed is to be looked for. */
   onLook(): void
   onNewEpoch(epoch: string): void
   onStatus(status: ConnectionStatus): void
@@ -38,6 +46,7 @@ export class ClientCore implements ConnectionListener {
   readonly acks: Acks
   readonly waiting: WaitingAcks
   readonly journal: Journal
+  readonly inbox: InboxSync
   /** As the node knows it; `null` before the first session. */
   user: string | null = null
   /** Bytes that a body may have, by the node's word. */
@@ -68,16 +77,29 @@ export class ClientCore implements ConnectionListener {
     }
     this.journal = new Journal(
       options.store,
+      new Received(options.maxReceived, options.maxReceivedBytes),
       {
         session: () => {
           const { epoch, mark } = this.connection
-          return { user: this.user ?? this.journal.user, epoch, mark }
+          return { user: this.user ?? this.journal.user, epoch, mark, inbox: this.inbox.position }
         },
         onFailed: (error) => this.connection.close(error.message, error),
       },
       options.ports.failpoints,
     )
     this.reads = new Reads(options, owner)
+    this.inbox = new InboxSync(
+      {
+        ports: options.ports,
+        sync: (frame) => this.reads.read(frame, null) as Promise<SyncAnswer>,
+        onInbox: (events) => listener.receiving.onInbox(events),
+        onNotify: (conv, seq) => listener.receiving.onNotify(conv, seq),
+        onHeads: (rows, isEnd) => listener.receiving.onHeads(rows, isEnd),
+        onHole: (gap) => listener.receiving.onHole(gap),
+        onProgress: (done, total) => listener.receiving.onProgress(done, total),
+      },
+      options.syncPageEvents,
+    )
     this.acks = new Acks(options, owner)
     this.waiting = new WaitingAcks(options, {
       ...owner,
@@ -104,13 +126,18 @@ export class ClientCore implements ConnectionListener {
   /** Takes the store. What it holds is not taken up yet. */
   async open(): Promise<StoreContents> {
     const contents = await this.journal.open(this.options.device)
-    const { epoch, mark, user } = contents.session
+    const { epoch, mark, user, inbox } = contents.session
     if (user !== null && this.options.user !== null && user !== this.options.user) {
       await this.journal.close()
       throw otherUser(user, this.options.user)
     }
     this.connection.resumeFrom(epoch, mark)
+    this.inbox.resumeFrom(inbox)
     return contents
+  }
+
+  inboxPosition(): number | null {
+    return this.inbox.position
   }
 
   isActive(): boolean {
@@ -134,6 +161,8 @@ export class ClientCore implements ConnectionListener {
     if (isNewEpoch) this.#logTime = hello.now
     else this.#heard(hello.now)
     if (isNewEpoch) this.waiting.clear()
+    if (isNewEpoch) this.inbox.forget()
+    this.inbox.greeted(hello.inbox, this.journal.user !== null && !isNewEpoch)
     const changed = this.outbox.prepare(this.#logTime!, isNewEpoch)
     const session = ++this.#sessions
     this.journal.begin(changed, isNewEpoch, () => {
@@ -146,7 +175,8 @@ export class ClientCore implements ConnectionListener {
     this.reads.online()
     if (isNewEpoch) this.acks.forget()
     this.acks.online()
-    this.#listener.onLook()
+    if (this.inbox.isNumbered) this.inbox.start()
+    else this.#listener.onLook()
   }
 
   onOffline(): void {
@@ -157,15 +187,19 @@ export class ClientCore implements ConnectionListener {
     this.reads.offline()
     this.acks.offline()
     this.waiting.offline()
+    this.inbox.offline()
   }
 
   onFrame(frame: ServerFrame): void {
     if ('now' in frame && frame.now !== undefined) this.#heard(frame.now)
-    if ('id' in frame) {
+    if (frame.t === 'ping:A' && !isFailure(frame)) this.inbox.pong(frame as PingAnswer)
+    else if ('id' in frame) {
       const onAnswer = this.#waiting.get(frame.id)
       if (onAnswer === undefined) return
       this.#waiting.delete(frame.id)
       onAnswer(frame)
+      const inbox = frame.t === 'msg:A' ? (frame as Partial<MessageAnswer>).inbox : null
+      if (typeof inbox === 'number') this.inbox.own(inbox)
     } else if (frame.t === 'msg:N') {
       const notice = frame as MessageNotice | BareNotice
       this.#listener.onNotice(notice)
@@ -177,7 +211,8 @@ export class ClientCore implements ConnectionListener {
   }
 
   onHeartbeat(): void {
-    this.#listener.onLook()
+    // With numbers, the answer to the heartbeat's ping tells.
+    if (!this.inbox.isNumbered) this.#listener.onLook()
   }
 
   onStatus(status: ConnectionStatus): void {

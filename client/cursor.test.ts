@@ -143,6 +143,7 @@ describe('killed again and again, at any moment', () => {
   test.each(seeds)('[RS14] seed %i: once, in order, nothing queued is missing', async (seed) => {
     place = new Restarts(seed)
     ;({ harness, cluster } = place)
+    cluster.hasInboxes = seed % 2 === 0
     const random = new SeededRandom(seed * 7919)
     const below = (n: number): number => random.uint32() % n
     cluster.group('team', 'alice', 'bob')

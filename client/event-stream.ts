@@ -11,6 +11,8 @@ export function eventStream<Event extends ChatEvent>(
   queue: EventQueue<ChatEvent>,
   wanted: (event: ChatEvent) => event is Event,
   delivery: Delivery | null,
+  /** The application asked for the one after it. */
+  handled: (event: ChatEvent) => void,
   close: () => void,
 ): AsyncIterableIterator<Event> {
   return iterate()
@@ -23,12 +25,15 @@ export function eventStream<Event extends ChatEvent>(
         const event = await queue.take()
         if (event === null) return
         if (!wanted(event)) delivery?.pass(event)
-        else if (delivery === null) yield event
-        else {
+        else if (delivery === null) {
+          yield event
+          handled(event)
+        } else {
           const handed = await delivery.hand(event)
           if (handed === null) continue
           yield handed
           delivery.acknowledge()
+          handled(event)
         }
       }
     } finally {

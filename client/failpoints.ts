@@ -22,6 +22,10 @@ export type ClientFailpoint =
   | 'outbox.answered'
   /** The store has a message's answer on record; the application was not told. */
   | 'outbox.settled'
+  /** Events of the inbox came; the store knows nothing of them. */
+  | 'inbox.beforeWrite'
+  /** The store has them, and the position behind them; no node was told. */
+  | 'inbox.written'
   /** The application acknowledged an event; nothing of that is recorded. */
   | 'cursor.acknowledged'
   /** It is recorded that an event is in the application's hands; it is not yet. */

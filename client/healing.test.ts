@@ -9,6 +9,7 @@ const SEEDS = Array.from({ length: 25 }, (_, i) => i + 1)
 test.each(SEEDS)('[OB3] [SU2] [CN9] whatever happens, it ends well: seed %i', async (seed) => {
   const harness = new Harness(seed)
   const { cluster, clock } = harness
+  cluster.hasInboxes = seed % 2 === 0
   cluster.group('team', 'alice', 'bob')
   const alice = await harness.connect('alice', { window: 1 + (seed % 7) })
   const bob = await harness.connect('bob', { bufferedEvents: 1 + (seed % 20) })

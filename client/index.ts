@@ -27,9 +27,11 @@ export {
   type StoreChange,
   type StoreContents,
   type StoredCursor,
+  type StoredEvent,
   type StoredMessage,
   type StoredSession,
 } from './store/client-store.ts'
+export { SyncView, type ConversationSummary, type SyncEvents } from './sync-view.ts'
 export { MemoryStore } from './store/memory-store.ts'
 export { type ClientFailpoint, type ClientFailpoints } from './failpoints.ts'
 export { type ClientPorts, type Clock, type Random, type Socket, type Timer } from './ports.ts'

@@ -1,5 +1,8 @@
 import { ChatError } from './errors.ts'
 import type { ClientFailpoint, ClientFailpoints } from './failpoints.ts'
+import type { InboxEvent } from './inbox-sync.ts'
+import type { WireEvent } from './protocol/frames.ts'
+import type { Received } from './received.ts'
 import {
   EMPTY_SESSION,
   type ClientStore,
@@ -23,6 +26,7 @@ export class Journal {
   readonly #store: ClientStore
   readonly #owner: JournalOwner
   readonly #failpoints: ClientFailpoints | undefined
+  readonly #received: Received
   readonly #cursors = new Map<string, StoredCursor>()
   #session: StoredSession = EMPTY_SESSION
   #isOpen = false
@@ -30,8 +34,14 @@ export class Journal {
   #beginning = 0
   #closing: Promise<void> | null = null
 
-  constructor(store: ClientStore, owner: JournalOwner, failpoints: ClientFailpoints | undefined) {
+  constructor(
+    store: ClientStore,
+    received: Received,
+    owner: JournalOwner,
+    failpoints: ClientFailpoints | undefined,
+  ) {
     this.#store = store
+    this.#received = received
     this.#owner = owner
     this.#failpoints = failpoints
   }
@@ -41,6 +51,7 @@ export class Journal {
     this.#isOpen = true
     this.#session = contents.session
     for (const cursor of contents.cursors) this.#cursors.set(cursor.conv, cursor)
+    this.#received.load(contents.events)
     this.hit('store.opened')
     return contents
   }
@@ -80,7 +91,10 @@ export class Journal {
    */
   begin(put: readonly StoredMessage[], isNewEpoch: boolean, done: () => void): void {
     const { user, epoch } = this.#owner.session()
-    if (isNewEpoch) this.#cursors.clear()
+    if (isNewEpoch) {
+      this.#cursors.clear()
+      this.#received.clear()
+    }
     const isKnown = user === this.#session.user && epoch === this.#session.epoch
     if (isKnown && put.length === 0 && this.#beginning === 0) return done()
     this.#beginning++
@@ -95,9 +109,35 @@ export class Journal {
   /** @throws ChatError STORE_FULL, STORE_FAILED. */
   async moveCursors(cursors: readonly StoredCursor[]): Promise<void> {
     for (const cursor of cursors) this.#cursors.set(cursor.conv, cursor)
+    const dropEvents = cursors.flatMap(({ conv, delivered }) =>
+      this.#received.consume(conv, delivered),
+    )
     await new Promise<void>((resolve, reject) => {
-      this.#write({ cursors }, (error) => (error === null ? resolve() : reject(error)))
+      this.#write({ cursors, dropEvents }, (error) => (error === null ? resolve() : reject(error)))
     })
+  }
+
+  /** Whether what was received is kept, and counts as delivered when it is (rule B5). */
+  get keepsEvents(): boolean {
+    return this.#store.keepsEvents
+  }
+
+  /** Events of the inbox, and that its position has moved over them. `done` when that is durable. */
+  receive(events: readonly InboxEvent[], done: () => void): void {
+    const fresh = events.filter(
+      ({ conv, event }) => event.seq > (this.#cursors.get(conv)?.delivered ?? 0),
+    )
+    this.hit('inbox.beforeWrite')
+    this.#write(this.#store.keepsEvents ? this.#received.add(fresh) : {}, (error) => {
+      if (error !== null) return
+      this.hit('inbox.written')
+      done()
+    })
+  }
+
+  /** Events that were received and follow on `after` without a hole, at most `limit`. */
+  receivedAfter(conv: string, after: number, limit: number): readonly WireEvent[] {
+    return this.#received.after(conv, after, limit)
   }
 
   hit(name: ClientFailpoint): void {
@@ -119,7 +159,8 @@ export class Journal {
     const isSame =
       session.user === this.#session.user &&
       session.epoch === this.#session.epoch &&
-      session.mark === this.#session.mark
+      session.mark === this.#session.mark &&
+      session.inbox === this.#session.inbox
     if (!isSame) change.session = session
     const written = this.#store.write(change)
     this.#session = session

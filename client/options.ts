@@ -57,6 +57,15 @@ export interface ChatOptions {
   readonly ackBatch?: number | undefined
   /** Events kept for a slow reader of `messages()`; more are pulled when it is ready. @default 500 */
   readonly bufferedEvents?: number | undefined
+  /**
+   * Events kept in `store` until the application has acknowledged them (`after: 'cursor'`); beyond it
+   * the oldest leave and are fetched again when they are asked for. @default 10000
+   */
+  readonly maxReceived?: number | undefined
+  /** Their bytes. @default 16777216 */
+  readonly maxReceivedBytes?: number | undefined
+  /** Events of one page when it catches up. @default 100 */
+  readonly syncPageEvents?: number | undefined
   /** Time, randomness and sockets. @default the platform's */
   readonly ports?: ClientPorts | undefined
 }
@@ -81,6 +90,9 @@ export interface ResolvedOptions {
   readonly ackDelayMs: number
   readonly ackBatch: number
   readonly bufferedEvents: number
+  readonly maxReceived: number
+  readonly maxReceivedBytes: number
+  readonly syncPageEvents: number
   readonly ports: ClientPorts
 }
 
@@ -109,6 +121,12 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     ackDelayMs: atLeast(0, options.ackDelayMs ?? 500, 'ackDelayMs'),
     ackBatch: Math.min(atLeast(1, options.ackBatch ?? 50, 'ackBatch'), LIMITS.acks),
     bufferedEvents: atLeast(1, options.bufferedEvents ?? 500, 'bufferedEvents'),
+    maxReceived: atLeast(1, options.maxReceived ?? 10_000, 'maxReceived'),
+    maxReceivedBytes: atLeast(1, options.maxReceivedBytes ?? 16 * 1024 * 1024, 'maxReceivedBytes'),
+    syncPageEvents: Math.min(
+      atLeast(1, options.syncPageEvents ?? 100, 'syncPageEvents'),
+      LIMITS.pageEvents,
+    ),
     ports: options.ports ?? defaultPorts(),
   }
 }

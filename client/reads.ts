@@ -13,7 +13,7 @@ export interface ReadsOwner {
 }
 
 interface Read {
-  readonly frame: WithoutId
+  readonly frame: () => WithoutId
   readonly resolve: (answer: AnswerFrame) => void
   readonly reject: (error: ChatError) => void
   deadline: Timer | null
@@ -43,17 +43,18 @@ export class Reads {
   }
 
   /**
+   * @param frame made anew each time it is sent, if it is a function.
    * @param timeoutMs `null` waits for as long as the client lives.
    * @throws ChatError with the node's final refusal, `TIMEOUT`, `CLOSED`, or `OVERLOADED` while
    *   1,000 others wait.
    */
-  read(frame: WithoutId, timeoutMs: number | null): Promise<AnswerFrame> {
+  read(frame: WithoutId | (() => WithoutId), timeoutMs: number | null): Promise<AnswerFrame> {
     if (this.#pending.size >= MAX_PENDING) {
       return Promise.reject(new ChatError('OVERLOADED', `${MAX_PENDING} reads wait already`))
     }
     return new Promise((resolve, reject) => {
       const read: Read = {
-        frame,
+        frame: typeof frame === 'function' ? frame : () => frame,
         resolve,
         reject,
         deadline: null,
@@ -95,7 +96,7 @@ export class Reads {
     if (!this.#owner.isOnline()) return
     const send = ++read.sends
     this.#wait(read, UNANSWERED_MS)
-    this.#owner.request(read.frame, (answer) => {
+    this.#owner.request(read.frame(), (answer) => {
       if (send !== read.sends || !this.#pending.has(read)) return
       if (!isFailure(answer)) {
         this.#finish(read)

@@ -1,6 +1,7 @@
 // What a client keeps over the end of its process, with a database that crashes with it.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MessageRequest } from './protocol/frames.ts'
+import { EMPTY_SESSION } from './store/client-store.ts'
 import { DurableStore } from './store/durable-store.ts'
 import type { CrashDatabase } from './testing/crash-database.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
@@ -224,7 +225,7 @@ describe('the outbox', () => {
     await harness.within(100, store.open('phone'))
     database.fails = 'before'
     const { writes } = database
-    const session = (user: string) => ({ session: { user, epoch: null, mark: null } })
+    const session = (user: string) => ({ session: { ...EMPTY_SESSION, user } })
     const first = store.write(session('ann'))
     await settled()
     const second = store.write(session('bob'))

@@ -5,7 +5,14 @@ import { EventQueue } from './event-queue.ts'
 import { eventStream } from './event-stream.ts'
 import type { Journal } from './journal.ts'
 import { Subscription, type SubscriptionOwner } from './subscription.ts'
-import type { BareNotice, MessageNotice, WireConversation, WireEvent } from './protocol/frames.ts'
+import type {
+  BareNotice,
+  MessageNotice,
+  SyncAnswer,
+  WireConversation,
+  WireEvent,
+} from './protocol/frames.ts'
+import { LIMITS } from './protocol/limits.ts'
 
 /** What streams need from the client around them. */
 export interface StreamsOwner extends SubscriptionOwner {
@@ -13,6 +20,10 @@ export interface StreamsOwner extends SubscriptionOwner {
   list(): Promise<readonly WireConversation[]>
   /** The newest seq of a conversation. */
   head(conversation: string): Promise<number>
+  /** An event was pushed, synced or answered for; it may have been told before. */
+  onEvent(conversation: string, event: WireEvent): void
+  /** The application has handled it. */
+  onHandled(event: ChatEvent): void
 }
 
 /** A reader of one conversation, or of all. */
@@ -95,6 +106,7 @@ export class Streams {
   }
 
   event(conversation: string, event: WireEvent): void {
+    this.#owner.onEvent(conversation, event)
     for (const stream of this.#streams) {
       const subscription = this.#subscriptionFor(stream, conversation, event.seq)
       subscription?.receive(event)
@@ -110,6 +122,21 @@ export class Streams {
       else for (const subscription of stream.subscriptions.values()) subscription.look()
     }
     if (wantsAll) this.#lookAtAll()
+  }
+
+  /**
+   * What a catch-up says of the conversations that changed. Single ones are fetched at once, so that
+   * who looks at one need not wait for all; the events of the others come in the order of the inbox.
+   */
+  heads(rows: SyncAnswer['conversations'], isEnd: boolean): void {
+    for (const stream of this.#streams) {
+      if (stream.isAll && !isEnd) continue
+      for (const { conv, head } of rows) {
+        // Of so many not all were listed when the stream began: an unknown one may be an old one.
+        const isKnown = rows.length <= LIMITS.pageEvents || stream.subscriptions.has(conv)
+        if (isKnown && head > 0) this.#notify(stream, conv, head)
+      }
+    }
   }
 
   /** The history is another one now: every running stream goes on from its present end. */
@@ -174,7 +201,8 @@ export class Streams {
     stream: Stream,
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
-    return eventStream(stream.queue, wanted, stream.delivery, () => {
+    const handled = (event: ChatEvent): void => this.#owner.onHandled(event)
+    return eventStream(stream.queue, wanted, stream.delivery, handled, () => {
       stream.queue.end()
       this.#drop(stream)
     })
@@ -222,7 +250,8 @@ export class Streams {
     const subscription = new Subscription(
       conversation,
       after,
-      this.#owner,
+      // What this device holds for the cursor's reader need not be fetched.
+      stream.delivery === null ? this.#owner : { ...this.#owner, received: this.#received },
       stream.queue,
       (error) => {
         stream.subscriptions.delete(conversation)
@@ -233,6 +262,9 @@ export class Streams {
     stream.subscriptions.set(conversation, subscription)
     return subscription
   }
+
+  readonly #received = (conversation: string, after: number, limit: number) =>
+    this.#journal.receivedAfter(conversation, after, limit)
 
   #failed(stream: Stream, error: unknown): void {
     stream.queue.end(error instanceof Error ? error : new Error(String(error)))

@@ -11,6 +11,8 @@ export interface SubscriptionOwner {
   /** Asks until there is an answer or a final refusal. */
   pull(conversation: string, after: number, limit: number): Promise<PullAnswer>
   onGap(conversation: string, gap: Gap): void
+  /** Events that this device holds already, without a hole behind `after`. */
+  received?(conversation: string, after: number, limit: number): readonly WireEvent[]
 }
 
 /**
@@ -83,6 +85,11 @@ export class Subscription {
   /** Pulls what is missing, as far as there is room for it. */
   fill(): void {
     if (this.#isPulling || this.#isClosed || this.#timer !== null) return
+    const { room } = this.#queue
+    for (const event of this.#owner.received?.(this.conversation, this.#cursor, room) ?? []) {
+      this.#hand(event)
+    }
+    this.#head = Math.max(this.#head, this.#cursor)
     if (!this.#mustLook && this.#cursor >= this.#head) return
     if (this.#queue.room === 0) return
     this.#isPulling = true

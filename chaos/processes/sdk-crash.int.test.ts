@@ -49,6 +49,8 @@ const DEATHS: Record<ClientFailpoint, readonly number[]> = {
   'socket.sent': [1, 4],
   'outbox.answered': [1, 8],
   'outbox.settled': [1, 8],
+  'inbox.beforeWrite': [1, 9],
+  'inbox.written': [1, 9],
   'cursor.acknowledged': [1, 9],
   'cursor.written': [1, 9],
 }

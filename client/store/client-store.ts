@@ -34,6 +34,14 @@ export interface StoredCursor {
   readonly inHand: number | null
 }
 
+/** An event that reached this device and was not yet acknowledged by the application (rule B5). */
+export interface StoredEvent {
+  readonly conv: string
+  readonly seq: number
+  /** As a node sent it: the msgpack bytes of its `msg:N`. */
+  readonly frame: Uint8Array
+}
+
 /** Whose store it is, and up to where that device had been shown the cluster. */
 export interface StoredSession {
   /** As the cluster knows it; `null` before the first session. */
@@ -41,12 +49,16 @@ export interface StoredSession {
   readonly epoch: string | null
   /** Goes into the next hello, so that no node shows an older state (rule B2). */
   readonly mark: string | null
+  /** Everything up to this inbox number of the epoch has reached this device (rule B3). */
+  readonly inbox: number | null
 }
 
 export interface StoreContents {
   /** In the order of their first `put`. */
   readonly messages: readonly StoredMessage[]
   readonly cursors: readonly StoredCursor[]
+  /** In any order. */
+  readonly events: readonly StoredEvent[]
   readonly session: StoredSession
 }
 
@@ -57,7 +69,11 @@ export interface StoreChange {
   /** By msgId; one that is not there is passed over. */
   readonly remove?: readonly string[] | undefined
   readonly cursors?: readonly StoredCursor[] | undefined
-  /** All cursors go, before those of this change come. */
+  /** Added, or replaced. */
+  readonly events?: readonly StoredEvent[] | undefined
+  /** Those that are not there are passed over. */
+  readonly dropEvents?: readonly Pick<StoredEvent, 'conv' | 'seq'>[] | undefined
+  /** All cursors and events go, before those of this change come. */
   readonly forgetCursors?: boolean | undefined
   readonly session?: StoredSession | undefined
 }
@@ -67,6 +83,11 @@ export interface StoreChange {
  * not at all; if one is there after a crash, so is every one before it.
  */
 export interface ClientStore {
+  /**
+   * Whether it keeps events, so that what is in it counts as delivered to this device (rule B5). One
+   * that does not is given none, and an event is delivered when the application has handled it.
+   */
+  readonly keepsEvents: boolean
   /**
    * Takes the store for one client of this device.
    * @throws ChatError STORE_LOCKED, STORE_MISMATCH, STORE_DAMAGED, STORE_FAILED.
@@ -82,4 +103,4 @@ export interface ClientStore {
   close(): Promise<void>
 }
 
-export const EMPTY_SESSION: StoredSession = { user: null, epoch: null, mark: null }
+export const EMPTY_SESSION: StoredSession = { user: null, epoch: null, mark: null, inbox: null }

@@ -5,7 +5,7 @@ import { otherDevice } from './memory-store.ts'
 import { readStore, type StoreDamage } from './read-store.ts'
 import { DEFAULT_LIMITS, StoreIndex, type StoreLimits } from './store-index.ts'
 import type { Assignment, StoreDatabase } from './store-database.ts'
-import { FORMAT, KEYS, seal, toMessageRecord } from './store-records.ts'
+import { FORMAT, KEYS, isEventKey, seal, toMessageRecord } from './store-records.ts'
 
 export interface StoreOptions extends StoreLimits {
   /**
@@ -22,6 +22,7 @@ export interface StoreOptions extends StoreLimits {
  * store may hold.
  */
 export class DurableStore implements ClientStore {
+  readonly keepsEvents = true
   readonly #openDatabase: () => Promise<StoreDatabase>
   readonly #options: StoreOptions
   #index: StoreIndex
@@ -109,8 +110,8 @@ export class DurableStore implements ClientStore {
       await database.write([...repairs, [KEYS.format, format.value], this.#ledger()])
     }
     this.#database = database
-    const { cursors, session } = found
-    return { messages: found.messages.map(({ message }) => message), cursors, session }
+    const { cursors, events, session } = found
+    return { messages: found.messages.map(({ message }) => message), cursors, events, session }
   }
 
   /** Written as soon as the one before it is. */
@@ -147,6 +148,11 @@ export class DurableStore implements ClientStore {
     }
     if (change.forgetCursors === true) {
       for (const conv of this.#index.forgetCursors()) this.#set(KEYS.cursor(conv), null)
+      for (const key of this.#sums.keys()) if (isEventKey(key)) this.#set(key, null)
+    }
+    for (const { conv, seq } of change.dropEvents ?? []) this.#set(KEYS.event(conv, seq), null)
+    for (const { conv, seq, frame } of change.events ?? []) {
+      this.#set(KEYS.event(conv, seq), { frame })
     }
     for (const { conv, delivered, inHand } of change.cursors ?? []) {
       this.#index.setCursor(conv)

@@ -12,6 +12,7 @@ import { DEFAULT_LIMITS, StoreIndex, type StoreLimits } from './store-index.ts'
 
 /** Keeps it in memory: it survives a client that hands its store on, not the process. */
 export class MemoryStore implements ClientStore {
+  readonly keepsEvents = false
   readonly #index: StoreIndex
   readonly #messages = new Map<string, StoredMessage>()
   readonly #cursors = new Map<string, StoredCursor>()
@@ -28,6 +29,7 @@ export class MemoryStore implements ClientStore {
     return {
       messages: [...this.#messages.values()],
       cursors: [...this.#cursors.values()],
+      events: [],
       session: this.#session,
     }
   }

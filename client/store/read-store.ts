@@ -1,12 +1,14 @@
 import {
   EMPTY_SESSION,
   type StoredCursor,
+  type StoredEvent,
   type StoredMessage,
   type StoredSession,
 } from './client-store.ts'
 import {
   parseKey,
   toCursor,
+  toEvent,
   toFormat,
   toLedger,
   toMessage,
@@ -33,6 +35,7 @@ export interface FoundStore {
   readonly format: FormatRecord | null
   readonly messages: readonly { readonly number: number; readonly message: StoredMessage }[]
   readonly cursors: readonly StoredCursor[]
+  readonly events: readonly StoredEvent[]
   readonly session: StoredSession
   /** Checksum by key of everything sound that the ledger counts. */
   readonly sums: ReadonlyMap<string, number>
@@ -44,6 +47,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
   const damage: StoreDamage[] = []
   const messages: { number: number; message: StoredMessage }[] = []
   const cursors: StoredCursor[] = []
+  const events: StoredEvent[] = []
   const sums = new Map<string, number>()
   let format: FormatRecord | null = null
   let ledger: LedgerRecord | null = null
@@ -59,6 +63,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
       else {
         if (parsed.kind === 'session') session = toSession(record)
         else if (parsed.kind === 'cursor') cursors.push(toCursor(parsed.conv, record))
+        else if (parsed.kind === 'event') events.push(toEvent(parsed.conv, parsed.seq, record))
         else if (parsed.kind === 'message') {
           messages.push({ number: parsed.number, message: toMessage(parsed.msgId, record) })
         }
@@ -70,7 +75,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
     }
   }
   if (pairs.length > 0) damage.push(...missing(format, ledger, sums, damage))
-  return { format, messages, cursors, session, sums, damage }
+  return { format, messages, cursors, events, session, sums, damage }
 }
 
 /** What ought to be there, by the store's own account. */
@@ -102,5 +107,6 @@ function nameOf(key: string): string {
   const parsed = parseKey(key)
   if (parsed.kind === 'message') return `message ${parsed.msgId}`
   if (parsed.kind === 'cursor') return `the cursor of conversation ${parsed.conv}`
+  if (parsed.kind === 'event') return `event ${parsed.seq} of conversation ${parsed.conv}`
   return parsed.kind === 'unknown' ? `key ${JSON.stringify(key)}` : `the ${parsed.kind}`
 }

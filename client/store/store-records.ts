@@ -1,5 +1,6 @@
 import { decodeBody, encodeBody, isBody } from '../protocol/body-codec.ts'
-import type { StoredCursor, StoredMessage, StoredSession } from './client-store.ts'
+import { decodeMsgpack } from '../protocol/msgpack-codec.ts'
+import type { StoredCursor, StoredEvent, StoredMessage, StoredSession } from './client-store.ts'
 import { crc32 } from './crc32.ts'
 
 /** The layout of keys and values; a store of another format is not touched. */
@@ -27,6 +28,7 @@ export const KEYS = {
   message: (number: number, msgId: string): string =>
     `o/${String(number).padStart(16, '0')}/${msgId}`,
   cursor: (conv: string): string => `c/${conv}`,
+  event: (conv: string, seq: number): string => `e/${conv}/${String(seq).padStart(16, '0')}`,
   /** Where damaged values go when they are set aside. */
   aside: (key: string): string => `x/${key}`,
 } as const
@@ -35,6 +37,9 @@ export type RecordKey =
   | { readonly kind: 'format' | 'ledger' | 'session' | 'aside' | 'unknown' }
   | { readonly kind: 'message'; readonly number: number; readonly msgId: string }
   | { readonly kind: 'cursor'; readonly conv: string }
+  | { readonly kind: 'event'; readonly conv: string; readonly seq: number }
+
+export const isEventKey = (key: string): boolean => key.startsWith('e/')
 
 export function parseKey(key: string): RecordKey {
   if (key === KEYS.format) return { kind: 'format' }
@@ -42,6 +47,9 @@ export function parseKey(key: string): RecordKey {
   if (key === KEYS.session) return { kind: 'session' }
   if (key.startsWith('x/')) return { kind: 'aside' }
   if (key.startsWith('c/')) return { kind: 'cursor', conv: key.slice(2) }
+  if (isEventKey(key) && /\/\d{16}$/.test(key)) {
+    return { kind: 'event', conv: key.slice(2, -17), seq: Number(key.slice(-16)) }
+  }
   const message = /^o\/(\d{16})\/([A-Za-z0-9._:@-]{1,64})$/.exec(key)
   if (message === null) return { kind: 'unknown' }
   return { kind: 'message', number: Number(message[1]), msgId: message[2]! }
@@ -106,12 +114,26 @@ export function toCursor(conv: string, record: unknown): StoredCursor {
   return { conv, delivered, inHand }
 }
 
+export function toEvent(conv: string, seq: number, record: unknown): StoredEvent {
+  const { frame } = fieldsOf(record)
+  need(frame instanceof Uint8Array && isEventOf(conv, seq, frame), 'frame')
+  return { conv, seq, frame: frame.slice() }
+}
+
+function isEventOf(conv: string, seq: number, bytes: Uint8Array): boolean {
+  const [frame] = decodeMsgpack(bytes, 'toClient', { bodyBytes: Infinity, metaBytes: Infinity })
+  if (frame === undefined || !('t' in frame) || frame.t !== 'msg:N' || !('kind' in frame))
+    return false
+  return frame.conv === conv && frame.seq === seq
+}
+
 export function toSession(record: unknown): StoredSession {
-  const { user, epoch, mark } = fieldsOf(record)
+  const { user, epoch, mark, inbox = null } = fieldsOf(record)
   need(isTextOrNull(user), 'user')
   need(isTextOrNull(epoch), 'epoch')
   need(isTextOrNull(mark), 'mark')
-  return { user, epoch, mark }
+  need(isSeqOrNull(inbox), 'inbox')
+  return { user, epoch, mark, inbox }
 }
 
 export function toFormat(record: unknown): FormatRecord {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { encodeBody } from '../protocol/body-codec.ts'
-import type { ClientStore, StoredMessage } from './client-store.ts'
+import { encodeMsgpack } from '../protocol/msgpack-codec.ts'
+import {
+  EMPTY_SESSION,
+  type ClientStore,
+  type StoredEvent,
+  type StoredMessage,
+} from './client-store.ts'
 import type { StoreLimits } from './store-index.ts'
 
 /** Stores over one and the same place: each `next` is opened after the one before was closed. */
@@ -22,7 +28,23 @@ export const messageOf = (n: number, more: Partial<StoredMessage> = {}): StoredM
   ...more,
 })
 
-const EMPTY = { messages: [], cursors: [], session: { user: null, epoch: null, mark: null } }
+export const eventOf = (conv: string, seq: number, body: unknown = seq): StoredEvent => {
+  const event = {
+    seq,
+    kind: 'message',
+    ord: seq,
+    msgId: `bob-${seq}`,
+    from: 'bob',
+    device: 'pc',
+  } as const
+  return {
+    conv,
+    seq,
+    frame: encodeMsgpack({ t: 'msg:N', conv, ...event, at: 5, body: encodeBody(body) }).slice(),
+  }
+}
+
+const EMPTY = { messages: [], cursors: [], events: [], session: EMPTY_SESSION }
 
 /** What every `ClientStore` promises. `place` makes a new, empty one each time. */
 export function describeStore(
@@ -51,7 +73,7 @@ export function describeStore(
       await store.write({ put: [sent] })
       await store.write({ put: [messageOf(4)] })
       await store.write({ put: [answered] })
-      const session = { user: 'ann', epoch: 'e1', mark: 'e1:5' }
+      const session = { user: 'ann', epoch: 'e1', mark: 'e1:5', inbox: 7 }
       await store.write({ session, cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }] })
       const after = await reopened(at, store)
       expect(after.contents).toEqual({
@@ -60,6 +82,7 @@ export function describeStore(
           answered,
         ],
         cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }],
+        events: [],
         session,
       })
       await after.store.close()
@@ -83,13 +106,31 @@ export function describeStore(
       const { store } = await openedAt(at)
       const cursor = (conv: string) => ({ conv, delivered: 1, inHand: null })
       await store.write({ put: [messageOf(1)], cursors: [cursor('a'), cursor('b')] })
-      const session = { user: 'ann', epoch: 'e2', mark: null }
+      const session = { user: 'ann', epoch: 'e2', mark: null, inbox: null }
       const put = [messageOf(2)]
       const cursors = [cursor('c')]
       await store.write({ put, remove: ['phone_1'], session, forgetCursors: true, cursors })
       const { contents, store: last } = await reopened(at, store)
-      expect(contents).toEqual({ messages: put, cursors, session })
+      expect(contents).toEqual({ messages: put, cursors, events: [], session })
       await last.close()
+    })
+
+    test('[ST1] [ST2] events that it keeps come, are replaced, go, and go with an epoch', async () => {
+      const at = await place()
+      const first = await openedAt(at)
+      if (!first.store.keepsEvents) return first.store.close()
+      await first.store.write({ events: [eventOf('g/1', 1), eventOf('g/1', 2), eventOf('h', 2)] })
+      await first.store.write({
+        events: [eventOf('g/1', 2, 'edited')],
+        dropEvents: [{ conv: 'h', seq: 2 }],
+      })
+      await first.store.write({ dropEvents: [{ conv: 'h', seq: 9 }] })
+      const second = await reopened(at, first.store)
+      expect(second.contents.events).toEqual([eventOf('g/1', 1), eventOf('g/1', 2, 'edited')])
+      await second.store.write({ forgetCursors: true, events: [eventOf('h', 5)] })
+      const third = await reopened(at, second.store)
+      expect(third.contents.events).toEqual([eventOf('h', 5)])
+      await third.store.close()
     })
 
     test('[ST3] full, it refuses before anything changed, and takes again when there is room', async () => {

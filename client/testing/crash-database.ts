@@ -38,6 +38,10 @@ export class CrashDatabase {
     }
   }
 
+  keys(): string[] {
+    return [...this.pairs.keys()].toSorted()
+  }
+
   crash(): void {
     const kept = this.#random.uint32() % (this.#underWay.length + 1)
     for (const batch of this.#underWay.slice(0, kept)) this.#apply(batch)

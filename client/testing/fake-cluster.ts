@@ -16,6 +16,8 @@ import {
   type WireEvent,
 } from '../protocol/frames.ts'
 import { ProtocolError } from '../protocol/protocol-error.ts'
+import { FakeInbox } from './fake-inbox.ts'
+import { pullPage } from './fake-page.ts'
 import type { SeededRandom, VirtualClock } from './virtual-clock.ts'
 
 interface StoredConversation {
@@ -72,6 +74,13 @@ export class FakeCluster {
   push: 'event' | 'notify' | 'none' = 'event'
   /** Whether senders hear anything of what they sent. */
   tellsReceipts = true
+  /** Numbered inboxes; without, every user's numbers are taken for exhausted. */
+  readonly inbox = new FakeInbox({
+    ofUser: (user) => [...this.conversations.values()].filter(({ members }) => members.has(user)),
+  })
+  hasInboxes = false
+  /** The number that the sender of the last message got for it. */
+  ownInbox: number | null = null
   /** Seqs up to which history is gone, by conversation. */
   readonly gapUpTo = new Map<string, number>()
 
@@ -106,6 +115,14 @@ export class FakeCluster {
 
   bodies(conv: string): unknown[] {
     return this.conversations.get(conv)!.events.map((event) => event.msgId)
+  }
+
+  /** Comes back from a backup: of each conversation only the first `upTo` events are left. */
+  restore(epoch: string, upTo: number): void {
+    this.epoch = epoch
+    for (const { events } of this.conversations.values()) events.splice(upTo)
+    this.inbox.restore(upTo)
+    this.disconnect()
   }
 
   /** Ends all sessions, or those of one node. */
@@ -204,7 +221,11 @@ export class FakeCluster {
         return this.#pull(session, frame)
       case 'ack:R':
         return this.#acknowledge(session, frame)
+      case 'sync:R':
+        if (!this.hasInboxes) return fail(frame, wireError('UNSUPPORTED', frame.t))
+        return this.inbox.sync(session, frame)
       case 'ping:R':
+        if (this.hasInboxes) return this.inbox.ping(session, frame, this.logTime)
         return { t: 'ping:A', id: frame.id, now: this.logTime }
       default:
         return fail(frame, wireError('UNSUPPORTED', frame.t))
@@ -215,6 +236,7 @@ export class FakeCluster {
     session.user = frame.user ?? frame.token!
     session.device = frame.device
     session.hello = frame
+    this.inbox.greet(session)
     const address = (id: string) => ({ id, url: this.#url(id) })
     return {
       t: 'hello:A',
@@ -228,7 +250,7 @@ export class FakeCluster {
       nodes: this.nodes.map(address),
       epoch: this.epoch,
       now: this.logTime,
-      inbox: null,
+      inbox: this.hasInboxes ? this.inbox.head(session.user) : null,
       heartbeatMs: this.heartbeatMs,
       spreadMs: this.spreadMs,
       limits: {
@@ -261,7 +283,8 @@ export class FakeCluster {
         frame.replyTo,
       )
       const { id, msgId } = frame
-      return { t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate: false, now: this.logTime }
+      const place = { msgId, conv, seq, at, ord, inbox: this.ownInbox }
+      return { t: 'msg:A', id, ...place, duplicate: false, now: this.logTime }
     })
     if (!('seq' in answer)) return answer
     const { seq, duplicate } = answer as MessageAnswer
@@ -282,7 +305,7 @@ export class FakeCluster {
         if (upTo > 0) this.#send(session, { t: 'ack:N', conv: conversation.id, kind, upTo, at, by })
       }
     }
-    this.#push(conversation, conversation.events[seq - 1]!, session)
+    this.#push(conversation, conversation.events[seq - 1]!, session, new Map())
   }
 
   /** Rules A2 and A4. */
@@ -337,16 +360,33 @@ export class FakeCluster {
       replyTo,
     }
     conversation.events.push(event)
-    this.#push(conversation, event, sender)
+    const { id: conv } = conversation
+    const numbers = new Map<string, number | null>()
+    if (this.hasInboxes) {
+      for (const user of conversation.members) numbers.set(user, this.inbox.add(user, conv, event))
+    }
+    this.ownInbox = sender === null ? null : (numbers.get(sender.user) ?? null)
+    this.#push(conversation, event, sender, numbers)
     return event
   }
 
-  #push({ id: conv, members }: StoredConversation, event: WireEvent, from: FakeSession | null) {
-    if (this.push === 'none') return
+  /** @param numbers those of the event in its members' inboxes; without, it is told again. */
+  #push(
+    { id: conv, members }: StoredConversation,
+    event: WireEvent,
+    sender: FakeSession | null,
+    numbers: ReadonlyMap<string, number | null>,
+  ): void {
     const { seq } = event
-    const frame = this.push === 'event' ? { t: 'msg:N', conv, ...event } : { t: 'msg:N', conv, seq }
     for (const session of this.sessions) {
-      if (session === from || !members.has(session.user)) continue
+      if (!members.has(session.user)) continue
+      const inbox = numbers.get(session.user) ?? null
+      if (session === sender) this.inbox.passes(session, inbox)
+      if (session === sender || this.push === 'none') continue
+      const isWhole = this.push === 'event' && this.inbox.passes(session, inbox)
+      const frame = isWhole
+        ? { t: 'msg:N', conv, ...event, inbox }
+        : { t: 'msg:N', conv, seq, inbox }
       this.#send(session, frame as ServerFrame)
     }
   }
@@ -440,26 +480,7 @@ export class FakeCluster {
     const conversation = this.conversations.get(frame.conv)
     if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
     if (!conversation.members.has(session.user)) return fail(frame, wireError('NOT_MEMBER', 'no'))
-    const head = conversation.events.length
-    const lost = this.gapUpTo.get(frame.conv) ?? 0
-    const id = frame.id
-    if (frame.after !== undefined) {
-      const after = Math.max(frame.after, Math.min(lost, head))
-      const events = conversation.events.slice(after, after + frame.limit)
-      const next = events.at(-1)?.seq ?? after
-      const gap =
-        frame.after < lost
-          ? { from: frame.after + 1, to: lost, reason: 'retention' as const }
-          : null
-      return { t: 'pull:A', id, events, next, upTo: head, hasMore: next < head, gap }
-    }
-    const before = Math.min(frame.before!, head + 1)
-    const from = Math.max(lost, before - 1 - frame.limit)
-    const events = conversation.events.slice(from, before - 1)
-    const next = events[0]?.seq ?? before
-    const gap =
-      next - 1 <= lost && lost > 0 ? { from: 1, to: lost, reason: 'retention' as const } : null
-    return { t: 'pull:A', id, events, next, upTo: head, hasMore: next - 1 > lost, gap }
+    return pullPage(conversation.events, frame, this.gapUpTo.get(frame.conv) ?? 0)
   }
 
   /** A retryable or final refusal, for `fault`. */

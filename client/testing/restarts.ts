@@ -53,6 +53,16 @@ export class Restarts {
     return { chat: await connecting, kill }
   }
 
+  /** The phone's place in its inbox is lost; what it received is not. */
+  readonly forgetInbox = async (): Promise<void> => {
+    const store = new DurableStore(this.database.open)
+    const { session } = await store.open(this.harness.options('alice').device)
+    const written = store.write({ session: { ...session, inbox: null } })
+    await this.harness.clock.advance(10)
+    await written
+    await store.close()
+  }
+
   /** How a message came to the nodes, each time. */
   sends(msgId: string): MessageRequest[] {
     return this.cluster.requests.flatMap(({ frame }) =>

@@ -1,0 +1,406 @@
+// This device's position in its user's inbox: pushes, pages, gaps, crashes and other histories.
+import { beforeEach, describe, expect, test } from 'vitest'
+import { ChatClient } from './client.ts'
+import { encodeBody } from './protocol/body-codec.ts'
+import type { AckRequest, HelloRequest, PingRequest, SyncRequest } from './protocol/frames.ts'
+import { MemoryStore } from './store/memory-store.ts'
+import type { SyncEvents } from './sync-view.ts'
+import type { FakeCluster } from './testing/fake-cluster.ts'
+import { Harness, collect } from './testing/harness.ts'
+import { Restarts } from './testing/restarts.ts'
+
+let harness: Harness
+let cluster: FakeCluster
+beforeEach(() => {
+  harness = new Harness()
+  cluster = harness.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+})
+
+const posts = (count: number, conv = 'team', from = 'bob') => {
+  for (let i = 0; i < count; i++) cluster.post(conv, from, encodeBody(i))
+}
+const seqs = (stream: { items: readonly { readonly seq: number }[] }) =>
+  stream.items.map(({ seq }) => seq)
+const upTo = (count: number, from = 1) => Array.from({ length: count }, (_, i) => from + i)
+const sent = <Frame>(type: string): Frame[] =>
+  cluster.requests.flatMap(({ frame }) => (frame.t === type ? [frame as Frame] : []))
+const syncs = () => sent<SyncRequest>('sync:R')
+const deliveredOf = (conv: string) =>
+  Math.max(
+    0,
+    ...sent<AckRequest>('ack:R').flatMap(({ acks }) =>
+      acks.flatMap((ack) => (ack.conv === conv && ack.kind === 'delivered' ? [ack.upTo] : [])),
+    ),
+  )
+const follow = (chat: ChatClient) => {
+  const progress: SyncEvents['progress'][] = []
+  chat.sync.on('progress', (event) => progress.push(event))
+  return progress
+}
+
+describe('keeping up', () => {
+  test('[IN1] pushed events that follow on each other move the position, without any page', async () => {
+    posts(3)
+    const chat = await harness.connect('alice')
+    const seen = collect(chat.messages())
+    await harness.clock.advance(20)
+    const pages = syncs().length
+    posts(5)
+    chat.conversation('team').send('mine')
+    posts(5)
+    await harness.clock.advance(1000)
+    expect(seqs(seen)).toEqual(upTo(11, 4))
+    expect(syncs()).toHaveLength(pages)
+    expect(sent('pull:R')).toEqual([])
+    cluster.disconnect()
+    await harness.clock.advance(5000)
+    expect(sent<HelloRequest>('hello:R').at(-1)!.resume).toMatchObject({ inbox: 14 })
+    chat.close()
+  })
+
+  test.each(['notify', 'none'] as const)(
+    '[IN2] [M-19] pushed only %s, a page brings it',
+    async (push) => {
+      const chat = await harness.connect('alice')
+      const seen = collect(chat.messages())
+      await harness.clock.advance(20)
+      cluster.push = push
+      posts(250)
+      // Nothing but the answer to the next heartbeat tells.
+      await harness.clock.advance(push === 'none' ? cluster.heartbeatMs * 1.5 : 500)
+      expect(seqs(seen)).toEqual(upTo(250))
+      expect(sent<PingRequest>('ping:R').every(({ inbox }) => inbox !== undefined)).toBe(true)
+      expect(sent('pull:R')).toEqual([])
+      chat.close()
+    },
+  )
+
+  test('[IN2] many notifies at once cost one page', async () => {
+    const chat = await harness.connect('alice')
+    const seen = collect(chat.messages())
+    await harness.clock.advance(20)
+    const pages = syncs().length
+    cluster.push = 'notify'
+    posts(90)
+    await harness.clock.advance(100)
+    expect(seqs(seen)).toEqual(upTo(90))
+    expect(syncs().length - pages).toBeLessThanOrEqual(2)
+    chat.close()
+  })
+
+  test('[IN3] a new device begins at the end, and is told of all conversations', async () => {
+    posts(300)
+    cluster.group('other', 'alice', 'eve')
+    await harness.clock.advance(10)
+    posts(2, 'other', 'eve')
+    const chat = await harness.connect('alice')
+    await harness.clock.advance(200)
+    expect(syncs()).toEqual([expect.objectContaining({ after: 302, positions: [] })])
+    expect(chat.sync.conversations).toEqual([
+      { conversation: 'other', head: 2, unread: 2 },
+      { conversation: 'team', head: 300, unread: 300 },
+    ])
+    chat.close()
+  })
+
+  test('[IN4] without numbers conversations go by their heads', async () => {
+    cluster.inbox.exhausted.add('alice')
+    const chat = await harness.connect('alice')
+    const seen = collect(chat.messages())
+    await harness.clock.advance(20)
+    posts(20)
+    await harness.clock.advance(100)
+    cluster.push = 'none'
+    posts(20)
+    await harness.clock.advance(cluster.heartbeatMs * 2)
+    expect(seqs(seen)).toEqual(upTo(40))
+    expect(syncs()).toEqual([])
+    chat.close()
+  })
+
+  test('[IN4] large conversations go by their heads, also when nothing is pushed', async () => {
+    cluster.inbox.large.add('team')
+    const chat = await harness.connect('alice')
+    const seen = collect(chat.messages())
+    await harness.clock.advance(20)
+    posts(5)
+    await harness.clock.advance(20)
+    cluster.push = 'none'
+    posts(20)
+    await harness.clock.advance(cluster.heartbeatMs * 1.5)
+    expect(seqs(seen)).toEqual(upTo(25))
+    expect(chat.sync.conversations).toEqual([{ conversation: 'team', head: 25, unread: 25 }])
+    chat.close()
+  })
+
+  test('[IN5] numbers that are gone are told as a gap, and the conversations are looked at', async () => {
+    const store = new MemoryStore()
+    const first = await harness.connect('alice', { store })
+    posts(10)
+    await harness.clock.advance(20)
+    first.close()
+    await first.closed
+    posts(90)
+    cluster.inbox.gapUpTo = 60
+    const chat = await ChatClient.connect(harness.options('alice', { store, connectTimeoutMs: 0 }))
+    const seen = collect(chat.conversation('team').messages({ after: 10 }))
+    const gaps: unknown[] = []
+    chat.sync.on('gap', (gap) => gaps.push(gap))
+    await harness.clock.advance(1000)
+    expect(gaps).toEqual([{ from: 11, to: 60, reason: 'retention' }])
+    expect(seqs(seen)).toEqual(upTo(90, 11))
+    chat.close()
+  })
+})
+
+describe('one who was away', () => {
+  /** Away for 10,000 messages in 50 conversations; the newest is `g50`. */
+  const away = async () => {
+    const store = new MemoryStore()
+    const before = await harness.connect('alice', { store })
+    before.close()
+    await before.closed
+    for (let group = 1; group <= 50; group++) cluster.group(`g${group}`, 'alice', 'bob')
+    for (let i = 0; i < 200; i++) {
+      for (let group = 1; group <= 50; group++) posts(1, `g${group}`)
+      await harness.clock.advance(1)
+    }
+    return store
+  }
+
+  test('[IN6] [M-54] [M-56] 10,000 messages: in order, with progress, the newest conversation before the end', async () => {
+    const store = await away()
+    cluster.requests.length = 0
+    const connecting = harness.connect('alice', { store })
+    const chat = await connecting
+    const progress = follow(chat)
+    const everything = collect(chat.messages())
+    const room = chat.conversation('g50')
+    const page = await harness.within(500, room.history({ limit: 50 }))
+    expect(page.events.map(({ seq }) => seq)).toEqual(upTo(50, 151))
+    const { done, total } = progress.at(-1)!
+    expect(total).toBe(10_000)
+    expect(done).toBeLessThan(total / 2)
+    expect(chat.sync.conversations[0]).toMatchObject({ head: 200, unread: 200 })
+    expect(chat.sync.conversations).toHaveLength(50)
+    await harness.clock.advance(5000)
+    expect(progress.at(-1)).toEqual({ done: 10_000, total: 10_000 })
+    expect(syncs()).toHaveLength(100)
+    const dones = progress.map((each) => each.done)
+    expect(dones).toEqual(dones.toSorted((one, other) => one - other))
+    chat.close()
+    await everything.done
+    for (let group = 1; group <= 50; group++) {
+      const own = everything.items.filter(({ conversation }) => conversation === `g${group}`)
+      const got = own.map(({ seq }) => seq)
+      expect(got).toEqual(upTo(got.length, got[0] ?? 1))
+    }
+  })
+
+  test('[IN6] who follows one conversation has it before the others are there', async () => {
+    const store = await away()
+    const chat = await harness.connect('alice', { store, connectTimeoutMs: 0 })
+    const progress = follow(chat)
+    const one = collect(chat.conversation('g7').messages({ after: 'cursor' }))
+    for (let waited = 0; one.items.length < 200 && waited < 2000; waited++) {
+      await harness.clock.advance(1)
+    }
+    expect(seqs(one)).toEqual(upTo(200))
+    expect(progress.at(-1)?.done ?? 0).toBeLessThan(10_000)
+    chat.close()
+  })
+})
+
+describe('received and consumed', () => {
+  test('[IN7] [M-10] [M-11] what the store has is delivered, and what it has not is asked for again', async () => {
+    const restarts = new Restarts()
+    cluster = restarts.cluster
+    cluster.hasInboxes = true
+    cluster.group('team', 'alice', 'bob')
+    const seen: number[] = []
+    const first = await restarts.live()
+    restarts.post(3)
+    await restarts.harness.clock.advance(1000)
+    expect(deliveredOf('team')).toBe(3)
+    restarts.post(3)
+    // The events are on the way to the store when the device dies: nobody was told that it has them.
+    await restarts.harness.clock.advance(2)
+    first.kill()
+    expect(deliveredOf('team')).toBe(3)
+    const pulls = sent('pull:R').length
+    const second = await restarts.live()
+    await restarts.harness.clock.advance(1000)
+    expect(deliveredOf('team')).toBe(6)
+    const stream = second.chat.messages({ after: 'cursor' })
+    for (let n = 0; n < 6; n++) {
+      seen.push((await restarts.harness.within(1000, stream.next())).value!.seq)
+    }
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6])
+    // All of it was here already.
+    expect(sent('pull:R').length - pulls).toBeLessThanOrEqual(1)
+    second.kill()
+    const third = await restarts.live()
+    const again = collect(third.chat.messages({ after: 'cursor' }))
+    await restarts.harness.clock.advance(1000)
+    expect(again.items.map(({ seq, redelivered }) => [seq, redelivered])).toEqual([[6, true]])
+    third.chat.close()
+  })
+
+  test('[IN8] [M-7] [M-28] each phase three times over: once to the application', async () => {
+    const restarts = new Restarts(3)
+    cluster = restarts.cluster
+    cluster.hasInboxes = true
+    cluster.group('team', 'alice', 'bob')
+    const { chat } = await restarts.live()
+    const seen = collect(chat.messages({ after: 'cursor' }))
+    await restarts.harness.clock.advance(100)
+    restarts.post(4)
+    await restarts.harness.clock.advance(100)
+    for (let times = 0; times < 3; times++) {
+      for (const event of cluster.conversations.get('team')!.events) {
+        cluster.broadcast({ t: 'msg:N', conv: 'team', ...event, inbox: event.seq })
+      }
+      await restarts.harness.clock.advance(50)
+      cluster.disconnect()
+      await restarts.harness.clock.advance(5000)
+    }
+    expect(seqs(seen)).toEqual([1, 2, 3, 4])
+    chat.close()
+  })
+
+  test('[IN9] [M-29] with the position lost and the events kept, nothing is shown twice', async () => {
+    const restarts = new Restarts()
+    cluster = restarts.cluster
+    cluster.hasInboxes = true
+    cluster.group('team', 'alice', 'bob')
+    const first = await restarts.live()
+    const seen = collect(first.chat.messages({ after: 'cursor' }))
+    restarts.post(150)
+    await restarts.harness.clock.advance(2000)
+    expect(seqs(seen)).toEqual(upTo(150))
+    first.chat.close()
+    await first.chat.closed
+    await restarts.forgetInbox()
+    restarts.post(5)
+    const second = await restarts.live()
+    const rest = collect(second.chat.messages({ after: 'cursor' }))
+    await restarts.harness.clock.advance(2000)
+    expect(syncs().some(({ after }) => after === 0)).toBe(true)
+    expect(seqs(rest)).toEqual(upTo(5, 151))
+    second.chat.close()
+  })
+
+  test('[IN10] the store is bounded: the oldest leave, and come again when they are wanted', async () => {
+    const restarts = new Restarts()
+    cluster = restarts.cluster
+    cluster.hasInboxes = true
+    cluster.group('team', 'alice', 'bob')
+    const first = await restarts.live({ maxReceived: 10 })
+    restarts.post(40)
+    await restarts.harness.clock.advance(2000)
+    expect(deliveredOf('team')).toBe(40)
+    expect(restarts.database.keys().filter((key) => key.startsWith('e/'))).toEqual(
+      upTo(10, 31).map((seq) => `e/team/${String(seq).padStart(16, '0')}`),
+    )
+    first.kill()
+    const second = await restarts.live()
+    const seen = collect(second.chat.messages({ after: 'cursor' }))
+    await restarts.harness.clock.advance(2000)
+    expect(seqs(seen)).toEqual(upTo(40))
+    second.chat.close()
+    await second.chat.closed
+    expect(restarts.database.keys().filter((key) => key.startsWith('e/'))).toEqual([])
+  })
+
+  test('[IN11] without a store that keeps events they are delivered when they were handled', async () => {
+    const chat = await harness.connect('alice')
+    posts(2)
+    await harness.clock.advance(2000)
+    expect(deliveredOf('team')).toBe(0)
+    const stream = chat.conversation('team').messages({ after: 0 })
+    await harness.within(100, stream.next())
+    await harness.clock.advance(2000)
+    expect(deliveredOf('team')).toBe(0)
+    await harness.within(100, stream.next())
+    await harness.clock.advance(2000)
+    expect(deliveredOf('team')).toBe(1)
+    chat.close()
+  })
+
+  test('[IN12] what is kept shows its present content', async () => {
+    const restarts = new Restarts()
+    cluster = restarts.cluster
+    cluster.hasInboxes = true
+    const { events } = cluster.group('team', 'alice', 'bob')
+    const first = await restarts.live()
+    restarts.post(2)
+    const change = (kind: 'edit' | 'recall', target: number, body?: Uint8Array) => {
+      const seq = events.length + 1
+      const event = {
+        seq,
+        kind,
+        ord: 2,
+        msgId: `c${seq}`,
+        from: 'bob',
+        device: 'pc',
+        at: 1,
+      } as const
+      events.push({ ...event, target, body })
+      const inbox = cluster.inbox.add('alice', 'team', events.at(-1)!)
+      cluster.broadcast({ t: 'msg:N', conv: 'team', ...events.at(-1)!, inbox })
+    }
+    change('edit', 1, encodeBody('better'))
+    change('recall', 2)
+    await restarts.harness.clock.advance(1000)
+    first.kill()
+    const second = await restarts.live()
+    const seen = collect(second.chat.messages({ after: 'cursor' }))
+    await restarts.harness.clock.advance(1000)
+    expect(seen.items).toMatchObject([
+      { seq: 1, body: 'better', edited: 3, recalled: false },
+      { seq: 2, body: undefined, recalled: true },
+    ])
+    second.chat.close()
+  })
+})
+
+test('[IN13] another epoch drops position and events, and goes on from its end (K8)', async () => {
+  const restarts = new Restarts()
+  cluster = restarts.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+  const { chat } = await restarts.live()
+  restarts.post(30)
+  await restarts.harness.clock.advance(1000)
+  cluster.restore('epoch-2', 10)
+  await restarts.harness.clock.advance(5000)
+  expect(restarts.database.keys().filter((key) => key.startsWith('e/'))).toEqual([])
+  expect(chat.sync.conversations).toEqual([{ conversation: 'team', head: 10, unread: 10 }])
+  const seen = collect(chat.messages())
+  restarts.post(3)
+  await restarts.harness.clock.advance(1000)
+  expect(seqs(seen)).toEqual([11, 12, 13])
+  chat.close()
+})
+
+test('[IN14] unread is what others wrote behind the last read, on whichever device', async () => {
+  const chat = await harness.connect('alice')
+  await harness.clock.advance(20)
+  const row = () => chat.sync.conversations[0]
+  posts(5)
+  await harness.clock.advance(20)
+  expect(row()).toEqual({ conversation: 'team', head: 5, unread: 5 })
+  chat.conversation('team').send('mine')
+  await harness.clock.advance(20)
+  expect(row()).toEqual({ conversation: 'team', head: 6, unread: 5 })
+  cluster.broadcast({ t: 'ack:N', conv: 'team', kind: 'read', upTo: 3, at: 1, by: 'alice' })
+  await harness.clock.advance(20)
+  expect(row()).toEqual({ conversation: 'team', head: 6, unread: 2 })
+  posts(1)
+  chat.conversation('team').markRead(7)
+  await harness.clock.advance(20)
+  expect(row()).toEqual({ conversation: 'team', head: 7, unread: 0 })
+  chat.close()
+})

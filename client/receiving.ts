@@ -1,0 +1,114 @@
+import type { ChatEvent } from './chat-event.ts'
+import type { ClientCore } from './core.ts'
+import { Emitter } from './emitter.ts'
+import type { InboxEvent, InboxOwner } from './inbox-sync.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { BareNotice, Gap, MessageNotice, SyncAnswer, WireEvent } from './protocol/frames.ts'
+import { SyncView, type SyncEvents } from './sync-view.ts'
+
+/** What receiving needs besides the core. */
+export interface ReceivingOwner {
+  /** Messages of others behind a seq. */
+  countAfter(conversation: string, seq: number): Promise<number>
+  /** To whoever follows conversations. */
+  readonly streams: () => {
+    event(conversation: string, event: WireEvent): void
+    notice(notice: MessageNotice | BareNotice): void
+    heads(rows: SyncAnswer['conversations'], isEnd: boolean): void
+    look(): void
+  }
+  /** An event that may be one's own. */
+  onEcho(notice: MessageNotice): void
+}
+
+/**
+ * The way of an event from the wire to those who want it: written down, acknowledged, told. An event
+ * counts as delivered when the store has it; without such a store, when the application has handled
+ * it (rule B5).
+ */
+export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
+  readonly view: SyncView
+  readonly #core: ClientCore
+  readonly #owner: ReceivingOwner
+  readonly #emitter: Emitter<SyncEvents>
+  /** Highest seq told as delivered, by conversation; the least recent are forgotten. */
+  readonly #delivered = new Map<string, number>()
+
+  constructor(options: ResolvedOptions, core: ClientCore, owner: ReceivingOwner) {
+    this.#core = core
+    this.#owner = owner
+    this.#emitter = new Emitter(options.ports.clock)
+    this.view = new SyncView(this.#emitter, (conv, seq) => owner.countAfter(conv, seq))
+  }
+
+  notice(notice: MessageNotice | BareNotice): void {
+    const { inbox } = this.#core
+    const hasNumber = inbox.isNumbered && typeof notice.inbox === 'number'
+    if (hasNumber && inbox.receive(notice, notice.inbox!)) return
+    if (notice.kind !== undefined) {
+      this.#owner.onEcho(notice)
+      this.#owner.streams().event(notice.conv, notice)
+    } else if (!hasNumber) this.onNotify(notice.conv, notice.seq)
+  }
+
+  onInbox(events: readonly InboxEvent[]): void {
+    const { journal, acks, inbox, user } = this.#core
+    const position = inbox.position!
+    journal.receive(events, () => {
+      acks.inbox(position)
+      if (!journal.keepsEvents) return
+      for (const { conv, event } of events) {
+        if (event.from !== user) this.#acknowledge(conv, event.seq)
+      }
+    })
+    for (const { conv, event } of events) {
+      this.#owner.onEcho({ ...event, t: 'msg:N', conv })
+      this.#owner.streams().event(conv, event)
+    }
+  }
+
+  onNotify(conv: string, seq: number): void {
+    this.view.head(conv, seq)
+    this.#owner.streams().notice({ t: 'msg:N', conv, seq })
+  }
+
+  onHeads(rows: SyncAnswer['conversations'], isEnd: boolean): void {
+    if (!isEnd) this.view.rows(rows)
+    this.#owner.streams().heads(rows, isEnd)
+  }
+
+  onHole(gap: Gap | null): void {
+    if (gap !== null) this.#emitter.emit('gap', gap)
+    this.#owner.streams().look()
+  }
+
+  onProgress(done: number, total: number): void {
+    this.#emitter.emit('progress', { done, total })
+  }
+
+  onEvent(conv: string, event: WireEvent): void {
+    this.view.event(conv, event, event.from === this.#core.user)
+  }
+
+  onHandled({ conversation, seq, from }: ChatEvent): void {
+    if (from !== this.#core.user) this.#acknowledge(conversation, seq)
+  }
+
+  /** Positions in a history that is no more (rule K8). */
+  forget(): void {
+    this.#delivered.clear()
+    this.view.forget()
+  }
+
+  #acknowledge(conv: string, seq: number): void {
+    if (seq <= (this.#delivered.get(conv) ?? 0)) return
+    this.#delivered.delete(conv)
+    this.#delivered.set(conv, seq)
+    if (this.#delivered.size > MAX_DELIVERED) {
+      this.#delivered.delete(this.#delivered.keys().next().value!)
+    }
+    this.#core.acks.delivered(conv, seq)
+  }
+}
+
+const MAX_DELIVERED = 10_000
