@@ -2,7 +2,6 @@ import type { Socket } from '../ports.ts'
 import { decodeFrames, encodeFrame, type Subprotocol } from '../protocol/codec.ts'
 import { wireError, type ErrorCode, type WireError } from '../protocol/error-codes.ts'
 import {
-  answerTypeOf,
   type AckNotice,
   type AckRequest,
   type ConversationRequest,
@@ -12,23 +11,13 @@ import {
   type PullRequest,
   type RequestFrame,
   type ServerFrame,
-  type WireConversation,
   type WireEvent,
 } from '../protocol/frames.ts'
 import { ProtocolError } from '../protocol/protocol-error.ts'
+import { directId, fail, view, type StoredConversation } from './fake-conversation.ts'
 import { FakeInbox } from './fake-inbox.ts'
 import { pullPage } from './fake-page.ts'
 import type { SeededRandom, VirtualClock } from './virtual-clock.ts'
-
-interface StoredConversation {
-  readonly id: string
-  readonly kind: 'direct' | 'group'
-  readonly members: Set<string>
-  readonly events: WireEvent[]
-  name: string | null
-  /** How far each member is. */
-  readonly receipts: Map<string, { delivered: number; read: number }>
-}
 
 export interface FakeSession {
   readonly node: string
@@ -496,21 +485,3 @@ export class FakeCluster {
 
 /** Of a message that nobody has by then its sender hears that it is kept. */
 const STORED_AFTER_MS = 2000
-
-function fail(frame: RequestFrame, error: WireError): ServerFrame {
-  return { t: answerTypeOf(frame.t), id: frame.id, error }
-}
-
-const directId = (one: string, other: string): string => `d_${[one, other].sort().join('_')}`
-
-function view(conversation: StoredConversation): WireConversation {
-  return {
-    id: conversation.id,
-    kind: conversation.kind,
-    name: conversation.name,
-    members: [...conversation.members].map((user) => ({ user, role: 'member' })),
-    head: conversation.events.length,
-    ord: conversation.events.length,
-    createdAt: 0,
-  }
-}
