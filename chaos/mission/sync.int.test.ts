@@ -1,0 +1,150 @@
+// What a device that was away, or missed what was pushed, gets of its user's inbox.
+import { randomInt } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { ProcessCluster } from '../processes/process-cluster.ts'
+import { Stranger } from '../processes/stranger.ts'
+import { inboxes, notified, pushed, range, sendMany, syncAll } from './inbox-client.ts'
+
+let cluster: ProcessCluster
+const clients: Stranger[] = []
+let names = 0
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll()
+  await cluster.healthy()
+})
+afterAll(() => cluster.close())
+afterEach(async () => {
+  for (const client of clients.splice(0)) if (!client.isClosed) await client.close()
+})
+
+const newName = (name: string): string => `${name}${(names += 1)}`
+
+interface Hello {
+  readonly node?: string
+  readonly device?: string
+  readonly mode?: string
+  readonly inbox?: number
+}
+
+async function connect(user: string, { node = 'n1', device, mode, inbox }: Hello = {}) {
+  const epoch = clients[0]?.hello['epoch'] as string
+  const client = await Stranger.connect(cluster.node(node).url, user, device ?? `${user}-${node}`, {
+    ...(mode === undefined ? {} : { mode }),
+    ...(inbox === undefined ? {} : { resume: { epoch, inbox } }),
+  })
+  clients.push(client)
+  return client
+}
+
+/** Has `count` messages wait in a new user's inbox, of three senders in turn. */
+async function backlog(count: number): Promise<string> {
+  const bob = newName('bob')
+  for (let n = 0; n < 3; n += 1) {
+    const sender = await connect(newName('ann'), { node: `n${n + 1}` })
+    const first = Math.floor((count * n) / 3)
+    const many = Math.floor((count * (n + 1)) / 3) - first
+    await sendMany(sender, { to: bob }, many, { name: newName('m'), first: first + 1 })
+  }
+  return bob
+}
+
+test('[M-18] whatever number a client has, it gets exactly the ones after it', async () => {
+  const bob = await backlog(230)
+  const client = await connect(bob, { node: 'n2' })
+  expect(client.hello['inbox']).toBe(230)
+  const all = await syncAll(client, 0, 100)
+  expect(inboxes(all.events)).toEqual(range(1, 230))
+  for (let i = 0; i < 12; i += 1) {
+    const after = randomInt(0, 231)
+    const { events, pages } = await syncAll(client, after, randomInt(20, 120))
+    expect(events, `after ${after}`).toEqual(all.events.slice(after))
+    expect(pages.at(-1)).toMatchObject({ next: 230, upTo: 230, hasMore: false })
+  }
+})
+
+test('[M-20] each device gets what it lacks itself', async () => {
+  const bob = await backlog(10)
+  const phone = await connect(bob, { device: 'phone', node: 'n1', inbox: 10 })
+  const laptop = await connect(bob, { device: 'laptop', node: 'n3', inbox: 4 })
+  await laptop.until(({ t }) => t === 'caughtup:N')
+  await phone.until(({ t }) => t === 'caughtup:N')
+  expect(inboxes(pushed(laptop))).toEqual(range(5, 10))
+  expect(pushed(phone)).toEqual([])
+  const ann = await connect(newName('ann'))
+  await sendMany(ann, { to: bob }, 1, { name: newName('m') })
+  for (const device of [phone, laptop]) await device.until(({ inbox }) => inbox === 11)
+  expect(inboxes(pushed(phone))).toEqual([11])
+  expect(inboxes(pushed(laptop))).toEqual(range(5, 11))
+})
+
+test('[M-19] one whom nothing pushed reaches learns by its next heartbeat, and gets it all', async () => {
+  const bob = newName('bob')
+  const client = await connect(bob, { node: 'n2' })
+  const ann = await connect(newName('ann'))
+  const { seqs } = await sendMany(ann, { to: bob }, 120, { name: newName('m') })
+  await expect.poll(() => pushed(client).length).toBeGreaterThan(0)
+  // Nothing of it came: what a client knows is its own number, 0.
+  const heartbeat = await client.ask({ t: 'ping:R', inbox: 0 })
+  expect(heartbeat['inbox']).toBe(120)
+  const { events } = await syncAll(client, 0, 50)
+  expect(events.map(({ seq }) => seq)).toEqual(seqs)
+  expect((await client.ask({ t: 'ping:R', inbox: 120 }))['inbox']).toBe(120)
+  await sendMany(ann, { to: bob }, 1, { name: newName('m') })
+  await client.until(({ t, inbox }) => t === 'msg:N' && inbox === 121)
+})
+
+test('[M-26] a hundred messages at once are few notifies, and one pull in order', async () => {
+  const bob = newName('bob')
+  const client = await connect(bob, { node: 'n3', mode: 'notify' })
+  const ann = await connect(newName('ann'))
+  const startMs = performance.now()
+  const { seqs, conv } = await sendMany(ann, { to: bob }, 100, { name: newName('m') })
+  await client.until(({ t, inbox }) => t === 'msg:N' && inbox === 100)
+  // At most one as it begins, one for each 50 ms that it took, and one as it ends.
+  const most = 2 + Math.ceil((performance.now() - startMs) / 50)
+  expect(notified(client).length).toBeLessThanOrEqual(most)
+  expect(pushed(client)).toEqual([])
+  expect(notified(client).at(-1)).toMatchObject({ conv, seq: seqs.at(-1), inbox: 100 })
+  const page = await client.ask({ t: 'sync:R', after: 0, limit: 100 })
+  expect(page).toMatchObject({ next: 100, hasMore: false })
+  expect(page['events'].map(({ seq }: { seq: number }) => seq)).toEqual(seqs)
+})
+
+test('[M-10] a client that dies before it confirms a page gets the same page again', async () => {
+  const bob = await backlog(120)
+  const dying = await connect(bob, { node: 'n1', inbox: 0 })
+  const first = await dying.ask({ t: 'sync:R', after: 0, limit: 50 })
+  await dying.close()
+  const next = await connect(bob, { node: 'n2', inbox: 0 })
+  const again = await next.ask({ t: 'sync:R', after: 0, limit: 50 })
+  expect(again['events']).toEqual(first['events'])
+  expect(inboxes(again['events'])).toEqual(range(1, 50))
+  const shown = new Set<string>()
+  for (const { conv, seq } of [...first['events'], ...again['events']]) shown.add(`${conv} ${seq}`)
+  expect(shown.size).toBe(50)
+  const rest = await syncAll(next, 50, 50, (_, after) => ({ ack: after }))
+  expect(inboxes(rest.events)).toEqual(range(51, 120))
+})
+
+test('[M-52] what waits for one who is away is there, comes in order, and comes once', async () => {
+  const bob = newName('bob')
+  const ann = await connect(newName('ann'))
+  // a: nobody is there, and it is stored; b: the position tells what waits.
+  const { seqs } = await sendMany(ann, { to: bob }, 30, { name: newName('m') })
+  const back = await connect(bob, { node: 'n2' })
+  expect(back.hello['inbox']).toBe(30)
+  // c: it is pushed in order, then nothing is left.
+  expect(await back.until(({ t }) => t === 'caughtup:N')).toMatchObject({ inbox: 30 })
+  expect(pushed(back).map(({ seq }) => seq)).toEqual(seqs)
+  expect((await back.ask({ t: 'sync:R', after: 30, limit: 50, ack: 30 }))['events']).toEqual([])
+  await back.close()
+  // d: what a device has is not sent to it again, and stays in the history.
+  const later = await connect(bob, { node: 'n3', inbox: 30 })
+  await later.until(({ t }) => t === 'caughtup:N')
+  expect(later.received.filter(({ t }) => t === 'msg:N')).toEqual([])
+  const conv = pushed(back)[0]!.conv
+  const history = await later.ask({ t: 'pull:R', conv, after: 0, limit: 100 })
+  expect(history['events']).toHaveLength(30)
+})
