@@ -275,6 +275,42 @@ describe('specifications', () => {
   })
 })
 
+describe('mechanisms of the papers', () => {
+  const PAGE = 'docs/guarantees.md'
+  const rows = [...textOf(PAGE).matchAll(/^- \*\*M-(\d+)\*\* .*Tested by: (.*)\.$/gm)].map(
+    ([, row, tests]) => ({ row: Number(row), tests: tests ?? '' }),
+  )
+  /** `M-7 path` of every title that begins with `[M-7]`. */
+  const titled = CODE.filter(isTest).flatMap((path) =>
+    [...withoutComments(textOf(path)).matchAll(/[`'"]((?:\[M-\d+\]\s*)+)/g)].flatMap((match) =>
+      [...(match[1] ?? '').matchAll(/M-\d+/g)].map(([row]) => `${row} ${path}`),
+    ),
+  )
+
+  test('each has its line, once, in order', () => {
+    expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: 65 }, (_, at) => at + 1))
+    const unclear = rows.filter(({ tests }) => tests !== 'due' && !tests.startsWith('['))
+    expect(unclear).toEqual([])
+  })
+
+  test('each line names the test files whose titles begin with its number, and no other', () => {
+    const listed = rows.flatMap(({ row, tests }) =>
+      [...tests.matchAll(/\]\(([^)]+)\)/g)].map(
+        ([, link]) => `M-${row} ${normalize(join(dirname(PAGE), link ?? ''))}`,
+      ),
+    )
+    const wanted = [...new Set(titled)]
+    expect(
+      wanted.filter((one) => !listed.includes(one)),
+      `add them to ${PAGE}`,
+    ).toEqual([])
+    expect(
+      listed.filter((one) => !wanted.includes(one)),
+      'no title there begins so',
+    ).toEqual([])
+  })
+})
+
 test('every code file is used', () => {
   const used = reachableFrom([...PROGRAMS, ...CODE.filter(isTestFile)])
   expect(CODE.filter((path) => !used.has(path))).toEqual([])

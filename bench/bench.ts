@@ -5,8 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { BareCluster } from './bare/bare-cluster.ts'
+import { atLeast, readArguments } from './load/arguments.ts'
 import { ParleyCluster } from './load/parley-cluster.ts'
 import type { LoadResult, LoadSpec } from './load/load-spec.ts'
 import { describeMachine } from './load/machine.ts'
@@ -21,7 +21,33 @@ const USAGE = `Acknowledged messages per second and latency, beside the bare lim
 
 const CONVERSATIONS: Readonly<Record<string, number>> = { many: 1_000, hot: 1 }
 
-const values = readArguments()
+const values = readArguments(
+  'bench',
+  USAGE,
+  {
+    seconds: { type: 'string', default: '60' },
+    warmup: { type: 'string', default: '10' },
+    loads: { type: 'string', default: 'many,hot' },
+    'in-flight': { type: 'string', default: '1,100,1000' },
+    body: { type: 'string', default: '256' },
+    only: { type: 'string' },
+  },
+  (given) => {
+    const loads = given.loads.split(',')
+    for (const load of loads) if (!(load in CONVERSATIONS)) atLeast(1, '--loads', load)
+    if (given.only !== undefined && !['parley', 'bare'].includes(given.only)) {
+      throw new Error(`--only must be parley or bare, not "${given.only}"`)
+    }
+    return {
+      loads,
+      inFlight: given['in-flight'].split(',').map((text) => atLeast(1, '--in-flight', text)),
+      seconds: atLeast(1, '--seconds', given.seconds),
+      warmup: atLeast(0, '--warmup', given.warmup),
+      body: atLeast(1, '--body', given.body),
+      only: given.only,
+    }
+  },
+)
 
 function shape(inFlight: number, load: string): Pick<LoadSpec, 'connections' | 'inFlight'> {
   const connections = load === 'hot' ? 1 : Math.min(20, inFlight)
@@ -79,47 +105,6 @@ async function compare(directory: string, load: string, inFlight: number): Promi
   process.stdout.write(
     `  ${share}store verified: ${held} messages on each node, equal state hashes\n`,
   )
-}
-
-function readArguments() {
-  try {
-    const { values: given } = parseArgs({
-      options: {
-        seconds: { type: 'string', default: '60' },
-        warmup: { type: 'string', default: '10' },
-        loads: { type: 'string', default: 'many,hot' },
-        'in-flight': { type: 'string', default: '1,100,1000' },
-        body: { type: 'string', default: '256' },
-        only: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-    if (given.help) {
-      process.stdout.write(`${USAGE}\n`)
-      process.exit(0)
-    }
-    const loads = given.loads.split(',')
-    for (const load of loads) if (!(load in CONVERSATIONS)) atLeast(1, '--loads', load)
-    if (given.only !== undefined && !['parley', 'bare'].includes(given.only)) {
-      throw new Error(`--only must be parley or bare, not "${given.only}"`)
-    }
-    return {
-      loads,
-      inFlight: given['in-flight'].split(',').map((text) => atLeast(1, '--in-flight', text)),
-      seconds: atLeast(1, '--seconds', given.seconds),
-      warmup: atLeast(0, '--warmup', given.warmup),
-      body: atLeast(1, '--body', given.body),
-      only: given.only,
-    }
-  } catch (error) {
-    process.stderr.write(`bench: ${(error as Error).message}\n\n${USAGE}\n`)
-    process.exit(64)
-  }
-}
-
-function atLeast(least: number, flag: string, text: string): number {
-  if (/^\d+$/.test(text) && Number(text) >= least) return Number(text)
-  throw new Error(`${flag} must be a whole number from ${least} on, not "${text}"`)
 }
 
 await main()

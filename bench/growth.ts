@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
-import { WireClient } from '../chaos/workload/wire-client.ts'
+import { NODE_ENVIRONMENT } from './load/node-environment.ts'
 import { NodeMemory, type Resident } from './load/node-memory.ts'
+import { oldestPageIsRight } from './load/oldest-page.ts'
 import { runLoad } from './load/run-load.ts'
 
 interface Growth {
@@ -33,14 +34,6 @@ interface Growth {
 
 const BODY_BYTES = 256
 const CONNECTIONS = 20
-/** As development nodes are started. */
-export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = {
-  NODE_ENV: 'production',
-  PARLEY_LOG_LEVEL: 'warn',
-  NODE_OPTIONS: '--max-semi-space-size=8',
-  MALLOC_ARENA_MAX: '2',
-}
-
 async function measureGrowth(messages: number, conversations: number): Promise<Growth> {
   const cluster = await ProcessCluster.create(3, tmpdir())
   try {
@@ -78,7 +71,7 @@ async function measureGrowth(messages: number, conversations: number): Promise<G
       peakMiB: memory.peak(),
       diskBytes: Math.max(...disk),
       readyMs,
-      oldestPage: await oldestPageIsRight(cluster),
+      oldestPage: await oldestPageIsRight(cluster, BODY_BYTES),
     }
   } finally {
     await cluster.close()
@@ -91,26 +84,6 @@ async function bytesOf(directory: string): Promise<number> {
     names.map(async (name) => (await stat(join(directory, name)).catch(() => null))?.size ?? 0),
   )
   return sizes.reduce((sum, size) => sum + size, 0)
-}
-
-/** The first messages ever sent, read from every node. */
-export async function oldestPageIsRight(cluster: ProcessCluster): Promise<boolean> {
-  for (const { url } of cluster.nodes) {
-    const client = await WireClient.connect(url, 'sender-0', 'reader')
-    const direct = await client.request({
-      t: 'conv:R',
-      op: 'direct',
-      with: 'peer-0-1',
-      msgId: 'look',
-    })
-    const { id } = direct!.conversation as { id: string }
-    const page = await client.request({ t: 'pull:R', conv: id, after: 0, limit: 1 })
-    client.close()
-    const [event] = (page?.events ?? []) as { seq: number; body: string; from: string }[]
-    const right = event?.seq === 1 && event.from === 'sender-0' && event.body.length === BODY_BYTES
-    if (!right) return false
-  }
-  return true
 }
 
 if (import.meta.main) {

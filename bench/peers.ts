@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { atLeast, readArguments } from './load/arguments.ts'
 import { describeMachine } from './load/machine.ts'
 import { etcd } from './peers/etcd.ts'
 import { nats } from './peers/nats.ts'
@@ -23,10 +23,35 @@ const USAGE = `Parley beside etcd, NATS JetStream and RabbitMQ, as far as they a
 const KINDS = [parley, etcd, nats, rabbitmq]
 const NAMES = KINDS.map(({ name }) => name as string)
 
+const values = readArguments(
+  'peers',
+  USAGE,
+  {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '10' },
+    warmup: { type: 'string', default: '5' },
+    'in-flight': { type: 'string', default: '1,100,1000' },
+    body: { type: 'string', default: '256' },
+    only: { type: 'string', default: NAMES.join() },
+  },
+  (given) => {
+    const only = given.only.split(',')
+    const unknown = only.find((name) => !NAMES.includes(name))
+    if (unknown !== undefined) throw new Error(`--only knows ${NAMES.join()}, not "${unknown}"`)
+    return {
+      rounds: atLeast(1, '--rounds', given.rounds),
+      inFlight: given['in-flight'].split(',').map((text) => atLeast(1, '--in-flight', text)),
+      seconds: atLeast(1, '--seconds', given.seconds),
+      warmup: atLeast(0, '--warmup', given.warmup),
+      body: atLeast(1, '--body', given.body),
+      only,
+    }
+  },
+)
+
 const load = () => loadavg().map((value) => value.toFixed(1))[0]!
 
 async function main(): Promise<void> {
-  const values = readArguments()
   process.stdout.write(`${describeMachine()}, load average ${load()}\n`)
   const kinds = KINDS.filter((kind) => {
     if (!values.only.includes(kind.name)) return false
@@ -62,45 +87,6 @@ async function main(): Promise<void> {
     `\nMedians of ${values.rounds} round(s) of ${values.seconds} s after ${values.warmup} s, ${values.body} B bodies, up to 20 connections, load average ${load()} at the end\n\n`,
   )
   process.stdout.write(`${comparisonTable(runs)}\n\n${about.join('\n')}\n`)
-}
-
-function readArguments() {
-  try {
-    const { values: given } = parseArgs({
-      options: {
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '10' },
-        warmup: { type: 'string', default: '5' },
-        'in-flight': { type: 'string', default: '1,100,1000' },
-        body: { type: 'string', default: '256' },
-        only: { type: 'string', default: NAMES.join() },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-    if (given.help) {
-      process.stdout.write(`${USAGE}\n`)
-      process.exit(0)
-    }
-    const only = given.only.split(',')
-    const unknown = only.find((name) => !NAMES.includes(name))
-    if (unknown !== undefined) throw new Error(`--only knows ${NAMES.join()}, not "${unknown}"`)
-    return {
-      rounds: atLeast(1, '--rounds', given.rounds),
-      inFlight: given['in-flight'].split(',').map((text) => atLeast(1, '--in-flight', text)),
-      seconds: atLeast(1, '--seconds', given.seconds),
-      warmup: atLeast(0, '--warmup', given.warmup),
-      body: atLeast(1, '--body', given.body),
-      only,
-    }
-  } catch (error) {
-    process.stderr.write(`peers: ${(error as Error).message}\n\n${USAGE}\n`)
-    process.exit(64)
-  }
-}
-
-function atLeast(least: number, flag: string, text: string): number {
-  if (/^\d+$/.test(text) && Number(text) >= least) return Number(text)
-  throw new Error(`${flag} must be a whole number from ${least} on, not "${text}"`)
 }
 
 await main()

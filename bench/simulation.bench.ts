@@ -2,9 +2,9 @@
  * How fast simulated time passes, with every checker on: the two loads that long searches stand for,
  * or one of them. Judge by the second figure of each line; the first includes compiling.
  */
-import { parseArgs } from 'node:util'
 import { runSeed } from '../chaos/simulation/run-seed.ts'
 import { FAULTS, type Swarm } from '../chaos/simulation/swarm.ts'
+import { atLeast, readArguments } from './load/arguments.ts'
 
 const USAGE = `Simulated time per processor time.
 
@@ -64,7 +64,27 @@ const LOADS: Readonly<Record<string, Swarm>> = {
   },
 }
 
-const values = readArguments()
+const values = readArguments(
+  'simulation.bench',
+  USAGE,
+  {
+    only: { type: 'string' },
+    seconds: { type: 'string', default: '60' },
+    rounds: { type: 'string', default: '3' },
+    seed: { type: 'string', default: '1' },
+  },
+  (given) => {
+    if (given.only !== undefined && LOADS[given.only] === undefined) {
+      throw new Error(`--only must be busy or sparse, not "${given.only}"`)
+    }
+    return {
+      only: given.only,
+      seconds: atLeast(1, '--seconds', given.seconds),
+      rounds: atLeast(1, '--rounds', given.rounds),
+      seed: atLeast(1, '--seed', given.seed),
+    }
+  },
+)
 for (const [name, swarm] of Object.entries(LOADS)) {
   if (values.only !== undefined && values.only !== name) continue
   const totals = { simulatedMs: 0, cpuMs: 0, events: 0, operations: 0 }
@@ -96,39 +116,4 @@ function describe(simulatedMs: number, cpuMs: number, events: number, operations
   const each = (count: number) => ((cpuMs * 1_000) / count).toFixed(1)
   const perSecond = (count: number) => Math.round((count * 1_000) / simulatedMs)
   return `${Math.round(simulatedMs / cpuMs)} x real time; ${perSecond(events)} events/s of ${each(events)} µs, ${perSecond(operations)} operations/s of ${each(operations)} µs, all included`
-}
-
-function readArguments() {
-  try {
-    const { values: given } = parseArgs({
-      options: {
-        only: { type: 'string' },
-        seconds: { type: 'string', default: '60' },
-        rounds: { type: 'string', default: '3' },
-        seed: { type: 'string', default: '1' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-    if (given.help) {
-      console.log(USAGE)
-      process.exit(0)
-    }
-    if (given.only !== undefined && LOADS[given.only] === undefined) {
-      throw new Error(`--only must be busy or sparse, not "${given.only}"`)
-    }
-    return {
-      only: given.only,
-      seconds: count('--seconds', given.seconds),
-      rounds: count('--rounds', given.rounds),
-      seed: count('--seed', given.seed),
-    }
-  } catch (error) {
-    console.error(`simulation.bench: ${(error as Error).message}\n\n${USAGE}`)
-    process.exit(64)
-  }
-}
-
-function count(flag: string, text: string): number {
-  if (/^\d+$/.test(text) && Number(text) > 0) return Number(text)
-  throw new Error(`${flag} must be a whole number from 1 on, not "${text}"`)
 }

@@ -10,8 +10,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
-import { NODE_ENVIRONMENT, oldestPageIsRight } from './growth.ts'
+import { messagesApplied } from './load/messages-applied.ts'
+import { NODE_ENVIRONMENT } from './load/node-environment.ts'
 import { NodeMemory, type Resident } from './load/node-memory.ts'
+import { oldestPageIsRight } from './load/oldest-page.ts'
 import { runLoad } from './load/run-load.ts'
 
 interface Latencies {
@@ -50,6 +52,7 @@ interface Options {
   readonly inFlight: number
 }
 
+const BODY_BYTES = 256
 const CONNECTIONS = 20
 const AFTER_MS = 5_000
 const PATIENCE_MS = 10 * 60_000
@@ -76,7 +79,7 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
         connections: CONNECTIONS,
         inFlight,
         conversations,
-        bodyBytes: 256,
+        bodyBytes: BODY_BYTES,
         warmupMs: 0,
         durationMs: PATIENCE_MS * 2,
         trace,
@@ -85,7 +88,7 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
     )
     const began = Date.now()
     await until('the messages are stored', async () => {
-      return (await applied(cluster.node(leader).url)) >= messages
+      return (await messagesApplied(cluster.node(leader).url)) >= messages
     })
     const killed = Date.now()
     const lost = cluster.nodes.find(({ name }) => name !== leader)!
@@ -128,7 +131,7 @@ async function measure({ messages, conversations, inFlight }: Options): Promise<
       snapshotBytes: Number(sent?.bytes),
       leaderChanges: Math.max(...states.map((state) => state!.term)) - before.term,
       equalHashes: new Set(states.map((state) => state!.stateHash)).size === 1,
-      oldestPage: await oldestPageIsRight(cluster),
+      oldestPage: await oldestPageIsRight(cluster, BODY_BYTES),
     }
   } finally {
     await cluster.close()
@@ -141,11 +144,6 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
     await sleep(100)
   }
-}
-
-async function applied(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  return Number(/^parley_messages_applied_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN)
 }
 
 async function eventsOf(cluster: ProcessCluster, name: string, event: string) {

@@ -132,7 +132,8 @@ export class ClusterNode {
       autoReplace: parts.autoReplace,
       replica: () => this.#replica,
       strangers: () => this.strangers(),
-      ...{ sendJson, onWanted: () => this.#connect() },
+      sendJson,
+      onWanted: () => this.#connect(),
     })
     this.#sender = new SnapshotSender({
       clock,
@@ -140,11 +141,7 @@ export class ClusterNode {
       logger,
       failpoints,
       chunkBytes: parts.options.snapshotChunkBytes,
-      // A new leader may need the peer it brings up to commit its first entry: authority comes later.
-      leadingTerm: () => {
-        const status = this.#replica?.status()
-        return status?.role === Role.leader ? status.term : null
-      },
+      leadingTerm: () => this.#leadingTerm(),
       openSnapshot: () => parts.stateMachine.openSnapshot(),
       send: this.transport.send.bind(this.transport),
       sendJson,
@@ -230,6 +227,12 @@ export class ClusterNode {
     if (replica?.stateLost === true && replica.leader !== NO_ONE) {
       this.transport.send(replica.leader, SNAPSHOT_REQUEST)
     }
+  }
+
+  /** A new leader may need the peer it brings up to commit its first entry: authority comes later. */
+  #leadingTerm(): number | null {
+    const status = this.#replica?.status()
+    return status?.role === Role.leader ? status.term : null
   }
 
   #hello(): PeerHello {

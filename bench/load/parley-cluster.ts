@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
+import { messagesApplied } from './messages-applied.ts'
 
 /** Three real nodes for a measurement. */
 export class ParleyCluster {
@@ -31,12 +32,7 @@ export class ParleyCluster {
    */
   async verify(stored: number): Promise<number> {
     await this.#cluster.converged(60_000)
-    const counts = await Promise.all(
-      this.#cluster.nodes.map(async ({ url }) => {
-        const text = await (await fetch(`${url}/metrics`)).text()
-        return Number(/^parley_messages_applied_total(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? NaN)
-      }),
-    )
+    const counts = await Promise.all(this.#cluster.nodes.map(({ url }) => messagesApplied(url)))
     const hashes = await Promise.all(
       this.#cluster.nodes.map(
         async ({ name }) => (await this.#cluster.state(name))?.stateHash ?? 'none',

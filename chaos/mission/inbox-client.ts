@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Received, Stranger } from '../processes/stranger.ts'
+import type { Received, Stranger } from '../processes/stranger.ts'
 
 /** An event as `sync:A` and `msg:N` show it. */
 export interface Shown {
