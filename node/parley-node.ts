@@ -149,6 +149,8 @@ export class ParleyNode {
         if (event.kind === EventKind.message) messages.add()
         this.#gateway.onEvent(conversation, event)
       },
+      onReceipt: (receipt) => this.#gateway.onReceipt(receipt),
+      onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
       onApplied: (index) => this.#audit.applied(index),
       onRevoked: (revocation) => this.#gateway.revoked(revocation),
     })

@@ -86,12 +86,26 @@ export interface WireConversation {
   readonly blocked?: boolean | undefined
 }
 
+/** How far the present members have got; by name unless the conversation is large. */
+export interface WireReceipts {
+  readonly seq: number
+  /** How many have it delivered, and have read it. */
+  readonly delivered: number
+  readonly read: number
+  /** Up to which seq each. */
+  readonly members?:
+    | readonly { readonly user: string; readonly delivered: number; readonly read: number }[]
+    | undefined
+}
+
 /** `list` answers `conversations`, every other operation `conversation`; writes add the last four. */
 export interface ConversationAnswer extends Marked {
   readonly t: 'conv:A'
   readonly id: FrameId
   readonly conversation?: WireConversation | undefined
   readonly conversations?: readonly WireConversation[] | undefined
+  /** For `receipts`. */
+  readonly receipts?: WireReceipts | undefined
   readonly msgId?: string | undefined
   readonly seq?: number | undefined
   readonly duplicate?: boolean | undefined

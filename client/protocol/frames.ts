@@ -7,6 +7,7 @@ export type {
   Role,
   WireConversation,
   WireMember,
+  WireReceipts,
 } from './conversation-frames.ts'
 
 /**

@@ -60,6 +60,7 @@ export {
   type WireEvent,
   type WireEventKind,
   type WireMember,
+  type WireReceipts,
 } from './frames.ts'
 export { LIMITS, type DecodeLimits } from './limits.ts'
 export { ProtocolError, type ProtocolErrorCode } from './protocol-error.ts'

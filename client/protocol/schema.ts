@@ -95,6 +95,17 @@ const conversation = object({
   history: optional(boolean),
   blocked: optional(boolean),
 })
+const receipts = object({
+  seq: required(seq),
+  delivered: required(integer()),
+  read: required(integer()),
+  members: optional(
+    array(
+      object({ user: required(user), delivered: required(integer()), read: required(integer()) }),
+      1_000_000,
+    ),
+  ),
+})
 const eventDetails: Fields = {
   kind: required(oneOf(...EVENT_KINDS)),
   ord: required(integer()),
@@ -305,6 +316,7 @@ export const SERVER_SCHEMAS: Readonly<Record<AnswerFrame['t'] | NoticeFrame['t']
   'conv:A': answer({
     conversation: optional(conversation),
     conversations: optional(array(conversation, SERVER_PAGE)),
+    receipts: optional(receipts),
     msgId: optional(msgId),
     seq: optional(integer()),
     duplicate: optional(boolean),

@@ -1,6 +1,7 @@
 import type { Clock, Failpoints, Logger, Random } from '#cluster'
 import { type WireError, wireError } from '#protocol'
 import type { GatewayMetrics } from '../metrics/gateway-metrics.ts'
+import type { GatewayReceipts } from '../receipts/gateway-receipts.ts'
 import type { Authenticator } from './auth.ts'
 import type { Backend } from './backend.ts'
 import type { EncodedMark } from './frame-joiner.ts'
@@ -21,6 +22,7 @@ export interface GatewayContext {
   readonly options: GatewayOptions
   readonly authenticator: Authenticator
   readonly registry: SessionRegistry
+  readonly receipts: GatewayReceipts
   readonly hellos: TokenBucket
   readonly expiries: SessionExpiries
   /** Counts revocations: who was let in by what was known before one is looked at again. */

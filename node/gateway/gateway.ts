@@ -7,10 +7,16 @@ import {
   type Timer,
 } from '#cluster'
 import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame } from '#protocol'
+import { GatewayReceipts } from '../receipts/gateway-receipts.ts'
 import { problem } from '../admin/problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import type { AppliedConversation, ConversationEvent, Revocation } from '../state-machine/types.ts'
+import type {
+  AppliedConversation,
+  AppliedReceipt,
+  ConversationEvent,
+  Revocation,
+} from '../state-machine/types.ts'
 import { type Authenticator, DevAuthenticator, unauthenticated } from './auth.ts'
 import type { Backend } from './backend.ts'
 import type {
@@ -66,6 +72,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #origins: OriginPolicyOptions
   readonly #fanout: Fanout
+  readonly #receipts: GatewayReceipts
   readonly #flushes: FlushQueue
   readonly #sessions = new Set<Session>()
   readonly #slow: SessionPoll
@@ -86,6 +93,8 @@ export class Gateway {
     this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
     this.#slow = new SessionPoll(clock, SLOW_POLL_MS, (session) => session.caughtUp())
     this.#notified = new SessionPoll(clock, options.notifyMs, (session) => session.push.cooled())
+    const registry = new SessionRegistry()
+    this.#receipts = new GatewayReceipts({ backend, clock, logger, options, registry })
     this.#context = {
       backend,
       clock,
@@ -95,7 +104,8 @@ export class Gateway {
       options,
       metrics: defineGatewayMetrics(parts.metrics),
       authenticator: parts.authenticator ?? new DevAuthenticator({ dev: options.dev }),
-      registry: new SessionRegistry(),
+      registry,
+      receipts: this.#receipts,
       hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
       expiries: new SessionExpiries(clock, (session) =>
         session.endWith(
@@ -138,6 +148,17 @@ export class Gateway {
   /** Called during apply, in log order, for every event. Queues only; cheap if nobody listens. */
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void {
     this.#fanout.onEvent(conversation, event)
+    this.#receipts.onEvent(conversation, event)
+  }
+
+  /** Called during apply: a member's cursor rose. */
+  onReceipt(receipt: AppliedReceipt): void {
+    this.#receipts.onReceipt(receipt)
+  }
+
+  /** Called during apply: the user `from` sent the message at `seq` again. */
+  onDuplicate(conversation: AppliedConversation, seq: number, from: string): void {
+    this.#receipts.onDuplicate(conversation, seq, from)
   }
 
   /** Tells every session who leads now. Call it when `backend.leader()` changed. */
@@ -187,6 +208,7 @@ export class Gateway {
     this.#notified.close()
     this.#sweepTimer?.cancel()
     this.#context.expiries.close()
+    this.#receipts.close()
     for (const session of [...this.#sessions]) {
       session.end(CloseCode.drain, 'the node stops', 'drain')
     }

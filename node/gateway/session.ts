@@ -8,6 +8,7 @@ import {
   type EncodedFrame,
   type FailureFrame,
   LIMITS,
+  type MessageAnswer,
   ProtocolError,
   type RequestFrame,
   type ServerFrame,
@@ -48,6 +49,8 @@ export class Session {
   mode: 'push' | 'notify' = 'push'
   /** Who the client proved to be, from the moment that is known; not greeted yet before `open`. */
   identity: Identity | null = null
+  /** Of `hello:R.resume`: what the client was shown before this session. */
+  resumedMark: string | undefined = undefined
   /** Monotonic time of the last frame from the client. */
   heardMs: number
   /** In the gateway's list of sessions to write. */
@@ -246,6 +249,9 @@ export class Session {
     if (error !== undefined && operation === 'msg' && !error.retryable) metrics.rejected.add()
     metrics.requestDuration[operation].observe((clock.monotonicMs() - request.startedMs) / 1000)
     this.send(answer, state)
+    if (request.type === 'msg:R' && error === undefined) {
+      this.#context.receipts.answered(this, answer as MessageAnswer)
+    }
   }
 
   send(frame: ServerFrame, state: FrameState): void {

@@ -5,13 +5,15 @@ import { ByteReader } from './byte-reader.ts'
 import { conversationsFor } from './conversation-list.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
-import { INBOX_PAGE, type InboxEntry, readEntries } from './inbox-runs.ts'
+import { type InboxEntry, readEntries } from './inbox-runs.ts'
 import { inboxPageKey, userRange } from './keys.ts'
 import type { ConversationEvent, InboxEvent, InboxPage } from './types.ts'
-import { LAST_INBOX, type UserInbox } from './user-inbox.ts'
+import { INBOX_PAGE, LAST_INBOX, type UserInbox } from './user-inbox.ts'
 
 /** Entries whose events are read together, so that a page overshoots its bound of bytes by little. */
 const TOGETHER = 64
+/** Entries without their events that are read together. */
+const REACH_TOGETHER = 4_096
 /** What an event weighs in a page beside its body. */
 const EVENT_BYTES = 128
 
@@ -42,6 +44,34 @@ export async function readInbox(
     const next = entries.at(-1)!.inbox
     return { entries, next, upTo, hasMore: next < upTo, gap }
   }
+}
+
+/**
+ * The newest event of each conversation among the entries above the device's cursor and up to `upTo`.
+ * Of entries that are kept no more nothing is said.
+ */
+export async function readInboxReach(
+  state: ApplicationState,
+  user: string,
+  device: string,
+  upTo: number,
+): Promise<{ conv: string; seq: number }[]> {
+  const newest = new Map<number, number>()
+  const first = await userInbox(state, user)
+  const cursor = first.devices.find((each) => each.device === device)?.inbox ?? 0
+  for (let after = cursor; ;) {
+    const inbox = await userInbox(state, user)
+    const from = Math.max(after, inbox.firstPage * INBOX_PAGE) + 1
+    const to = Math.min(upTo, inbox.head, LAST_INBOX, from + REACH_TOGETHER - 1)
+    if (from > to) break
+    const entries = await entriesOf(state, inbox, from, to)
+    // Retention dropped a page while it was read: what is kept begins later now.
+    if (entries === null) continue
+    for (const { conversation, seq } of entries) newest.set(conversation, seq)
+    after = to
+  }
+  const ids = await state.numbers.ids([...newest.keys()])
+  return [...newest.values()].map((seq, i) => ({ conv: ids[i]!, seq }))
 }
 
 /** The user's inbox as it is now; of somebody without conversations an empty one. */
@@ -114,7 +144,7 @@ async function eventsOf(
     const part = entries.slice(first, first + TOGETHER)
     const numbers = [...new Set(part.map(({ conversation }) => conversation))]
     const ids = await state.numbers.ids(numbers)
-    const conversations = await conversationsFor(state, ids, user)
+    const conversations = await conversationsFor(state, ids)
     const events: Map<number, ConversationEvent>[] = []
     for (const [i, number] of numbers.entries()) {
       const seqs = part.flatMap(({ conversation, seq }) => (conversation === number ? [seq] : []))

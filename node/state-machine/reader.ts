@@ -1,12 +1,13 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import { listConversations } from './conversation-list.ts'
-import { loadConversations, loadForRead, proveAbsent } from './conversation-loader.ts'
+import { loadConversations, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
 import type { Settings } from './settings.ts'
-import { readInbox, userInbox } from './inbox-page.ts'
+import { readInbox, readInboxReach, userInbox } from './inbox-page.ts'
 import { largeHeads } from './large-heads.ts'
+import { receiptsChanged } from './receipt-changes.ts'
 import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
   ConversationView,
@@ -14,11 +15,10 @@ import type {
   EventPage,
   InboxPage,
   MemberReceipt,
+  ReceiptChange,
   ReceiptCounts,
   StateReader,
 } from './types.ts'
-
-type Read<T> = (state: ApplicationState, conversation: Conversation) => Promise<T>
 
 /**
  * Reads of the applied state (rule K4): each takes what is in memory first, synchronously, then the
@@ -102,12 +102,20 @@ export class Reader implements StateReader {
     return this.#pinned(async (state) => (await userInbox(state, user)).devices)
   }
 
+  receiptsChanged(user: string, after: number, limit: number): Promise<ReceiptChange[]> {
+    return this.#pinned((state) => receiptsChanged(state, user, after, limit))
+  }
+
+  inboxReach(user: string, device: string, upTo: number): Promise<{ conv: string; seq: number }[]> {
+    return this.#pinned((state) => readInboxReach(state, user, device, upTo))
+  }
+
   receiptsOf(id: string): Promise<MemberReceipt[] | null> {
-    return this.#readWhole(id, readReceipts)
+    return this.#read(id, null, readReceipts)
   }
 
   receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null> {
-    return this.#readWhole(id, (state, found) => countReceipts(state, found, upTos))
+    return this.#read(id, null, (state, found) => countReceipts(state, found, upTos))
   }
 
   async cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }> {
@@ -119,26 +127,16 @@ export class Reader implements StateReader {
    * `null` if there is no such conversation, as far as what the store says of `user` can tell. `read`
    * begins before anything else can change it.
    */
-  #read<T>(id: string, user: string | null, read: Read<T>): Promise<T | null> {
-    return this.#load(id, user, read, (state) => loadForRead(state, [id], user))
-  }
-
-  /** With every member of a large conversation too. */
-  #readWhole<T>(id: string, read: Read<T>): Promise<T | null> {
-    return this.#load(id, null, read, (state) => loadConversations(state, [id]))
-  }
-
-  #load<T>(
+  #read<T>(
     id: string,
     user: string | null,
-    read: Read<T>,
-    load: (state: ApplicationState) => Promise<(Conversation | null)[]>,
+    read: (state: ApplicationState, conversation: Conversation) => Promise<T>,
   ): Promise<T | null> {
     return this.#pinned(async (state) => {
       const hot = state.conversations.get(id)
       if (hot !== undefined) return read(state, hot)
       if (state.allInMemory) return null
-      const [loaded] = await load(state)
+      const [loaded] = await loadConversations(state, [id])
       // It may have come into memory meanwhile, and have changed there.
       const conversation = state.conversations.get(id) ?? loaded ?? null
       if (conversation !== null) return read(state, conversation)

@@ -138,6 +138,52 @@ describe('receipts', () => {
     }
   })
 
+  test('B5 what changed after an index: the cursors of the others, and what the user has read', async () => {
+    for (const limits of [{}, { ...TINY, inboxes: 0 }]) {
+      const m = await Machine.open({ limits })
+      await m.write(1, create({ user: 'ann', msgId: 'g' }, 'ben', 'cy'), say(1), say(2))
+      await m.one(2, cursors(['ben', group, 'read', 1], ['cy', group, 'delivered', 1]))
+      await m.machine.checkpoint()
+      await m.one(3, cursors(['ann', direct, 'read', 2], ['ben', direct, 'delivered', 2]))
+      await m.one(4, cursors(['ben', direct, 'read', 1]))
+      const { reader } = m.machine
+      const ofBen = [
+        { conv: direct, user: 'ben', kind: 'read', upTo: 1 },
+        { conv: direct, user: 'ben', kind: 'delivered', upTo: 2 },
+      ]
+      const later = [...ofBen, { conv: direct, user: 'ann', kind: 'read', upTo: 2 }]
+      expect(await reader.receiptsChanged('ann', 3, 9)).toEqual(ofBen)
+      expect(await reader.receiptsChanged('ann', 2, 9)).toEqual(later)
+      expect(await reader.receiptsChanged('ann', 0, 9)).toEqual([
+        ...later,
+        { conv: group, user: 'ben', kind: 'read', upTo: 1 },
+        { conv: group, user: 'cy', kind: 'delivered', upTo: 1 },
+      ])
+      expect(await reader.receiptsChanged('ann', 0, 1)).toEqual(ofBen.slice(0, 1))
+      expect(await reader.receiptsChanged('eve', 0, 9)).toEqual([])
+    }
+  })
+
+  test('B5 what a device came by in its inbox since its last cursor', async () => {
+    for (const limits of [{}, { ...TINY, inboxes: 0 }]) {
+      const m = await Machine.open({ limits })
+      await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben'))
+      for (let n = 1; n <= 300; n += 1) await m.one(2, say(n))
+      await m.one(3, message({ user: 'ann', conv: group, msgId: 'x' }))
+      await m.machine.checkpoint()
+      const inboxes = [{ user: 'ben', device: 'phone', inbox: 100 }]
+      await m.one(4, { ...cursors(), inboxes } as Command)
+      const { reader } = m.machine
+      expect(await reader.inboxReach('ben', 'phone', 100)).toEqual([])
+      expect(await reader.inboxReach('ben', 'phone', 300)).toEqual([{ conv: direct, seq: 299 }])
+      expect(await reader.inboxReach('ben', 'laptop', 9_999)).toEqual([
+        { conv: group, seq: 2 },
+        { conv: direct, seq: 300 },
+      ])
+      expect(await reader.inboxReach('eve', 'phone', 5)).toEqual([])
+    }
+  })
+
   test('K3 K6 cursors are in a cut as they were at its index, and come back from it', async () => {
     const directory = new PacedDirectory()
     const m = await Machine.open({ directory, limits: TINY })
@@ -186,6 +232,6 @@ describe('receipts', () => {
     const m = await withMessages(2)
     await m.one(5, say(1))
     await m.one(6, message({ user: 'ann', to: 'ben', msgId: 'm1', body: 'other' }))
-    expect(m.duplicates).toEqual([{ conv: direct, seq: 1 }])
+    expect(m.duplicates).toEqual([{ conv: direct, seq: 1, from: 'ann' }])
   })
 })

@@ -162,7 +162,7 @@ export class Machine {
   /** Of each event, to whom it was told, with the numbers that it took in their inboxes. */
   told: [user: string, inbox: number | null][][] = []
   receipts: SeenReceipt[] = []
-  duplicates: { readonly conv: string; readonly seq: number }[] = []
+  duplicates: { readonly conv: string; readonly seq: number; readonly from: string }[] = []
 
   private constructor(machine: ParleyStateMachine, directory: StoreDirectory, clock: ManualClock) {
     this.machine = machine
@@ -179,7 +179,7 @@ export class Machine {
       },
       onReceipt: ({ conversation, user, device, kind, previous, upTo, at }) =>
         this.receipts.push({ conv: conversation.id, user, device, kind, previous, upTo, at }),
-      onDuplicate: (conversation, seq) => this.duplicates.push({ conv: conversation.id, seq }),
+      onDuplicate: ({ id: conv }, seq, from) => this.duplicates.push({ conv, seq, from }),
       onApplied: () => {},
     }
     machine.listen(listener)

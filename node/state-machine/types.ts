@@ -115,7 +115,7 @@ export interface ApplyListener {
   /** A member's cursor rose (rule B5). */
   onReceipt?(receipt: AppliedReceipt): void
   /** A message that the log held already was sent again: `seq` is where it stands. */
-  onDuplicate?(conversation: AppliedConversation, seq: number): void
+  onDuplicate?(conversation: AppliedConversation, seq: number, from: string): void
   /** Every command of the entry at `index` was applied. */
   onApplied(index: number): void
   /** Tokens are refused from now on, those of live sessions too. */
@@ -195,6 +195,14 @@ export interface MemberReceipt {
   readonly changedIndex: number
 }
 
+/** A cursor of a member, as it is now. */
+export interface ReceiptChange {
+  readonly conv: string
+  readonly user: string
+  readonly kind: CursorKind
+  readonly upTo: number
+}
+
 export interface ReceiptCounts {
   /** Present members. */
   readonly members: number
@@ -254,6 +262,16 @@ export interface StateReader {
   receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null>
   /** The user's own cursors; zeros where nothing was acknowledged, or there is nothing. */
   cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }>
+  /**
+   * What changed after that log index, the newest first: the cursors of the others in the user's small
+   * conversations, and how far he has read himself.
+   */
+  receiptsChanged(user: string, after: number, limit: number): Promise<ReceiptChange[]>
+  /**
+   * For each conversation with events in the user's inbox up to `upTo` and above the device's cursor:
+   * the newest of them.
+   */
+  inboxReach(user: string, device: string, upTo: number): Promise<{ conv: string; seq: number }[]>
   /** Hash over everything applied so far: equal on every node at an equal index (rule K5). */
   readonly stateHash: string
 }

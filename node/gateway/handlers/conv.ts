@@ -7,6 +7,7 @@ import type { PendingRequest, Requester } from '../pending-request.ts'
 import { notServing, reachNewest } from './read-position.ts'
 import { readPolicyValue } from './retention-policy.ts'
 import { wireConversation } from './wire-event.ts'
+import { wireReceipts } from './wire-receipts.ts'
 
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
 
@@ -16,15 +17,18 @@ export function handleConversation(
   context: GatewayContext,
 ): void {
   const { session } = request
-  if (frame.op === 'get') session.read(request, () => get(request, frame.conv, context))
-  else if (frame.op === 'list') session.read(request, () => list(request, frame.limit, context))
-  else if (frame.op === 'receipts') unsupported(request, frame.op)
+  if (frame.op === 'get' || frame.op === 'receipts') {
+    const seq = frame.op === 'receipts' ? frame.seq : null
+    session.read(request, () => get(request, frame.conv, seq, context))
+  } else if (frame.op === 'list') session.read(request, () => list(request, frame.limit, context))
   else write(request, frame, context)
 }
 
+/** `seq`: with receipts, seen from there. */
 async function get(
   request: PendingRequest<Requester>,
   conv: string,
+  seq: number | null,
   context: GatewayContext,
 ): Promise<void> {
   const refusal = notServing(context)
@@ -35,8 +39,10 @@ async function get(
     const unsure = await reachNewest(context)
     view = unsure ?? (await find(conv, user, context))
   }
-  if ('code' in view) request.fail(view)
-  else request.answer({ t: 'conv:A', id: request.id, conversation: wireConversation(view, user) })
+  if ('code' in view) return request.fail(view)
+  const conversation = wireConversation(view, user)
+  const receipts = seq === null ? undefined : await wireReceipts(context.backend.state, view, seq)
+  request.answer({ t: 'conv:A', id: request.id, conversation, receipts })
 }
 
 async function find(
@@ -164,8 +170,4 @@ function operationOf(frame: WriteFrame, user: string): ConversationOperation | s
 /** msgpack nil: the metadata is removed. */
 function isNil(value: Uint8Array): boolean {
   return value.length === 1 && value[0] === 0xc0
-}
-
-function unsupported(request: PendingRequest<Requester>, op: string): void {
-  request.fail(wireError('UNSUPPORTED', `conv:R ${op} is not served by this node.`))
 }

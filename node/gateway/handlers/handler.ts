@@ -1,6 +1,7 @@
 import type { RequestFrame, RequestType } from '#protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest } from '../pending-request.ts'
+import { handleAck } from './ack.ts'
 import { handleCancel } from './cancel.ts'
 import { handleConversation } from './conv.ts'
 import { handleMessage } from './msg.ts'
@@ -29,7 +30,7 @@ const HANDLERS: { readonly [T in Exclude<RequestType, 'hello:R'>]: Handler<T> } 
   'edit:R': handleTarget,
   'recall:R': handleTarget,
   'react:R': handleTarget,
-  'ack:R': handleUnsupported,
+  'ack:R': handleAck,
   'sync:R': handleSync,
   'signal:R': handleUnsupported,
 }

@@ -129,6 +129,7 @@ function admit(
   session.user = identity.user
   session.device = frame.device
   session.mode = frame.mode ?? 'push'
+  session.resumedMark = frame.resume?.mark
   // The older one's frames must not mix with this one's: it ends before this one is greeted.
   const replaced = registry.add(session)
   context.expiries.add(session)

@@ -31,6 +31,11 @@ async function pull(
     page = unsure ?? (await readPage(frame, session.user, context))
   }
   if ('code' in page) return request.fail(page)
+  if (frame.ack !== undefined) {
+    // The page does not wait for it; a client whose ack was lost says it again with the next one.
+    const ack = { conv: frame.conv, kind: 'delivered', upTo: frame.ack } as const
+    context.receipts.note(session, [ack])
+  }
   const answer = pageAnswer(frame, page, options.maxPageBytes)
   if (frame.after !== undefined) session.pulled(frame.conv, answer.next)
   request.answer(answer)

@@ -32,7 +32,7 @@ export function reachMark(
 
 function reachIndex(
   index: number,
-  context: GatewayContext,
+  context: Pick<GatewayContext, 'backend' | 'options'>,
 ): WireError | null | Promise<WireError | null> {
   const { backend, options } = context
   if (backend.state.appliedIndex >= index) return null
@@ -50,7 +50,9 @@ function reachIndex(
  * that lags does not know of the newest conversations and members: what it does not know it may not
  * refuse for good (rule A5).
  */
-export async function reachNewest(context: GatewayContext): Promise<WireError | null> {
+export async function reachNewest(
+  context: Pick<GatewayContext, 'backend' | 'options'>,
+): Promise<WireError | null> {
   const position = await context.backend.readIndex()
   return 'error' in position ? position.error : reachIndex(position.index, context)
 }

@@ -32,19 +32,23 @@ async function sync(
   const read = await readPage(frame, session.user, context)
   if ('code' in read) return request.fail(read)
   const page = cutPage(frame, read, context.options.maxPageBytes)
-  const conversations = session.synced
-    ? []
-    : await changedConversations(session.user, frame, page, context)
+  const isFirst = !session.synced
+  const conversations = isFirst
+    ? await changedConversations(session.user, frame, page, context)
+    : []
+  const mark = frame.mark ?? session.resumedMark
+  const statuses = isFirst ? await context.receipts.statuses(session.user, mark) : []
   session.synced = true
   for (const { conv, seq } of frame.positions ?? []) session.known.reached(conv, seq)
   // Who asks for what comes after a number has everything up to it.
   session.push.acknowledged(Math.max(frame.after, frame.ack ?? 0))
+  if (frame.ack !== undefined) context.receipts.noteInbox(session, frame.ack)
   const { next, upTo, hasMore, gap } = page
   request.answer({
     t: 'sync:A',
     id: frame.id,
     events: page.entries.flatMap((entry) => syncEvent(entry, frame.bodies === 'small')),
-    statuses: [],
+    statuses,
     conversations,
     next,
     upTo,

@@ -7,6 +7,7 @@ import type {
   InboxEvent,
   InboxPage,
   MemberReceipt,
+  ReceiptChange,
   ReceiptCounts,
   StateReader,
 } from '../../state-machine/types.ts'
@@ -105,6 +106,28 @@ export class FakeState implements StateReader {
 
   async devicesOf(user: string): Promise<readonly DevicePosition[]> {
     return this.devices.get(user) ?? []
+  }
+
+  async receiptsChanged(user: string, after: number, limit: number): Promise<ReceiptChange[]> {
+    const changes = [...this.receipts].flatMap(([conv, all]) =>
+      all
+        .filter((each) => each.user !== user && each.changedIndex > after)
+        .map((each) => ({
+          conv,
+          user: each.user,
+          kind: 'delivered' as const,
+          upTo: each.delivered,
+        })),
+    )
+    return changes.slice(0, limit)
+  }
+
+  async inboxReach(user: string, device: string, upTo: number) {
+    const from = this.devices.get(user)?.find((each) => each.device === device)?.inbox ?? 0
+    const newest = new Map<string, number>()
+    const covered = (this.inboxes.get(user) ?? []).slice(from, upTo)
+    for (const { conv, seq } of covered) newest.set(conv, seq)
+    return Array.from(newest, ([conv, seq]) => ({ conv, seq }))
   }
 
   async receiptsOf(id: string): Promise<MemberReceipt[] | null> {

@@ -1,0 +1,38 @@
+import type { ApplicationState } from './application-state.ts'
+import { conversationsFor, listConversations } from './conversation-list.ts'
+import { readReceipts } from './receipt-reads.ts'
+import type { ReceiptChange } from './types.ts'
+
+/** Conversations that are looked at, those with the newest events. */
+const MAX_CONVERSATIONS = 1_000
+
+/**
+ * What a user is told of receipts that changed after a log index: the cursors of the others in his
+ * small conversations, and his own `read` ones. The newest changes first, at most `limit`.
+ */
+export async function receiptsChanged(
+  state: ApplicationState,
+  user: string,
+  after: number,
+  limit: number,
+): Promise<ReceiptChange[]> {
+  const changes: (ReceiptChange & { readonly index: number })[] = []
+  for (const { id, large } of await listConversations(state, user, MAX_CONVERSATIONS)) {
+    if (large) continue
+    const [conversation] = await conversationsFor(state, [id])
+    if (!conversation!.members.isPresent(user)) continue
+    for (const receipt of await readReceipts(state, conversation!)) {
+      const { delivered, read, changedIndex: index } = receipt
+      if (index <= after) continue
+      const who = { conv: id, user: receipt.user, index }
+      if (read > 0) changes.push({ ...who, kind: 'read', upTo: read })
+      if (delivered > read && receipt.user !== user) {
+        changes.push({ ...who, kind: 'delivered', upTo: delivered })
+      }
+    }
+  }
+  changes.sort((a, b) => b.index - a.index)
+  return changes
+    .slice(0, limit)
+    .map(({ conv, user: of, kind, upTo }) => ({ conv, user: of, kind, upTo }))
+}
