@@ -5,6 +5,7 @@ import { Conversation, type ConversationInfo } from './conversation.ts'
 import { Conversations } from './conversations.ts'
 import { ChatError } from './errors.ts'
 import { resolveOptions, type ChatOptions, type ResolvedOptions } from './options.ts'
+import { OutboxView } from './outbox-view.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
 import type { Timer } from './ports.ts'
 import type { SyncView } from './sync-view.ts'
@@ -28,6 +29,8 @@ export class ChatClient {
   readonly #options: ResolvedOptions
   readonly #conversations: Conversations
   readonly #statusLog: StatusLog
+  /** Own messages that the cluster has not confirmed. */
+  readonly outbox: OutboxView
   /** Waits for the first session. */
   #firstSession: ((status: ConnectionStatus) => void) | null = null
   #restored: readonly OutgoingMessage[] = []
@@ -44,6 +47,7 @@ export class ChatClient {
         void this.#conversations.core.journal.close().then(isClosed)
       }
     })
+    this.outbox = new OutboxView(this.#conversations.core, this.#conversations.sender)
     this.#statusLog = new StatusLog(this.#conversations.core.connection.status)
   }
 

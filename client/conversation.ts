@@ -1,5 +1,5 @@
 import { isMessage, type ChatEvent, type ChatMessage } from './chat-event.ts'
-import type { OutgoingMessage } from './outgoing-message.ts'
+import type { Amendment, OutgoingMessage } from './outgoing-message.ts'
 import type { Receipt } from './receipts.ts'
 import type { Start } from './streams.ts'
 import type { Gap, Role, WireMember } from './protocol/frames.ts'
@@ -20,8 +20,8 @@ export interface ConversationInfo {
 }
 
 export interface SendOptions {
-  /** Seq of the message this one answers. It can never come before it. */
-  readonly replyTo?: number | undefined
+  /** The message this one answers, or its seq. It can never come before it. */
+  readonly replyTo?: number | { readonly seq: number } | undefined
   /** Retention removes it first. */
   readonly large?: boolean | undefined
   /** An id of one's own, to resend over process restarts. @default a new one */
@@ -61,6 +61,8 @@ export type Target =
 /** What a conversation asks of its client. */
 export interface ConversationOwner {
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage
+  amend(target: Target, amendment: Amendment): OutgoingMessage
+  outgoing(target: Target): readonly OutgoingMessage[]
   /** The id, made known by the cluster if need be. */
   resolve(target: Target): Promise<string>
   knownId(target: Target): string | null
@@ -120,6 +122,40 @@ export class Conversation {
    */
   send(body: unknown, options: SendOptions = {}): OutgoingMessage {
     return this.#owner.send(this.#target, body, options)
+  }
+
+  /**
+   * Own messages, edits, recalls and reactions that the cluster has not confirmed, oldest first:
+   * what a view of the conversation shows below its history, from `send` on. They are `pending`, or
+   * `failed` with an unknown outcome.
+   */
+  get outgoing(): readonly OutgoingMessage[] {
+    return this.#owner.outgoing(this.#target)
+  }
+
+  /**
+   * Gives a message of one's own another body. Like `send` it returns at once, is stored once, in
+   * order, and survives the process; the edit is an event of its own.
+   * @param target the message, or its seq.
+   * @throws ChatError as `send`, and INVALID_MESSAGE if nothing of this direct conversation was sent
+   *   or read yet.
+   */
+  edit(target: number | { readonly seq: number }, body: unknown): OutgoingMessage {
+    return this.#amend({ kind: 'edit', seq: seqOf(target), body })
+  }
+
+  /** Takes a message's body away from everyone. @throws ChatError as `edit`. */
+  recall(target: number | { readonly seq: number }): OutgoingMessage {
+    return this.#amend({ kind: 'recall', seq: seqOf(target) })
+  }
+
+  /**
+   * Adds a reaction, or takes it away again.
+   * @param reaction up to 64 bytes, an emoji for example. @param on @default true
+   * @throws ChatError as `edit`.
+   */
+  react(target: number | { readonly seq: number }, reaction: string, on = true): OutgoingMessage {
+    return this.#amend({ kind: 'reaction', seq: seqOf(target), reaction, on })
   }
 
   /**
@@ -189,7 +225,7 @@ export class Conversation {
    * @throws ChatError INVALID_MESSAGE for what is no seq.
    */
   markRead(upTo: number | { readonly seq: number }): void {
-    this.#owner.markRead(this.#target, typeof upTo === 'number' ? upTo : upTo.seq)
+    this.#owner.markRead(this.#target, seqOf(upTo))
   }
 
   /** Returns what takes the listener off again. */
@@ -200,7 +236,14 @@ export class Conversation {
     return this.#owner.on(this.#target, name, listener)
   }
 
+  #amend(amendment: Amendment): OutgoingMessage {
+    return this.#owner.amend(this.#target, amendment)
+  }
+
   async #change(change: ConversationChange): Promise<ConversationInfo | null> {
     return this.#owner.change(await this.#owner.resolve(this.#target), change)
   }
 }
+
+const seqOf = (target: number | { readonly seq: number }): number =>
+  typeof target === 'number' ? target : target.seq

@@ -16,7 +16,7 @@ import { DirectIds } from './direct-ids.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { OutgoingMessage } from './outgoing-message.ts'
+import type { Amendment, OutgoingMessage } from './outgoing-message.ts'
 import { Receiving } from './receiving.ts'
 import { Sender } from './sender.ts'
 import { Streams, type Start } from './streams.ts'
@@ -31,7 +31,7 @@ import type {
   WireConversation,
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
-import type { Write, WriteAnswer } from './write.ts'
+import type { MessageDraft, Write, WriteAnswer } from './write.ts'
 import { findInHistory } from './find-in-history.ts'
 
 /** All conversations of one client: what the handles and the client itself are made of. */
@@ -76,11 +76,28 @@ export class Conversations implements ConversationOwner, CoreListener {
       this.core.journal,
       options.bufferedEvents,
     )
-    this.sender = new Sender(options, this.core, this.#directIds, this.streams)
+    this.sender = new Sender(options, this.core, this.#directIds, this.streams, (target) =>
+      this.resolve(target),
+    )
   }
 
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage {
     return this.sender.send(target, body, options)
+  }
+
+  amend(target: Target, amendment: Amendment): OutgoingMessage {
+    const conv = this.knownId(target)
+    if (conv !== null) return this.sender.amend(conv, amendment)
+    throw new ChatError('INVALID_MESSAGE', 'nothing of this direct conversation is known yet')
+  }
+
+  outgoing(target: Target): readonly OutgoingMessage[] {
+    const conv = this.knownId(target)
+    return this.sender.list.all().flatMap(({ draft, message }) => {
+      const to = 'to' in draft ? draft.to : undefined
+      const isHere = to === undefined ? draft.conv === conv : to === this.#userOf(target)
+      return isHere ? [message] : []
+    })
   }
 
   knownId(target: Target): string | null {
@@ -221,8 +238,8 @@ export class Conversations implements ConversationOwner, CoreListener {
   async findInHistory(write: Write): Promise<'resend' | 'unknown' | WriteAnswer> {
     const { draft } = write
     const { user } = this.core
-    if (draft.t !== 'msg:R' || user === null) return 'unknown'
-    const conv = draft.conv ?? (await this.resolve({ conv: null, to: draft.to! }))
+    if (draft.t === 'conv:R' || user === null) return 'unknown'
+    const conv = draft.conv ?? (await this.resolve({ conv: null, to: (draft as MessageDraft).to! }))
     return findInHistory(conv, user, draft.msgId, (before) =>
       this.#pull({ t: 'pull:R', conv, before, limit: 500 }, null),
     )
@@ -234,6 +251,10 @@ export class Conversations implements ConversationOwner, CoreListener {
     const page = await this.#pull({ t: 'pull:R', conv, after, limit: pageEvents }, null)
     const { user } = this.core
     return page.events.filter(({ kind, from }) => kind === 'message' && from !== user).length
+  }
+
+  #userOf({ conv, to }: Target): string | null {
+    return to ?? this.#directIds.userOf(conv)
   }
 
   async #makeDirect(user: string): Promise<string> {

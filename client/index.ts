@@ -14,16 +14,19 @@ export { type ConnectionStatus } from './connection.ts'
 export { ChatError, type ChatErrorCode } from './errors.ts'
 export {
   OutgoingMessage,
+  type Amendment,
   type MessageEvents,
   type MessageStatus,
   type SendResult,
 } from './outgoing-message.ts'
+export { type OutboxView } from './outbox-view.ts'
 export { AckType, type Acknowledgement } from './ack-type.ts'
 export { type Receipt } from './receipts.ts'
 export { type ChatOptions } from './options.ts'
 export { DEFAULT_ACK_RETRY, DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 export {
   type ClientStore,
+  type StoredAmendment,
   type StoreChange,
   type StoreContents,
   type StoredCursor,

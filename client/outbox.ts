@@ -178,9 +178,19 @@ export class Outbox {
   /** The event of an own write came by: as good as its answer. */
   echo(msgId: string, answer: WriteAnswer): void {
     const write = this.#writes.get(msgId)
-    if (write === undefined || write.draft.t !== 'msg:R') return
+    if (write === undefined || write.draft.t === 'conv:R') return
     // An echo does not say which copy it was that got the place.
     this.#settle(write, { ...answer, duplicate: write.wentOutBefore })
+  }
+
+  /** The log's verdict, told by something else than the answer. Says whether it was waited for. */
+  refuse(write: Write, error: ChatError): boolean {
+    return this.#fail(write, error)
+  }
+
+  /** Takes a write out that was certainly never on a socket. Says whether it was such a one. */
+  withdraw(write: Write, error: ChatError): boolean {
+    return !write.mayHaveBeenSent && this.#fail(write, error)
   }
 
   /** Resolves when nothing waits for an answer. */
@@ -300,8 +310,10 @@ export class Outbox {
     write.onSettled(answer)
   }
 
-  #fail(write: Write, error: ChatError): void {
-    if (this.#forget(write)) write.onFailed(error)
+  #fail(write: Write, error: ChatError): boolean {
+    const wasThere = this.#forget(write)
+    if (wasThere) write.onFailed(error)
+    return wasThere
   }
 
   #forget(write: Write): boolean {

@@ -1,6 +1,6 @@
 import { AckType, type Acknowledgement } from './ack-type.ts'
 import { Emitter } from './emitter.ts'
-import type { ChatError } from './errors.ts'
+import { ChatError } from './errors.ts'
 import type { Clock } from './ports.ts'
 import { ERROR_CODES } from './protocol/error-codes.ts'
 import type { Receipt } from './receipts.ts'
@@ -36,13 +36,32 @@ export interface MessageEvents {
 /** What a message asks of its client. */
 export interface MessageOwner {
   retry(message: OutgoingMessage): void
+  cancel(message: OutgoingMessage): Promise<boolean>
+  amend(conversation: string, amendment: Amendment): OutgoingMessage
+  /** Its status is another one. */
+  changed(message: OutgoingMessage): void
 }
 
-/** A message of one's own, from `send` on. */
+/** What is done to an event that stands in the conversation at `seq`. */
+export type Amendment =
+  | { readonly kind: 'edit'; readonly seq: number; readonly body: unknown }
+  | { readonly kind: 'recall'; readonly seq: number }
+  | {
+      readonly kind: 'reaction'
+      readonly seq: number
+      readonly reaction: string
+      readonly on: boolean
+    }
+
+/** A message of one's own from `send` on; an edit, a recall or a reaction is one, too. */
 export class OutgoingMessage {
   readonly msgId: string
+  readonly kind: 'message' | Amendment['kind']
+  /** `null` for a recall or a reaction. */
   readonly body: unknown
   readonly replyTo: number | null
+  /** Seq that an edit, recall or reaction is about, else `null`. */
+  readonly target: number | null
   readonly #clock: Clock
   readonly #owner: MessageOwner
   readonly #emitter: Emitter<MessageEvents>
@@ -54,15 +73,15 @@ export class OutgoingMessage {
 
   /** @internal Made by `Conversation.send`. */
   constructor(
-    msgId: string,
-    body: unknown,
-    replyTo: number | null,
+    draft: Pick<OutgoingMessage, 'msgId' | 'kind' | 'body' | 'replyTo' | 'target'>,
     clock: Clock,
     owner: MessageOwner,
   ) {
-    this.msgId = msgId
-    this.body = body
-    this.replyTo = replyTo
+    this.msgId = draft.msgId
+    this.kind = draft.kind
+    this.body = draft.body
+    this.replyTo = draft.replyTo
+    this.target = draft.target
     this.#clock = clock
     this.#owner = owner
     this.#emitter = new Emitter(clock)
@@ -131,6 +150,31 @@ export class OutgoingMessage {
     this.#change('pending')
   }
 
+  /**
+   * Takes a pending message back. Resolves with true when it will certainly never be stored: it is
+   * `failed` with `CANCELLED` then; with false if it was stored first. While it may be on its way
+   * the log decides, so this waits for a session.
+   * @throws ChatError INVALID_MESSAGE for one that failed with an unknown outcome: `retry()` first.
+   */
+  cancel(): Promise<boolean> {
+    return this.#owner.cancel(this)
+  }
+
+  /** Gives it another body. As `Conversation.edit`. @throws ChatError INVALID_MESSAGE before `sent`. */
+  edit(body: unknown): OutgoingMessage {
+    return this.#amend({ kind: 'edit', seq: 0, body })
+  }
+
+  /** Takes its body away from everyone. @throws ChatError INVALID_MESSAGE before it is `sent`. */
+  recall(): OutgoingMessage {
+    return this.#amend({ kind: 'recall', seq: 0 })
+  }
+
+  /** As `Conversation.react`. @throws ChatError INVALID_MESSAGE before it is `sent`. */
+  react(reaction: string, on = true): OutgoingMessage {
+    return this.#amend({ kind: 'reaction', seq: 0, reaction, on })
+  }
+
   /** @internal The store has it. */
   keep(): void {
     this.#isKept = true
@@ -174,6 +218,14 @@ export class OutgoingMessage {
     }
   }
 
+  #amend(amendment: Amendment): OutgoingMessage {
+    if (this.#result === null) {
+      throw new ChatError('INVALID_MESSAGE', `${this.msgId} is not sent yet: cancel() it`)
+    }
+    const { conversation, seq } = this.#result
+    return this.#owner.amend(conversation, { ...amendment, seq })
+  }
+
   /** What failed as unknown is under way, or stored, after all. */
   #recover(): void {
     this.#error = null
@@ -186,6 +238,7 @@ export class OutgoingMessage {
     this.#status = status
     this.#settleMilestones()
     this.#emitter.emit('status', status)
+    this.#owner.changed(this)
   }
 
   #acknowledged(

@@ -23,6 +23,17 @@ beforeEach(() => {
 const acksAsked = (): AckRequest[] =>
   cluster.requests.flatMap(({ frame }) => (frame.t === 'ack:R' ? [frame] : []))
 
+const DRAFT = { msgId: 'm1', kind: 'message', body: null, replyTo: null, target: null } as const
+/** A client that does nothing for its message. */
+const NOBODY: ConstructorParameters<typeof OutgoingMessage>[2] = {
+  retry: () => {},
+  cancel: () => Promise.resolve(false),
+  amend: () => {
+    throw new Error('nothing is amended here')
+  },
+  changed: () => {},
+}
+
 /** A receipt as the cluster tells it to everybody. */
 const tell = (more: Partial<AckNotice>): void =>
   cluster.broadcast({ t: 'ack:N', conv: 'team', kind: 'delivered', upTo: 1, at: 7, ...more })
@@ -63,7 +74,7 @@ describe('own messages', () => {
       fc.property(fc.array(arbitraryStep, { maxLength: 12 }), (steps) => {
         const clock = new VirtualClock()
         const receipts = new Receipts()
-        const message = new OutgoingMessage('m1', null, null, clock, { retry: () => {} })
+        const message = new OutgoingMessage(DRAFT, clock, NOBODY)
         const changes: MessageStatus[] = []
         message.on('status', (status) => changes.push(status))
         let highest: 'sent' | 'delivered' | 'read' = 'sent'

@@ -5,13 +5,20 @@ import type { DirectIds } from './direct-ids.ts'
 import { ChatError } from './errors.ts'
 import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
-import { OutgoingMessage } from './outgoing-message.ts'
+import { OutgoingList, type Outgoing } from './outgoing-list.ts'
+import { OutgoingMessage, type Amendment } from './outgoing-message.ts'
 import { Receipts } from './receipts.ts'
 import { decodeBody } from './protocol/body-codec.ts'
-import type { ConversationAnswer, MessageAnswer, MessageNotice } from './protocol/frames.ts'
+import type {
+  CancelAnswer,
+  ConversationAnswer,
+  MessageAnswer,
+  MessageNotice,
+} from './protocol/frames.ts'
 import type { StoredMessage } from './store/client-store.ts'
+import { toDraft, toStored } from './stored-draft.ts'
 import type { Streams } from './streams.ts'
-import type { MessageDraft, Write, WriteDraft } from './write.ts'
+import type { EventDraft, MessageDraft, Write, WriteDraft } from './write.ts'
 
 type ConversationDraft = Extract<WriteDraft, { t: 'conv:R' }>
 
@@ -21,20 +28,28 @@ export class Sender {
   readonly #core: ClientCore
   readonly #directIds: DirectIds
   readonly #streams: Streams
+  readonly #resolve: (target: Target) => Promise<string>
   readonly #msgIds: MessageIds
-  /** Messages given up as unknown: an echo may still tell. The newest 1,000. */
-  readonly #unknown = new Map<string, Unknown>()
+  readonly list: OutgoingList
   readonly receipts = new Receipts()
   /** Set by `drain`: what is there is finished, nothing is added. */
   isDraining = false
 
-  constructor(options: ResolvedOptions, core: ClientCore, directIds: DirectIds, streams: Streams) {
+  constructor(
+    options: ResolvedOptions,
+    core: ClientCore,
+    directIds: DirectIds,
+    streams: Streams,
+    resolve: (target: Target) => Promise<string>,
+  ) {
     this.#options = options
     this.#core = core
     this.#directIds = directIds
     this.#streams = streams
+    this.#resolve = resolve
     const { clock, random } = options.ports
     this.#msgIds = new MessageIds(options.device, clock, random)
+    this.list = new OutgoingList(clock)
   }
 
   nextMsgId(): string {
@@ -43,21 +58,34 @@ export class Sender {
 
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage {
     this.#checkOpen()
+    const { replyTo } = options
     const draft: MessageDraft = {
       t: 'msg:R',
       conv: target.conv ?? undefined,
       to: target.to ?? undefined,
       msgId: options.msgId ?? this.nextMsgId(),
       body: encode(body),
-      replyTo: options.replyTo,
+      replyTo: typeof replyTo === 'object' ? replyTo.seq : replyTo,
       large: options.large,
     }
-    check(draft, this.#core.bodyBytes)
     // A msgId that the application chose may be one that it used before, in another life of this
     // client: then a fresh `since` would keep the cluster from finding the first result (rule A3).
     const isRepeat = options.msgId !== undefined
-    const since = isRepeat ? null : this.#core.logTimeOnline
-    return this.#enqueue(draft, body, { since, mayHaveBeenSent: isRepeat, isRepeat, laneKey: null })
+    return this.#sendDraft(draft, body, isRepeat)
+  }
+
+  /** Does something to an event that stands in the conversation already. */
+  amend(conv: string, amendment: Amendment): OutgoingMessage {
+    this.#checkOpen()
+    const { kind, seq } = amendment
+    const head = { conv, msgId: this.nextMsgId(), seq }
+    if (kind === 'edit') {
+      const { body } = amendment
+      return this.#sendDraft({ t: 'edit:R', ...head, body: encode(body) }, body, false)
+    }
+    if (kind === 'recall') return this.#sendDraft({ t: 'recall:R', ...head }, null, false)
+    const { reaction, on } = amendment
+    return this.#sendDraft({ t: 'react:R', ...head, reaction, on }, null, false)
   }
 
   /**
@@ -65,28 +93,20 @@ export class Sender {
    * been; with one it waits on for somebody to have it, and `null` is returned.
    */
   restore(stored: StoredMessage): OutgoingMessage | null {
-    const draft: MessageDraft = {
-      t: 'msg:R',
-      conv: stored.conv ?? undefined,
-      to: stored.to ?? undefined,
-      msgId: stored.msgId,
-      body: stored.body,
-      replyTo: stored.replyTo ?? undefined,
-      large: stored.large ? true : undefined,
-    }
+    const draft = toDraft(stored)
     const { prev, state, since, place } = stored
     const { outbox, waiting } = this.#core
     if (place !== null) {
-      waiting.add(draft, since!, place.conv, place.seq, true)
+      if (draft.t === 'msg:R') waiting.add(draft, since!, place.conv, place.seq, true)
       return null
     }
     // By user or by id: what followed on each other before does so again.
     const laneKey = prev === null ? null : outbox.laneKeyOf(prev)
-    const { conv = null, to = null } = draft
-    const key = laneKey ?? this.#laneKey({ conv, to } as Target)
+    const key = laneKey ?? this.#laneKey(targetOf(draft))
     const isRepeat = state === 'repeated' || (state === 'sent' && outbox.lastOf(key) !== prev)
     const origin = { since, mayHaveBeenSent: state !== 'queued', isRepeat, laneKey: key }
-    return this.#enqueue(draft, decodeBody(stored.body), origin, stored)
+    const body = 'body' in draft ? decodeBody(stored.body) : null
+    return this.#enqueue(draft, body, origin, stored)
   }
 
   /** A change of a conversation: resolves with the log's verdict. */
@@ -104,76 +124,106 @@ export class Sender {
     })
   }
 
+  /** Takes back what is pending: here if it never went out, else by the log's verdict. */
+  async cancel({ msgId, status, error }: OutgoingMessage): Promise<boolean> {
+    if (error?.outcome === 'notApplied') return true
+    if (error !== null) {
+      throw new ChatError('INVALID_MESSAGE', `what became of ${msgId} is unknown: retry() it first`)
+    }
+    const { outbox, reads } = this.#core
+    const entry = this.list.get(msgId)
+    if (entry === undefined || status !== 'pending') return false
+    if (outbox.withdraw(entry.write, cancelled())) return true
+    const conv = await this.#resolve(targetOf(entry.draft))
+    const answer = await reads.read({ t: 'cancel:R', conv, msgId }, null)
+    if ((answer as CancelAnswer).cancelled !== true) return false
+    outbox.refuse(entry.write, cancelled())
+    return true
+  }
+
+  /** Forgets what failed, or what never went out. Says whether it was such a one. */
+  discard(msgId: string): boolean {
+    const entry = this.list.get(msgId)
+    if (entry === undefined) return false
+    if (entry.message.status === 'pending') {
+      return this.#core.outbox.withdraw(entry.write, cancelled())
+    }
+    this.list.delete(msgId)
+    this.list.changed(entry.message)
+    return true
+  }
+
   /** A pushed event that may be one's own, whose answer was lost with an earlier session. */
   echo(notice: MessageNotice): void {
     if (notice.from !== this.#core.user || notice.device !== this.#options.device) return
     const { conv, msgId, seq, at, ord } = notice
-    const answer = {
-      t: 'msg:A',
-      id: 0,
-      msgId,
-      conv,
-      seq,
-      at,
-      ord,
-      duplicate: false,
-      now: 0,
-    } as const
+    const place = { msgId, conv, seq, at, ord }
+    const answer = { t: 'msg:A', id: 0, ...place, duplicate: false, now: 0 } as const
     this.#core.outbox.echo(msgId, answer)
-    const unknown = this.#unknown.get(msgId)
-    if (unknown !== undefined) this.#settled(unknown.draft, unknown.message, answer, null)
+    const entry = this.list.get(msgId)
+    if (entry?.message.status === 'failed') this.#settled(entry, answer, null)
+  }
+
+  #sendDraft(draft: EventDraft, body: unknown, isRepeat: boolean): OutgoingMessage {
+    check(draft, this.#core.bodyBytes)
+    const since = isRepeat ? null : this.#core.logTimeOnline
+    return this.#enqueue(draft, body, { since, mayHaveBeenSent: isRepeat, isRepeat, laneKey: null })
   }
 
   #enqueue(
-    draft: MessageDraft,
+    draft: EventDraft,
     body: unknown,
     origin: Origin,
     found: StoredMessage | null = null,
   ): OutgoingMessage {
-    const { clock } = this.#options.ports
     const retry = (): void => {
       this.#checkOpen()
       // Same id, same bytes, same `since`: the cluster will know it if it has it.
-      const { since, mayHaveBeenSent } = last
+      const { since, mayHaveBeenSent } = entry.write
       const again = { since, mayHaveBeenSent, isRepeat: mayHaveBeenSent, laneKey: null }
-      last = this.#add(draft, message, again, null)
-      this.#unknown.delete(draft.msgId)
+      entry.write = this.#add(entry, again, null)
+      this.list.set(entry)
     }
-    const message = new OutgoingMessage(draft.msgId, body, draft.replyTo ?? null, clock, { retry })
-    let last = this.#add(draft, message, origin, found)
+    const shown = {
+      msgId: draft.msgId,
+      kind: KINDS[draft.t],
+      body,
+      replyTo: (draft.t === 'msg:R' ? draft.replyTo : null) ?? null,
+      target: draft.t === 'msg:R' ? null : draft.seq,
+    }
+    const message = new OutgoingMessage(shown, this.#options.ports.clock, {
+      retry,
+      cancel: (each) => this.cancel(each),
+      amend: (conv, amendment) => this.amend(conv, amendment),
+      changed: (each) => this.list.changed(each),
+    })
+    const entry = { draft, message, write: newWrite(draft, origin) as Write }
+    entry.write = this.#add(entry, origin, found)
+    this.list.set(entry)
     return message
   }
 
-  #add(
-    draft: MessageDraft,
-    message: OutgoingMessage,
-    origin: Origin,
-    found: StoredMessage | null,
-  ): Write {
+  #add(entry: Outgoing, origin: Origin, found: StoredMessage | null): Write {
+    const { draft, message } = entry
     const { journal, outbox, waiting } = this.#core
-    const { conv = null, to = null } = draft
     const write: Write = {
       ...newWrite(draft, origin),
       stored: (prev) => toStored(draft, write, prev),
       onSettled: (answer) => {
-        const { msgId } = draft
-        this.#settled(
-          draft,
-          message,
-          answer as MessageAnswer,
-          this.#unknown.has(msgId) ? null : write,
-        )
+        const isLate = message.status === 'failed'
+        this.#settled(entry, answer as MessageAnswer, isLate ? null : write)
       },
       onFailed: (error) => {
+        if (error.outcome === 'notApplied') this.list.delete(draft.msgId)
         message.fail(error)
-        if (error.outcome === 'unknown') this.#remember({ draft, message })
+        this.list.boundFailed()
         // What a closed client leaves is the next one's. A verdict is told before it is forgotten:
         // nobody would ask for it again.
         if (!LEFT_BEHIND.has(error.code)) journal.remove(draft.msgId, () => {})
       },
     }
     write.isStored = found !== null
-    outbox.add(origin.laneKey ?? this.#laneKey({ conv, to } as Target), write, found !== null)
+    outbox.add(origin.laneKey ?? this.#laneKey(targetOf(draft)), write, found !== null)
     if (found !== null) {
       message.keep()
       return write
@@ -195,56 +245,38 @@ export class Sender {
   }
 
   /** @param write as the store has it; `null` if it is not there any more. */
-  #settled(
-    draft: MessageDraft,
-    message: OutgoingMessage,
-    answer: MessageAnswer,
-    write: Write | null,
-  ): void {
-    const { msgId, conv, seq, at, ord, duplicate } = answer
-    const { user } = this.#core
-    this.#unknown.delete(msgId)
-    if (draft.to !== undefined) this.#directIds.learn(draft.to, conv)
+  #settled({ draft, message }: Outgoing, answer: MessageAnswer, write: Write | null): void {
+    const { msgId, conv, seq, at, duplicate } = answer
+    if ('to' in draft && draft.to !== undefined) this.#directIds.learn(draft.to, conv)
     const { journal, waiting } = this.#core
     journal.hit('outbox.answered')
     const done = (): void => {
       journal.hit('outbox.settled')
+      this.list.delete(msgId)
       message.settle({ msgId, conversation: conv, seq, at, duplicate })
-      this.receipts.watch(conv, seq, message)
+      if (draft.t === 'msg:R') this.receipts.watch(conv, seq, message)
     }
     // Without `since` a copy sent long after the window would be stored a second time (rule A3).
     const since = write?.since ?? null
-    if (write === null || since === null || this.receipts.has(conv, seq)) {
-      journal.remove(msgId, done)
-    } else {
-      journal.answered(
-        { ...toStored(draft, write, null), state: 'answered', place: { conv, seq } },
-        done,
-      )
+    const isWaiting = write !== null && since !== null && !this.receipts.has(conv, seq)
+    if (draft.t === 'msg:R' && isWaiting) {
+      const place = { conv, seq }
+      journal.answered({ ...toStored(draft, write, null), state: 'answered', place }, done)
       waiting.add(draft, since, conv, seq)
-    }
-    if (user === null) return
-    // The session that sent it gets no push of it: this answer is its event.
-    const { body, replyTo, large } = draft
-    const event = {
-      seq,
-      kind: 'message',
-      ord,
-      msgId,
-      from: user,
-      at,
-      body,
-      replyTo,
-      large,
-    } as const
-    this.#streams.event(conv, { ...event, device: this.#options.device })
+    } else journal.remove(msgId, done)
+    this.#show(draft, answer)
   }
 
-  #remember(unknown: Unknown): void {
-    if (this.#unknown.size >= MAX_UNKNOWN) {
-      this.#unknown.delete(this.#unknown.keys().next().value!)
+  /** The session that sent it gets no push of it: this answer is its event. */
+  #show(draft: EventDraft, { msgId, conv, seq, at, ord }: MessageAnswer): void {
+    const { user } = this.#core
+    if (draft.t !== 'msg:R' || user === null) {
+      return this.#streams.notice({ t: 'msg:N', conv, seq })
     }
-    this.#unknown.set(unknown.draft.msgId, unknown)
+    const { body, replyTo, large } = draft
+    const { device } = this.#options
+    const written = { kind: 'message', ord, msgId, from: user, device, at } as const
+    this.#streams.event(conv, { seq, ...written, body, replyTo, large })
   }
 
   /** One lane for a conversation, by whichever handle it is written to. */
@@ -263,12 +295,17 @@ export class Sender {
   }
 }
 
-interface Unknown {
-  readonly draft: MessageDraft
-  readonly message: OutgoingMessage
-}
+const KINDS = {
+  'msg:R': 'message',
+  'edit:R': 'edit',
+  'recall:R': 'recall',
+  'react:R': 'reaction',
+} as const
 
-const MAX_UNKNOWN = 1000
+const targetOf = (draft: EventDraft): Target =>
+  ({ conv: draft.conv ?? null, to: ('to' in draft ? draft.to : null) ?? null }) as Target
+
+const cancelled = (): ChatError => new ChatError('CANCELLED', 'the application cancelled it')
 
 /** Where a write comes from. */
 type Origin = Pick<Write, 'since' | 'mayHaveBeenSent' | 'isRepeat'> & {
@@ -284,7 +321,7 @@ function newWrite(
 ): Omit<Write, 'onSettled' | 'onFailed'> {
   return {
     draft,
-    bytes: draft.t === 'msg:R' ? draft.body.length + OVERHEAD_BYTES : OVERHEAD_BYTES,
+    bytes: ('body' in draft ? draft.body.length : 0) + OVERHEAD_BYTES,
     since,
     mayHaveBeenSent,
     isRepeat,
@@ -295,23 +332,6 @@ function newWrite(
     round: 0,
     sends: 0,
     dueMs: 0,
-  }
-}
-
-function toStored(draft: MessageDraft, write: Write, prev: string | null): StoredMessage {
-  const { since, isRepeat, mayHaveBeenSent } = write
-  const isQueued = since === null && !mayHaveBeenSent
-  return {
-    msgId: draft.msgId,
-    conv: draft.conv ?? null,
-    to: draft.to ?? null,
-    body: draft.body,
-    replyTo: draft.replyTo ?? null,
-    large: draft.large ?? false,
-    prev,
-    state: isRepeat ? 'repeated' : isQueued ? 'queued' : 'sent',
-    since,
-    place: null,
   }
 }
 

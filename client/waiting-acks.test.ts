@@ -22,7 +22,7 @@ const kept = async (store: MemoryStore) => (await store.open('alice-phone')).mes
 
 /** Nobody says anything of any message: no receipt, and not that it is kept. */
 const silence = (): void => {
-  cluster.tellsReceipts = false
+  cluster.receipts.areTold = false
 }
 
 test('[WQ1] a stored message waits in the store until anybody says anything of it', async () => {
@@ -88,7 +88,7 @@ test('[WQ3] the copy makes the cluster push what a recipient lost', async () => 
   const shown = collect(bob.conversation('team').messages({ after: 0 }))
   await harness.clock.advance(10)
   cluster.push = 'event'
-  cluster.tellsReceipts = true
+  cluster.receipts.areTold = true
   await harness.clock.advance(45_000)
   expect(shown.items.map(({ seq }) => seq)).toEqual([1])
   bob.conversation('team').markRead(1)

@@ -2,8 +2,11 @@ import type { ChatError } from './errors.ts'
 import type {
   ConversationAnswer,
   ConversationRequest,
+  EditRequest,
   MessageAnswer,
   MessageRequest,
+  ReactRequest,
+  RecallRequest,
 } from './protocol/frames.ts'
 import type { StoredMessage } from './store/client-store.ts'
 
@@ -13,9 +16,13 @@ type Draft<Frame> = Frame extends unknown ? Omit<Frame, 'id' | 'prev' | 'since'>
 export type MutatingConversationRequest = Extract<ConversationRequest, { msgId: string }>
 
 /** What a write says; its body is encoded once and for all (rule A2). */
-export type WriteDraft = Draft<MessageRequest> | Draft<MutatingConversationRequest>
+export type WriteDraft = EventDraft | Draft<MutatingConversationRequest>
 
-export type MessageDraft = Extract<WriteDraft, { t: 'msg:R' }>
+/** What is answered by `msg:A` and kept in the store. */
+export type EventDraft =
+  MessageDraft | Draft<EditRequest> | Draft<RecallRequest> | Draft<ReactRequest>
+
+export type MessageDraft = Draft<MessageRequest>
 
 export type WriteAnswer = MessageAnswer | ConversationAnswer
 

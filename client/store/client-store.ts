@@ -4,10 +4,12 @@ export interface StoredMessage {
   /** Exactly one of `conv` and `to` is given. */
   readonly conv: string | null
   readonly to: string | null
-  /** The body's msgpack bytes: resent as they are, never encoded again (rule A2). */
+  /** The body's msgpack bytes: resent as they are, never encoded again (rule A2). Nil if it has none. */
   readonly body: Uint8Array
   readonly replyTo: number | null
   readonly large: boolean
+  /** What it does to the event with that seq; `null`: it is a message of its own. */
+  readonly change: StoredAmendment | null
   /** msgId of the device's message before it in the conversation, if that was unsettled (rule A4). */
   readonly prev: string | null
   /**
@@ -21,6 +23,16 @@ export interface StoredMessage {
   /** Only if it is `answered`. */
   readonly place: { readonly conv: string; readonly seq: number } | null
 }
+
+export type StoredAmendment =
+  | { readonly kind: 'edit'; readonly seq: number }
+  | { readonly kind: 'recall'; readonly seq: number }
+  | {
+      readonly kind: 'reaction'
+      readonly seq: number
+      readonly reaction: string
+      readonly on: boolean
+    }
 
 /**
  * How far the application has come in a conversation (rule B6). An event that is handed over counts

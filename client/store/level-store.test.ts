@@ -139,8 +139,8 @@ describe('damage', () => {
 })
 
 const recordWith = (more: object): object => {
-  const { conv, to, body, replyTo, large, prev, state, since, place } = messageOf(2)
-  return { conv, to, body, replyTo, large, prev, state, since, place, ...more }
+  const { msgId: _, ...record } = messageOf(2)
+  return { ...record, ...more }
 }
 
 describe('one at a time', () => {

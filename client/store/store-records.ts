@@ -1,6 +1,12 @@
 import { decodeBody, encodeBody, isBody } from '../protocol/body-codec.ts'
 import { decodeMsgpack } from '../protocol/msgpack-codec.ts'
-import type { StoredCursor, StoredEvent, StoredMessage, StoredSession } from './client-store.ts'
+import type {
+  StoredAmendment,
+  StoredCursor,
+  StoredEvent,
+  StoredMessage,
+  StoredSession,
+} from './client-store.ts'
 import { crc32 } from './crc32.ts'
 
 /** The layout of keys and values; a store of another format is not touched. */
@@ -77,13 +83,13 @@ export function unseal(key: string, value: Uint8Array): { record: unknown; crc: 
 }
 
 export const toMessageRecord = (message: StoredMessage): unknown => {
-  const { conv, to, body, replyTo, large, prev, state, since, place } = message
-  return { conv, to, body, replyTo, large, prev, state, since, place }
+  const { msgId: _, ...record } = message
+  return record
 }
 
 /** @throws Error naming the field. */
 export function toMessage(msgId: string, record: unknown): StoredMessage {
-  const { conv, to, body, replyTo, large, prev, state, since, place } = fieldsOf(record)
+  const { conv, to, body, replyTo, large, change, prev, state, since, place } = fieldsOf(record)
   need(isTextOrNull(conv) && isTextOrNull(to) && (conv === null) !== (to === null), 'conv or to')
   need(body instanceof Uint8Array && isBody(body), 'body')
   need(isSeqOrNull(replyTo), 'replyTo')
@@ -94,12 +100,21 @@ export function toMessage(msgId: string, record: unknown): StoredMessage {
   need((place === null) === (state !== 'answered'), 'place')
   return {
     ...{ msgId, conv, to, body: body.slice(), replyTo, large, prev, since },
+    change: change === null ? null : toChange(change),
     state: state as StoredMessage['state'],
     place: place === null ? null : toPlace(place),
   }
 }
 
 const STATES: readonly StoredMessage['state'][] = ['queued', 'sent', 'repeated', 'answered']
+
+function toChange(record: unknown): StoredAmendment {
+  const { kind, seq, reaction, on } = fieldsOf(record)
+  need(isSeqOrNull(seq) && seq !== null, 'change')
+  if (kind === 'edit' || kind === 'recall') return { kind, seq }
+  need(kind === 'reaction' && typeof reaction === 'string' && typeof on === 'boolean', 'change')
+  return { kind, seq, reaction, on }
+}
 
 function toPlace(record: unknown): NonNullable<StoredMessage['place']> {
   const { conv, seq } = fieldsOf(record)

@@ -21,6 +21,7 @@ export const messageOf = (n: number, more: Partial<StoredMessage> = {}): StoredM
   body: encodeBody({ n, bytes: new Uint8Array([n & 255, 255]) }),
   replyTo: null,
   large: false,
+  change: null,
   prev: n === 1 ? null : `phone_${n - 1}`,
   state: 'queued',
   since: null,
@@ -65,13 +66,14 @@ export function describeStore(
       const at = await place()
       const { store, contents } = await openedAt(at)
       expect(contents).toEqual(EMPTY)
+      const change = { kind: 'reaction', seq: 3, reaction: '👍', on: true } as const
       const sent = messageOf(2, { state: 'sent', since: 77, replyTo: 4, large: true })
       const storedAt = { conv: 'g_team', seq: 9 }
       const answered = messageOf(4, { state: 'answered', since: 78, place: storedAt })
       await store.write({ put: [messageOf(1), messageOf(2)] })
       await store.write({ put: [messageOf(3, { conv: null, to: 'bob', prev: null })] })
       await store.write({ put: [sent] })
-      await store.write({ put: [messageOf(4)] })
+      await store.write({ put: [messageOf(4), messageOf(5, { change })] })
       await store.write({ put: [answered] })
       const session = { user: 'ann', epoch: 'e1', mark: 'e1:5', inbox: 7 }
       await store.write({ session, cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }] })
@@ -80,6 +82,7 @@ export function describeStore(
         messages: [
           ...[messageOf(1), sent, messageOf(3, { conv: null, to: 'bob', prev: null })],
           answered,
+          messageOf(5, { change }),
         ],
         cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }],
         events: [],

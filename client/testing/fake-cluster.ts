@@ -1,14 +1,18 @@
 import type { Socket } from '../ports.ts'
+import { encodeBody } from '../protocol/body-codec.ts'
 import { decodeFrames, encodeFrame, type Subprotocol } from '../protocol/codec.ts'
 import { wireError, type ErrorCode, type WireError } from '../protocol/error-codes.ts'
 import {
-  type AckNotice,
   type AckRequest,
+  type CancelRequest,
   type ConversationRequest,
+  type EditRequest,
   type HelloRequest,
   type MessageAnswer,
   type MessageRequest,
   type PullRequest,
+  type ReactRequest,
+  type RecallRequest,
   type RequestFrame,
   type ServerFrame,
   type WireEvent,
@@ -17,6 +21,7 @@ import { ProtocolError } from '../protocol/protocol-error.ts'
 import { directId, fail, view, type StoredConversation } from './fake-conversation.ts'
 import { FakeInbox } from './fake-inbox.ts'
 import { pullPage } from './fake-page.ts'
+import { FakeReceipts } from './fake-receipts.ts'
 import type { SeededRandom, VirtualClock } from './virtual-clock.ts'
 
 export interface FakeSession {
@@ -61,8 +66,7 @@ export class FakeCluster {
   fault: (frame: RequestFrame, node: string) => Fault | null = () => null
   /** What a node pushes: the event, a bare notify, or nothing. */
   push: 'event' | 'notify' | 'none' = 'event'
-  /** Whether senders hear anything of what they sent. */
-  tellsReceipts = true
+  readonly receipts: FakeReceipts
   /** Numbered inboxes; without, every user's numbers are taken for exhausted. */
   readonly inbox = new FakeInbox({
     ofUser: (user) => [...this.conversations.values()].filter(({ members }) => members.has(user)),
@@ -76,6 +80,9 @@ export class FakeCluster {
   constructor(clock: VirtualClock, random: SeededRandom) {
     this.clock = clock
     this.#random = random
+    this.receipts = new FakeReceipts(clock, this.sessions, (session, frame) =>
+      this.#send(session, frame),
+    )
   }
 
   get urls(): string[] {
@@ -213,6 +220,12 @@ export class FakeCluster {
       case 'sync:R':
         if (!this.hasInboxes) return fail(frame, wireError('UNSUPPORTED', frame.t))
         return this.inbox.sync(session, frame)
+      case 'edit:R':
+      case 'recall:R':
+      case 'react:R':
+        return this.#amend(session, frame)
+      case 'cancel:R':
+        return this.#cancel(session, frame)
       case 'ping:R':
         if (this.hasInboxes) return this.inbox.ping(session, frame, this.logTime)
         return { t: 'ping:A', id: frame.id, now: this.logTime }
@@ -278,29 +291,18 @@ export class FakeCluster {
     if (!('seq' in answer)) return answer
     const { seq, duplicate } = answer as MessageAnswer
     const conversation = this.conversations.get(conv)!
-    if (duplicate) this.#tellAgain(session, conversation, seq)
-    this.clock.after(STORED_AFTER_MS, () => this.#tellStored(session, conversation, seq))
-    return answer
-  }
-
-  /** Somebody waits for a receipt: it, and the event, may have been lost. */
-  #tellAgain(session: FakeSession, conversation: StoredConversation, seq: number): void {
-    if (!this.tellsReceipts) return
-    const at = this.clock.wallMs()
-    for (const [by, receipt] of conversation.receipts) {
-      if (by === session.user) continue
-      for (const kind of ['delivered', 'read'] as const) {
-        const upTo = receipt[kind]
-        if (upTo > 0) this.#send(session, { t: 'ack:N', conv: conversation.id, kind, upTo, at, by })
-      }
+    if (duplicate) {
+      this.receipts.tellAgain(session, conversation)
+      this.#push(conversation, conversation.events[seq - 1]!, session, new Map())
     }
-    this.#push(conversation, conversation.events[seq - 1]!, session, new Map())
+    this.receipts.accepted(session, conversation, seq)
+    return answer
   }
 
   /** Rules A2 and A4. */
   #once(
     session: FakeSession,
-    frame: MessageRequest | Extract<ConversationRequest, { msgId: string }>,
+    frame: Exclude<Extract<RequestFrame, { msgId: string }>, CancelRequest>,
     conv: string,
     apply: () => ServerFrame,
   ): ServerFrame {
@@ -308,7 +310,7 @@ export class FakeCluster {
     const body = 'body' in frame ? Array.from(frame.body).join() : ''
     const first = this.#results.get(key(frame.msgId))
     if (first !== undefined) {
-      if (this.#bodies.get(key(frame.msgId)) !== body) {
+      if ((this.#bodies.get(key(frame.msgId)) ?? body) !== body) {
         return fail(frame, wireError('PAYLOAD_MISMATCH', 'another body'))
       }
       return {
@@ -334,6 +336,7 @@ export class FakeCluster {
     body: Uint8Array,
     sender: FakeSession | null,
     replyTo?: number,
+    more: Partial<WireEvent> = {},
   ): WireEvent {
     const seq = conversation.events.length + 1
     const at = this.clock.wallMs()
@@ -347,6 +350,7 @@ export class FakeCluster {
       at,
       body: Uint8Array.from(body),
       replyTo,
+      ...more,
     }
     conversation.events.push(event)
     const { id: conv } = conversation
@@ -423,46 +427,47 @@ export class FakeCluster {
     })
   }
 
-  /** Rule B5, without the collecting. */
   #acknowledge(session: FakeSession, frame: AckRequest): ServerFrame {
-    for (const { conv, upTo, kind } of frame.acks) {
-      const conversation = this.conversations.get(conv)
+    for (const ack of frame.acks) {
+      const conversation = this.conversations.get(ack.conv)
       if (conversation === undefined || !conversation.members.has(session.user)) {
-        return fail(frame, wireError('NOT_MEMBER', `no member of ${conv}`))
+        return fail(frame, wireError('NOT_MEMBER', `no member of ${ack.conv}`))
       }
-      const to = Math.min(upTo, conversation.events.length)
-      const before = conversation.receipts.get(session.user) ?? { delivered: 0, read: 0 }
-      const after = {
-        delivered: Math.max(before.delivered, to),
-        read: kind === 'read' ? Math.max(before.read, to) : before.read,
-      }
-      conversation.receipts.set(session.user, after)
-      if (after[kind] === before[kind]) continue
-      this.#tell(conversation, session, { conv, kind, upTo: to, by: session.user })
+      this.receipts.acknowledge(session, conversation, ack)
     }
     return { t: 'ack:A', id: frame.id }
   }
 
-  #tellStored(session: FakeSession, { id, receipts }: StoredConversation, seq: number): void {
-    for (const [user, { delivered }] of receipts) {
-      if (user !== session.user && delivered >= seq) return
-    }
-    if (!session.isOpen || !this.tellsReceipts) return
-    const at = this.clock.wallMs()
-    this.#send(session, { t: 'ack:N', conv: id, kind: 'stored', upTo: seq, at })
+  /** Only that it is an event of its own: what becomes of its target is not looked at here. */
+  #amend(session: FakeSession, frame: EditRequest | RecallRequest | ReactRequest): ServerFrame {
+    const { id, msgId, conv } = frame
+    return this.#once(session, frame, conv, () => {
+      const conversation = this.conversations.get(conv)
+      if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
+      const kind = ({ 'edit:R': 'edit', 'recall:R': 'recall', 'react:R': 'reaction' } as const)[
+        frame.t
+      ]
+      const body = 'body' in frame ? frame.body : encodeBody(null)
+      const more = { kind, target: frame.seq }
+      const { user, device } = session
+      const event = this.#append(conversation, msgId, user, device, body, session, undefined, more)
+      const { seq, at, ord } = event
+      return { t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate: false, now: this.logTime }
+    })
   }
 
-  #tell(
-    { members }: StoredConversation,
-    from: FakeSession,
-    receipt: Omit<AckNotice, 't' | 'at'>,
-  ): void {
-    if (!this.tellsReceipts) return
-    const at = this.clock.wallMs()
-    for (const session of this.sessions) {
-      if (session === from || !members.has(session.user)) continue
-      this.#send(session, { t: 'ack:N', at, ...receipt })
+  /** Recorded like a refusal, unless a result is there. */
+  #cancel(session: FakeSession, frame: CancelRequest): ServerFrame {
+    const { id, conv, msgId } = frame
+    const key = `${session.user} ${conv} ${msgId}`
+    const first = this.#results.get(key)
+    if (first !== undefined && 'seq' in first) {
+      const { seq, at } = first as MessageAnswer
+      return { t: 'cancel:A', id, seq, at }
     }
+    const error = wireError('CANCELLED', 'told to')
+    this.#results.set(key, { t: 'msg:A', id, error })
+    return { t: 'cancel:A', id, cancelled: true }
   }
 
   #pull(session: FakeSession, frame: PullRequest): ServerFrame {
@@ -482,6 +487,3 @@ export class FakeCluster {
     return this.#random.uint32() % limit
   }
 }
-
-/** Of a message that nobody has by then its sender hears that it is kept. */
-const STORED_AFTER_MS = 2000
