@@ -34,6 +34,7 @@ import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
+import { Retention } from './retention/retention.ts'
 import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
@@ -58,6 +59,7 @@ export class ParleyNode {
   readonly #gateway: Gateway
   readonly #cluster: ClusterNode
   readonly #audit: StateAudit
+  readonly #retention: Retention
   readonly #scrub: StoreScrub
   #listener: ClientListener | null = null
   #draining = false
@@ -154,6 +156,7 @@ export class ParleyNode {
       onApplied: (index) => this.#audit.applied(index),
       onRevoked: (revocation) => this.#gateway.revoked(revocation),
     })
+    this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
       ports.clock,
       logger,
@@ -209,6 +212,7 @@ export class ParleyNode {
     this.#ended = true
     this.#catchUp.close()
     this.#scrub.close()
+    this.#retention.close()
     this.#gateway.close()
     await this.#listener?.close()
     await this.#cluster.close()
@@ -312,6 +316,17 @@ export class ParleyNode {
       logger: this.#logger,
       others,
       revokedBefore: (user, device) => this.#data.stateMachine.reader.revokedBefore(user, device),
+    })
+  }
+
+  #newRetention(): Retention {
+    return new Retention({
+      clock: this.#ports.clock,
+      logger: this.#logger,
+      state: this.#data.stateMachine.reader,
+      leads: () => this.#cluster.replica?.hasAuthority ?? false,
+      now: () => this.#logClock.nowMs(),
+      submit: (submission, done) => this.#forwarder.submit(submission, done),
     })
   }
 
@@ -451,6 +466,7 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#logger.error('node.failed', { error })
+    this.#retention.close()
     this.#cluster.replica?.stop()
     this.#gateway.close()
     this.#end(error)

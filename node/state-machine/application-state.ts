@@ -14,6 +14,7 @@ import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-rec
 import { StateHash } from './state-hash.ts'
 import { ObjectTable, type Table } from './object-table.ts'
 import { RECEIPT_BLOCKS, type ReceiptBlock } from './receipt-block.ts'
+import { RetainedConversations } from './retained-conversations.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
 import { Users } from './user.ts'
@@ -44,6 +45,7 @@ export class ApplicationState {
   readonly tables: readonly Table[]
   readonly receipts: ObjectTable<ReceiptBlock>
   readonly amendments: Amendments
+  readonly retained: RetainedConversations
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
@@ -73,6 +75,7 @@ export class ApplicationState {
       settings: () => this.settings,
       count: record.users,
     })
+    this.retained = new RetainedConversations(store)
     this.amendments = new Amendments(store, limits.amendmentBlocks)
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
@@ -81,6 +84,7 @@ export class ApplicationState {
     this.revocations = new Revocations(store, record.revocationBlocks)
     this.tables = [
       this.amendments.table,
+      this.retained,
       this.receipts,
       this.revocations.table,
       this.users.inboxes,

@@ -3,6 +3,7 @@ import type { ApplicationState } from './application-state.ts'
 import { readColdEvents } from './cold-events.ts'
 import type { Conversation } from './conversation-state.ts'
 import { presentEvents } from './present-events.ts'
+import { OPEN } from './members.ts'
 import type { StoredEvent } from './stored-event.ts'
 import type { ConversationEvent, EventPage } from './types.ts'
 
@@ -10,6 +11,8 @@ import type { ConversationEvent, EventPage } from './types.ts'
 export type PageRequest =
   | { readonly after: number; readonly limit: number }
   | { readonly before: number; readonly limit: number }
+
+const EVERYTHING: readonly number[] = [1, OPEN]
 
 /** Seqs that the page covers; `gap` is the part, at its beginning, that the user never gets. */
 interface Plan {
@@ -19,7 +22,7 @@ interface Plan {
 }
 
 /**
- * One page of what `user` sees of the conversation, in ascending order either way. Forward, `next`
+ * One page of what `user` sees of the conversation (`null`: of all that it keeps), in ascending order either way. Forward, `next`
  * and `upTo` are the last seq covered; backward, `upTo` is the highest seq covered and `next` the
  * lowest, to be passed as the next `before`. Seqs outside the user's intervals (rule B7) and those
  * that retention cut off are told as a gap, at most one a page, at the side where the page begins.
@@ -27,12 +30,12 @@ interface Plan {
 export async function readPage(
   state: ApplicationState,
   conversation: Conversation,
-  user: string,
+  user: string | null,
   request: PageRequest,
 ): Promise<EventPage> {
   const { limit } = request
   assert(Number.isInteger(limit) && limit > 0, `a page of ${limit} events`)
-  const visible = conversation.members.find(user)?.visible ?? []
+  const visible = user === null ? EVERYTHING : (conversation.members.find(user)?.visible ?? [])
   const { head, firstSeq } = conversation
   if ('after' in request) {
     const start = Math.max(0, request.after) + 1

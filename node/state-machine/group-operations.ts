@@ -76,7 +76,10 @@ export class GroupOperations {
       if (operation.name !== undefined) conversation.name = operation.name
       if (operation.meta === null) conversation.meta = null
       else if (operation.meta !== undefined) conversation.meta = new Uint8Array(operation.meta)
-      if (operation.retention !== undefined) conversation.retention = operation.retention
+      if (operation.retention !== undefined) {
+        conversation.retention = operation.retention
+        this.#state.retained.changed(conversation.id, operation.retention !== null)
+      }
       if (operation.history !== undefined) conversation.history = operation.history
     }
   }

@@ -17,6 +17,7 @@ import { assert } from '#cluster'
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
  *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
+ *     t  u16 length, conv      it has a retention policy
  *     f  u16 length, conv, u48 block         what became of 256 events
  */
 export const STATE_KEY = Buffer.from('a')
@@ -35,6 +36,11 @@ export function receiptKey(conv: string, block: number): Buffer {
   key.writeUInt32BE(block, key.length - 4)
   return key
 }
+
+export const retainedKey = (conv: string): Buffer => withText(0x74, conv, 0)
+export const RETAINED_RANGE = { from: Buffer.from('t'), to: Buffer.from('u') }
+export const conversationOfRetainedKey = (key: Uint8Array): string =>
+  Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', 3)
 
 export function amendmentKey(conv: string, block: number): Buffer {
   const key = withText(0x66, conv, 6)

@@ -83,6 +83,17 @@ export class Reader implements StateReader {
     )
   }
 
+  allEventsAfter(id: string, after: number, limit: number): Promise<EventPage | null> {
+    return this.#read(id, null, (state, conversation) =>
+      readPage(state, conversation, null, { after, limit }),
+    )
+  }
+
+  retainedConversations(after: string, limit: number): Promise<string[]> {
+    assert(Number.isInteger(limit) && limit > 0, `a limit of ${limit}`)
+    return this.#pinned((state) => state.retained.after(after, limit))
+  }
+
   inboxHead(user: string): Promise<number | null> {
     return this.#pinned(async (state) => {
       const inbox = await userInbox(state, user)

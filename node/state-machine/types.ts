@@ -250,6 +250,10 @@ export interface StateReader {
   /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null>
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>
+  /** Of everything that the conversation keeps, whoever may see it: for the node itself. */
+  allEventsAfter(id: string, after: number, limit: number): Promise<EventPage | null>
+  /** Conversations with a retention policy, in an order of their own, after one of them or ''. */
+  retainedConversations(after: string, limit: number): Promise<string[]>
   /** What apply compares against at present (rule A9). */
   readonly settings: Settings
   /**

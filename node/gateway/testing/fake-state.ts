@@ -70,6 +70,16 @@ export class FakeState implements StateReader {
     return this.#page(rest.slice(0, limit), rest.length > limit, after)
   }
 
+  allEventsAfter(id: string, after: number, limit: number) {
+    return this.eventsAfter(id, '', after, limit)
+  }
+
+  async retainedConversations(after: string, limit: number): Promise<string[]> {
+    const retained = [...this.conversations.values()].filter(({ retention }) => retention !== null)
+    const ids = retained.map(({ id }) => id).sort()
+    return ids.filter((id) => id > after).slice(0, limit)
+  }
+
   async eventsBefore(id: string, _: string, before: number, limit: number) {
     const all = this.events.get(id)
     if (all === undefined) return null

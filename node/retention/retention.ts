@@ -1,0 +1,148 @@
+import type { Clock, Logger, Timer } from '#cluster'
+import type { WireError } from '#protocol'
+import {
+  CommandKind,
+  type Removal,
+  type Submission,
+  SYSTEM_HEAD,
+} from '../state-machine/commands.ts'
+import type { ConversationView, StateReader, WriteResult } from '../state-machine/types.ts'
+import { planRemovals } from './plan-removals.ts'
+
+export interface RetentionOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly state: StateReader
+  /** Whether this node leads and knows everything committed before its term. */
+  leads(): boolean
+  /** Log time in ms as this leader would stamp it now; asked only while it leads. */
+  now(): number
+  submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void
+}
+
+/** Time between two looks at the next conversations. */
+const TICK_MS = 1_000
+/** Conversations looked at in one tick. */
+const CONVERSATIONS_PER_TICK = 256
+/** Time between two pages of a long walk: reads for clients come first. */
+const PAUSE_MS = 10
+/** Conversations of which is known that nothing changed since the last look. */
+const MAX_REMEMBERED = 100_000
+
+/**
+ * The leader's part of retention (rule A9): looks at the conversations that have a policy, a few at a
+ * time, and proposes what is to go. What goes is decided by the log alone: every node removes the
+ * same, and whoever leads next goes on from there.
+ */
+export class Retention {
+  readonly #options: RetentionOptions
+  /** Id → what it was when nothing was to go, and when that may change by time alone. */
+  readonly #quiet = new Map<string, { readonly seen: string; readonly until: number }>()
+  /** The conversation looked at last. */
+  #cursor = ''
+  #timer: Timer | null = null
+  #wake: (() => void) | null = null
+  #closed = false
+
+  constructor(options: RetentionOptions) {
+    this.#options = options
+    this.#later()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#wake?.()
+  }
+
+  #later(): void {
+    this.#timer = this.#options.clock.after(TICK_MS, () => {
+      this.#tick().then(
+        () => this.#again(),
+        (error: unknown) => {
+          if (!this.#closed) this.#options.logger.warn('retention.failed', { error })
+          this.#again()
+        },
+      )
+    })
+  }
+
+  #again(): void {
+    if (!this.#closed) this.#later()
+  }
+
+  async #tick(): Promise<void> {
+    if (!this.#mayGoOn()) {
+      this.#quiet.clear()
+      return
+    }
+    const { state } = this.#options
+    const ids = await state.retainedConversations(this.#cursor, CONVERSATIONS_PER_TICK)
+    this.#cursor = ids.length < CONVERSATIONS_PER_TICK ? '' : ids.at(-1)!
+    for (const id of ids) {
+      if (!this.#mayGoOn()) return
+      const conversation = await state.conversation(id)
+      if (conversation !== null) await this.#look(conversation)
+    }
+  }
+
+  async #look(conversation: ConversationView): Promise<void> {
+    const { state } = this.#options
+    const { id, head, firstSeq, retention: policy } = conversation
+    if (policy === null || !this.#mayGoOn()) return
+    const now = this.#options.now()
+    const seen = JSON.stringify([head, firstSeq, policy])
+    const quiet = this.#quiet.get(id)
+    if (quiet !== undefined && quiet.seen === seen && now < quiet.until) return
+    const pause = () => this.#pause()
+    const removals = await planRemovals({ state, conversation, policy, now, pause })
+    for (const removal of removals) {
+      if (!this.#mayGoOn() || !(await this.#propose(removal))) return
+      this.#options.logger.info('retention.removed', described(removal))
+    }
+    if (removals.length > 0) return
+    if (this.#quiet.size >= MAX_REMEMBERED) this.#quiet.clear()
+    this.#quiet.set(id, { seen, until: now + (await this.#quietMs(conversation, now)) })
+  }
+
+  /** For how long nothing can grow too old. */
+  async #quietMs(
+    { id, retention, firstSeq, head }: ConversationView,
+    now: number,
+  ): Promise<number> {
+    const { maxAgeMs } = retention!
+    if (maxAgeMs === undefined || firstSeq > head) return Number.POSITIVE_INFINITY
+    const page = await this.#options.state.allEventsAfter(id, firstSeq - 1, 1)
+    const oldest = page?.events[0]
+    return oldest === undefined ? 0 : oldest.logTime + maxAgeMs - now
+  }
+
+  #propose(removal: Removal): Promise<boolean> {
+    const submission: Submission = { kind: CommandKind.retention, ...SYSTEM_HEAD, removal }
+    return new Promise((resolve) => {
+      this.#options.submit(submission, (result) => resolve('ok' in result && result.ok))
+    })
+  }
+
+  #mayGoOn(): boolean {
+    return !this.#closed && this.#options.leads()
+  }
+
+  #pause(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(PAUSE_MS, () => this.#wake?.())
+      this.#wake = () => {
+        this.#wake = null
+        timer.cancel()
+        resolve(this.#mayGoOn())
+      }
+    })
+  }
+}
+
+function described(removal: Removal): Record<string, unknown> {
+  const { op, from: conversation } = removal
+  return op === 'truncate'
+    ? { op, conversation, upTo: removal.upTo }
+    : { op, conversation, events: removal.seqs.length }
+}
