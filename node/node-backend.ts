@@ -8,7 +8,7 @@ import {
 } from '#cluster'
 import { type WireError, wireError } from '#protocol'
 import type { AppliedWaiters } from './applied-waiters.ts'
-import type { Forwarder } from './forwarder.ts'
+import type { FilterChain } from './filters/filter-chain.ts'
 import type { Backend, NodeRef, Submission } from './gateway/backend.ts'
 import type { StateReader, WriteResult } from './state-machine/types.ts'
 
@@ -17,7 +17,8 @@ export interface BackendParts {
   readonly log: LogStorage
   readonly state: StateReader
   readonly waiters: AppliedWaiters
-  readonly forwarder: Forwarder
+  /** Filters first, then the forwarder. */
+  readonly filters: FilterChain
   cluster(): ClusterNode
   /** Sentences, one per failing check. */
   failing(): readonly string[]
@@ -57,7 +58,7 @@ export class NodeBackend implements Backend {
   }
 
   submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void {
-    this.#parts.forwarder.submit(submission, done)
+    this.#parts.filters.submit(submission, done)
   }
 
   waitApplied(index: number, timeoutMs: number): Promise<boolean> {

@@ -1,4 +1,6 @@
 import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
+import type { ModerationHook, ModerationOptions } from './filters/moderation.ts'
+import type { RateLimits } from './filters/rate-limiter.ts'
 import type { ClientNetwork } from './gateway/client-listener.ts'
 import type { GatewayOptions } from './gateway/gateway-options.ts'
 import type { TokenSettings } from './identity/token-authenticator.ts'
@@ -28,6 +30,10 @@ export interface NodeSettings {
   readonly dev: boolean
   /** Which tokens are believed. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenSettings
+  /** How often users may write here. @default `DEFAULT_RATE_LIMITS`, in dev mode nobody is slowed */
+  readonly rates?: Partial<RateLimits>
+  /** Whom to ask about messages before they are stored. @default nobody */
+  readonly moderation?: ModerationOptions & { readonly hook: ModerationHook }
   readonly version: string
   readonly replica?: Partial<ReplicaOptions>
   readonly gateway?: Partial<GatewayOptions>

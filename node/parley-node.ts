@@ -21,6 +21,10 @@ import { CatchUp } from './catch-up.ts'
 import { StartError } from './data-directory.ts'
 import { failingChecks } from './failing-checks.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
+import { FilterChain } from './filters/filter-chain.ts'
+import { defineFilterMetrics } from './filters/filter-metrics.ts'
+import { Moderation } from './filters/moderation.ts'
+import { DEFAULT_RATE_LIMITS, RateLimiter } from './filters/rate-limiter.ts'
 import { Forwarder } from './forwarder.ts'
 import { type Authenticator, DevAuthenticator } from './gateway/auth.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
@@ -116,17 +120,18 @@ export class ParleyNode {
     })
     this.#forwarder = this.#newForwarder(failpoints)
     this.#cluster = this.#newCluster(failpoints)
+    const metrics = new MetricsRegistry()
+    const filters = this.#newFilters(metrics)
     this.#backend = new NodeBackend({
       self: { id: settings.name, url: this.#ownUrl() },
       log: data.log,
       state: data.stateMachine.reader,
       waiters: this.#waiters,
-      forwarder: this.#forwarder,
+      filters,
       cluster: () => this.#cluster,
       failing: () => this.#failing(),
       serving: () => this.#catchUp.done && !this.#draining,
     })
-    const metrics = new MetricsRegistry()
     if (settings.processMetrics === true) metrics.collectProcessMetrics()
     const { messages } = defineNodeMetrics(metrics, () => this.#cluster, data.log, settings)
     this.#gateway = this.#newGateway(metrics, failpoints)
@@ -303,6 +308,21 @@ export class ParleyNode {
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       onRequest: (request, context) => http.handle(request, context),
       authenticator: this.#newAuthenticator(),
+    })
+  }
+
+  #newFilters(metrics: MetricsRegistry): FilterChain {
+    const { dev, rates, moderation: asked } = this.#settings
+    const { clock } = this.#ports
+    const slowed = rates !== undefined || !dev
+    const rate = slowed ? new RateLimiter({ ...DEFAULT_RATE_LIMITS, ...rates }, clock) : null
+    const moderation =
+      asked === undefined ? null : new Moderation(asked.hook, asked, clock, this.#logger)
+    defineFilterMetrics(metrics, rate, moderation)
+    return new FilterChain({
+      rate,
+      moderation,
+      next: (submission, done) => this.#forwarder.submit(submission, done),
     })
   }
 

@@ -2,10 +2,13 @@ import packageJson from '../package.json' with { type: 'json' }
 import { NO_FAILPOINTS } from '#cluster'
 import { StartError } from './data-directory.ts'
 import { ALONE } from './admin/cluster-view.ts'
+import type { ModerationOptions } from './filters/moderation.ts'
+import type { RateLimits } from './filters/rate-limiter.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
+import { httpModeration } from './host/http-moderation.ts'
 import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeNetwork } from './host/node-network.ts'
@@ -24,6 +27,12 @@ export interface ServerOptions extends Pick<
   'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev'
 > {
   readonly logLevel: LogLevel
+  /** Writes per second of a user, of a device; five seconds' worth at once. */
+  readonly rates?: { readonly user?: number; readonly device?: number }
+  /** Whom to ask about messages before they are stored. @default nobody */
+  readonly moderation?: Pick<ModerationOptions, 'timeoutMs' | 'onFailure'> & {
+    readonly url: string
+  }
   /** Keys that tokens of clients are checked with. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
@@ -68,10 +77,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     databases: new LevelDatabaseFactory(fileSystem),
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
-  const { logSegmentBytes, checkpointBytes, tokens: _, ...said } = options
+  const { logSegmentBytes, checkpointBytes, rates = {}, moderation } = options
+  const { tokens: _, rates: __, moderation: ___, ...said } = options
   const settings: NodeSettings = {
     ...said,
     ...(tokens === null ? {} : { tokens }),
+    ...(rates.user === undefined && rates.device === undefined ? {} : { rates: ratesOf(rates) }),
+    ...(moderation === undefined
+      ? {}
+      : { moderation: { ...moderation, hook: httpModeration(moderation.url) } }),
     version: packageJson.version,
     processMetrics: true,
     ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
@@ -82,6 +96,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     drain: () => node.drain(DRAIN_MS),
     stopped: node.ended.then((error) => (error === null ? 0 : 1)),
+  }
+}
+
+function ratesOf({ user, device }: NonNullable<ServerOptions['rates']>): Partial<RateLimits> {
+  const rate = (perSecond: number) => ({ perSecond, burst: Math.max(1, 5 * perSecond) })
+  return {
+    ...(user === undefined ? {} : { user: rate(user) }),
+    ...(device === undefined ? {} : { device: rate(device) }),
   }
 }
 

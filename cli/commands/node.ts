@@ -21,6 +21,11 @@ interface NodeFlags {
   readonly tokenIssuer?: string
   readonly tokenAudience?: string
   readonly tokenLeeway?: string
+  readonly userRate?: string
+  readonly deviceRate?: string
+  readonly moderationUrl?: string
+  readonly moderationTimeout?: string
+  readonly moderationFailure?: 'open' | 'closed'
   readonly logLevel: ServerOptions['logLevel']
   readonly logSegmentBytes?: string
   readonly checkpointBytes?: string
@@ -47,6 +52,29 @@ const TOKEN_OPTIONS = [
   ['--token-leeway <duration>', 'how far clocks may differ (default: 30s)', 'PARLEY_TOKEN_LEEWAY'],
 ] as const
 
+const FILTER_OPTIONS = [
+  [
+    '--user-rate <writes>',
+    'writes per second of one user here (default: 200, none with --dev)',
+    'PARLEY_USER_RATE',
+  ],
+  [
+    '--device-rate <writes>',
+    'writes per second of one device here (default: 100, none with --dev)',
+    'PARLEY_DEVICE_RATE',
+  ],
+  [
+    '--moderation-url <url>',
+    'asked about each message before it is stored',
+    'PARLEY_MODERATION_URL',
+  ],
+  [
+    '--moderation-timeout <duration>',
+    'how long its answer may take (default: 1s)',
+    'PARLEY_MODERATION_TIMEOUT',
+  ],
+] as const
+
 export function configure(command: Command): void {
   const option = (flags: string, description: string, env: string) =>
     new Option(flags, description).env(env)
@@ -67,10 +95,17 @@ export function configure(command: Command): void {
         false,
       ),
     )
-  for (const [flags, description, env] of TOKEN_OPTIONS) {
+  for (const [flags, description, env] of [...TOKEN_OPTIONS, ...FILTER_OPTIONS]) {
     command.addOption(option(flags, description, env))
   }
   command
+    .addOption(
+      option(
+        '--moderation-failure <policy>',
+        'without an answer: open lets messages through, closed asks to try again (default: closed)',
+        'PARLEY_MODERATION_FAILURE',
+      ).choices(['open', 'closed']),
+    )
     .addOption(
       option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
         .choices(LEVELS)
@@ -114,6 +149,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
     tokens: tokenOptions(flags),
+    ...filterOptions(flags),
     logLevel: flags.logLevel,
     ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
     ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),
@@ -206,6 +242,34 @@ function tokenOptions(flags: NodeFlags): NonNullable<ServerOptions['tokens']> {
     ...(tokenAudience === undefined ? {} : { audience: tokenAudience }),
     ...(leeway === undefined ? {} : { leewayMs: durationOf(leeway, '--token-leeway') }),
   }
+}
+
+function filterOptions(flags: NodeFlags): Pick<ServerOptions, 'rates' | 'moderation'> {
+  const { userRate, deviceRate, moderationUrl: url, moderationTimeout, moderationFailure } = flags
+  return {
+    rates: {
+      ...(userRate === undefined ? {} : { user: rateOf(userRate, '--user-rate') }),
+      ...(deviceRate === undefined ? {} : { device: rateOf(deviceRate, '--device-rate') }),
+    },
+    ...(url === undefined
+      ? {}
+      : {
+          moderation: {
+            url,
+            onFailure: moderationFailure ?? 'closed',
+            timeoutMs: durationOf(moderationTimeout ?? '1s', '--moderation-timeout'),
+          },
+        }),
+  }
+}
+
+function rateOf(text: string, flag: string): number {
+  const rate = Number(text)
+  if (rate > 0 && rate <= 1_000_000) return rate
+  throw new CliError(
+    ExitCode.usage,
+    `${flag} must be writes per second, up to 1000000, not "${text}"`,
+  )
 }
 
 const listOf = (text: string | undefined): string[] =>

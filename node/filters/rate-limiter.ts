@@ -1,0 +1,73 @@
+import type { Clock } from '#cluster'
+import { type WireError, wireError } from '#protocol'
+import { TokenBucket } from '../gateway/token-bucket.ts'
+
+/** Writes per second on average, and at once. */
+export interface Rate {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+export interface RateLimits {
+  readonly user: Rate
+  /** Of one device of a user. */
+  readonly device: Rate
+}
+
+export const DEFAULT_RATE_LIMITS: RateLimits = {
+  user: { perSecond: 200, burst: 2_000 },
+  device: { perSecond: 100, burst: 1_000 },
+}
+
+/** Buckets kept: whoever has not written for longest is forgotten, and has a full one again. */
+const MAX_BUCKETS = 100_000
+
+/** How often users and their devices may write, by this node's own clock (rule FI1). */
+export class RateLimiter {
+  readonly #clock: Clock
+  readonly #limits: RateLimits
+  /** In the order of their last use. */
+  readonly #buckets = new Map<string, TokenBucket>()
+  #limited = 0
+
+  constructor(limits: RateLimits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  /** Writes that were answered `RATE_LIMITED`. */
+  get limited(): number {
+    return this.#limited
+  }
+
+  /** `null`: there is room, and it is used. */
+  refusal(user: string, device: string): WireError | null {
+    const nowMs = this.#clock.monotonicMs()
+    // No space is in either name, so that no two pairs share a bucket.
+    const ofDevice = this.#bucket(`${user} ${device}`, this.#limits.device, nowMs)
+    const ofUser = this.#bucket(user, this.#limits.user, nowMs)
+    const waitMs = Math.max(ofDevice.waitMs(nowMs), ofUser.waitMs(nowMs))
+    if (waitMs === 0) {
+      ofDevice.take(nowMs)
+      ofUser.take(nowMs)
+      return null
+    }
+    this.#limited += 1
+    const message = 'You write too fast; send the same again later.'
+    return wireError('RATE_LIMITED', message, { retryAfterMs: waitMs })
+  }
+
+  #bucket(name: string, { perSecond, burst }: Rate, nowMs: number): TokenBucket {
+    let bucket = this.#buckets.get(name)
+    if (bucket === undefined) bucket = new TokenBucket(perSecond, nowMs, burst)
+    else this.#buckets.delete(name)
+    this.#buckets.set(name, bucket)
+    if (this.#buckets.size > MAX_BUCKETS) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest)
+        break
+      }
+    }
+    return bucket
+  }
+}
