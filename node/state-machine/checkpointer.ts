@@ -23,6 +23,7 @@ import {
   userKey,
   verdictKey,
 } from './keys.ts'
+import { shardsOf } from './members.ts'
 import { encodeStateRecord } from './state-record.ts'
 import { StoredEvent } from './stored-event.ts'
 import type { Join } from './user.ts'
@@ -231,46 +232,59 @@ export class Checkpointer {
       yield* this.#encode(conversation, frozen.generation)
       this.#advance(1)
     }
-    for (const { user, conversation } of frozen.joins) {
-      yield { key: userKey(user, conversation), value: NOTHING }
+    for (const { user, conversation, position } of frozen.joins) {
+      const writer = new ByteWriter(8).varint(position)
+      yield { key: userKey(user, conversation), value: writer.toBytes() }
     }
     for (const puts of frozen.tables) yield* puts
     for (const key of frozen.purged) yield { key, value: null }
     yield { key: STATE_KEY, value: frozen.state }
   }
 
-  /** All of one conversation at once: it may change again as soon as this returns. */
-  #encode(conversation: Conversation, generation: number): Put[] {
-    const puts: Put[] = []
+  /** Its head last: until then a change of the conversation keeps what this has not come to. */
+  *#encode(conversation: Conversation, generation: number): Generator<Put> {
     const { id } = conversation
     if (extentCount(conversation.extents) >= 2 * EXTENTS_PER_PAGE) {
       const page = conversation.extents.slice(0, EXTENTS_PER_PAGE * EXTENT_FIELDS)
       const writer = new ByteWriter()
       writeExtents(writer, page)
-      puts.push({ key: extentPageKey(id, extentAt(page, 0).firstSeq), value: writer.toBytes() })
+      yield { key: extentPageKey(id, extentAt(page, 0).firstSeq), value: writer.toBytes() }
       conversation.pagedExtents = EXTENTS_PER_PAGE
     }
-    const members = this.#members(conversation, generation)
-    if (members !== null && !conversation.membersApart) {
-      conversation.membersApart = members.length > MEMBERS_IN_HEAD_BYTES
+    let inHead: Uint8Array | null = null
+    if (!conversation.membersApart) {
+      inHead = memberShard(conversation, 0)
+      const { listed } = conversation.frozen ?? conversation
+      if (inHead.length > MEMBERS_IN_HEAD_BYTES || shardsOf(listed) > 1) {
+        inHead = null
+        conversation.membersApart = true
+        for (let shard = 0; shard < shardsOf(listed); shard += 1) {
+          yield { key: membersKey(id, shard), value: memberShard(conversation, shard) }
+        }
+      }
+    } else if (conversation.membersGeneration >= generation) {
+      const { listed } = conversation.frozen ?? conversation
+      for (let shard = 0; shard < shardsOf(listed); shard += 1) {
+        if (!isShardChanged(conversation, shard, generation)) continue
+        yield { key: membersKey(id, shard), value: memberShard(conversation, shard) }
+      }
     }
-    if (members !== null && conversation.membersApart) {
-      puts.push({ key: membersKey(id), value: members })
-    }
-    const inHead = conversation.membersApart ? null : members
     const value = encodeConversation(conversation, conversation.frozen ?? conversation, inHead)
-    puts.push({ key: conversationKey(id), value })
     conversation.frozen = null
-    conversation.frozenMembers = null
+    conversation.frozenShards = null
     conversation.encodedGeneration = generation
-    return puts
+    yield { key: conversationKey(id), value }
   }
+}
 
-  /** The members as of the freeze; `null` if their own record holds them already. */
-  #members(conversation: Conversation, generation: number): Uint8Array | null {
-    const { frozenMembers, membersApart, members } = conversation
-    const changed = frozenMembers?.changed ?? conversation.membersGeneration === generation
-    if (membersApart && !changed) return null
-    return frozenMembers?.bytes ?? members.encode()
-  }
+/** As of the freeze. */
+function memberShard(conversation: Conversation, shard: number): Uint8Array {
+  const { frozen, frozenShards, members } = conversation
+  const kept = frozenShards?.get(shard)
+  return kept === undefined ? members.encode(shard, frozen?.listed) : kept.bytes
+}
+
+function isShardChanged(conversation: Conversation, shard: number, generation: number): boolean {
+  const { frozenShards, members } = conversation
+  return frozenShards?.get(shard)?.changed ?? members.generationOf(shard) === generation
 }

@@ -10,7 +10,7 @@ import { Members } from './members.ts'
 
 const FORMAT = 2
 
-/** A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand under `m`. */
+/** A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand under `m` keys. */
 export function encodeConversation(
   conversation: Conversation,
   head: FrozenHead,
@@ -26,7 +26,9 @@ export function encodeConversation(
     (head.retention === null ? 0 : 32) |
     (head.history ? 64 : 0)
   writer.clear()
-  writer.u8(FORMAT).u16(flags).varint(createdAt).varint(number)
+  writer.u8(FORMAT).u16(flags)
+  if (members === null) writer.varint(head.listed).varint(head.present)
+  writer.varint(createdAt).varint(number)
   writer.varint(head.head).varint(head.ord).varint(head.lastAt).varint(head.lastLogTime)
   writer.varint(head.unlisted)
   if (head.name !== null) writer.string(head.name)
@@ -40,7 +42,7 @@ export function encodeConversation(
   return writer.toBytes()
 }
 
-/** `members` are those of the `m` record, if there is one (`hasMembersApart`). */
+/** `members` are those of the `m` records, if there are any (`membersApart`). */
 export function decodeConversation(
   id: string,
   bytes: Uint8Array,
@@ -52,6 +54,12 @@ export function decodeConversation(
   const format = reader.u8()
   assert(format === FORMAT, `conversation record of unknown format ${format}`)
   const flags = reader.u16()
+  const isApart = (flags & 8) === 0
+  if (isApart) {
+    // How many are listed, and present: for who reads the records of the members.
+    reader.varint()
+    reader.varint()
+  }
   const { high, low } = prefix(hash, id)
   const createdAt = reader.varint()
   const number = reader.varint()
@@ -62,8 +70,7 @@ export function decodeConversation(
   const unlisted = reader.varint()
   const name = (flags & 2) === 0 ? null : reader.string()
   const meta = (flags & 4) === 0 ? null : new Uint8Array(reader.bytes())
-  const membersApart = (flags & 8) === 0
-  const found = membersApart ? members : Members.decode(reader.bytes())
+  const found = isApart ? members : Members.decode([reader.bytes()])
   assert(found !== null, `the members of ${id} are missing`)
   const retention = (flags & 32) === 0 ? null : readPolicy(reader)
   const firstSeq = reader.varint()
@@ -85,7 +92,7 @@ export function decodeConversation(
   conversation.large = (flags & 16) !== 0
   conversation.name = name
   conversation.meta = meta
-  conversation.membersApart = membersApart
+  conversation.membersApart = isApart
   conversation.retention = retention
   conversation.history = (flags & 64) !== 0
   conversation.firstSeq = firstSeq
@@ -106,9 +113,16 @@ function readAmended(reader: ByteReader): readonly number[] {
   return length === 0 ? NOTHING : Array.from({ length }, () => reader.varint())
 }
 
-/** Whether `bytes` says that the members have a record of their own. */
-export function hasMembersApart(bytes: Uint8Array): boolean {
-  return (bytes[1]! & 8) === 0
+/** If the members have records of their own: how many are listed there, and how many are present. */
+export function membersApart(
+  bytes: Uint8Array,
+): { readonly listed: number; readonly present: number; readonly large: boolean } | null {
+  const reader = new ByteReader(bytes)
+  const format = reader.u8()
+  assert(format === FORMAT, `conversation record of unknown format ${format}`)
+  const flags = reader.u16()
+  if ((flags & 8) !== 0) return null
+  return { listed: reader.varint(), present: reader.varint(), large: (flags & 16) !== 0 }
 }
 
 const NOTHING: readonly number[] = []

@@ -1,6 +1,6 @@
 import { StoreDamagedError } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
-import { loadConversations } from './conversation-loader.ts'
+import { loadForRead } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { conversationOfUserKey, userRange } from './keys.ts'
 import { isPresent, type Member } from './members.ts'
@@ -24,14 +24,14 @@ export async function listConversations(
   limit: number,
 ): Promise<ConversationView[]> {
   // Memory first: what a cut writes meanwhile is then seen once or twice, never missed.
-  const ids = new Set(state.users.unwritten(user))
+  const ids = new Set(state.users.unwritten(user).keys())
   const { from, to } = userRange(user)
   for await (const { key } of state.store.range(from, to)) ids.add(conversationOfUserKey(user, key))
   let newest: Listed[] = []
   const all = [...ids]
   for (let first = 0; first < all.length; first += LOADED_TOGETHER) {
     const part = all.slice(first, first + LOADED_TOGETHER)
-    for (const conversation of await conversationsFor(state, part)) {
+    for (const conversation of await conversationsFor(state, part, user)) {
       const member = conversation.members.find(user)
       if (member === undefined) continue
       const changedAt = isPresent(member) ? conversation.lastLogTime : member.left!.logTime
@@ -43,24 +43,31 @@ export async function listConversations(
   return newest.map(({ view }) => view)
 }
 
-/** What the member may see: of a conversation that he left, how it was then, and no members. */
+/**
+ * What a list shows the member: of a large conversation no members, of one that he left how it was
+ * then, and no members either.
+ */
 export function conversationViewFor(conversation: Conversation, member: Member): ConversationView {
   const view = conversation.view()
-  if (isPresent(member)) return view
+  if (isPresent(member)) return view.large ? { ...view, members: [] } : view
   const { ord, name } = member.left!
   return { ...view, name, ord, meta: null, members: [], head: member.visible.at(-1)! }
 }
 
-/** From memory or the store, in the order of the ids; each must exist (rule K5). */
+/**
+ * From memory or the store, in the order of the ids, for a read on behalf of the user; each must
+ * exist (rule K5).
+ */
 export async function conversationsFor(
   state: ApplicationState,
   ids: readonly string[],
+  user: string,
 ): Promise<Conversation[]> {
   // Taken before the wait, in which memory may let go of them.
   const found = new Map<string, Conversation | null>()
   for (const id of ids) found.set(id, state.conversations.get(id) ?? null)
   const cold = ids.filter((id) => found.get(id) === null)
-  const loaded = cold.length === 0 ? [] : await loadConversations(state, cold)
+  const loaded = cold.length === 0 ? [] : await loadForRead(state, cold, user)
   cold.forEach((id, i) => found.set(id, loaded[i] ?? null))
   return ids.map((id) => {
     const conversation = state.conversations.get(id) ?? found.get(id) ?? null

@@ -1,36 +1,47 @@
 import { StoreDamagedError, type Store } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
-import { decodeConversation, hasMembersApart } from './conversation-codec.ts'
-import type { Conversation } from './conversation-state.ts'
+import { ByteReader } from './byte-reader.ts'
+import { decodeConversation, membersApart } from './conversation-codec.ts'
+import { type Conversation, VIEW_POSITIONS } from './conversation-state.ts'
 import { KeyHash } from './key-hash.ts'
 import { conversationKey, membersKey, userKey } from './keys.ts'
-import { Members } from './members.ts'
+import { Members, shardOf, shardsOf } from './members.ts'
+
+/** Member records fetched together. */
+const SHARDS_PER_READ = 64
 
 /**
  * Reads conversations as of the newest cut, in the order of `ids`; `null` where the store has none.
  * The objects are the caller's own: only prefetch may put them into the cache, because there alone
  * nothing is applied meanwhile.
  */
-export async function loadConversations(
+export function loadConversations(
   state: ApplicationState,
   ids: readonly string[],
 ): Promise<(Conversation | null)[]> {
-  const { store } = state
-  const heads = await store.getMany(ids.map(conversationKey))
-  const apart = ids.filter((_, i) => {
-    const bytes = heads[i] ?? null
-    return bytes !== null && hasMembersApart(bytes)
-  })
-  const members = await loadMembers(store, apart)
-  const hash = new KeyHash()
-  const prefix = (with_: KeyHash, id: string): KeyHash => state.conversationPrefix(with_, id)
-  return ids.map((id, i) => {
-    const bytes = heads[i] ?? null
-    return bytes === null
-      ? null
-      : decodeConversation(id, bytes, prefix, hash, members.get(id) ?? null)
+  return load(state, ids, async () => null)
+}
+
+/**
+ * As `loadConversations`, for a read on behalf of `user`: of a large conversation it brings, of all
+ * members, only those beside him; without a user, the first ones.
+ */
+export function loadForRead(
+  state: ApplicationState,
+  ids: readonly string[],
+  user: string | null,
+): Promise<(Conversation | null)[]> {
+  return load(state, ids, async (id, listed) => {
+    const shards = Array.from({ length: Math.min(shardsOf(listed), FIRST_SHARDS) }, (_, i) => i)
+    if (user === null) return shards
+    const position = state.users.unwritten(user).get(id) ?? (await positionOf(state, user, id))
+    // Without a key he is no member, or it was lost (rule K5): all of them tell.
+    return position === null ? null : [shardOf(position)]
   })
 }
+
+/** Enough to show members. */
+const FIRST_SHARDS = shardsOf(VIEW_POSITIONS)
 
 /**
  * The store may lose a key without an error (rule K5). Whoever is or was a member of a conversation
@@ -44,20 +55,85 @@ export async function proveAbsent(
   if ((await state.store.get(userKey(user, id))) === null) return
   if (state.conversations.get(id) !== undefined) return
   // It may have come since it was looked for; from its first cut on it is there for good.
-  const [conversation] = await loadConversations(state, [id])
+  const [conversation] = await loadForRead(state, [id], user)
   if (conversation === null) {
     throw new StoreDamagedError(`${user} is in ${id}, which is missing from the store`)
   }
 }
 
-async function loadMembers(store: Store, ids: readonly string[]): Promise<Map<string, Members>> {
-  const members = new Map<string, Members>()
-  if (ids.length === 0) return members
-  const found = await store.getMany(ids.map(membersKey))
-  ids.forEach((id, i) => {
-    const bytes = found[i] ?? null
-    if (bytes === null) throw new StoreDamagedError(`the members of ${id} are missing`)
-    members.set(id, Members.decode(bytes))
-  })
-  return members
+async function positionOf(
+  { store }: ApplicationState,
+  user: string,
+  id: string,
+): Promise<number | null> {
+  const value = await store.get(userKey(user, id))
+  return value === null ? null : new ByteReader(value).varint()
+}
+
+/** Names the shards of a large conversation that are wanted; `null`: all. */
+type Wanted = (id: string, listed: number) => Promise<readonly number[] | null>
+
+async function load(
+  state: ApplicationState,
+  ids: readonly string[],
+  wanted: Wanted,
+): Promise<(Conversation | null)[]> {
+  const heads = await state.store.getMany(ids.map(conversationKey))
+  const hash = new KeyHash()
+  const prefix = (with_: KeyHash, id: string): KeyHash => state.conversationPrefix(with_, id)
+  const loaded: (Conversation | null)[] = []
+  for (const [i, id] of ids.entries()) {
+    const head = heads[i] ?? null
+    if (head === null || membersApart(head) === null) {
+      loaded.push(head && decodeConversation(id, head, prefix, hash, null))
+    } else {
+      const whole = await withMembers(state.store, id, head, wanted)
+      loaded.push(decodeConversation(id, whole.head, prefix, hash, whole.members))
+    }
+  }
+  return loaded
+}
+
+/** Head and members of one cut: read again if another one came in between. */
+async function withMembers(
+  store: Store,
+  id: string,
+  first: Uint8Array,
+  wanted: Wanted,
+): Promise<{ head: Uint8Array; members: Members }> {
+  for (let head = first; ;) {
+    const { listed, present, large } = membersApart(head)!
+    const some = large ? await wanted(id, listed) : null
+    const all = Array.from({ length: shardsOf(listed) }, (_, shard) => shard)
+    const shards = await readShards(store, id, some ?? all)
+    const again = await store.get(conversationKey(id))
+    if (again === null) throw new StoreDamagedError(`${id} is missing from the store`)
+    if (Buffer.compare(again, head) === 0) {
+      if (shards === null) throw new StoreDamagedError(`members of ${id} are missing`)
+      if (some !== null) return { head, members: Members.decodeSome(shards, present) }
+      const members = Members.decode([...shards.values()])
+      if (members.list.length === listed && members.present === present) return { head, members }
+      throw new StoreDamagedError(`${id} has other members than its head counts`)
+    }
+    head = again
+  }
+}
+
+/** `null` if one is not there. */
+async function readShards(
+  store: Store,
+  id: string,
+  wanted: readonly number[],
+): Promise<Map<number, Uint8Array> | null> {
+  const shards = new Map<number, Uint8Array>()
+  for (let first = 0; first < wanted.length; first += SHARDS_PER_READ) {
+    const part = wanted.slice(first, first + SHARDS_PER_READ)
+    const found = await store.getMany(part.map((shard) => membersKey(id, shard)))
+    for (const [i, shard] of part.entries()) {
+      const bytes = found[i] ?? null
+      if (bytes === null) return null
+      shards.set(shard, bytes)
+    }
+  }
+  return shards
 }

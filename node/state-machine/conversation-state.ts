@@ -5,6 +5,9 @@ import type { AppliedConversation, ConversationView, MemberView } from './types.
 
 const NOTHING: readonly number[] = []
 
+/** Of a large conversation a view shows the members who came first: those in so many positions. */
+export const VIEW_POSITIONS = 512
+
 /** Head fields as they were when the generation being written was frozen (rule K3). */
 export interface FrozenHead {
   readonly head: number
@@ -13,6 +16,9 @@ export interface FrozenHead {
   readonly lastLogTime: number
   readonly unlisted: number
   readonly large: boolean
+  /** Present members, and those listed: whoever was one ever. */
+  readonly present: number
+  readonly listed: number
   readonly name: string | null
   readonly meta: Uint8Array | null
   readonly firstSeq: number
@@ -80,10 +86,11 @@ export class Conversation implements AppliedConversation, FrozenHead {
   encodedGeneration = 0
   /** Generation in which the members last changed. */
   membersGeneration = 0
-  /** The members have a record of their own, as they are too many for the head. */
+  /** The members have records of their own, as they are too many for the head. */
   membersApart = false
   frozen: FrozenHead | null = null
-  frozenMembers: { readonly bytes: Uint8Array; readonly changed: boolean } | null = null
+  /** Shards of members as they were when `frozen` was, of those that changed since. */
+  frozenShards: Map<number, { readonly bytes: Uint8Array; readonly changed: boolean }> | null = null
   /** Looked at since the evicting hand last passed. */
   used = true
 
@@ -107,6 +114,14 @@ export class Conversation implements AppliedConversation, FrozenHead {
 
   get memberCount(): number {
     return this.members.present
+  }
+
+  get present(): number {
+    return this.members.present
+  }
+
+  get listed(): number {
+    return this.members.list.length
   }
 
   isMember(user: string): boolean {
@@ -167,6 +182,7 @@ export class Conversation implements AppliedConversation, FrozenHead {
     const { firstSeq, retention, history } = this
     const members: MemberView[] = []
     for (const member of this.members.list) {
+      if (large && member.position >= VIEW_POSITIONS) break
       const { user, role, blocks } = member
       if (isPresent(member)) members.push({ user, role, blocks })
     }

@@ -165,7 +165,7 @@ export class ConversationApply {
       const { member } = operation
       if (member === view.user) return this.#refuse(command, Refusal.blockSelf)
       const direct = conversation ?? this.#openDirect(command.conversation, view.user, member)
-      this.#state.dirty.touchMembers(direct)
+      this.#state.dirty.touchMembers(direct, direct.members.positionOf(view.user))
       direct.members.find(view.user)!.blocks = operation.op === 'block'
       return this.#record(command, null, direct)
     }
@@ -289,13 +289,13 @@ export class ConversationApply {
     const place = { id, kind, createdAt, number }
     const conversation = new Conversation({ ...place, hashHigh: high, hashLow: low })
     conversation.lastLogTime = state.logTime
-    state.dirty.touchMembers(conversation)
     for (const user of members) this.#join(conversation, user, user === owner ? 'owner' : 'member')
     state.conversations.add(conversation)
     return conversation
   }
 
   #join(conversation: Conversation, user: string, role: 'owner' | 'member'): void {
+    this.#state.dirty.touchMembers(conversation, conversation.members.list.length)
     const { member } = conversation.members.join(user, role, conversation.head + 1)
     this.#state.users.joined(member, conversation.id, this.#cold)
   }

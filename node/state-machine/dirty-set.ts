@@ -1,5 +1,6 @@
 import { assert } from '#cluster'
 import type { Conversation } from './conversation-state.ts'
+import { shardOf, shardsOf } from './members.ts'
 
 /**
  * What changed since the last cut, in generations: `freeze` ends one in O(1), and its conversations
@@ -48,23 +49,29 @@ export class DirtySet {
     if (conversation.dirtyGeneration === this.#generation) return
     if (this.#awaitsEncoding(conversation)) {
       const { head, ord, lastAt, lastLogTime, unlisted, large, firstSeq, amended } = conversation
-      const { name, meta, retention, history } = conversation
+      const { present, listed, name, meta, retention, history } = conversation
       const place = { head, ord, lastAt, lastLogTime, unlisted, large, firstSeq, amended }
-      conversation.frozen = { ...place, name, meta, retention, history }
+      conversation.frozen = { ...place, present, listed, name, meta, retention, history }
     }
     conversation.dirtyGeneration = this.#generation
     this.#list.push(conversation)
   }
 
-  /** Call before any change of the conversation's members. */
-  touchMembers(conversation: Conversation): void {
+  /** Call before any change of the conversation's member at that position, also of one who comes. */
+  touchMembers(conversation: Conversation, position: number): void {
     this.touch(conversation)
-    if (conversation.frozen !== null && conversation.frozenMembers === null) {
-      conversation.frozenMembers = {
-        bytes: conversation.members.encode(),
-        changed: conversation.membersGeneration === this.#frozen,
+    const { frozen, members } = conversation
+    if (frozen !== null) {
+      const shard = shardOf(position)
+      conversation.frozenShards ??= new Map()
+      if (shard < shardsOf(frozen.listed) && !conversation.frozenShards.has(shard)) {
+        conversation.frozenShards.set(shard, {
+          bytes: members.encode(shard, frozen.listed),
+          changed: members.generationOf(shard) === this.#frozen,
+        })
       }
     }
+    members.touch(position, this.#generation)
     conversation.membersGeneration = this.#generation
   }
 

@@ -31,7 +31,7 @@ export class GroupOperations {
     if (conversation.kind === 'direct') return Refusal.directIsFixed
     const { members } = conversation
     const isOwner = sender.role === 'owner'
-    const lastOwner = isOwner && members.owners() === 1
+    const lastOwner = isOwner && members.owners === 1
     if (operation.op === 'leave') {
       return lastOwner && members.present > 1 ? Refusal.lastOwner : null
     }
@@ -62,15 +62,15 @@ export class GroupOperations {
     const { dirty, users } = this.#state
     const { members } = conversation
     if (operation.op === 'add') {
-      dirty.touchMembers(conversation)
+      dirty.touchMembers(conversation, members.positionOf(operation.member))
       const { head, history, large, number, id } = conversation
       const { member, role } = operation
       const joined = members.join(member, role, head + 1, history)
       if (joined.isFirst) users.joined(joined.member, id, this.#cold)
       if (large) users.joinedLarge(joined.member, number)
     } else if (operation.op === 'role') {
-      dirty.touchMembers(conversation)
-      members.find(operation.member)!.role = operation.role
+      dirty.touchMembers(conversation, members.positionOf(operation.member))
+      members.setRole(operation.member, operation.role)
     } else if (operation.op === 'set') {
       dirty.touch(conversation)
       if (operation.name !== undefined) conversation.name = operation.name
@@ -88,9 +88,9 @@ export class GroupOperations {
   after(conversation: Conversation, sender: Member, operation: GroupOperation): void {
     if (operation.op !== 'leave' && operation.op !== 'remove') return
     const leaving = operation.op === 'leave' ? sender.user : operation.member
-    this.#state.dirty.touchMembers(conversation)
     const { head, lastLogTime: logTime, ord, name, members } = conversation
+    this.#state.dirty.touchMembers(conversation, members.positionOf(leaving))
     members.leave(leaving, head, { logTime, ord, name })
-    assert(members.present === 0 || members.owners() > 0, `${conversation.id} lost its owner`)
+    assert(members.present === 0 || members.owners > 0, `${conversation.id} lost its owner`)
   }
 }

@@ -5,10 +5,10 @@ import { ByteReader } from './byte-reader.ts'
 import { conversationsFor } from './conversation-list.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
-import { type InboxEntry, readEntries } from './inbox-runs.ts'
+import { INBOX_PAGE, type InboxEntry, readEntries } from './inbox-runs.ts'
 import { inboxPageKey, userRange } from './keys.ts'
 import type { ConversationEvent, InboxEvent, InboxPage } from './types.ts'
-import { INBOX_PAGE, LAST_INBOX, type UserInbox } from './user-inbox.ts'
+import { LAST_INBOX, type UserInbox } from './user-inbox.ts'
 
 /** Entries whose events are read together, so that a page overshoots its bound of bytes by little. */
 const TOGETHER = 64
@@ -144,7 +144,7 @@ async function eventsOf(
     const part = entries.slice(first, first + TOGETHER)
     const numbers = [...new Set(part.map(({ conversation }) => conversation))]
     const ids = await state.numbers.ids(numbers)
-    const conversations = await conversationsFor(state, ids)
+    const conversations = await conversationsFor(state, ids, user)
     const events: Map<number, ConversationEvent>[] = []
     for (const [i, number] of numbers.entries()) {
       const seqs = part.flatMap(({ conversation, seq }) => (conversation === number ? [seq] : []))

@@ -15,8 +15,8 @@ export interface InboxEntry {
 export const RUN_FIELDS = 3
 /** Three numbers. */
 const LEAST_BYTES = 3
-/** Runs are part of a page, which is short. */
-const MAX_RUN = 1_024
+/** Entries of one page. */
+export const INBOX_PAGE = 128
 
 /** The listed runs and, if it holds any, the newest one. */
 export function writeRuns(
@@ -45,10 +45,8 @@ export function readEntries(reader: ByteReader): InboxEntry[] {
     const conversation = reader.varint()
     const last = reader.varint()
     const count = reader.varint()
-    assert(
-      count >= 1 && count <= MAX_RUN && count <= last,
-      `a run of ${count} events up to ${last}`,
-    )
+    assert(count >= 1 && count <= last, `a run of ${count} events up to ${last}`)
+    assert(entries.length + count <= INBOX_PAGE, 'a page of an inbox holds too many entries')
     for (let seq = last - count + 1; seq <= last; seq += 1) entries.push({ conversation, seq })
   }
   return entries

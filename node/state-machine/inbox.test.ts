@@ -2,12 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
 import { StoreDamagedError } from '../store/store.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
+import { INBOX_PAGE } from './inbox-runs.ts'
 import { inboxKey, inboxPageKey, STATE_KEY } from './keys.ts'
 import type { StateLimits } from './limits.ts'
 import { decodeStateRecord, encodeStateRecord } from './state-record.ts'
 import { create, Machine, message, operation } from './testing.ts'
 import type { InboxEvent } from './types.ts'
-import { INBOX_PAGE, LAST_INBOX, UserInbox } from './user-inbox.ts'
+import { LAST_INBOX, UserInbox } from './user-inbox.ts'
 
 const TINY: Partial<StateLimits> = {
   conversations: 0,

@@ -6,12 +6,12 @@ import { assert } from '#cluster'
  *
  *     a                        the state as a whole: index, hashes, settings, counters; sorts first
  *     c  u16 length, conv      a conversation's head
- *     m  u16 length, conv      its members, if they are too many for the head
+ *     m  u16 length, conv, u32 shard         a shard of its members, if they are too many for the head
  *     x  u16 length, conv, u48 first seq     a full page of extents: where old events lie
  *     e  u64 chunk             a chunk of event bodies
  *     d  u64 block             a block of dedupe slots
  *     r  u48 number            a verdict that left no event
- *     u  u16 length, user, conv              the user is or was a member
+ *     u  u16 length, user, conv              the user is or was a member; holds his position in the list
  *     k  u64 block             revoked tokens of the users of one block
  *     o  u16 length, user      his inbox: its head, the entries that fill no page, his devices
  *     i  u16 length, user, u32 page          a full page of his inbox
@@ -23,7 +23,12 @@ import { assert } from '#cluster'
 export const STATE_KEY = Buffer.from('a')
 
 export const conversationKey = (conv: string): Buffer => withText(0x63, conv, 0)
-export const membersKey = (conv: string): Buffer => withText(0x6d, conv, 0)
+
+export function membersKey(conv: string, shard: number): Buffer {
+  const key = withText(0x6d, conv, 4)
+  key.writeUInt32BE(shard, key.length - 4)
+  return key
+}
 
 export function extentPageKey(conv: string, firstSeq: number): Buffer {
   const key = withText(0x78, conv, 6)

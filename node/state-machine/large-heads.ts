@@ -12,7 +12,7 @@ export async function largeHeads(
 ): Promise<{ conv: string; seq: number }[]> {
   const { large } = await userInbox(state, user)
   if (large.length === 0) return []
-  const conversations = await conversationsFor(state, await state.numbers.ids(large))
+  const conversations = await conversationsFor(state, await state.numbers.ids(large), user)
   return conversations.flatMap(({ id, unlisted, members }) => {
     const visible = members.find(user)?.visible ?? []
     const seq = Math.min(unlisted, visible.at(-1) ?? 0)

@@ -11,6 +11,9 @@ const FROM_THE_FIRST: readonly number[] = [1, Number.POSITIVE_INFINITY]
 /** What a member takes in a record. */
 const LEAST_BYTES = 4
 
+/** Members of one record in the store, in the order they first came. */
+export const SHARD_MEMBERS = 64
+
 /** Beyond this many a name is found through an index instead of a walk. */
 const WALK_UP_TO = 8
 
@@ -22,7 +25,7 @@ export interface Member {
   readonly user: string
   /** In the list of members: for good, as nobody ever leaves the list. */
   readonly position: number
-  role: MemberRole
+  readonly role: MemberRole
   /** Visible seqs as from, to, from, to, …, ascending, inclusive; the last `to` may be `OPEN`. */
   visible: readonly number[]
   /** What the conversation was when the member last left it; `null` before and while present. */
@@ -36,14 +39,40 @@ export interface Member {
   inbox: UserInbox | null
 }
 
-/** The members of one conversation, in the order they first came. */
+/**
+ * The members of one conversation, in the order they first came: nobody leaves the list, so a
+ * position in it is for good, and a change concerns one shard of `SHARD_MEMBERS` of them.
+ */
 export class Members {
   list: Member[]
   present = 0
+  owners = 0
+  /** False: read for one member, it holds only those beside him (`decodeSome`). */
+  isWhole = true
   #index: Map<string, Member> | null = null
+  /** Generation in which each shard last changed. */
+  #firstGeneration = 0
+  #generations: number[] | null = null
 
   constructor(list: Member[] = []) {
     this.list = list
+  }
+
+  /** Places that the list has, or will have with a newcomer. */
+  positionOf(user: string): number {
+    return this.find(user)?.position ?? this.list.length
+  }
+
+  /** Call before any change of the member at that position. */
+  touch(position: number, generation: number): void {
+    const shard = shardOf(position)
+    if (shard === 0) this.#firstGeneration = generation
+    else (this.#generations ??= [])[shard] = generation
+  }
+
+  /** Generation in which the shard last changed, 0 if it is as in the store. */
+  generationOf(shard: number): number {
+    return (shard === 0 ? this.#firstGeneration : this.#generations?.[shard]) ?? 0
   }
 
   find(user: string): Member | undefined {
@@ -55,12 +84,6 @@ export class Members {
   isPresent(user: string): boolean {
     const member = this.find(user)
     return member !== undefined && isPresent(member)
-  }
-
-  owners(): number {
-    let owners = 0
-    for (const member of this.list) if (member.role === 'owner' && isPresent(member)) owners += 1
-    return owners
   }
 
   /** Present from `seq` on, or, with its history, from the first event on. */
@@ -77,7 +100,8 @@ export class Members {
       this.#push(member)
     }
     assert(!isPresent(member), `${user} joins twice`)
-    member.role = role
+    this.#setRole(member, role)
+    if (role === 'owner') this.owners += 1
     member.left = null
     const { visible } = member
     // Back with the very next event: one interval, no empty gap in between.
@@ -88,19 +112,30 @@ export class Members {
     return { member, isFirst }
   }
 
+  setRole(user: string, role: MemberRole): void {
+    const member = this.find(user)
+    assert(member !== undefined && isPresent(member), `${user} gets a role without being there`)
+    if (member.role === 'owner') this.owners -= 1
+    if (role === 'owner') this.owners += 1
+    this.#setRole(member, role)
+  }
+
   /** Sees the event at `seq` still, and nothing after it. */
   leave(user: string, seq: number, left: NonNullable<Member['left']>): void {
     const member = this.find(user)
     assert(member !== undefined && isPresent(member), `${user} leaves without being there`)
+    this.setRole(user, 'member')
     member.visible = [...member.visible.slice(0, -1), seq]
-    member.role = 'member'
     member.left = left
     this.present -= 1
   }
 
-  encode(): Uint8Array {
-    const writer = new ByteWriter(32 * this.list.length + 8).varint(this.list.length)
-    for (const { user, role, visible, left, blocks } of this.list) {
+  /** The shard as it stands in the store, if the list has `count` members. */
+  encode(shard: number, count = this.list.length): Uint8Array {
+    const first = shard * SHARD_MEMBERS
+    const members = this.list.slice(first, Math.min(count, first + SHARD_MEMBERS))
+    const writer = new ByteWriter(32 * members.length + 8).varint(members.length)
+    for (const { user, role, visible, left, blocks } of members) {
       writer.string(user).u8(ROLE_NUMBERS[role]).varint(visible.length)
       for (const seq of visible) writer.varint(seq === OPEN ? 0 : seq)
       const leftFlags = (left === null ? 0 : 1) | ((left?.name ?? null) === null ? 0 : 2)
@@ -112,11 +147,32 @@ export class Members {
     return writer.toBytes()
   }
 
-  static decode(bytes: Uint8Array): Members {
+  /** From all shards in their order. */
+  static decode(shards: readonly Uint8Array[]): Members {
+    const members = new Members()
+    for (const [shard, bytes] of shards.entries()) members.#read(shard, bytes)
+    members.#buildIndex()
+    return members
+  }
+
+  /**
+   * From some shards only: finds no others, but has the counts of all. For reads of conversations
+   * with very many members; apply has them all.
+   */
+  static decodeSome(shards: ReadonlyMap<number, Uint8Array>, present: number): Members {
+    const members = new Members()
+    for (const [shard, bytes] of shards) members.#read(shard, bytes)
+    members.#buildIndex()
+    members.present = present
+    members.isWhole = false
+    return members
+  }
+
+  #read(shard: number, bytes: Uint8Array): void {
     const reader = new ByteReader(bytes)
     const count = reader.varint()
     assert(count * LEAST_BYTES <= reader.remaining, `${count} members are not there`)
-    const members = new Members(new Array<Member>(count))
+    assert(count <= SHARD_MEMBERS, `${count} members stand in one shard`)
     for (let i = 0; i < count; i += 1) {
       const user = reader.string()
       const role = roleOf(reader.u8())
@@ -126,14 +182,18 @@ export class Members {
       const ord = (flags & 1) === 0 ? 0 : reader.varint()
       const name = (flags & 2) === 0 ? null : reader.string()
       const left = (flags & 1) === 0 ? null : { logTime, ord, name }
-      const member = newMember(user, i, role, visible, left)
+      const member = newMember(user, shard * SHARD_MEMBERS + i, role, visible, left)
       member.blocks = (flags & 4) !== 0
-      members.list[i] = member
-      if (isPresent(member)) members.present += 1
+      this.list.push(member)
+      if (!isPresent(member)) continue
+      this.present += 1
+      if (role === 'owner') this.owners += 1
     }
     reader.end('a member list')
-    members.#buildIndex()
-    return members
+  }
+
+  #setRole(member: Member, role: MemberRole): void {
+    ;(member as { role: MemberRole }).role = role
   }
 
   #push(member: Member): void {
@@ -148,6 +208,15 @@ export class Members {
     if (this.list.length <= WALK_UP_TO) return
     this.#index = new Map(this.list.map((each) => [each.user, each]))
   }
+}
+
+export function shardOf(position: number): number {
+  return Math.floor(position / SHARD_MEMBERS)
+}
+
+/** How many shards a list of so many members has. */
+export function shardsOf(count: number): number {
+  return Math.ceil(count / SHARD_MEMBERS)
 }
 
 function newMember(

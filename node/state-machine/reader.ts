@@ -1,7 +1,7 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import { listConversations } from './conversation-list.ts'
-import { loadConversations, proveAbsent } from './conversation-loader.ts'
+import { loadConversations, loadForRead, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
 import type { Settings } from './settings.ts'
@@ -19,6 +19,8 @@ import type {
   ReceiptCounts,
   StateReader,
 } from './types.ts'
+
+type Read<T> = (state: ApplicationState, conversation: Conversation) => Promise<T>
 
 /**
  * Reads of the applied state (rule K4): each takes what is in memory first, synchronously, then the
@@ -122,11 +124,11 @@ export class Reader implements StateReader {
   }
 
   receiptsOf(id: string): Promise<MemberReceipt[] | null> {
-    return this.#read(id, null, readReceipts)
+    return this.#readWhole(id, readReceipts)
   }
 
   receiptCounts(id: string, upTos: readonly number[]): Promise<ReceiptCounts | null> {
-    return this.#read(id, null, (state, found) => countReceipts(state, found, upTos))
+    return this.#readWhole(id, (state, found) => countReceipts(state, found, upTos))
   }
 
   async cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }> {
@@ -138,16 +140,26 @@ export class Reader implements StateReader {
    * `null` if there is no such conversation, as far as what the store says of `user` can tell. `read`
    * begins before anything else can change it.
    */
-  #read<T>(
+  #read<T>(id: string, user: string | null, read: Read<T>): Promise<T | null> {
+    return this.#load(id, user, read, (state) => loadForRead(state, [id], user))
+  }
+
+  /** With every member of a large conversation too. */
+  #readWhole<T>(id: string, read: Read<T>): Promise<T | null> {
+    return this.#load(id, null, read, (state) => loadConversations(state, [id]))
+  }
+
+  #load<T>(
     id: string,
     user: string | null,
-    read: (state: ApplicationState, conversation: Conversation) => Promise<T>,
+    read: Read<T>,
+    load: (state: ApplicationState) => Promise<(Conversation | null)[]>,
   ): Promise<T | null> {
     return this.#pinned(async (state) => {
       const hot = state.conversations.get(id)
       if (hot !== undefined) return read(state, hot)
       if (state.allInMemory) return null
-      const [loaded] = await loadConversations(state, [id])
+      const [loaded] = await load(state)
       // It may have come into memory meanwhile, and have changed there.
       const conversation = state.conversations.get(id) ?? loaded ?? null
       if (conversation !== null) return read(state, conversation)

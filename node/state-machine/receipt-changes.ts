@@ -19,7 +19,7 @@ export async function receiptsChanged(
   const changes: (ReceiptChange & { readonly index: number })[] = []
   for (const { id, large } of await listConversations(state, user, MAX_CONVERSATIONS)) {
     if (large) continue
-    const [conversation] = await conversationsFor(state, [id])
+    const [conversation] = await conversationsFor(state, [id], user)
     if (!conversation!.members.isPresent(user)) continue
     for (const receipt of await readReceipts(state, conversation!)) {
       const { delivered, read, changedIndex: index } = receipt

@@ -1,3 +1,4 @@
+import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import type { Conversation } from './conversation-state.ts'
 import { isPresent } from './members.ts'
@@ -63,6 +64,7 @@ async function visitPresent(
   { id, members }: Conversation,
   visit: (user: string, block: ReceiptBlock, slot: number) => void,
 ): Promise<void> {
+  assert(members.isWhole, `a walk over some of the members of ${id}`)
   const span = MEMBERS_PER_BLOCK * BLOCKS_PER_READ
   for (let first = 0; first < members.list.length; first += span) {
     const ids: string[] = []

@@ -1,15 +1,13 @@
 import { assert } from '#cluster'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { readEntries, RUN_FIELDS, type InboxEntry, writeRuns } from './inbox-runs.ts'
+import { INBOX_PAGE, readEntries, RUN_FIELDS, type InboxEntry, writeRuns } from './inbox-runs.ts'
 import { inboxKey } from './keys.ts'
 import { type ObjectKind, TableObject } from './object-table.ts'
 import type { DevicePosition } from './types.ts'
 
 /** The greatest inbox number: uint32 on the wire (rule B3). */
 export const LAST_INBOX = 0xffff_ffff
-/** Entries of one page; a page ends with each number that this divides. */
-export const INBOX_PAGE = 128
 
 const FORMAT = 1
 const NOTHING: readonly number[] = []
@@ -107,6 +105,7 @@ export class UserInbox extends TableObject {
     const inbox = new UserInbox(id)
     inbox.exists = true
     const head = reader.varint()
+    assert(head <= LAST_INBOX + 1, `an inbox of ${head} entries`)
     inbox.firstPage = reader.varint()
     const open = readEntries(reader)
     inbox.head = Math.min(head, LAST_INBOX) - open.length

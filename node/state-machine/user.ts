@@ -3,17 +3,20 @@ import type { ColdObjects } from './cold-objects.ts'
 import type { Conversation } from './conversation-state.ts'
 import type { DirtySet } from './dirty-set.ts'
 import { InboxPages } from './inbox-pages.ts'
+import { INBOX_PAGE } from './inbox-runs.ts'
 import type { StateLimits } from './limits.ts'
 import { isPresent, type Member } from './members.ts'
 import { ObjectTable } from './object-table.ts'
 import type { Settings } from './settings.ts'
 import type { Store } from '../store/store.ts'
-import { INBOX_PAGE, LAST_INBOX, USER_INBOX, type UserInbox } from './user-inbox.ts'
+import { LAST_INBOX, USER_INBOX, type UserInbox } from './user-inbox.ts'
 
 /** One first join; ascending in time. */
 export interface Join {
   readonly user: string
   readonly conversation: string
+  /** In its list of members. */
+  readonly position: number
 }
 
 /** What an inbox weighs beside the commands that changed it, for the bound of unwritten bytes. */
@@ -61,8 +64,8 @@ export class Users {
 
   /** A first join. `cold` says whose inbox the store was asked for in vain. */
   joined(member: Member, conversation: string, cold: ColdObjects): void {
-    const { user } = member
-    this.#fresh.push({ user, conversation })
+    const { user, position } = member
+    this.#fresh.push({ user, conversation, position })
     let inbox = this.inboxes.get(user)
     if (inbox === undefined) {
       assert(this.allInMemory || cold.isAbsentUser(user), `the inbox of ${user} was not prefetched`)
@@ -147,11 +150,11 @@ export class Users {
     return cursor
   }
 
-  /** Joins that the store may not show yet: a walk, as they are few and listing is rare. */
-  unwritten(user: string): string[] {
-    const found: string[] = []
+  /** Conversation → position of joins that the store may not show yet: a walk, as they are few and listing is rare. */
+  unwritten(user: string): Map<string, number> {
+    const found = new Map<string, number>()
     for (const joins of [this.#frozen, this.#fresh]) {
-      for (const join of joins) if (join.user === user) found.push(join.conversation)
+      for (const join of joins) if (join.user === user) found.set(join.conversation, join.position)
     }
     return found
   }

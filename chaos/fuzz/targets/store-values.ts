@@ -3,16 +3,14 @@ import { CommandFormatError } from '../../../node/state-machine/command-view.ts'
 import { ByteReader } from '../../../node/state-machine/byte-reader.ts'
 import { ByteWriter } from '../../../node/state-machine/byte-writer.ts'
 import { encodeCommand } from '../../../node/state-machine/command-codec.ts'
-import {
-  decodeConversation,
-  hasMembersApart,
-} from '../../../node/state-machine/conversation-codec.ts'
+import { decodeConversation, membersApart } from '../../../node/state-machine/conversation-codec.ts'
 import {
   directConversationId,
   groupConversationId,
 } from '../../../node/state-machine/conversation-id.ts'
 import { type DedupeBlock, DedupeTable } from '../../../node/state-machine/dedupe-table.ts'
 import { readExtents, writeExtents } from '../../../node/state-machine/extents.ts'
+import { readEntries } from '../../../node/state-machine/inbox-runs.ts'
 import { KeyHash } from '../../../node/state-machine/key-hash.ts'
 import { Members } from '../../../node/state-machine/members.ts'
 import { ReceiptBlock } from '../../../node/state-machine/receipt-block.ts'
@@ -20,6 +18,7 @@ import { decodeStateRecord, encodeStateRecord } from '../../../node/state-machin
 import { StoredEvent } from '../../../node/state-machine/stored-event.ts'
 import { encodeBatch } from '../../../node/state-machine/batch-codec.ts'
 import { Machine } from '../../../node/state-machine/testing.ts'
+import { UserInbox } from '../../../node/state-machine/user-inbox.ts'
 import { decodeVerdict, encodeVerdict } from '../../../node/state-machine/verdict.ts'
 import { MemoryStoreDirectory } from '../../../node/store/memory-store-directory.ts'
 import { StoreDamagedError, type Pair } from '../../../node/store/store.ts'
@@ -28,17 +27,17 @@ import { mutate } from '../mutate.ts'
 import { refusalOr, type Target, violated } from '../target.ts'
 import { randomCommand } from './commands.ts'
 
-const KINDS = 'acmxedrq'
+const KINDS = 'acmxedroiq'
 
 /** Reads a value of each kind; gives the bytes that say it again where there is one way to say it. */
 const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>> = {
   a: (value) => encodeStateRecord(decodeStateRecord(value)),
   c: (value) => {
-    const members = hasMembersApart(value) ? new Members() : null
+    const members = membersApart(value) === null ? null : new Members()
     decodeConversation('id', value, (hash) => hash.start(1, 2), new KeyHash(), members)
     return null
   },
-  m: (value) => Members.decode(value).encode(),
+  m: (value) => Members.decode([value]).encode(0),
   x: (value) => {
     const reader = new ByteReader(value)
     const extents = readExtents(reader)
@@ -54,6 +53,13 @@ const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>
       event.toEvent()
       at = next
     }
+    return null
+  },
+  o: (value) => UserInbox.decode('user', value).encode(),
+  i: (value) => {
+    const reader = new ByteReader(value)
+    readEntries(reader)
+    reader.end('a page of an inbox')
     return null
   },
   r: (value) => encodeVerdict(decodeVerdict(value)),
@@ -101,7 +107,8 @@ export class StoreValues implements Target {
         pairs.filter((pair) => kindOf(pair) === kind).map(({ value }) => value),
       ]),
     )
-    values.set('m', [membersOf(12).encode(), membersOf(1).encode()])
+    values.set('m', [membersOf(12).encode(0), membersOf(1).encode(0)])
+    values.set('i', [fullPage()])
     for (const [kind, samples] of values)
       if (samples.length === 0) violated(`no ${kind} was stored`)
     return new StoreValues(values)
@@ -141,6 +148,12 @@ async function judgeDedupe(bytes: Uint8Array): Promise<string | null> {
     if (error instanceof AssertionError) return error.message
     throw error
   }
+}
+
+function fullPage(): Uint8Array {
+  const inbox = new UserInbox('user')
+  for (let at = 0; !inbox.take(1 + ((at >> 2) % 3), 1 + at); at++);
+  return inbox.endPage()
 }
 
 function membersOf(count: number): Members {
