@@ -4,6 +4,7 @@ import { ChatError } from './errors.ts'
 import { InboxSync, type InboxOwner } from './inbox-sync.ts'
 import { Outbox, type WithoutId } from './outbox.ts'
 import { Journal } from './journal.ts'
+import { messageIds, type MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Reads } from './reads.ts'
 import { Received } from './received.ts'
@@ -45,6 +46,7 @@ export class ClientCore implements ConnectionListener {
   readonly reads: Reads
   readonly acks: Acks
   readonly waiting: WaitingAcks
+  readonly msgIds: MessageIds
   readonly journal: Journal
   readonly inbox: InboxSync
   /** As the node knows it; `null` before the first session. */
@@ -62,6 +64,8 @@ export class ClientCore implements ConnectionListener {
 
   constructor(options: ResolvedOptions, listener: CoreListener) {
     this.options = options
+    const { clock, random } = options.ports
+    this.msgIds = messageIds(options.idStrategy, options.device, clock, random)
     this.#listener = listener
     this.connection = new Connection(options, this)
     const owner = {
@@ -81,7 +85,10 @@ export class ClientCore implements ConnectionListener {
       {
         session: () => {
           const { epoch, mark } = this.connection
-          return { user: this.user ?? this.journal.user, epoch, mark, inbox: this.inbox.position }
+          return {
+            ...{ user: this.user ?? this.journal.user, epoch, mark },
+            ...{ inbox: this.inbox.position, lastId: this.msgIds.state },
+          }
         },
         onFailed: (error) => this.connection.close(error.message, error),
       },
@@ -133,6 +140,7 @@ export class ClientCore implements ConnectionListener {
     }
     this.connection.resumeFrom(epoch, mark)
     this.inbox.resumeFrom(inbox)
+    this.msgIds.state = contents.session.lastId
     return contents
   }
 

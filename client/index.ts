@@ -22,6 +22,7 @@ export {
 export { type OutboxView } from './outbox-view.ts'
 export { AckType, type Acknowledgement } from './ack-type.ts'
 export { type Receipt } from './receipts.ts'
+export { type IdStrategy } from './message-id.ts'
 export { type ChatOptions } from './options.ts'
 export { DEFAULT_ACK_RETRY, DEFAULT_RETRY, type RetryConfig } from './backoff.ts'
 export {

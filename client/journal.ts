@@ -160,7 +160,8 @@ export class Journal {
       session.user === this.#session.user &&
       session.epoch === this.#session.epoch &&
       session.mark === this.#session.mark &&
-      session.inbox === this.#session.inbox
+      session.inbox === this.#session.inbox &&
+      session.lastId === this.#session.lastId
     if (!isSame) change.session = session
     const written = this.#store.write(change)
     this.#session = session

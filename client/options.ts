@@ -2,6 +2,7 @@ import { DEFAULT_ACK_RETRY, DEFAULT_RETRY, type RetryConfig } from './backoff.ts
 import { ChatError } from './errors.ts'
 import { defaultPorts } from './host/default-ports.ts'
 import type { ClientStore } from './store/client-store.ts'
+import type { IdStrategy } from './message-id.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import type { ClientPorts } from './ports.ts'
 import { LIMITS } from './protocol/limits.ts'
@@ -23,6 +24,8 @@ export interface ChatOptions {
    * @default a new MemoryStore
    */
   readonly store?: ClientStore | undefined
+  /** How message ids are made. @default 'composite' */
+  readonly idStrategy?: IdStrategy | undefined
   /** For writes without an answer. @default DEFAULT_RETRY */
   readonly retry?: Partial<RetryConfig> | undefined
   /**
@@ -78,6 +81,7 @@ export interface ResolvedOptions {
   readonly token: (() => Promise<string> | string) | null
   readonly refreshesToken: boolean
   readonly store: ClientStore
+  readonly idStrategy: IdStrategy
   readonly retry: RetryConfig
   readonly ackRetry: RetryConfig
   readonly connectTimeoutMs: number
@@ -109,6 +113,7 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     token: options.getToken ?? (token === undefined ? null : () => token),
     refreshesToken: options.getToken !== undefined,
     store: options.store ?? new MemoryStore(),
+    idStrategy: resolveIdStrategy(options.idStrategy ?? 'composite'),
     retry: resolveRetry('retry', DEFAULT_RETRY, options.retry),
     ackRetry: resolveRetry('ackRetry', DEFAULT_ACK_RETRY, options.ackRetry),
     connectTimeoutMs: atLeast(0, options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
@@ -129,6 +134,12 @@ export function resolveOptions(options: ChatOptions): ResolvedOptions {
     ),
     ports: options.ports ?? defaultPorts(),
   }
+}
+
+function resolveIdStrategy(strategy: IdStrategy): IdStrategy {
+  const known = ['composite', 'uuidv4', 'snowflake', 'ulid']
+  if (typeof strategy === 'function' || known.includes(strategy)) return strategy
+  throw invalid(`idStrategy must be a function or one of ${known.join(', ')}`)
 }
 
 function resolveRetry(

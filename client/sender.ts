@@ -3,7 +3,6 @@ import type { ClientCore } from './core.ts'
 import { check, encode } from './checks.ts'
 import type { DirectIds } from './direct-ids.ts'
 import { ChatError } from './errors.ts'
-import { MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
 import { OutgoingList, type Outgoing } from './outgoing-list.ts'
 import { OutgoingMessage, type Amendment } from './outgoing-message.ts'
@@ -29,7 +28,6 @@ export class Sender {
   readonly #directIds: DirectIds
   readonly #streams: Streams
   readonly #resolve: (target: Target) => Promise<string>
-  readonly #msgIds: MessageIds
   readonly list: OutgoingList
   readonly receipts = new Receipts()
   /** Set by `drain`: what is there is finished, nothing is added. */
@@ -47,13 +45,11 @@ export class Sender {
     this.#directIds = directIds
     this.#streams = streams
     this.#resolve = resolve
-    const { clock, random } = options.ports
-    this.#msgIds = new MessageIds(options.device, clock, random)
-    this.list = new OutgoingList(clock)
+    this.list = new OutgoingList(options.ports.clock)
   }
 
   nextMsgId(): string {
-    return this.#msgIds.next()
+    return this.#core.msgIds.next()
   }
 
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage {

@@ -30,7 +30,7 @@ describeStore('DurableStore over simulated databases', async (limits) => {
 /** Like those of a client: some messages come, change and go, a cursor moves, an epoch ends. */
 function changeOf(prng: Prng, n: number): StoreChange {
   const conv = `g_${prng.below(4)}`
-  const session = { user: 'ann', epoch: `e${n >> 4}`, mark: `${n}`, inbox: n }
+  const session = { user: 'ann', epoch: `e${n >> 4}`, mark: `${n}`, inbox: n, lastId: n }
   if (prng.chance(0.5)) return { put: [messageOf(n), messageOf(n + 1000)], session }
   if (prng.chance(0.5)) return { remove: [`phone_${n - 1}`, `phone_${n - prng.below(9)}`], session }
   if (prng.chance(0.1)) return { forgetCursors: true, put: [messageOf(n - 2)], session }

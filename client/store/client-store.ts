@@ -63,6 +63,8 @@ export interface StoredSession {
   readonly mark: string | null
   /** Everything up to this inbox number of the epoch has reached this device (rule B3). */
   readonly inbox: number | null
+  /** Where the message ids of this device go on; 0 before the first. */
+  readonly lastId: number
 }
 
 export interface StoreContents {
@@ -115,4 +117,10 @@ export interface ClientStore {
   close(): Promise<void>
 }
 
-export const EMPTY_SESSION: StoredSession = { user: null, epoch: null, mark: null, inbox: null }
+export const EMPTY_SESSION: StoredSession = {
+  user: null,
+  epoch: null,
+  mark: null,
+  inbox: null,
+  lastId: 0,
+}

@@ -143,12 +143,13 @@ function isEventOf(conv: string, seq: number, bytes: Uint8Array): boolean {
 }
 
 export function toSession(record: unknown): StoredSession {
-  const { user, epoch, mark, inbox = null } = fieldsOf(record)
+  const { user, epoch, mark, inbox = null, lastId } = fieldsOf(record)
   need(isTextOrNull(user), 'user')
   need(isTextOrNull(epoch), 'epoch')
   need(isTextOrNull(mark), 'mark')
   need(isSeqOrNull(inbox), 'inbox')
-  return { user, epoch, mark, inbox }
+  need(isSeqOrNull(lastId) && lastId !== null, 'lastId')
+  return { user, epoch, mark, inbox, lastId }
 }
 
 export function toFormat(record: unknown): FormatRecord {

@@ -75,7 +75,7 @@ export function describeStore(
       await store.write({ put: [sent] })
       await store.write({ put: [messageOf(4), messageOf(5, { change })] })
       await store.write({ put: [answered] })
-      const session = { user: 'ann', epoch: 'e1', mark: 'e1:5', inbox: 7 }
+      const session = { user: 'ann', epoch: 'e1', mark: 'e1:5', inbox: 7, lastId: 1 }
       await store.write({ session, cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }] })
       const after = await reopened(at, store)
       expect(after.contents).toEqual({
@@ -109,7 +109,7 @@ export function describeStore(
       const { store } = await openedAt(at)
       const cursor = (conv: string) => ({ conv, delivered: 1, inHand: null })
       await store.write({ put: [messageOf(1)], cursors: [cursor('a'), cursor('b')] })
-      const session = { user: 'ann', epoch: 'e2', mark: null, inbox: null }
+      const session = { user: 'ann', epoch: 'e2', mark: null, inbox: null, lastId: 7 }
       const put = [messageOf(2)]
       const cursors = [cursor('c')]
       await store.write({ put, remove: ['phone_1'], session, forgetCursors: true, cursors })
