@@ -110,6 +110,20 @@ describe('inboxes', () => {
     expect(await inboxOf(again, 'ann', 33)).toEqual(expected)
   })
 
+  test('B3 whoever was away for some events has none of them in between', async () => {
+    const directory = new MemoryStoreDirectory()
+    const m = await Machine.open({ directory })
+    await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben'))
+    await m.one(2, change('ann', 'r', 'remove', 'ben'))
+    await m.one(3, say('ann', '3'))
+    await m.one(4, change('ann', 'a', 'add', 'ben'))
+    const expected = [1, 2, 4].map((seq) => [group, seq])
+    expect(await inboxOf(m, 'ben')).toEqual(expected)
+    await m.machine.checkpoint()
+    const again = await Machine.open({ directory: directory.reopened() })
+    expect(await inboxOf(again, 'ben')).toEqual(expected)
+  })
+
   test('B3 no number is left: null from then on, and nobody is refused', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
@@ -264,6 +278,23 @@ describe('large conversations', () => {
     // What it left out while it was large is still told by its head.
     expect(await m.machine.reader.largeHeads('fay')).toEqual([{ conv: group, seq: 9 }])
     expect(await m.machine.reader.largeHeads('nobody')).toEqual([])
+  })
+
+  test('B3 K4 one entry may make it small and go on: whose inboxes that takes is known before', async () => {
+    const directory = new MemoryStoreDirectory()
+    const m = await Machine.open({ directory, settings, limits: TINY })
+    await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben', 'cy', 'dee', 'eve'))
+    await m.one(2, say('ann', '2'))
+    await m.machine.checkpoint()
+    const again = await Machine.open({ directory: directory.reopened(), limits: TINY })
+    const removals = ['ben', 'cy', 'dee'].map((name) => change('ann', `r${name}`, 'remove', name))
+    const results = await again.write(3, ...removals, say('ann', '6'))
+    expect(results.map((result) => result.ok && result.inbox)).toEqual([null, null, null, 2])
+    expect(await inboxOf(again, 'eve')).toEqual([
+      [group, 1],
+      [group, 6],
+    ])
+    expect(await inboxOf(again, 'dee')).toEqual([[group, 1]])
   })
 })
 

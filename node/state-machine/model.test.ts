@@ -34,7 +34,12 @@ const GROUP_MEMBERS = 3
 const USERS = ['ann', 'ben', 'cy', 'dee']
 /** Stands for the msgId of the user's latest write. */
 const LATEST = 'latest'
-const settings = { windowMs: WINDOW_MS, groupMembers: GROUP_MEMBERS }
+const settings = {
+  windowMs: WINDOW_MS,
+  groupMembers: GROUP_MEMBERS,
+  largeAbove: 2,
+  smallBelow: 2,
+}
 /** So little memory that nearly everything is read back. */
 const TINY: Partial<StateLimits> = {
   conversations: 1,
@@ -276,6 +281,7 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
   for (const [id, { events, createdAt, kind, members }] of model.conversations) {
     const view = (await reader.conversation(id))!
     expect(view).toMatchObject({ id, kind, createdAt, head: events.length })
+    expect(view.large).toBe(model.inboxes.isLarge(id))
     const receipts = (await reader.receiptsOf(id))!
     const there = [...members].filter(([, { intervals }]) => intervals.at(-1)![1] === Infinity)
     const cursorsOfThere = there.map(([name]) => ({ user: name, ...model.cursors(id, name) }))
@@ -296,6 +302,32 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
     const listed = (await reader.conversationsOf(name, 100)).map(({ id }) => id)
     const expected = [...model.conversations].filter(([, { members }]) => members.has(name))
     expect(listed.sort()).toEqual(expected.map(([id]) => id).sort())
+  }
+}
+
+async function compareInboxes({ machine }: Machine, model: Model): Promise<void> {
+  const { reader } = machine
+  for (const name of USERS) {
+    const expected = model.inboxes.entries(name)
+    expect(await reader.inboxHead(name)).toBe(expected.length)
+    const found: [string, number][] = []
+    for (let after = 0, more = true; more;) {
+      const page = await reader.inboxAfter(name, after, 3)
+      expect([page.gap, page.upTo]).toEqual([null, expected.length])
+      for (const { inbox, conv: id, seq, event } of page.entries) {
+        expect(inbox).toBe(found.push([id, seq]))
+        const seen = model.visible(id, name).find((each) => each.seq === seq) ?? null
+        expect(event && plain(event)).toEqual(seen)
+      }
+      after = page.next
+      more = page.hasMore
+    }
+    expect(found).toEqual(expected)
+    const lastOf = (id: string) =>
+      model.conversations.get(id)!.members.get(name)!.intervals.at(-1)![1]
+    const heads = await reader.largeHeads(name)
+    expect(heads).toHaveLength(model.inboxes.heads(name, lastOf).length)
+    expect(heads).toEqual(expect.arrayContaining(model.inboxes.heads(name, lastOf)))
   }
 }
 
@@ -320,12 +352,12 @@ async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Pro
 }
 
 describe('against the model', () => {
-  test('A2 A3 A4 A5 A7 B5 B7 K3 K4 K5 every answer, hash and read agrees, with all or no memory, over crashes', async () => {
+  test('A2 A3 A4 A5 A7 B3 B5 B7 K3 K4 K5 every answer, hash and read agrees, with all or no memory, over crashes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
         async (steps) => {
-          const model = new Model(WINDOW_MS, GROUP_MEMBERS)
+          const model = new Model(settings)
           const roomy = await Machine.open({ settings })
           let tiny = await Machine.open({ settings, limits: TINY, directory: new PacedDirectory() })
           const history = entriesOf(steps)
@@ -361,6 +393,8 @@ describe('against the model', () => {
           paced().allow(Infinity)
           await tiny.machine.checkpoint()
           await compareReads(tiny, model)
+          await compareInboxes(roomy, model)
+          await compareInboxes(tiny, model)
           await compareRevoked(roomy, model)
           await compareRevoked(tiny, model)
           expect(tiny.machine.reader.settings).toEqual(roomy.machine.reader.settings)

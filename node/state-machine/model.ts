@@ -7,6 +7,7 @@ import type {
 } from './commands.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
+import { ModelInboxes } from './model-inboxes.ts'
 import { settingsFault } from './settings.ts'
 
 /**
@@ -74,15 +75,22 @@ export class Model {
   readonly #results: ModelResult[] = []
   /** By user and device; '' for all devices. */
   readonly revoked = new Map<string, number>()
+  readonly inboxes: ModelInboxes
   #windowMs: number
   #groupMembers: number
   #now = 0
   /** Never falls, and stands still within an entry. */
   #start = 0
 
-  constructor(windowMs: number, groupMembers: number) {
-    this.#windowMs = windowMs
-    this.#groupMembers = groupMembers
+  constructor(settings: {
+    readonly windowMs: number
+    readonly groupMembers: number
+    readonly largeAbove: number
+    readonly smallBelow: number
+  }) {
+    this.#windowMs = settings.windowMs
+    this.#groupMembers = settings.groupMembers
+    this.inboxes = new ModelInboxes(settings.largeAbove, settings.smallBelow)
   }
 
   /** Call before the commands of each entry. */
@@ -382,7 +390,7 @@ export class Model {
     command: KeyedCommand,
     wall: number,
   ): { conv: string; seq: number; at: number } {
-    const { events } = this.conversations.get(conv)!
+    const { events, members } = this.conversations.get(conv)!
     const last = events.at(-1)
     const seq = events.length + 1
     const at = Math.max(last?.at ?? 0, wall)
@@ -393,6 +401,7 @@ export class Model {
     const target = 'target' in command ? command.target : null
     const fresh = { edited: null, recalled: false, expired: false }
     events.push({ seq, ord, at, kind, from, msgId, body, target, ...fresh })
+    this.inboxes.event(conv, seq, new Map([...members].map(([name, of]) => [name, of.intervals])))
     return { conv, seq, at }
   }
 }
