@@ -23,7 +23,14 @@ export type ConversationRequest =
       readonly meta?: OpaqueValue | undefined
     })
   | (ConversationWrite & { readonly op: 'direct'; readonly with: string })
-  | { readonly t: 'conv:R'; readonly id: FrameId; readonly op: 'get'; readonly conv: string }
+  | {
+      readonly t: 'conv:R'
+      readonly id: FrameId
+      readonly op: 'get'
+      readonly conv: string
+      /** Of a large conversation: the members from there on, `nextMembers` of an earlier answer. */
+      readonly membersFrom?: number | undefined
+    }
   | {
       readonly t: 'conv:R'
       readonly id: FrameId
@@ -84,6 +91,12 @@ export interface WireConversation {
   readonly history?: boolean | undefined
   /** You block the other side of this direct conversation. */
   readonly blocked?: boolean | undefined
+  /** Its events have no inbox numbers, and `members` are some of them: in `list` none. */
+  readonly large?: boolean | undefined
+  /** Of a large one: present members. */
+  readonly memberCount?: number | undefined
+  /** Of a large one: there may be more members, from here on. */
+  readonly nextMembers?: number | undefined
 }
 
 /** How far the present members have got; by name unless the conversation is large. */

@@ -94,6 +94,9 @@ const conversation = object({
   retention: optional(meta),
   history: optional(boolean),
   blocked: optional(boolean),
+  large: optional(boolean),
+  memberCount: optional(integer()),
+  nextMembers: optional(integer()),
 })
 const receipts = object({
   seq: required(seq),
@@ -191,7 +194,7 @@ export const REQUEST_SCHEMAS: Readonly<Record<RequestFrame['t'], FrameSchema>> =
             meta: optional(meta),
           },
           direct: { ...conversationWrite, with: required(user) },
-          get: { ...inConversation },
+          get: { ...inConversation, membersFrom: optional(integer()) },
           list: { limit: optional(integer(1, LIMITS.pageEvents)) },
           add: {
             ...conversationWrite,

@@ -20,6 +20,7 @@ export const VERSION_HISTORY: readonly {
   { version: 1, schemaHash: 'ee01358ea7f50748', change: 'the first wire' },
   { version: 1, schemaHash: '515ae8cc9c554636', change: 'settings and blocks in a conversation' },
   { version: 1, schemaHash: '8d03b58512e325f3', change: 'receipts in conv:A' },
+  { version: 1, schemaHash: '03232fbc01113746', change: 'large conversations show some members' },
 ]
 
 /** The highest version in both ranges, `null` if they do not meet. */

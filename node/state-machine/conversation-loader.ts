@@ -24,24 +24,32 @@ export function loadConversations(
 
 /**
  * As `loadConversations`, for a read on behalf of `user`: of a large conversation it brings, of all
- * members, only those beside him; without a user, the first ones.
+ * members, only those beside him.
  */
 export function loadForRead(
   state: ApplicationState,
   ids: readonly string[],
-  user: string | null,
+  user: string,
 ): Promise<(Conversation | null)[]> {
-  return load(state, ids, async (id, listed) => {
-    const shards = Array.from({ length: Math.min(shardsOf(listed), FIRST_SHARDS) }, (_, i) => i)
-    if (user === null) return shards
+  return load(state, ids, async (id) => {
     const position = state.users.unwritten(user).get(id) ?? (await positionOf(state, user, id))
     // Without a key he is no member, or it was lost (rule K5): all of them tell.
     return position === null ? null : [shardOf(position)]
   })
 }
 
-/** Enough to show members. */
-const FIRST_SHARDS = shardsOf(VIEW_POSITIONS)
+/** As `loadConversations`, with those members of a large conversation that its view shows. */
+export function loadForView(
+  state: ApplicationState,
+  id: string,
+  membersFrom: number,
+): Promise<(Conversation | null)[]> {
+  return load(state, [id], async (_, listed) => {
+    const first = shardOf(membersFrom)
+    const end = shardsOf(Math.min(membersFrom + VIEW_POSITIONS, listed))
+    return Array.from({ length: Math.max(0, end - first) }, (_each, i) => first + i)
+  })
+}
 
 /**
  * The store may lose a key without an error (rule K5). Whoever is or was a member of a conversation
@@ -110,7 +118,7 @@ async function withMembers(
     if (again === null) throw new StoreDamagedError(`${id} is missing from the store`)
     if (Buffer.compare(again, head) === 0) {
       if (shards === null) throw new StoreDamagedError(`members of ${id} are missing`)
-      if (some !== null) return { head, members: Members.decodeSome(shards, present) }
+      if (some !== null) return { head, members: Members.decodeSome(shards, present, listed) }
       const members = Members.decode([...shards.values()])
       if (members.list.length === listed && members.present === present) return { head, members }
       throw new StoreDamagedError(`${id} has other members than its head counts`)

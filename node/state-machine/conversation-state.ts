@@ -5,7 +5,7 @@ import type { AppliedConversation, ConversationView, MemberView } from './types.
 
 const NOTHING: readonly number[] = []
 
-/** Of a large conversation a view shows the members who came first: those in so many positions. */
+/** Of a large conversation a view shows the members of so many positions in its list. */
 export const VIEW_POSITIONS = 512
 
 /** Head fields as they were when the generation being written was frozen (rule K3). */
@@ -121,7 +121,7 @@ export class Conversation implements AppliedConversation, FrozenHead {
   }
 
   get listed(): number {
-    return this.members.list.length
+    return this.members.listed
   }
 
   isMember(user: string): boolean {
@@ -177,16 +177,19 @@ export class Conversation implements AppliedConversation, FrozenHead {
     }
   }
 
-  view(): ConversationView {
-    const { id, kind, name, meta, head, ord, createdAt, large, memberCount } = this
+  view(membersFrom = 0): ConversationView {
+    const { id, kind, name, meta, head, ord, createdAt, large, memberCount, listed } = this
     const { firstSeq, retention, history } = this
     const members: MemberView[] = []
     for (const member of this.members.list) {
-      if (large && member.position >= VIEW_POSITIONS) break
+      if (large && member.position < membersFrom) continue
+      if (large && member.position >= membersFrom + VIEW_POSITIONS) break
       const { user, role, blocks } = member
       if (isPresent(member)) members.push({ user, role, blocks })
     }
     const settings = { name, meta, retention, history }
-    return { id, kind, ...settings, members, head, ord, createdAt, firstSeq, large, memberCount }
+    const end = membersFrom + VIEW_POSITIONS
+    const size = { large, memberCount, nextMembers: large && end < listed ? end : null }
+    return { id, kind, ...settings, members, head, ord, createdAt, firstSeq, ...size }
   }
 }

@@ -65,6 +65,16 @@ describe('member shards', () => {
     expect(view.members[0]).toMatchObject({ user: 'alice', role: 'owner' })
     expect(view.members).toHaveLength(VIEW_POSITIONS - 4)
     expect((await m.machine.reader.conversation(conv))!.members).toEqual(view.members)
+    expect(view.nextMembers).toBe(VIEW_POSITIONS)
+    for (const { machine } of [m, later]) {
+      const rest = (await machine.reader.conversation(conv, VIEW_POSITIONS))!
+      expect(rest.nextMembers).toBeNull()
+      const names = [...view.members, ...rest.members].map(({ user }) => user)
+      expect(new Set(names).size).toBe(view.memberCount)
+      const odd = (await machine.reader.conversation(conv, 70))!
+      expect(odd.members[0]).toMatchObject({ user: 'user69' })
+      expect((await machine.reader.conversation(conv, 5_000))!.members).toEqual([])
+    }
     expect(await later.machine.reader.eventsAfter(conv, 'user1003', 0, 5)).toMatchObject({
       gap: { from: 1, to: 12, reason: 'membership' },
       events: [{ seq: 13 }],

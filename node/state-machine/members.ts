@@ -47,9 +47,9 @@ export class Members {
   list: Member[]
   present = 0
   owners = 0
-  /** False: read for one member, it holds only those beside him (`decodeSome`). */
-  isWhole = true
   #index: Map<string, Member> | null = null
+  /** If only some of them are here (`decodeSome`): how many the list has. */
+  #listed: number | null = null
   /** Generation in which each shard last changed. */
   #firstGeneration = 0
   #generations: number[] | null = null
@@ -68,6 +68,15 @@ export class Members {
     const shard = shardOf(position)
     if (shard === 0) this.#firstGeneration = generation
     else (this.#generations ??= [])[shard] = generation
+  }
+
+  /** Whoever is or was a member. */
+  get listed(): number {
+    return this.#listed ?? this.list.length
+  }
+
+  get isWhole(): boolean {
+    return this.#listed === null
   }
 
   /** Generation in which the shard last changed, 0 if it is as in the store. */
@@ -159,12 +168,16 @@ export class Members {
    * From some shards only: finds no others, but has the counts of all. For reads of conversations
    * with very many members; apply has them all.
    */
-  static decodeSome(shards: ReadonlyMap<number, Uint8Array>, present: number): Members {
+  static decodeSome(
+    shards: ReadonlyMap<number, Uint8Array>,
+    present: number,
+    listed: number,
+  ): Members {
     const members = new Members()
     for (const [shard, bytes] of shards) members.#read(shard, bytes)
     members.#buildIndex()
     members.present = present
-    members.isWhole = false
+    members.#listed = listed
     return members
   }
 

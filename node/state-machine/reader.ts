@@ -1,7 +1,7 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
 import { listConversations } from './conversation-list.ts'
-import { loadConversations, loadForRead, proveAbsent } from './conversation-loader.ts'
+import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
 import type { Settings } from './settings.ts'
@@ -46,8 +46,9 @@ export class Reader implements StateReader {
     return this.#current().hash.toString()
   }
 
-  conversation(id: string): Promise<ConversationView | null> {
-    return this.#read(id, null, async (_state, conversation) => conversation.view())
+  conversation(id: string, membersFrom = 0): Promise<ConversationView | null> {
+    const view: Read<ConversationView> = async (_, found) => found.view(membersFrom)
+    return this.#load(id, null, view, (state) => loadForView(state, id, membersFrom))
   }
 
   get settings(): Settings {
@@ -141,7 +142,9 @@ export class Reader implements StateReader {
    * begins before anything else can change it.
    */
   #read<T>(id: string, user: string | null, read: Read<T>): Promise<T | null> {
-    return this.#load(id, user, read, (state) => loadForRead(state, [id], user))
+    return this.#load(id, user, read, (state) =>
+      user === null ? loadForView(state, id, 0) : loadForRead(state, [id], user),
+    )
   }
 
   /** With every member of a large conversation too. */

@@ -20,7 +20,8 @@ export async function receiptsChanged(
   for (const { id, large } of await listConversations(state, user, MAX_CONVERSATIONS)) {
     if (large) continue
     const [conversation] = await conversationsFor(state, [id], user)
-    if (!conversation!.members.isPresent(user)) continue
+    // It may have become large since it was listed.
+    if (conversation!.large || !conversation!.members.isPresent(user)) continue
     for (const receipt of await readReceipts(state, conversation!)) {
       const { delivered, read, changedIndex: index } = receipt
       if (index <= after) continue

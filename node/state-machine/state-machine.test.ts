@@ -307,6 +307,7 @@ describe('groups', () => {
       createdAt: 1,
       large: false,
       memberCount: 2,
+      nextMembers: null,
       firstSeq: 1,
       retention: null,
       history: false,

@@ -65,6 +65,8 @@ export interface ConversationView {
   readonly large: boolean
   /** Present members. */
   readonly memberCount: number
+  /** Of a large conversation: where its next members begin in the list, `null` if none follow. */
+  readonly nextMembers: number | null
   /** Retention took away what is below. */
   readonly firstSeq: number
   /** `null`: everything is kept. */
@@ -229,7 +231,8 @@ export interface StateReader {
   readonly appliedIndex: number
   /** Log time in ms of the newest applied entry (rule A8). */
   readonly logTime: number
-  conversation(id: string): Promise<ConversationView | null>
+  /** Of a large conversation with the members of some hundred positions, from there on. */
+  conversation(id: string, membersFrom?: number): Promise<ConversationView | null>
   /** Whether `user` is a present member of the conversation; false too if there is none. */
   isMember(id: string, user: string): Promise<boolean>
   /** Whether `user` is a member or was one: may see some part of it (rule B7). */

@@ -1,7 +1,7 @@
 import { type ConversationRequest, type WireError, wireError } from '#protocol'
 import { CommandKind, type ConversationOperation } from '../../state-machine/commands.ts'
 import { directConversationId } from '../../state-machine/conversation-id.ts'
-import type { ConversationView, WriteResult } from '../../state-machine/types.ts'
+import type { ConversationView, StateReader, WriteResult } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest, Requester } from '../pending-request.ts'
 import { notServing, reachNewest } from './read-position.ts'
@@ -9,6 +9,7 @@ import { readPolicyValue } from './retention-policy.ts'
 import { wireConversation } from './wire-event.ts'
 import { wireReceipts } from './wire-receipts.ts'
 
+type GetFrame = Extract<ConversationRequest, { op: 'get' | 'receipts' }>
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
 
 export function handleConversation(
@@ -19,7 +20,7 @@ export function handleConversation(
   const { session } = request
   if (frame.op === 'get' || frame.op === 'receipts') {
     const seq = frame.op === 'receipts' ? frame.seq : null
-    session.read(request, () => get(request, frame.conv, seq, context))
+    session.read(request, () => get(request, frame, seq, context))
   } else if (frame.op === 'list') session.read(request, () => list(request, frame.limit, context))
   else write(request, frame, context)
 }
@@ -27,17 +28,17 @@ export function handleConversation(
 /** `seq`: with receipts, seen from there. */
 async function get(
   request: PendingRequest<Requester>,
-  conv: string,
+  frame: GetFrame,
   seq: number | null,
   context: GatewayContext,
 ): Promise<void> {
   const refusal = notServing(context)
   if (refusal !== null) return request.fail(refusal)
   const { user } = request.session
-  let view = await find(conv, user, context)
+  let view = await find(frame, user, context)
   if ('code' in view) {
     const unsure = await reachNewest(context)
-    view = unsure ?? (await find(conv, user, context))
+    view = unsure ?? (await find(frame, user, context))
   }
   if ('code' in view) return request.fail(view)
   const conversation = wireConversation(view, user)
@@ -46,13 +47,15 @@ async function get(
 }
 
 async function find(
-  conv: string,
+  frame: GetFrame,
   user: string,
   { backend }: GatewayContext,
 ): Promise<ConversationView | WireError> {
-  const view = await backend.state.conversation(conv)
+  const { conv } = frame
+  const membersFrom = frame.op === 'get' ? frame.membersFrom : undefined
+  const view = await backend.state.conversation(conv, membersFrom)
   if (view === null) return wireError('GROUP_NOT_FOUND', 'There is no such conversation.')
-  if (view.members.some((member) => member.user === user)) return view
+  if (await isMember(view, user, backend.state)) return view
   return wireError('NOT_MEMBER', 'Only members see a conversation.')
 }
 
@@ -113,16 +116,26 @@ async function answerWrite(
 ): Promise<void> {
   const view = await context.backend.state.conversation(result.conv)
   const { user } = request.session
-  const isMember = view?.members.some((member) => member.user === user) ?? false
+  const isHis = view !== null && (await isMember(view, user, context.backend.state))
   request.answer({
     t: 'conv:A',
     id: request.id,
-    conversation: view !== null && isMember ? wireConversation(view, user) : undefined,
+    conversation: isHis ? wireConversation(view, user) : undefined,
     msgId: result.msgId,
     seq: result.seq,
     duplicate: result.duplicate,
     now: result.now,
   })
+}
+
+/** Of a large conversation the view names some members only. */
+async function isMember(
+  view: ConversationView,
+  user: string,
+  state: StateReader,
+): Promise<boolean> {
+  if (view.large) return state.isMember(view.id, user)
+  return view.members.some((member) => member.user === user)
 }
 
 const conversationOf = (frame: WriteFrame): string => ('conv' in frame ? (frame.conv ?? '') : '')

@@ -49,5 +49,8 @@ export function wireConversation(view: ConversationView, user: string): WireConv
     retention: view.retention === null ? undefined : policyValue(view.retention),
     history: view.history ? true : undefined,
     blocked: blocks ? true : undefined,
+    large: view.large ? true : undefined,
+    memberCount: view.large ? view.memberCount : undefined,
+    nextMembers: view.nextMembers ?? undefined,
   }
 }

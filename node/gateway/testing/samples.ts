@@ -63,7 +63,7 @@ const SETTINGS = { firstSeq: 1, retention: null, history: false }
 
 export function view(id: string, ...users: string[]): ConversationView {
   const members = users.map((user) => ({ user, role: 'member' as const, blocks: false }))
-  const size = { large: false, memberCount: users.length }
+  const size = { large: false, memberCount: users.length, nextMembers: null }
   const place = { head: 3, ord: 2, createdAt: 1 }
   return { id, kind: 'group', name: null, meta: null, members, ...place, ...size, ...SETTINGS }
 }
