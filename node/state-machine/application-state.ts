@@ -14,6 +14,7 @@ import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-rec
 import { StateHash } from './state-hash.ts'
 import { ObjectTable, type Table } from './object-table.ts'
 import { RECEIPT_BLOCKS, type ReceiptBlock } from './receipt-block.ts'
+import { Removals } from './removals.ts'
 import { RetainedConversations } from './retained-conversations.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
@@ -46,6 +47,7 @@ export class ApplicationState {
   readonly receipts: ObjectTable<ReceiptBlock>
   readonly amendments: Amendments
   readonly retained: RetainedConversations
+  readonly removals: Removals
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
@@ -75,6 +77,7 @@ export class ApplicationState {
       settings: () => this.settings,
       count: record.users,
     })
+    this.removals = new Removals(store, record.removals)
     this.retained = new RetainedConversations(store)
     this.amendments = new Amendments(store, limits.amendmentBlocks)
     this.hot = new HotTail(limits.hotBytes)
@@ -85,6 +88,7 @@ export class ApplicationState {
     this.tables = [
       this.amendments.table,
       this.retained,
+      this.removals,
       this.receipts,
       this.revocations.table,
       this.users.inboxes,
@@ -172,6 +176,7 @@ function firstRecord(initial: InitialState): StateRecord {
     settings,
     configuration: new Uint8Array(0),
     revocationBlocks: new Uint8Array(0),
+    removals: { last: 0, erased: 0 },
     dedupeCuts: [],
   }
 }

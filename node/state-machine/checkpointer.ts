@@ -2,6 +2,7 @@ import { assert, type Failpoints } from '#cluster'
 import type { Cut, CutPosition, Put } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
 import { ByteWriter } from './byte-writer.ts'
+import { Erasure } from './erasure.ts'
 import { encodeConversation } from './conversation-codec.ts'
 import type { Conversation } from './conversation-state.ts'
 import {
@@ -44,6 +45,7 @@ interface Frozen extends CutPosition {
   readonly verdicts: readonly Verdict[]
   readonly dedupe: Uint8Array
   readonly purged: readonly Uint8Array[]
+  readonly erased: readonly Put[]
   readonly state: Uint8Array
   readonly tables: readonly Generator<Put>[]
   /** Number that the hot tail would have given the next event. */
@@ -61,6 +63,8 @@ export class Checkpointer {
   readonly #failpoints: Failpoints
   readonly #chunk = new ByteWriter(64 * 1024)
   #running = false
+  /** What the next cut takes out of the store. */
+  #erased: readonly Put[] = []
   /** Events and conversations of the cut under way, and how many of them the store has pulled. */
   #steps = 0
   #done = 0
@@ -101,6 +105,8 @@ export class Checkpointer {
     state.users.completed()
     for (const table of state.tables) table.completed()
     state.dirty.completed()
+    // Ready for the next cut, as a freeze cannot wait.
+    this.#erased = await new Erasure(state).next()
     this.#running = false
     this.#failpoints.hit('checkpoint.hotTailDropped')
   }
@@ -132,6 +138,7 @@ export class Checkpointer {
       verdicts: state.verdicts.takeFresh(),
       dedupe,
       purged,
+      erased: this.#erased,
       state: encodeStateRecord({
         index,
         term,
@@ -147,6 +154,7 @@ export class Checkpointer {
         settings: state.settings,
         configuration: state.configuration,
         revocationBlocks: state.revocations.present,
+        removals: state.removals.place,
         dedupeCuts: state.dedupeCuts,
       }),
       tables: state.tables.map((table) => table.freeze()),
@@ -237,6 +245,7 @@ export class Checkpointer {
       yield { key: userKey(user, conversation), value: writer.toBytes() }
     }
     for (const puts of frozen.tables) yield* puts
+    yield* frozen.erased
     for (const key of frozen.purged) yield { key, value: null }
     yield { key: STATE_KEY, value: frozen.state }
   }

@@ -59,7 +59,8 @@ export async function readColdEvents(
   if (next !== (reverse ? from - 1 : to + 1)) throw missing(place.id, next)
 }
 
-async function* extentsOf(
+/** The extents that hold a seq of `from` … `to`, in order. */
+export async function* extentsOf(
   store: Store,
   place: ColdPlace,
   from: number,

@@ -8,6 +8,8 @@ import type { Verdict } from './verdict.ts'
 export class ColdObjects {
   readonly #events = new Map<string, StoredEvent>()
   readonly #verdicts = new Map<number, Verdict>()
+  /** Events that retention erased: older than the window of results. */
+  readonly #erased = new Set<string>()
   /** Ids that the store was asked for and does not hold. */
   readonly #absent = new Set<string>()
   /** Users whose inbox it does not hold. */
@@ -16,6 +18,7 @@ export class ColdObjects {
   clear(): void {
     if (this.#events.size > 0) this.#events.clear()
     if (this.#verdicts.size > 0) this.#verdicts.clear()
+    if (this.#erased.size > 0) this.#erased.clear()
     if (this.#absent.size > 0) this.#absent.clear()
     if (this.#absentUsers.size > 0) this.#absentUsers.clear()
   }
@@ -34,6 +37,14 @@ export class ColdObjects {
 
   addVerdict(verdict: Verdict): void {
     this.#verdicts.set(verdict.number, verdict)
+  }
+
+  isErased(conversation: string, seq: number): boolean {
+    return this.#erased.has(eventName(conversation, seq))
+  }
+
+  addErased(conversation: string, seq: number): void {
+    this.#erased.add(eventName(conversation, seq))
   }
 
   isAbsent(conversation: string): boolean {

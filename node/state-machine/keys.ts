@@ -17,6 +17,7 @@ import { assert } from '#cluster'
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
  *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
+ *     p  u64 number            what retention took away and the store still holds
  *     t  u16 length, conv      it has a retention policy
  *     f  u16 length, conv, u48 block         what became of 256 events
  */
@@ -42,6 +43,7 @@ export function receiptKey(conv: string, block: number): Buffer {
   return key
 }
 
+export const removalKey = (number: number): Buffer => withNumber(0x70, number)
 export const retainedKey = (conv: string): Buffer => withText(0x74, conv, 0)
 export const RETAINED_RANGE = { from: Buffer.from('t'), to: Buffer.from('u') }
 export const conversationOfRetainedKey = (key: Uint8Array): string =>

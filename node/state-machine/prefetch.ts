@@ -201,14 +201,25 @@ export class Prefetch {
     }
   }
 
+  async #loadEvent(conversation: Conversation, seq: number): Promise<void> {
+    const { store } = this.#state
+    try {
+      await readColdEvents(store, conversation, { from: seq, to: seq }, (event) => {
+        this.#cold.addEvent(conversation.id, event)
+        return true
+      })
+    } catch (error) {
+      // Retention cut it off, and the window has passed it: the store may have let go of it.
+      if (!(error instanceof StoreDamagedError) || seq >= conversation.firstSeq) throw error
+      this.#cold.addErased(conversation.id, seq)
+    }
+  }
+
   async #loadResults(missing: readonly MissingResult[]): Promise<void> {
     const { store, purgedVerdict } = this.#state
     for (const { conversation, number } of missing) {
       if (conversation !== null) {
-        await readColdEvents(store, conversation, { from: number, to: number }, (event) => {
-          this.#cold.addEvent(conversation.id, event)
-          return true
-        })
+        await this.#loadEvent(conversation, number)
         continue
       }
       const bytes = await store.get(verdictKey(number))

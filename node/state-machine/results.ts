@@ -182,6 +182,8 @@ export class Results {
     if (hot >= 0) return missing === null ? this.#state.hot.get(hot) : null
     const event = this.#cold.event(conversation.id, seq)
     if (event !== undefined) return event
+    // Too old to be the result of anything: no node decides by it.
+    if (this.#cold.isErased(conversation.id, seq)) return null
     assert(missing !== null, `event ${seq} of ${conversation.id} was not prefetched`)
     missing(conversation, seq)
     return null

@@ -21,17 +21,24 @@ export class RetentionApply {
   #truncate(conversation: Conversation, upTo: number): void {
     const first = Math.min(upTo, conversation.head) + 1
     if (first <= conversation.firstSeq) return
-    this.#state.dirty.touch(conversation)
+    const { dirty, removals, logTime } = this.#state
+    const { id: conv, firstSeq: from } = conversation
+    removals.add({ conv, logTime, seqs: null, from, upTo: first - 1 })
+    dirty.touch(conversation)
     conversation.firstSeq = first
   }
 
   #expire(conversation: Conversation, seqs: readonly number[]): void {
-    const { amendments, dirty } = this.#state
+    const { amendments, dirty, removals, logTime } = this.#state
+    const expired: number[] = []
     for (const seq of seqs) {
       if (seq < conversation.firstSeq || seq > conversation.head) continue
       if (amendments.find(conversation, seq)?.expired === true) continue
       dirty.touch(conversation)
       amendments.amend(conversation, seq, { expired: true })
+      expired.push(seq)
     }
+    if (expired.length === 0) return
+    removals.add({ conv: conversation.id, logTime, seqs: expired, from: 0, upTo: 0 })
   }
 }

@@ -36,6 +36,8 @@ export interface StateRecord {
   readonly configuration: Uint8Array
   /** Which blocks of revoked tokens there are, a bit each; empty before the first. */
   readonly revocationBlocks: Uint8Array
+  /** What retention took away: numbers up to `last`, of which those up to `erased` are done with. */
+  readonly removals: { readonly last: number; readonly erased: number }
   readonly dedupeCuts: readonly DedupeCut[]
 }
 
@@ -58,6 +60,8 @@ export function encodeStateRecord(record: StateRecord): Uint8Array {
     .bytes(encodeSettings(record.settings))
     .bytes(record.configuration)
     .bytes(record.revocationBlocks)
+    .varint(record.removals.last)
+    .varint(record.removals.erased)
     .varint(record.dedupeCuts.length)
   for (const cut of record.dedupeCuts) {
     writer.varint(cut.index).varint(cut.blocks).varint(cut.maxLogTime).varint(cut.lastVerdict)
@@ -84,6 +88,7 @@ export function decodeStateRecord(bytes: Uint8Array): StateRecord {
     settings: decodeSettings(reader.bytes()),
     configuration: new Uint8Array(reader.bytes()),
     revocationBlocks: new Uint8Array(reader.bytes()),
+    removals: { last: reader.varint(), erased: reader.varint() },
     dedupeCuts: [] as DedupeCut[],
   }
   for (let rest = reader.varint(); rest > 0; rest -= 1) {

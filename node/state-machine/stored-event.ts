@@ -1,11 +1,14 @@
 import { assert } from '#cluster'
 import type { ByteWriter } from './byte-writer.ts'
+import { CommandKind } from './commands.ts'
 import { CommandView } from './command-view.ts'
 import { eventBody, eventKindOf } from './event-body.ts'
 import type { RawEvent } from './hot-tail.ts'
 import type { ConversationEvent } from './types.ts'
 
 const HEAD_BYTES = 28
+/** Stands for `ord` in an event that was erased for good. */
+const CUT_ORD = 2 ** 48 - 1
 
 /**
  * An event as memory and store keep it: the command that made it, and what apply gave it. In a chunk:
@@ -62,6 +65,35 @@ export class StoredEvent {
   get bytes(): number {
     return this.view.end - this.view.start + HEAD_BYTES
   }
+}
+
+/**
+ * Overwrites, if `isErased`, what the event at `at` of a chunk says, and says where the next begins.
+ * Lengths stay, so that nothing else of the chunk moves, and so does who wrote it when: a stub is read
+ * as before. `isCut` marks it as one that nobody reads again.
+ */
+export function eraseEvent(chunk: Buffer, at: number, isErased: boolean, isCut: boolean): number {
+  const { event, next } = StoredEvent.read(chunk, at, chunk.length)
+  if (!isErased) return next
+  const { view } = event
+  const says = view.kind === CommandKind.message || view.kind === CommandKind.edit
+  if (isCut) {
+    chunk.fill(0, view.payloadStart, next)
+    chunk.writeUIntLE(CUT_ORD, at + 10, 6)
+  } else if (says) {
+    chunk.fill(0, next - view.body().length, next)
+  }
+  return next
+}
+
+/** Whether every event of the chunk was erased as one that nobody reads again. */
+export function isChunkDead(chunk: Buffer): boolean {
+  for (let at = 0; at < chunk.length;) {
+    const { event, next } = StoredEvent.read(chunk, at, chunk.length)
+    if (event.ord !== CUT_ORD) return false
+    at = next
+  }
+  return true
 }
 
 export function makeEvent(

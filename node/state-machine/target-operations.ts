@@ -40,11 +40,14 @@ export class TargetOperations {
 
   /** The event was appended: its target is another one now. */
   after(conversation: Conversation, view: CommandView): void {
-    const { amendments } = this.#state
+    const { amendments, removals, logTime } = this.#state
     const target = view.target!
     if (view.kind === CommandKind.edit) {
       amendments.amend(conversation, target, { edited: conversation.head })
     } else if (view.kind === CommandKind.recall) {
+      const edited = amendments.find(conversation, target)?.edited ?? 0
+      const seqs = edited === 0 ? [target] : [target, edited]
+      removals.add({ conv: conversation.id, logTime, seqs, from: 0, upTo: 0 })
       amendments.amend(conversation, target, { recalled: true })
     }
   }

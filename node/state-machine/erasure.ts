@@ -1,0 +1,114 @@
+import { assert } from '#cluster'
+import { StoreDamagedError, type Put } from '../store/store.ts'
+import type { ApplicationState } from './application-state.ts'
+import { extentsOf } from './cold-events.ts'
+import { asBuffer } from './command-codec.ts'
+import { loadConversations } from './conversation-loader.ts'
+import type { Conversation } from './conversation-state.ts'
+import type { Extent } from './extents.ts'
+import { chunkKey } from './keys.ts'
+import type { PendingRemoval } from './removals.ts'
+import { eraseEvent, isChunkDead } from './stored-event.ts'
+
+/** Of one cut: reading them takes a few ms each hundred. */
+const MAX_CHUNKS = 256
+/** Bytes of chunks that one cut writes anew; what is wholly erased is deleted, which costs nothing. */
+const MAX_BYTES = 2 * 1024 * 1024
+const MAX_REMOVALS = 1_000
+
+/**
+ * Lets the store go of bodies that retention took away: overwrites them where they lie, and deletes
+ * the chunks in which nothing is left. Not before the window of results has passed them (rule A3): up
+ * to then a copy of the write is compared with its body. A part of the work with each cut, so that
+ * after a crash it goes on from there.
+ */
+export class Erasure {
+  readonly #state: ApplicationState
+  readonly #chunks = new Map<number, Buffer>()
+  #bytes = 0
+
+  constructor(state: ApplicationState) {
+    this.#state = state
+  }
+
+  /** What the next cut changes; call right before it is frozen, and write it with it. */
+  async next(): Promise<Put[]> {
+    const { removals, windowStart } = this.#state
+    let count = 0
+    let rest: PendingRemoval | null = null
+    while (count < MAX_REMOVALS && rest === null) {
+      const removal = await removals.oldest(count)
+      if (removal === null || removal.logTime >= windowStart) break
+      rest = await this.#erase(removal)
+      if (rest === null) count += 1
+    }
+    if (count === 0 && rest === null) return []
+    const puts: Put[] = [...removals.done(count, rest)]
+    for (const [chunk, bytes] of this.#chunks) {
+      puts.push({ key: chunkKey(chunk), value: isChunkDead(bytes) ? null : bytes })
+    }
+    return puts
+  }
+
+  /** What is left of it, `null` if nothing: a cut takes so much and no more. */
+  async #erase(removal: PendingRemoval): Promise<PendingRemoval | null> {
+    const conversation = await this.#conversation(removal.conv)
+    const { seqs, from, upTo } = removal
+    if (seqs === null) {
+      const last = await this.#eraseRun(conversation, from, upTo, true)
+      return last === upTo ? null : { ...removal, from: last + 1 }
+    }
+    for (const [i, seq] of seqs.entries()) {
+      // What was cut off meanwhile may be gone already.
+      if (seq < conversation.firstSeq) continue
+      const last = await this.#eraseRun(conversation, seq, seq, false)
+      if (last !== seq) return { ...removal, seqs: seqs.slice(i) }
+    }
+    return null
+  }
+
+  /** How far it came. `isCut`: nobody reads these events again, not even as stubs. */
+  async #eraseRun(
+    conversation: Conversation,
+    from: number,
+    upTo: number,
+    isCut: boolean,
+  ): Promise<number> {
+    const { store } = this.#state
+    for await (const extent of extentsOf(store, conversation, from, upTo, false)) {
+      if (this.#chunks.size >= MAX_CHUNKS || this.#bytes >= MAX_BYTES) return extent.firstSeq - 1
+      const chunk = await this.#chunk(extent)
+      if (chunk === null) continue
+      let at = extent.offset
+      for (let seq = extent.firstSeq; seq < extent.firstSeq + extent.count; seq += 1) {
+        // The group itself is known by its first event for ever (rule A1).
+        const isKept = conversation.kind === 'group' && seq === 1
+        at = eraseEvent(chunk, at, seq >= from && seq <= upTo && !isKept, isCut)
+      }
+    }
+    return upTo
+  }
+
+  /** `null`: erased and deleted by an earlier cut, together with others. */
+  async #chunk(extent: Extent): Promise<Buffer | null> {
+    const known = this.#chunks.get(extent.chunk)
+    if (known !== undefined) return known
+    const found = await this.#state.store.get(chunkKey(extent.chunk))
+    if (found === null) return null
+    const bytes = Buffer.from(asBuffer(found))
+    this.#chunks.set(extent.chunk, bytes)
+    this.#bytes += bytes.length
+    return bytes
+  }
+
+  async #conversation(id: string): Promise<Conversation> {
+    const hot = this.#state.conversations.get(id)
+    if (hot !== undefined) return hot
+    const [loaded] = await loadConversations(this.#state, [id])
+    if (loaded === null || loaded === undefined) {
+      throw new StoreDamagedError(`${id} is missing from the store`)
+    }
+    assert(loaded.id === id, 'a conversation is loaded for another one')
+    return loaded
+  }
+}
