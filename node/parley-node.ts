@@ -31,6 +31,7 @@ import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
+import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
 import { MESSAGE_ROUTES } from './http/message-routes.ts'
 import { TokenAuthenticator } from './identity/token-authenticator.ts'
@@ -294,6 +295,7 @@ export class ParleyNode {
         ...SETTINGS_ROUTES,
         ...CONVERSATION_ROUTES,
         ...MESSAGE_ROUTES,
+        ...eventRoutes(),
       ],
       version: this.#settings.version,
       logger: this.#logger,

@@ -9,6 +9,7 @@ interface Documented {
 type Operations = Record<string, { responses: Record<string, Documented> }>
 
 const SECRET = 'thirty-two bytes are a good length'
+const TOKENS = { env: { PARLEY_TOKEN_SECRET: SECRET } }
 let cluster: ProcessCluster
 let documented: Record<string, Operations>
 let schemas: Record<string, { required: string[] }>
@@ -17,14 +18,14 @@ const seen = new Map<string, Set<number>>()
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
-  await cluster.startAll({ env: { PARLEY_TOKEN_SECRET: SECRET } })
+  await cluster.startAll(TOKENS)
   await cluster.healthy()
   const description = (await (await fetch(`${cluster.nodes[0]!.url}/openapi.json`)).json()) as {
     openapi: string
     paths: Record<string, Operations>
     components: { schemas: Record<string, { required: string[] }> }
   }
-  expect(description.openapi).toBe('3.1.0')
+  if (description.openapi !== '3.1.0') throw new Error(`OpenAPI ${description.openapi}`)
   documented = description.paths
   schemas = description.components.schemas
 })
@@ -149,6 +150,101 @@ test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any 
   }
 })
 
+test('[HT7] the feed: all conversations in one order, from any node, over a restart', async () => {
+  const [one, two] = await Promise.all(
+    ['ann', 'cid'].map(async (user) => {
+      const body = { members: ['bob'] }
+      const made = await call('POST', '/v1/conversations', { query: `?user=${user}`, body })
+      return (made.json['conversation'] as { id: string }).id
+    }),
+  )
+  const say = (id: string, user: string, text: string) =>
+    call('POST', '/v1/conversations/{id}/messages', {
+      ...{ id, query: `?user=${user}`, body: { body: text } },
+    })
+  for (let at = 0; at < 10; at += 1) {
+    await Promise.all([say(one!, 'ann', `a${at}`), say(two!, 'cid', `c${at}`)])
+  }
+  const feed = async (node: number, after: string, more = '') => {
+    const query = `?${after === '' ? '' : `after=${encodeURIComponent(after)}`}${more}`
+    const { json } = await call('GET', '/v1/events', { node, query })
+    return json as { events: Record<string, unknown>[]; next: string; hasMore: boolean }
+  }
+  const all = async (node: number, until: number) => {
+    const events: Record<string, unknown>[] = []
+    for (let after = ''; events.length < until;) {
+      const page = await feed(node, after, '&limit=7&waitMs=1000')
+      events.push(...page.events)
+      after = page.next
+    }
+    return events
+  }
+  const { events } = await feed(0, '', '&limit=200')
+  expect(events.filter(({ conv }) => conv === one).map(({ seq }) => seq)).toEqual(
+    Array.from({ length: 11 }, (_, at) => at + 1),
+  )
+  expect(events.filter(({ body }) => /^[ac]\d$/.test(String(body))).length).toBe(20)
+  expect(await all(1, events.length)).toEqual(events)
+  await cluster.kill('n3')
+  await cluster.start('n3', TOKENS)
+  await cluster.healthy()
+  expect(await all(2, events.length)).toEqual(events)
+  // Its cursor goes on where another node stood, and waits for what comes.
+  const middle = events[15]!['cursor'] as string
+  expect((await feed(2, middle, '&limit=200')).events).toEqual(events.slice(16))
+  const coming = feed(1, 'now', '&waitMs=20000')
+  const late = await say(one!, 'ann', 'late')
+  expect((await coming).events).toMatchObject([{ conv: one, seq: late.json['seq'], body: 'late' }])
+  expect((await feed(1, 'now')).events).toEqual([])
+
+  const epoch = middle.split('.')[0]!
+  const wrong = {
+    400: ['x', 'now&limit=0', 'now&waitMs=x'],
+    410: ['other.5'],
+    503: [`${epoch}.zzzz`],
+  }
+  for (const [status, cursors] of Object.entries(wrong)) {
+    for (const after of cursors) {
+      const answer = await call('GET', '/v1/events', { query: `?after=${after}` })
+      expect(answer.status, after).toBe(Number(status))
+    }
+  }
+  expect(await call('GET', '/v1/events', { headers: { authorization: 'Bearer x' } })).toMatchObject(
+    { status: 401 },
+  )
+  const user = { headers: bearer({ sub: 'ann' }) }
+  expect(await call('GET', '/v1/events', user)).toMatchObject({ status: 403 })
+  const service = { headers: bearer({ sub: 'shop', role: 'service' }) }
+  expect(await call('GET', '/v1/events', service)).toMatchObject({ status: 200 })
+})
+
+test('[HT5] a token says who calls; a service sends as any user, a viewer not at all', async () => {
+  const made = await call('POST', '/v1/conversations', {
+    ...{ headers: bearer({ sub: 'ann' }), body: { members: ['bob'] } },
+  })
+  expect(made).toMatchObject({
+    status: 201,
+    json: { conversation: { members: [{ user: 'ann' }, {}] } },
+  })
+  const { id } = made.json['conversation'] as { id: string }
+  const send = (name: string, role: string, query = '') =>
+    call('POST', '/v1/conversations/{id}/messages', {
+      ...{ id, query, headers: bearer({ sub: name, role }), body: { body: name } },
+    })
+  expect(await send('ann', 'user')).toMatchObject({ status: 201, json: { seq: 2 } })
+  expect(await send('shop', 'service', '?user=bob')).toMatchObject({
+    status: 201,
+    json: { seq: 3 },
+  })
+  expect(await send('shop', 'service')).toMatchObject({ status: 403, json: { code: 'NOT_MEMBER' } })
+  expect(await send('eve', 'user', '?user=bob')).toMatchObject({ status: 401 })
+  expect(await send('bob', 'viewer')).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } })
+  expect(await send('ann', 'king')).toMatchObject({ status: 401 })
+  const read = { id, headers: bearer({ sub: 'bob', role: 'viewer' }) }
+  const page = await call('GET', '/v1/conversations/{id}/messages', read)
+  expect(page.json['events']).toMatchObject([{ seq: 1 }, { from: 'ann' }, { from: 'bob' }])
+})
+
 test('[HT6] what machines ask', async () => {
   for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
     expect(await call('GET', route)).toMatchObject({ status: 200 })
@@ -218,7 +314,7 @@ test('[HT2] without a majority a write ends unknown, and its copy later is the o
   await expect
     .poll(async () => (await call('GET', '/readyz')).status, { timeout: 10_000 })
     .toBe(503)
-  await Promise.all([cluster.start('n2'), cluster.start('n3')])
+  await Promise.all([cluster.start('n2', TOKENS), cluster.start('n3', TOKENS)])
   await cluster.healthy()
   expect([200, 201]).toContain((await call('POST', messages, send)).status)
   expect(await call('POST', messages, { ...send, node: 1 })).toMatchObject({ status: 200 })

@@ -5,6 +5,7 @@ import { ConversationCache } from './conversation-cache.ts'
 import { ConversationNumbers } from './conversation-numbers.ts'
 import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
 import { DirtySet } from './dirty-set.ts'
+import { FeedIndex } from './feed-index.ts'
 import { HotTail } from './hot-tail.ts'
 import type { KeyHash } from './key-hash.ts'
 import { dedupeKey, numberInCut, STATE_KEY } from './keys.ts'
@@ -48,6 +49,7 @@ export class ApplicationState {
   readonly amendments: Amendments
   readonly retained: RetainedConversations
   readonly removals: Removals
+  readonly feed: FeedIndex
   readonly hash: StateHash
   readonly seedHigh: number
   readonly seedLow: number
@@ -85,10 +87,12 @@ export class ApplicationState {
     this.receipts = new ObjectTable(RECEIPT_BLOCKS, store, limits.receiptBlocks)
     this.verdicts.written(record.lastVerdict)
     this.revocations = new Revocations(store, record.revocationBlocks)
+    this.feed = new FeedIndex(store, () => this.settings.feedEvents)
     this.tables = [
       this.amendments.table,
       this.retained,
       this.removals,
+      this.feed,
       this.receipts,
       this.revocations.table,
       this.users.inboxes,
@@ -123,6 +127,7 @@ export class ApplicationState {
       `the state record is of index ${record.index}, the newest cut of ${store.cut.index}`,
     )
     const state = new ApplicationState(store, limits, record)
+    await state.feed.load()
     await state.dedupe.load(state.#dedupeBlocks(), state.settings.windowMs)
     return state
   }

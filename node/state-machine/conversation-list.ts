@@ -61,7 +61,7 @@ export function conversationViewFor(conversation: Conversation, member: Member):
 export async function conversationsFor(
   state: ApplicationState,
   ids: readonly string[],
-  user: string,
+  user: string | null,
 ): Promise<Conversation[]> {
   // Taken before the wait, in which memory may let go of them.
   const found = new Map<string, Conversation | null>()

@@ -24,14 +24,15 @@ export function loadConversations(
 
 /**
  * As `loadConversations`, for a read on behalf of `user`: of a large conversation it brings, of all
- * members, only those beside him.
+ * members, only those beside him; of a reader who sees all, `null`, none.
  */
 export function loadForRead(
   state: ApplicationState,
   ids: readonly string[],
-  user: string,
+  user: string | null,
 ): Promise<(Conversation | null)[]> {
   return load(state, ids, async (id) => {
+    if (user === null) return []
     const position = state.users.unwritten(user).get(id) ?? (await positionOf(state, user, id))
     // Without a key he is no member, or it was lost (rule K5): all of them tell.
     return position === null ? null : [shardOf(position)]

@@ -208,6 +208,7 @@ export class ConversationApply {
     conversation.lastAt = at
     conversation.lastLogTime = now
     state.hot.push(conversation, view)
+    state.feed.add(conversation.number, seq)
     if (!command.ofUser) {
       const { keyHigh, keyLow } = command
       state.dedupe.insert(keyHigh, keyLow, seq, now, state.settings.windowMs)

@@ -131,10 +131,13 @@ function pageEntries(bytes: Uint8Array): InboxEntry[] {
   return entries
 }
 
-/** The events of the entries in order; cut short at the bound of bytes, one at least. */
-async function eventsOf(
+/**
+ * The events of the entries in order, as `user` sees them, for `null` all; cut short at the bound of
+ * bytes, one at least.
+ */
+export async function eventsOf(
   state: ApplicationState,
-  user: string,
+  user: string | null,
   firstInbox: number,
   entries: readonly InboxEntry[],
 ): Promise<InboxEvent[]> {
@@ -165,7 +168,7 @@ async function eventsOf(
 async function readSeqs(
   state: ApplicationState,
   conversation: Conversation,
-  user: string,
+  user: string | null,
   seqs: readonly number[],
 ): Promise<Map<number, ConversationEvent>> {
   const events = new Map<number, ConversationEvent>()

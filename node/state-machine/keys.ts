@@ -16,12 +16,17 @@ import { assert } from '#cluster'
  *     o  u16 length, user      his inbox: its head, the entries that fill no page, his devices
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
+ *     f                        the feed of all events: its head and the entries that fill no page
+ *     g  u64 page              a full page of it
  *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
  *     p  u64 number            what retention took away and the store still holds
  *     t  u16 length, conv      it has a retention policy
  *     f  u16 length, conv, u48 block         what became of 256 events
  */
 export const STATE_KEY = Buffer.from('a')
+
+export const FEED_KEY = Buffer.from('f')
+export const feedPageKey = (page: number): Buffer => withNumber(0x67, page)
 
 export const conversationKey = (conv: string): Buffer => withText(0x63, conv, 0)
 

@@ -4,12 +4,14 @@ import { listConversations } from './conversation-list.ts'
 import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
+import { readFeed } from './feed-page.ts'
 import type { Settings } from './settings.ts'
 import { readInbox, readInboxReach, userInbox } from './inbox-page.ts'
 import { largeHeads } from './large-heads.ts'
 import { receiptsChanged } from './receipt-changes.ts'
 import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
+  FeedPage,
   ConversationView,
   DevicePosition,
   EventPage,
@@ -122,6 +124,14 @@ export class Reader implements StateReader {
 
   inboxReach(user: string, device: string, upTo: number): Promise<{ conv: string; seq: number }[]> {
     return this.#pinned((state) => readInboxReach(state, user, device, upTo))
+  }
+
+  get feedHead(): number {
+    return this.#current().feed.head
+  }
+
+  feedAfter(after: number, limit: number): Promise<FeedPage> {
+    return this.#pinned((state) => readFeed(state, after, limit))
   }
 
   receiptsOf(id: string): Promise<MemberReceipt[] | null> {

@@ -69,6 +69,13 @@ export const SETTINGS = {
     preset: 90 * DAY_MS,
     about: 'a device not heard of for so long is forgotten, in ms of log time',
   },
+  feedEvents: {
+    number: 16,
+    least: 1_000,
+    most: 1_000_000_000,
+    preset: 1_000_000,
+    about: 'newest events of all conversations that the feed for backends keeps',
+  },
 } as const satisfies Record<string, SettingInfo>
 
 export type SettingName = keyof typeof SETTINGS

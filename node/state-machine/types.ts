@@ -226,6 +226,26 @@ export interface EventPage {
 
 export type GapReason = 'membership' | 'retention' | 'restore'
 
+/** A page of the feed of all conversations, in the order of the log, equal on every node. */
+export interface FeedPage {
+  readonly entries: readonly FeedEntry[]
+  /** The number to go on after. */
+  readonly next: number
+  /** Number of the newest event as of this read. */
+  readonly head: number
+  /** Numbers before the page that are kept no more. */
+  readonly gap: { readonly from: number; readonly to: number } | null
+}
+
+export interface FeedEntry {
+  /** Events of all conversations are numbered from 1. */
+  readonly number: number
+  readonly conv: string
+  readonly seq: number
+  /** With its present content (rule B1); `null`: retention removed it. */
+  readonly event: ConversationEvent | null
+}
+
 /** Reads of the applied state. Each is complete as of one applied index or fails (rule K4). */
 export interface StateReader {
   readonly appliedIndex: number
@@ -279,6 +299,10 @@ export interface StateReader {
    * the newest of them.
    */
   inboxReach(user: string, device: string, upTo: number): Promise<{ conv: string; seq: number }[]>
+  /** Number of the newest event of all conversations together. */
+  readonly feedHead: number
+  /** Every event of every conversation after that number, whoever may see it; at most `limit`. */
+  feedAfter(after: number, limit: number): Promise<FeedPage>
   /** Hash over everything applied so far: equal on every node at an equal index (rule K5). */
   readonly stateHash: string
 }

@@ -4,6 +4,8 @@ import type {
   ConversationView,
   DevicePosition,
   EventPage,
+  FeedEntry,
+  FeedPage,
   InboxEvent,
   InboxPage,
   MemberReceipt,
@@ -37,6 +39,16 @@ export class FakeState implements StateReader {
   settings: Settings = DEFAULT_SETTINGS
   /** By user, for every device. */
   readonly revoked = new Map<string, number>()
+
+  feedHead = 0
+  feed: FeedEntry[] = []
+  feedGap: FeedPage['gap'] = null
+
+  async feedAfter(after: number, limit: number): Promise<FeedPage> {
+    const entries = this.feed.filter(({ number }) => number > after).slice(0, limit)
+    const next = entries.at(-1)?.number ?? after
+    return { entries, next, head: this.feedHead, gap: this.feedGap }
+  }
 
   async conversation(id: string): Promise<ConversationView | null> {
     if (this.failure !== null) throw this.failure
