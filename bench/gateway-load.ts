@@ -25,6 +25,7 @@ const options = JSON.parse(process.argv[2] ?? '') as LoadOptions
 const body = encodeBody('x'.repeat(options.bodyBytes))
 let answers = 0
 let measuring = false
+const starts: (() => void)[] = []
 let stopped = false
 const latencies = new Float64Array(4_000_000)
 
@@ -45,6 +46,14 @@ function run(connection: number): Promise<void> {
     }
     webSocket.send(joinFrames(frames))
   }
+  const ask = (frame: RequestFrame): void => webSocket.send(encodeFrame(frame, 'parley.v1.msgpack'))
+  const sync = (after: number): void => ask({ t: 'sync:R', id: 'sync', after, limit: 1 })
+  let heardOf = 0
+  /** Tells now and then how far it is: events come whole as long as it does. */
+  const heard = (inbox: number): void => {
+    heardOf++
+    if (heardOf % 200 === 0) ask({ t: 'ping:R', id: `p${heardOf}`, inbox })
+  }
   return new Promise((resolve, reject) => {
     webSocket.on('error', reject)
     webSocket.on('open', () => {
@@ -56,7 +65,13 @@ function run(connection: number): Promise<void> {
       const now = performance.now()
       for (const frame of decodeFrames(data, 'parley.v1.msgpack', 'toClient')) {
         if (frame instanceof Error) throw frame
-        if (frame.t === 'hello:A') send(options.inFlight)
+        if (frame.t === 'hello:A' && 'inbox' in frame) sync(frame.inbox ?? 0)
+        if (frame.t === 'sync:A') {
+          starts.push(() => send(options.inFlight))
+          // Nothing is applied before the last one stands at the end of its inbox.
+          if (starts.length === options.connections) for (const start of starts) start()
+        }
+        if (frame.t === 'msg:N' && 'inbox' in frame) heard(frame.inbox ?? 0)
         if (frame.t !== 'msg:A') continue
         if ('error' in frame) throw new Error(`${frame.error.code}: ${frame.error.message}`)
         const id = 'id' in frame ? Number(frame.id) : 0

@@ -20,7 +20,8 @@ const { values } = parseArgs({
     'in-flight': { type: 'string', default: '50' },
     seconds: { type: 'string', default: '5' },
     runs: { type: 'string', default: '3' },
-    // Events pushed to every connection, in place of nothing: each message goes to all of them.
+    // Events pushed to every connection, in place of nothing: each message goes to all of them. With
+    // more than a few in flight clients fall behind and are sent notifies.
     fanout: { type: 'boolean', default: false },
   },
 })
@@ -32,7 +33,18 @@ const state = {
     return applied
   },
   logTime: 1_700_000_000_000,
-} as StateReader
+  // Every event is everybody's: who has synced once is pushed to from there.
+  inboxHead: async () => applied,
+  inboxAfter: async () => ({
+    entries: [],
+    next: applied,
+    upTo: applied,
+    hasMore: false,
+    gap: null,
+  }),
+  conversationsOf: async () => [],
+  largeHeads: async () => [],
+} as unknown as StateReader
 
 const users = Array.from({ length: Number(values.connections) }, (_, at) => `u${at}`)
 
