@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { Stranger } from '../processes/stranger.ts'
+import { type Received, Stranger } from '../processes/stranger.ts'
 import { inboxes, notified, pushed, range, sendMany, syncAll } from './inbox-client.ts'
 
 let cluster: ProcessCluster
@@ -147,4 +147,70 @@ test('[M-52] what waits for one who is away is there, comes in order, and comes 
   const conv = pushed(back)[0]!.conv
   const history = await later.ask({ t: 'pull:R', conv, after: 0, limit: 100 })
   expect(history['events']).toHaveLength(30)
+})
+
+test('[M-27] the ack of a page rides on the request for the next one', async () => {
+  const bob = newName('bob')
+  const ann = await connect(newName('ann'))
+  const { seqs, conv } = await sendMany(ann, { to: bob }, 150, { name: newName('m') })
+  const client = await connect(bob, { node: 'n2' })
+  let requests = 0
+  const { pages } = await syncAll(client, 0, 50, (_, after) => {
+    requests += 1
+    return after === 0 ? {} : { ack: after }
+  })
+  await client.ask({ t: 'sync:R', after: 150, limit: 50, ack: 150 })
+  requests += 1
+  expect(pages).toHaveLength(3)
+  expect(requests).toBe(pages.length + 1)
+  const delivered = { conv, kind: 'delivered', by: bob }
+  const isTold = (upTo: number) => (frame: Received) =>
+    Object.entries({ ...delivered, t: 'ack:N', upTo }).every(([name, is]) => frame[name] === is)
+  await ann.until(isTold(seqs[149]!), 'the receipt of the last page')
+
+  const more = await sendMany(ann, { conv }, 1, { name: newName('m') })
+  const [next] = more.seqs
+  await client.ask({ t: 'pull:R', conv, after: next, limit: 50, ack: next })
+  await ann.until(isTold(next!), 'the receipt of the pull')
+})
+
+test('[M-55] who was away learns what became of 1,000 messages in a tenth of their bytes', async () => {
+  const ann = newName('ann')
+  const sending = await connect(ann)
+  const bobs: string[] = []
+  for (let n = 0; n < 5; n += 1) {
+    const bob = newName('bob')
+    bobs.push(bob)
+    await sendMany(sending, { to: bob }, 200, { name: newName('m'), fill: 'words '.repeat(20) })
+  }
+  const mark = sending.received.findLast((frame) => frame['mark'] !== undefined)!['mark'] as string
+  const epoch = sending.hello['epoch'] as string
+  await sending.close()
+  for (const bob of bobs) {
+    const client = await connect(bob, { node: 'n3' })
+    const { events } = await syncAll(client, 0, 100)
+    const { conv } = events[0]!
+    const acked = await client.ask({ t: 'ack:R', acks: [{ conv, upTo: 200, kind: 'read' }] })
+    expect(acked.error).toBeUndefined()
+  }
+
+  const url = cluster.node('n2').url
+  const back = await Stranger.connect(url, ann, 'phone', { resume: { epoch, inbox: 1_000, mark } })
+  clients.push(back)
+  const statuses: { kind: string; upTo: number; user: string }[] = []
+  // Of the newest receipts each node hears a little later than the one that took them.
+  await expect
+    .poll(async () => {
+      const again = await Stranger.connect(url, ann, 'tablet', { resume: { epoch, inbox: 0, mark } })
+      clients.push(again)
+      const page = await again.ask({ t: 'sync:R', after: 1_000, limit: 100, mark })
+      expect(page['events']).toEqual([])
+      statuses.splice(0, statuses.length, ...page['statuses'])
+      return statuses.filter(({ kind, upTo }) => kind === 'read' && upTo === 200).length
+    })
+    .toBe(5)
+  expect(new Set(statuses.map(({ user }) => user))).toEqual(new Set(bobs))
+  const full = await syncAll(back, 0, 100)
+  expect(full.events).toHaveLength(1_000)
+  expect(JSON.stringify(statuses).length).toBeLessThan(JSON.stringify(full.events).length / 10)
 })
