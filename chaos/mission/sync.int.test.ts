@@ -201,7 +201,9 @@ test('[M-55] who was away learns what became of 1,000 messages in a tenth of the
   // Of the newest receipts each node hears a little later than the one that took them.
   await expect
     .poll(async () => {
-      const again = await Stranger.connect(url, ann, 'tablet', { resume: { epoch, inbox: 0, mark } })
+      const again = await Stranger.connect(url, ann, 'tablet', {
+        resume: { epoch, inbox: 0, mark },
+      })
       clients.push(again)
       const page = await again.ask({ t: 'sync:R', after: 1_000, limit: 100, mark })
       expect(page['events']).toEqual([])
