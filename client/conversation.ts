@@ -1,7 +1,9 @@
 import { isMessage, type ChatEvent, type ChatMessage } from './chat-event.ts'
 import type { Amendment, OutgoingMessage } from './outgoing-message.ts'
-import type { Receipt } from './receipts.ts'
+import type { Receipt, ReceiptList } from './receipts.ts'
+import type { Signal, SignalOptions } from './signals.ts'
 import type { Start } from './streams.ts'
+import type { TypingSender } from './typing.ts'
 import type { Gap, Role, WireMember } from './protocol/frames.ts'
 
 /** A conversation as its members see it. */
@@ -75,6 +77,11 @@ export interface ConversationOwner {
   info(conversation: string): Promise<ConversationInfo>
   change(conversation: string, change: ConversationChange): Promise<ConversationInfo | null>
   markRead(target: Target, seq: number): void
+  receipts(conversation: string, seq: number): Promise<ReceiptList>
+  signal(target: Target, name: string, body: unknown, options: SignalOptions): Promise<boolean>
+  onSignal(target: Target, listener: (signal: Signal) => void): () => void
+  typing(target: Target): TypingSender
+  onTyping(target: Target, listener: (users: readonly string[]) => void): () => void
   on<Name extends ConversationEventName>(
     target: Target,
     name: Name,
@@ -97,6 +104,7 @@ export type ConversationChange =
 export class Conversation {
   readonly #owner: ConversationOwner
   readonly #target: Target
+  #typing: TypingSender | null = null
 
   /** @internal Made by `ChatClient`. */
   constructor(owner: ConversationOwner, target: Target) {
@@ -226,6 +234,39 @@ export class Conversation {
    */
   markRead(upTo: number | { readonly seq: number }): void {
     this.#owner.markRead(this.#target, seqOf(upTo))
+  }
+
+  /** Who has a message and who has read it: of each member, or only how many in a large group. */
+  async receipts(target: number | { readonly seq: number }): Promise<ReceiptList> {
+    return this.#owner.receipts(await this.#owner.resolve(this.#target), seqOf(target))
+  }
+
+  /**
+   * Sends something of the moment to whoever is connected now: at most once, never stored. Resolves
+   * with whether a node took it; false while there is no session. Of one device they arrive in order.
+   * @param body as of `send`, but small: the node's limit is a few KiB.
+   * @throws ChatError INVALID_MESSAGE at once; a rejection is a verdict, such as NOT_MEMBER.
+   */
+  signal(name: string, body: unknown, options: SignalOptions = {}): Promise<boolean> {
+    return this.#owner.signal(this.#target, name, body, options)
+  }
+
+  /** Calls `listener` at every signal of that name. Returns what takes it off again. */
+  onSignal(name: string, listener: (signal: Signal) => void): () => void {
+    return this.#owner.onSignal(this.#target, (signal) => {
+      if (signal.name === name) listener(signal)
+    })
+  }
+
+  /** Call it at every key: tells the others at most every three seconds. `false` when done. */
+  typing(on = true): void {
+    this.#typing ??= this.#owner.typing(this.#target)
+    this.#typing.set(on)
+  }
+
+  /** Tells who types, at every change; who says nothing for nine seconds is taken off. */
+  onTyping(listener: (users: readonly string[]) => void): () => void {
+    return this.#owner.onTyping(this.#target, listener)
   }
 
   /** Returns what takes the listener off again. */

@@ -17,8 +17,11 @@ import { Emitter } from './emitter.ts'
 import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Amendment, OutgoingMessage } from './outgoing-message.ts'
+import type { ReceiptList } from './receipts.ts'
 import { Receiving } from './receiving.ts'
 import { Sender } from './sender.ts'
+import type { Signal, SignalOptions } from './signals.ts'
+import { TYPING, TypingSender, TypingUsers } from './typing.ts'
 import { Streams, type Start } from './streams.ts'
 import { decodeBody } from './protocol/body-codec.ts'
 import type {
@@ -190,6 +193,47 @@ export class Conversations implements ConversationOwner, CoreListener {
 
   onNotice(notice: MessageNotice | BareNotice): void {
     this.receiving.notice(notice)
+  }
+
+  signal(target: Target, name: string, body: unknown, options: SignalOptions): Promise<boolean> {
+    return this.core.signals.send(target, name, body, options)
+  }
+
+  onSignal(target: Target, listener: (signal: Signal) => void): () => void {
+    return this.core.signals.on((signal) => {
+      const { conversation, from } = signal
+      const isHere =
+        conversation === null
+          ? from === this.#userOf(target)
+          : conversation === this.knownId(target)
+      if (isHere) listener(signal)
+    })
+  }
+
+  onTyping(target: Target, listener: (users: readonly string[]) => void): () => void {
+    const typing = new TypingUsers(this.#options.ports.clock, listener)
+    const stop = this.onSignal(target, (signal) => {
+      if (signal.name === TYPING) typing.receive(signal)
+    })
+    return () => {
+      stop()
+      typing.close()
+    }
+  }
+
+  typing(target: Target): TypingSender {
+    return new TypingSender(this.#options.ports.clock, (on) => {
+      void this.signal(target, TYPING, { on }, {})
+    })
+  }
+
+  async receipts(conversation: string, seq: number): Promise<ReceiptList> {
+    const frame = { t: 'conv:R', op: 'receipts', conv: conversation, seq } as const
+    check(frame)
+    const answer = await this.core.reads.read(frame, this.#options.readTimeoutMs)
+    const { receipts } = answer as ConversationAnswer
+    if (receipts !== undefined) return { ...receipts, members: receipts.members ?? null }
+    throw new ChatError('INTERNAL', 'the node left the receipts out of its answer')
   }
 
   onReceipt(notice: AckNotice): void {

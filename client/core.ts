@@ -18,9 +18,11 @@ import {
   type PingAnswer,
   type RequestFrame,
   type ServerFrame,
+  type SignalNotice,
   type SyncAnswer,
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
+import { Signals } from './signals.ts'
 import type { StoreContents } from './store/client-store.ts'
 import { WaitingAcks } from './waiting-acks.ts'
 import type { Write, WriteAnswer } from './write.ts'
@@ -47,6 +49,7 @@ export class ClientCore implements ConnectionListener {
   readonly acks: Acks
   readonly waiting: WaitingAcks
   readonly msgIds: MessageIds
+  readonly signals: Signals
   readonly journal: Journal
   readonly inbox: InboxSync
   /** As the node knows it; `null` before the first session. */
@@ -108,6 +111,7 @@ export class ClientCore implements ConnectionListener {
       options.syncPageEvents,
     )
     this.acks = new Acks(options, owner)
+    this.signals = new Signals(options, owner)
     this.waiting = new WaitingAcks(options, {
       ...owner,
       isOnline: () => this.#isRecorded,
@@ -195,6 +199,7 @@ export class ClientCore implements ConnectionListener {
     this.reads.offline()
     this.acks.offline()
     this.waiting.offline()
+    this.signals.offline()
     this.inbox.offline()
   }
 
@@ -213,6 +218,8 @@ export class ClientCore implements ConnectionListener {
       this.#listener.onNotice(notice)
     } else if (frame.t === 'ack:N') {
       this.#listener.onReceipt(frame as AckNotice)
+    } else if (frame.t === 'signal:N') {
+      this.signals.notice(frame as SignalNotice)
     } else if (frame.t === 'leader:N') {
       if ((frame as { leader: unknown }).leader !== null) this.outbox.resendAll()
     }

@@ -18,6 +18,17 @@ export interface Receipt {
   readonly count: number | null
 }
 
+/** How far the present members are: what `Conversation.receipts` gives. */
+export interface ReceiptList {
+  readonly seq: number
+  /** How many have the message, and how many have read it. */
+  readonly delivered: number
+  readonly read: number
+  /** Up to which seq each is; `null` in large conversations. */
+  readonly members:
+    readonly { readonly user: string; readonly delivered: number; readonly read: number }[] | null
+}
+
 /** What came of one conversation's own messages. */
 interface Track {
   readonly highest: Map<Receipt['kind'], Receipt>

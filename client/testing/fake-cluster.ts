@@ -220,6 +220,8 @@ export class FakeCluster {
       case 'sync:R':
         if (!this.hasInboxes) return fail(frame, wireError('UNSUPPORTED', frame.t))
         return this.inbox.sync(session, frame)
+      case 'signal:R':
+        return this.receipts.signal(session, frame, this.conversations)
       case 'edit:R':
       case 'recall:R':
       case 'react:R':
@@ -229,8 +231,6 @@ export class FakeCluster {
       case 'ping:R':
         if (this.hasInboxes) return this.inbox.ping(session, frame, this.logTime)
         return { t: 'ping:A', id: frame.id, now: this.logTime }
-      default:
-        return fail(frame, wireError('UNSUPPORTED', frame.t))
     }
   }
 

@@ -1,6 +1,7 @@
-import type { AckNotice, AckRequest, ServerFrame } from '../protocol/frames.ts'
+import { wireError } from '../protocol/error-codes.ts'
+import type { AckNotice, AckRequest, ServerFrame, SignalRequest } from '../protocol/frames.ts'
 import type { FakeSession } from './fake-cluster.ts'
-import type { StoredConversation } from './fake-conversation.ts'
+import { fail, type StoredConversation } from './fake-conversation.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** Rule B5 without the collecting: who has how much, told to the others at once. */
@@ -58,6 +59,25 @@ export class FakeReceipts {
         if (upTo > 0) this.#tell(session, { conv, kind, upTo, by })
       }
     }
+  }
+
+  /** Like a receipt it is for whoever is connected: at most once. */
+  signal(
+    session: FakeSession,
+    frame: SignalRequest,
+    conversations: ReadonlyMap<string, StoredConversation>,
+  ): ServerFrame {
+    const { id, conv, to, name, body } = frame
+    const members = conv === undefined ? new Set([to!]) : conversations.get(conv)?.members
+    if (members === undefined || (conv !== undefined && !members.has(session.user))) {
+      return fail(frame, wireError('NOT_MEMBER', 'no'))
+    }
+    const { user: from, device } = session
+    for (const other of this.#sessions) {
+      if (other === session || !members.has(other.user)) continue
+      this.#send(other, { t: 'signal:N', conv, from, device, name, body })
+    }
+    return { t: 'signal:A', id }
   }
 
   #tell(session: FakeSession, receipt: Omit<AckNotice, 't' | 'at'>): void {
