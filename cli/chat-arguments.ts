@@ -9,6 +9,12 @@ export const parseUser = pattern(
   `A user is 1 to ${LIMITS.userLength} printable ASCII characters without spaces.`,
 )
 
+/** A device of a user. */
+export const parseDevice = pattern(
+  new RegExp(`^[A-Za-z0-9._:@-]{1,${LIMITS.deviceLength}}$`),
+  `A device is 1 to ${LIMITS.deviceLength} of the characters A-Z a-z 0-9 . _ : @ -`,
+)
+
 /** The id of a conversation, as `tail` prints it. */
 export const parseConversation = pattern(
   new RegExp(`^[!-~]{1,${LIMITS.conversationLength}}$`),

@@ -2,22 +2,40 @@ import { randomBytes } from 'node:crypto'
 import { ChatClient, ChatError } from '#client'
 import { CliError, ExitCode } from './exit-codes.ts'
 import { printJson } from './output.ts'
+import { readToken, userOfToken } from './token-file.ts'
 
 /** Someone watches: a node that is back is found within this time, not within a minute. */
 const RECONNECT_MS = 2_000
 
+/** Who a command is: what `--as` and `--token-file` say. */
+export interface Speaker {
+  readonly as?: string
+  readonly tokenFile?: string
+}
+
 /**
- * Connects as `user` to one of `urls`, as a device of its own: a command takes nobody's session
- * away. Rejects with a `ChatError`. The caller closes it.
+ * Connects to one of `urls`, as a device of its own: a command takes nobody's session away. Rejects
+ * with a `ChatError`. The caller closes it.
  */
 export function connectAs(
-  user: string,
+  speaker: Speaker,
   urls: readonly string[],
   limitMs: number,
 ): Promise<ChatClient> {
+  const user = speakerName(speaker)
+  const { tokenFile } = speaker
   const device = `cli-${randomBytes(6).toString('hex')}`
   const retry = { maxDelayMs: RECONNECT_MS }
-  return ChatClient.connect({ urls, user, device, retry, connectTimeoutMs: limitMs })
+  const common = { urls, user, device, retry, connectTimeoutMs: limitMs }
+  if (tokenFile === undefined) return ChatClient.connect(common)
+  return ChatClient.connect({ ...common, getToken: () => readToken(tokenFile) })
+}
+
+/** @throws CliError if nobody is named */
+export function speakerName({ as, tokenFile }: Speaker): string {
+  const user = as ?? (tokenFile === undefined ? null : userOfToken(tokenFile))
+  if (user !== null) return user
+  throw new CliError(ExitCode.usage, 'say who you are: --as <user>, or --token-file')
 }
 
 /**

@@ -55,6 +55,17 @@ test.each([
   [['sim', '--trace', '--runs', '2'], '--trace shows one seed'],
   [['node'], '--name is missing'],
   [['node', '--log-level', 'loud'], 'Allowed choices'],
+  [['send', '--to', 'b', 'x'], 'say who you are: --as <user>'],
+  [['send', '--token-file', '/nowhere', '--to', 'b', 'x'], 'cannot read the token file'],
+  [['tail', '--token-file', import.meta.filename], 'holds no token'],
+  [['settings', 'windowMs'], 'is no change: write name=value'],
+  [['settings', 'windowMs=1h'], 'is no change: write name=value'],
+  [['token'], '--user is missing'],
+  [['token', '--user', 'a'], '--key is missing'],
+  [['token', '--user', 'a', '--key', '/nowhere'], 'cannot read the key'],
+  [['token', '--user', 'a', '--key', import.meta.filename, '--role', 'root'], 'Allowed choices'],
+  [['token', '--user', 'a', '--device', 'a b'], 'A device is 1 to 40'],
+  [['token', 'revoke'], '--of is missing'],
 ])('a mistake in %j is told on stderr, with exit code 64', async (argv, message) => {
   expect(await main(argv)).toBe(64)
   expect(stderr).toContain(message)

@@ -18,11 +18,19 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import('./commands/status.ts'),
   },
   send: { summary: 'send a message', load: () => import('./commands/send.ts') },
+  settings: {
+    summary: 'show or change what every node decides by',
+    load: () => import('./commands/settings.ts'),
+  },
   sim: {
     summary: 'break simulated clusters, seed by seed, and judge what they did',
     load: () => import('./commands/sim.ts'),
   },
   tail: { summary: 'print messages as they arrive', load: () => import('./commands/tail.ts') },
+  token: {
+    summary: 'make tokens and keys for them, or revoke tokens',
+    load: () => import('./commands/token.ts'),
+  },
 }
 
 /** Runs one command line and gives the exit code. Never rejects. */

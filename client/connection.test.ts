@@ -81,6 +81,35 @@ describe('connecting', () => {
     chat.close()
   })
 
+  test('[CN3] a session that ends with its token goes on with a new one', async () => {
+    let tokens = 0
+    const getToken = (): string => `token-${++tokens}`
+    const chat = await harness.connect('alice', { getToken })
+    cluster.group('team', 'alice')
+    cluster.closeAll(4001)
+    const message = chat.conversation('team').send('after')
+    await harness.within(5000, message.sent)
+    expect(tokens).toBe(2)
+    expect(hellos().map(({ frame }) => frame)).toMatchObject([
+      { user: 'alice', token: 'token-1' },
+      { user: 'alice', token: 'token-2' },
+    ])
+    chat.close()
+  })
+
+  test('[CN3] with one token for ever its end is the end, and says why', async () => {
+    const chat = await harness.connect('alice', { token: 'the-only-one' })
+    cluster.fault = (frame) =>
+      frame.t === 'hello:R' ? FakeCluster.error('AUTHENTICATION_FAILED') : null
+    cluster.closeAll(4001)
+    await harness.clock.advance(60_000)
+    expect(chat.state).toMatchObject({
+      state: 'closed',
+      error: { code: 'AUTHENTICATION_FAILED', retryable: false },
+    })
+    expect(hellos()).toHaveLength(2)
+  })
+
   test('[CN4] a crowded node is left alone for as long as it asks', async () => {
     cluster.fault = (frame) =>
       frame.t === 'hello:R' && hellos().length <= 1 ? FakeCluster.error('OVERLOADED', 3000) : null

@@ -224,7 +224,7 @@ export class Connection {
       v: SUPPORTED_VERSIONS,
       device,
       token: token ?? undefined,
-      user: user !== null && token === null ? user : undefined,
+      user: user ?? undefined,
       sdk: 'parley-js/1',
       mode: 'push',
       resume,

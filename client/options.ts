@@ -13,10 +13,21 @@ export interface ChatOptions {
   readonly urls: readonly string[]
   /** 1 to 40 characters of [A-Za-z0-9._:@-], the same for this device every time. */
   readonly device: string
-  /** Without a token: only for a cluster in dev mode, over loopback. */
+  /**
+   * Who this is. With a token it may be left out, and is the token's `sub`; with one of role `service`
+   * it says whom to speak for. Without a token: only for a cluster in dev mode, over loopback.
+   */
   readonly user?: string | undefined
+  /**
+   * A JWT that the cluster trusts. One that is refused, or runs out, ends the client with
+   * `AUTHENTICATION_FAILED`: nothing is tried again with it.
+   */
   readonly token?: string | undefined
-  /** Called before every attempt to connect, for tokens that expire. Wins over `token`. */
+  /**
+   * Gives a token that is good now. Called before every attempt to connect, also after the last one
+   * ran out or was revoked during a session; the client goes on where it was. If the new one is
+   * refused too, the client ends with `AUTHENTICATION_FAILED`. Wins over `token`.
+   */
   readonly getToken?: (() => Promise<string> | string) | undefined
   /**
    * Keeps unsettled messages and cursors over the life of one client; a `LevelStore` of

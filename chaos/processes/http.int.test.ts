@@ -1,15 +1,14 @@
 // HTTP of real nodes, from their own description: GET /openapi.json tells what is called here.
-import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
+import { bearer, TOKEN_SECRET } from './token-of.ts'
 
 interface Documented {
   readonly content?: Record<string, { schema: { required?: string[]; $ref?: string } }>
 }
 type Operations = Record<string, { responses: Record<string, Documented> }>
 
-const SECRET = 'thirty-two bytes are a good length'
-const TOKENS = { env: { PARLEY_TOKEN_SECRET: SECRET } }
+const TOKENS = { env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET } }
 let cluster: ProcessCluster
 let documented: Record<string, Operations>
 let schemas: Record<string, { required: string[] }>
@@ -71,15 +70,6 @@ async function call(method: string, route: string, more: Call = {}) {
   return { status, json, headers: response.headers }
 }
 
-/** A token as its standard has it (RFC 7515, HS256), by no library of the product. */
-function tokenOf(claims: object): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const exp = Math.floor(Date.now() / 1000) + 600
-  const signed = `${part({ alg: 'HS256' })}.${part({ exp, iat: exp - 600, ...claims })}`
-  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`
-}
-
-const bearer = (claims: object) => ({ authorization: `Bearer ${tokenOf(claims)}` })
 const key = (name: string) => ({ 'idempotency-key': name })
 const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
 

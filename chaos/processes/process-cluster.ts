@@ -38,6 +38,8 @@ export interface StartOptions {
 export class ProcessCluster {
   readonly directory: string
   readonly nodes: readonly ProcessNode[]
+  /** Of the calls that look at the nodes: an operator's token, where they need one. */
+  headers: () => Record<string, string> = () => ({})
   /** Resolves when the log of the node's last process is whole. */
   readonly #written = new Map<string, Promise<void>>()
 
@@ -149,6 +151,7 @@ export class ProcessCluster {
   async state(name: string): Promise<ClusterView | null> {
     try {
       const response = await fetch(`${this.node(name).url}/v1/cluster`, {
+        headers: this.headers(),
         signal: AbortSignal.timeout(1_000),
       })
       return response.ok ? ((await response.json()) as ClusterView) : null

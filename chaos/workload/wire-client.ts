@@ -18,6 +18,8 @@ export class WireClient {
   readonly #waiting = new Map<number, (answer: Answer | null) => void>()
   #id = 0
   closed = false
+  /** As the node gave it, `null` before the end and after `close`. */
+  closeCode: number | null = null
 
   private constructor(socket: WebSocket) {
     this.#socket = socket
@@ -29,7 +31,10 @@ export class WireClient {
       // It stands in the last frame and holds for all of them (rule B2).
       for (const frame of frames) this.#take({ ...frame, mark })
     })
-    socket.on('close', () => this.#ended())
+    socket.on('close', (code) => {
+      if (!this.closed) this.closeCode = code
+      this.#ended()
+    })
     socket.on('error', () => this.#ended())
   }
 

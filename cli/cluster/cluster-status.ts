@@ -34,11 +34,15 @@ export interface ClusterStatus {
 /** Asks every given node, and every member that those know of, at the same time. */
 export async function collectStatus(
   urls: readonly string[],
-  options: { readonly timeoutMs: number },
+  options: { readonly timeoutMs: number; readonly headers?: Readonly<Record<string, string>> },
 ): Promise<ClusterStatus> {
   const answers = new Map<string, ClusterView | null>()
   const ask = (batch: readonly string[]) =>
-    Promise.all(batch.map(async (url) => answers.set(url, await fetchView(url, options.timeoutMs))))
+    Promise.all(
+      batch.map(async (url) =>
+        answers.set(url, await fetchView(url, options.timeoutMs, options.headers)),
+      ),
+    )
   await ask(urls.map(normalize))
   const known = [...answers.values()].flatMap((view) => view?.members ?? [])
   const unasked = new Set(known.map(({ url }) => normalize(url)))

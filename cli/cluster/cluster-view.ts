@@ -23,10 +23,15 @@ export interface ClusterMember {
  * Asks one node for its view. `null` if it does not answer within `timeoutMs`, or with something
  * else: a node that is down, stopped, or not one of ours.
  */
-export async function fetchView(url: string, timeoutMs: number): Promise<ClusterView | null> {
+export async function fetchView(
+  url: string,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<ClusterView | null> {
   try {
     const response = await fetch(new URL('/v1/cluster', url), {
       signal: AbortSignal.timeout(timeoutMs),
+      headers,
     })
     if (!response.ok) return null
     const view: unknown = await response.json()

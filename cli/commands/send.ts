@@ -6,9 +6,11 @@ import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
+import { tokenFileOption } from '../token-file.ts'
 
 interface SendFlags {
-  readonly as: string
+  readonly as?: string
+  readonly tokenFile?: string
   readonly to?: string
   readonly conv?: string
   readonly id?: string
@@ -28,7 +30,8 @@ Exit code 4: no answer in time, it may have been stored. 5: refused for good.`
 export function configure(command: Command): void {
   command
     .argument('<text>', 'what to say')
-    .requiredOption('--as <user>', 'who says it', parseUser)
+    .option('--as <user>', 'who says it; with a token: whom you speak for', parseUser)
+    .addOption(tokenFileOption())
     .addOption(new Option('--to <user>', 'a person').argParser(parseUser).conflicts('conv'))
     .addOption(new Option('--conv <id>', 'a conversation').argParser(parseConversation))
     .option('--reply-to <seq>', 'number of the message that this one answers', parseSeq)
@@ -51,7 +54,7 @@ async function run(text: string, flags: SendFlags): Promise<void> {
   let chat: ChatClient | null = null
   let msgId = flags.id
   try {
-    chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout)
+    chat = await connectAs(flags, findUrls(flags.url), flags.timeout)
     const room =
       flags.conv === undefined ? chat.direct(flags.to ?? '') : chat.conversation(flags.conv)
     const startedAt = performance.now()

@@ -1,16 +1,18 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ChatClient, ChatMessage } from '#client'
 import { parseConversation, parseUser } from '../chat-arguments.ts'
-import { connectAs, explainChatError } from '../chat-session.ts'
+import { connectAs, explainChatError, speakerName } from '../chat-session.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { noteConnection } from '../connection-notes.ts'
 import { durationOption } from '../duration.ts'
 import { messageLine } from '../message-line.ts'
 import { note, print, printJson } from '../output.ts'
+import { tokenFileOption } from '../token-file.ts'
 import { watchParent } from '../parent-watch.mjs'
 
 interface TailFlags {
-  readonly as: string
+  readonly as?: string
+  readonly tokenFile?: string
   readonly conv?: string
   readonly lines: number
   readonly follow: boolean
@@ -30,7 +32,8 @@ Examples:
 
 export function configure(command: Command): void {
   command
-    .requiredOption('--as <user>', 'whose conversations', parseUser)
+    .option('--as <user>', 'whose conversations; with a token: whom you speak for', parseUser)
+    .addOption(tokenFileOption())
     .option('--conv <id>', 'only this one', parseConversation)
     .option('-n, --lines <count>', 'how many earlier messages of each to print first', lines, 10)
     .option('--no-follow', 'end after the earlier ones')
@@ -43,7 +46,8 @@ export function configure(command: Command): void {
 
 async function run(flags: TailFlags): Promise<void> {
   const { json } = flags
-  const chat = await connectAs(flags.as, findUrls(flags.url), flags.timeout).catch((error) => {
+  const user = speakerName(flags)
+  const chat = await connectAs(flags, findUrls(flags.url), flags.timeout).catch((error) => {
     throw explainChatError(error, { json })
   })
   const show = json === true ? printJson : printLine
@@ -58,10 +62,10 @@ async function run(flags: TailFlags): Promise<void> {
       flags.conv === undefined ? chat.messages() : chat.conversation(flags.conv).messages()
     const shown = await showEarlier(chat, flags, show)
     if (!flags.follow) {
-      if (shown.size === 0 && flags.lines > 0) note(`parley: ${flags.as} is in no conversation`)
+      if (shown.size === 0 && flags.lines > 0) note(`parley: ${user} is in no conversation`)
       return
     }
-    note(`parley: ${flags.as} listens; Ctrl-C ends it`)
+    note(`parley: ${user} listens; Ctrl-C ends it`)
     void noteConnection(chat, note)
     for await (const message of stream) {
       if (message.seq > (shown.get(message.conversation) ?? 0)) show(message)
