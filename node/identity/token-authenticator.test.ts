@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { exportSPKI, SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { authenticatorOf, keyPair, nowS, SECRET, sign } from './testing.ts'
@@ -79,6 +80,31 @@ describe('signatures', () => {
     expect(await ask(undefined, two)).toMatchObject({ user: 'alice' })
     expect(await ask('one', two)).toMatchObject(REFUSED)
     expect(await ask('three', two)).toMatchObject(REFUSED)
+  })
+})
+
+describe('any change of a token', () => {
+  it('[ID1] leaves it refused, or saying the same', async () => {
+    const { clock, authenticate } = await ofSecret()
+    const token = await sign(clock, { role: 'viewer', device: 'phone' })
+    const identity = await authenticate(token)
+    const change = fc.record({
+      at: fc.nat(token.length - 1),
+      take: fc.nat(3),
+      put: fc.string({ unit: fc.constantFrom(...'abXYZ019-_.='), maxLength: 3 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+        let changed = token
+        for (const { at, take, put } of changes) {
+          changed = changed.slice(0, at) + put + changed.slice(at + take)
+        }
+        const outcome = await authenticate(changed)
+        if (!('code' in outcome)) expect(outcome).toEqual(identity)
+        else expect(outcome).toMatchObject(REFUSED)
+      }),
+      { numRuns: 300 },
+    )
   })
 })
 

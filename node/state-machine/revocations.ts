@@ -21,8 +21,35 @@ interface Revoked {
 }
 
 /** What was revoked of the users of one block. */
-class RevocationBlock extends TableObject {
+export class RevocationBlock extends TableObject {
   readonly users = new Map<string, Revoked>()
+
+  static decode(id: string, bytes: Uint8Array): RevocationBlock {
+    const block = new RevocationBlock(id)
+    const reader = new ByteReader(bytes)
+    const format = reader.u8()
+    assert(format === FORMAT, `revoked tokens of unknown format ${format}: this node is too old`)
+    for (let users = reader.varint(); users > 0; users -= 1) {
+      const name = reader.string()
+      const revoked: Revoked = { user: reader.varint(), devices: new Map() }
+      for (let left = reader.varint(); left > 0; left -= 1) {
+        const device = reader.string()
+        revoked.devices.set(device, reader.varint())
+      }
+      block.users.set(name, revoked)
+    }
+    reader.end('a block of revoked tokens')
+    return block
+  }
+
+  encode(): Uint8Array {
+    const writer = new ByteWriter().u8(FORMAT).varint(this.users.size)
+    for (const [name, { user, devices }] of this.users) {
+      writer.string(name).varint(user).varint(devices.size)
+      for (const [device, before] of devices) writer.string(device).varint(before)
+    }
+    return writer.toBytes()
+  }
 }
 
 /**
@@ -91,43 +118,14 @@ export class Revocations {
     return {
       name: 'revocations',
       key: (id) => revocationsKey(Number(id)),
-      encode,
+      encode: (block) => block.encode(),
       decode: (id, bytes) => {
-        if (bytes === null && this.#isPresent(id)) {
-          throw new StoreDamagedError(`block ${id} of the revoked tokens is missing from the store`)
-        }
-        return decode(id, bytes)
+        if (bytes !== null) return RevocationBlock.decode(id, bytes)
+        if (!this.#isPresent(id)) return new RevocationBlock(id)
+        throw new StoreDamagedError(`block ${id} of the revoked tokens is missing from the store`)
       },
     }
   }
 }
 
 const blockOf = (user: string): string => String((crc32c(user) >>> 0) % BLOCKS)
-
-function encode({ users }: RevocationBlock): Uint8Array {
-  const writer = new ByteWriter().u8(FORMAT).varint(users.size)
-  for (const [name, { user, devices }] of users) {
-    writer.string(name).varint(user).varint(devices.size)
-    for (const [device, before] of devices) writer.string(device).varint(before)
-  }
-  return writer.toBytes()
-}
-
-function decode(id: string, bytes: Uint8Array | null): RevocationBlock {
-  const block = new RevocationBlock(id)
-  if (bytes === null) return block
-  const reader = new ByteReader(bytes)
-  const format = reader.u8()
-  assert(format === FORMAT, `revoked tokens of unknown format ${format}: this node is too old`)
-  for (let users = reader.varint(); users > 0; users -= 1) {
-    const name = reader.string()
-    const revoked: Revoked = { user: reader.varint(), devices: new Map() }
-    for (let left = reader.varint(); left > 0; left -= 1) {
-      const device = reader.string()
-      revoked.devices.set(device, reader.varint())
-    }
-    block.users.set(name, revoked)
-  }
-  reader.end('a block of revoked tokens')
-  return block
-}

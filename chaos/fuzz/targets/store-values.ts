@@ -15,6 +15,7 @@ import { KeyHash } from '../../../node/state-machine/key-hash.ts'
 import { Members } from '../../../node/state-machine/members.ts'
 import { ReceiptBlock } from '../../../node/state-machine/receipt-block.ts'
 import { decodeStateRecord, encodeStateRecord } from '../../../node/state-machine/state-record.ts'
+import { RevocationBlock } from '../../../node/state-machine/revocations.ts'
 import { StoredEvent } from '../../../node/state-machine/stored-event.ts'
 import { encodeBatch } from '../../../node/state-machine/batch-codec.ts'
 import { Machine } from '../../../node/state-machine/testing.ts'
@@ -27,7 +28,7 @@ import { mutate } from '../mutate.ts'
 import { refusalOr, type Target, violated } from '../target.ts'
 import { randomCommand } from './commands.ts'
 
-const KINDS = 'acmxedroiq'
+const KINDS = 'acmxedroiqk'
 
 /** Reads a value of each kind; gives the bytes that say it again where there is one way to say it. */
 const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>> = {
@@ -63,6 +64,7 @@ const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>
     return null
   },
   r: (value) => encodeVerdict(decodeVerdict(value)),
+  k: (value) => RevocationBlock.decode('0', value).encode(),
   q: (value) => ReceiptBlock.decode('0:id', value).encode(),
 }
 
