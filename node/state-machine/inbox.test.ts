@@ -124,7 +124,7 @@ describe('inboxes', () => {
     expect(await inboxOf(again, 'ben')).toEqual(expected)
   })
 
-  test('B3 no number is left: null from then on, and nobody is refused', async () => {
+  test('[M-17] B3 no number is left: null from then on, and nobody is refused', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     await m.one(1, message({ user: 'ann', to: 'ben', msgId: 'first' }))

@@ -1,0 +1,93 @@
+// A group as large as it gets while its events still stand in inboxes.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ProcessCluster } from '../processes/process-cluster.ts'
+import { Stranger } from '../processes/stranger.ts'
+import { range, syncAll } from './inbox-client.ts'
+import { eventually } from './mission-clients.ts'
+
+const MEMBERS = 500
+const OFFLINE = 100
+const SENDERS = 5
+const MESSAGES = 8
+
+let cluster: ProcessCluster
+const clients: Stranger[] = []
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll()
+  await cluster.healthy()
+})
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.close()))
+  await cluster.close()
+})
+
+/** A node takes so many hellos a second; who comes too early is told to wait. */
+async function connect(user: string, node: string): Promise<Stranger> {
+  for (;;) {
+    try {
+      const client = await Stranger.connect(cluster.node(node).url, user, 'phone')
+      clients.push(client)
+      return client
+    } catch (error) {
+      if (!(error instanceof Error) || error.message !== 'OVERLOADED') throw error
+      await sleep(100)
+    }
+  }
+}
+
+/** Of the conversation: what was pushed, and what this client wrote itself. */
+function seqsOf({ received }: Stranger, conv: string): number[] {
+  const seen = received.filter(
+    ({ t, conv: of, kind }) => of === conv && (t === 'msg:A' || (t === 'msg:N' && kind)),
+  )
+  return seen.map(({ seq }) => seq as number).sort((a, b) => a - b)
+}
+
+test('[M-12] a group of 500, a fifth of them away: all have the same list in the end', async () => {
+  const names = range(1, MEMBERS).map((n) => `user${n}`)
+  const online: Stranger[] = []
+  for (let first = 0; first < MEMBERS - OFFLINE; first += 50) {
+    const part = names.slice(first, Math.min(first + 50, MEMBERS - OFFLINE))
+    online.push(
+      ...(await Promise.all(part.map((name, at) => connect(name, `n${((first + at) % 3) + 1}`)))),
+    )
+  }
+  const owner = online[0]!
+  const members = names.slice(1)
+  const created = await owner.ask({ t: 'conv:R', op: 'create', msgId: 'create', members })
+  const { id: conv, large } = created['conversation'] as { id: string; large?: boolean }
+  expect(large).toBeUndefined()
+
+  // Through all nodes at once, pipelined.
+  await Promise.all(
+    online.slice(1, 1 + SENDERS).map(async (sender, at) => {
+      await Promise.all(range(1, MESSAGES).map((n) => sender.say({ conv }, `m${at}-${n}`, n)))
+    }),
+  )
+  const all = range(1, 1 + SENDERS * MESSAGES)
+  await eventually(
+    () => online.filter((client) => seqsOf(client, conv).length < all.length).length,
+    (lacking) => lacking === 0,
+    60_000,
+  )
+  for (const client of online) expect(seqsOf(client, conv)).toEqual(all)
+
+  const pulled = await owner.ask({ t: 'pull:R', conv, after: 0, limit: 1_000 })
+  const order = pulled['events'].map(({ msgId }: { msgId: string }) => msgId)
+  for (let first = MEMBERS - OFFLINE; first < MEMBERS; first += 50) {
+    const part = names.slice(first, first + 50)
+    await Promise.all(
+      part.map(async (name, at) => {
+        const client = await connect(name, `n${(at % 3) + 1}`)
+        expect(client.hello['inbox']).toBe(all.length)
+        const { events } = await syncAll(client, 0, 100)
+        expect(events.map(({ inbox, seq }) => [inbox, seq])).toEqual(all.map((n) => [n, n]))
+        const ids = events.map((event) => (event as unknown as { msgId: string }).msgId)
+        expect(ids).toEqual(order)
+      }),
+    )
+  }
+}, 180_000)
