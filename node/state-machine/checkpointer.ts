@@ -31,8 +31,9 @@ import type { Join } from './user.ts'
 import { encodeVerdict, type Verdict } from './verdict.ts'
 
 const DEDUPE_BLOCK_BYTES = 16_380
-/** A head lists up to twice this many extents before the older half becomes a page. */
-const EXTENTS_PER_PAGE = 4
+/** A head lists fewer than twice this many extents; at so many all but the newest of them are paged. */
+const EXTENTS_IN_HEAD = 4
+const EXTENTS_PER_PAGE = 256
 /** Larger member lists get a record of their own, written only when they change. */
 const MEMBERS_IN_HEAD_BYTES = 256
 const NOTHING = new Uint8Array(0)
@@ -253,13 +254,19 @@ export class Checkpointer {
   /** Its head last: until then a change of the conversation keeps what this has not come to. */
   *#encode(conversation: Conversation, generation: number): Generator<Put> {
     const { id } = conversation
-    if (extentCount(conversation.extents) >= 2 * EXTENTS_PER_PAGE) {
-      const page = conversation.extents.slice(0, EXTENTS_PER_PAGE * EXTENT_FIELDS)
+    const { extents } = conversation
+    let paged = 0
+    for (;;) {
+      const left = extentCount(extents) - paged
+      if (left < 2 * EXTENTS_IN_HEAD) break
+      const end = paged + Math.min(left - EXTENTS_IN_HEAD, EXTENTS_PER_PAGE)
+      const page = extents.slice(paged * EXTENT_FIELDS, end * EXTENT_FIELDS)
       const writer = new ByteWriter()
       writeExtents(writer, page)
       yield { key: extentPageKey(id, extentAt(page, 0).firstSeq), value: writer.toBytes() }
-      conversation.pagedExtents = EXTENTS_PER_PAGE
+      paged = end
     }
+    if (paged > 0) conversation.pagedExtents = paged
     let inHead: Uint8Array | null = null
     if (!conversation.membersApart) {
       inHead = memberShard(conversation, 0)
