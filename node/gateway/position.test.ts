@@ -146,6 +146,18 @@ describe('session position', () => {
     expect(told()).toBe(9)
   })
 
+  it('[GW31] goes on at once when a client that has everything acknowledges', async () => {
+    const { clock, greet, sync, tell } = withInbox(0, { maxUnackedEvents: 3 })
+    const client = await greet()
+    for (let seq = 1; seq <= 3; seq++) tell('c1', ALICE, event(seq))
+    await sync(client, 0)
+    client.messages.length = 0
+    client.write({ t: 'ack:R', id: 8, acks: [], inbox: 3 })
+    tell('c1', ALICE, event(4))
+    await clock.settle()
+    expect(shown(client.frames).filter((one) => one !== 'ack:A')).toEqual(['4'])
+  })
+
   it('[GW31] counts bytes as well', async () => {
     const body = encodeBody('x'.repeat(1_000))
     const { clock, greet, tell } = withInbox(0, { maxUnackedBytes: 2_500 })

@@ -113,6 +113,7 @@ export class SessionPush {
   /** The client has everything up to this inbox number. */
   acknowledged(inbox: number): void {
     this.#window.acknowledge(inbox)
+    if (!this.slow && this.#pending.size === 0) this.#recover()
   }
 
   /** The client takes what it is sent again: the merged notifies go out. */
@@ -144,7 +145,7 @@ export class SessionPush {
     return this.#session.mode === 'push' && !this.#exhausted
   }
 
-  /** Where only events without numbers were kept back no sync is needed to go on. */
+  /** Where nothing with a number was kept back no sync is needed to go on. */
   #recover(): void {
     const isWhole = this.#phase === 'behind' && this.#pos === this.#head && this.#window.hasRoom
     if (isWhole && this.#mayPush) this.#phase = 'inline'

@@ -1,5 +1,6 @@
 import type { SyncAnswer, SyncRequest } from '#protocol'
 import type { ConversationView, InboxPage } from '../../state-machine/types.ts'
+import { LAST_INBOX } from '../../state-machine/user-inbox.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { UnreadCounter } from './unread-counter.ts'
 
@@ -9,8 +10,8 @@ const SLICE = 100
 /**
  * The conversations that a client which starts to catch up wants to hear of first, newest change
  * first (rule B3): with `positions` those whose head is past the client's; without, those with an
- * event in the page if that is all there is, else every one. Large conversations have no events in
- * the inbox: they go by their heads alone.
+ * event in the page if that is all there is, else every one, as where the numbers ran out. Large
+ * conversations have no events in the inbox: they go by their heads alone.
  */
 export async function changedConversations(
   user: string,
@@ -39,7 +40,8 @@ function isChanged(
     const positions = new Map(frame.positions.map(({ conv, seq }) => [conv, seq]))
     return ({ id, head }) => head > (positions.get(id) ?? 0)
   }
-  if (frame.after === 0 || page.hasMore || page.gap !== null) return () => true
+  const isPart = page.hasMore || page.gap !== null || page.upTo === LAST_INBOX
+  if (frame.after === 0 || isPart) return () => true
   const inPage = new Set(page.entries.map(({ conv }) => conv))
   return ({ id, large }) => large || inPage.has(id)
 }
