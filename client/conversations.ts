@@ -65,6 +65,10 @@ export class Conversations implements ConversationOwner, CoreListener {
       countAfter: (conv, seq) => this.#countAfter(conv, seq),
       streams: () => this.streams,
       onEcho: (notice) => this.sender.echo(notice),
+      onReceipt: (conv, kind, upTo, by) => {
+        const at = options.ports.clock.wallMs()
+        this.onReceipt({ t: 'ack:N', conv, kind, upTo, by, at })
+      },
     })
     this.streams = new Streams(
       {

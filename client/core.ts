@@ -105,6 +105,7 @@ export class ClientCore implements ConnectionListener {
         onInbox: (events) => listener.receiving.onInbox(events),
         onNotify: (conv, seq) => listener.receiving.onNotify(conv, seq),
         onHeads: (rows, isEnd) => listener.receiving.onHeads(rows, isEnd),
+        onStatuses: (statuses) => listener.receiving.onStatuses(statuses),
         onHole: (gap) => listener.receiving.onHole(gap),
         onProgress: (done, total) => listener.receiving.onProgress(done, total),
       },

@@ -1,11 +1,11 @@
 // This device's position in its user's inbox: pushes, pages, gaps, crashes and other histories.
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ChatClient } from './client.ts'
-import { encodeBody } from './protocol/body-codec.ts'
+import { decodeBody, encodeBody } from './protocol/body-codec.ts'
 import type { AckRequest, HelloRequest, PingRequest, SyncRequest } from './protocol/frames.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import type { SyncEvents } from './sync-view.ts'
-import type { FakeCluster } from './testing/fake-cluster.ts'
+import { FakeCluster } from './testing/fake-cluster.ts'
 import { Harness, collect } from './testing/harness.ts'
 import { Restarts } from './testing/restarts.ts'
 
@@ -364,6 +364,55 @@ describe('received and consumed', () => {
     ])
     second.chat.close()
   })
+})
+
+test('[IN15] [M-55] receipts that came while it was away move its messages on', async () => {
+  const chat = await harness.connect('alice')
+  const message = chat.conversation('team').send('hello')
+  await harness.within(100, message.sent)
+  expect(message.status).toBe('sent')
+  cluster.inbox.statuses = [{ conv: 'team', user: 'bob', kind: 'read', upTo: 1 }]
+  cluster.disconnect()
+  await harness.clock.advance(5000)
+  expect(message.status).toBe('read')
+  chat.close()
+})
+
+test('[IN16] [M-59] away for 25 hours with outcomes unknown: each stands there once', async () => {
+  const restarts = new Restarts()
+  cluster = restarts.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+  const window = 24 * 3_600_000
+  const first = await restarts.live()
+  const room = first.chat.conversation('team')
+  let times = 0
+  cluster.fault = (frame) => {
+    if (frame.t !== 'msg:R') return null
+    return (['dropAnswer', 'dropAnswer', 'drop'] as const)[times++] ?? 'drop'
+  }
+  for (const body of ['stored 1', 'stored 2', 'lost 1', 'lost 2']) room.send(body)
+  await restarts.harness.clock.advance(20)
+  first.kill()
+  restarts.post(120)
+  cluster.logTime += window + 3_600_000
+  await restarts.harness.clock.advance(window + 3_600_000)
+  cluster.fault = (frame) =>
+    frame.t === 'msg:R' && frame.since! < cluster.logTime - window
+      ? FakeCluster.error('WINDOW_EXPIRED')
+      : null
+  const second = await restarts.live()
+  const seen = collect(second.chat.messages({ after: 'cursor' }))
+  const fresh = second.chat.conversation('team').send('fresh')
+  await restarts.harness.clock.advance(60_000)
+  expect(second.chat.pending).toBe(0)
+  const own = cluster.conversations.get('team')!.events.filter(({ from }) => from === 'alice')
+  expect(own.map(({ body }) => decodeBody(body!))).toEqual([
+    ...['stored 1', 'stored 2', 'lost 1', 'lost 2', 'fresh'],
+  ])
+  expect(fresh.status).toBe('sent')
+  expect(seqs(seen)).toEqual(upTo(cluster.conversations.get('team')!.events.length))
+  second.chat.close()
 })
 
 test('[IN13] another epoch drops position and events, and goes on from its end (K8)', async () => {

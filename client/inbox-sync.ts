@@ -24,6 +24,8 @@ export interface InboxOwner {
   onInbox(events: readonly InboxEvent[]): void
   /** There is something up to `seq` in a conversation that takes no numbers. */
   onNotify(conv: string, seq: number): void
+  /** How far members have come, who acknowledged while this device was away. */
+  onStatuses(statuses: SyncAnswer['statuses']): void
   /** Something may have been missed that the inbox will not tell: look at the heads. */
   onHole(gap: Gap | null): void
   /**
@@ -183,6 +185,7 @@ export class InboxSync {
     this.#position = Math.max(before, page.next)
     this.#known = Math.max(this.#known, page.upTo)
     this.#owner.onInbox(fresh.map((event) => ({ conv: event.conv, event })))
+    if (page.statuses.length > 0) this.#owner.onStatuses(page.statuses)
     if (gap !== null || !isWhole) this.#owner.onHole(gap)
     const total = this.#known - this.#from
     if (total > 0) this.#owner.onProgress(this.#position - this.#from, total)

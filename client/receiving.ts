@@ -17,6 +17,7 @@ export interface ReceivingOwner {
     heads(rows: SyncAnswer['conversations'], isEnd: boolean): void
     look(): void
   }
+  onReceipt(conversation: string, kind: 'delivered' | 'read', upTo: number, by: string): void
   /** An event that may be one's own. */
   onEcho(notice: MessageNotice): void
 }
@@ -75,6 +76,10 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
   onHeads(rows: SyncAnswer['conversations'], isEnd: boolean): void {
     if (!isEnd) this.view.rows(rows)
     this.#owner.streams().heads(rows, isEnd)
+  }
+
+  onStatuses(statuses: SyncAnswer['statuses']): void {
+    for (const { conv, user, kind, upTo } of statuses) this.#owner.onReceipt(conv, kind, upTo, user)
   }
 
   onHole(gap: Gap | null): void {

@@ -3,6 +3,7 @@ import type { ModerationHook, ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
 import type { ClientNetwork } from './gateway/client-listener.ts'
 import type { GatewayOptions } from './gateway/gateway-options.ts'
+import type { OriginPolicyOptions } from './gateway/origin-policy.ts'
 import type { TokenSettings } from './identity/token-authenticator.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
@@ -28,6 +29,8 @@ export interface NodeSettings {
   readonly initialMembers: readonly InitialMember[]
   /** Lets clients on this machine in without a token. */
   readonly dev: boolean
+  /** Web pages that may connect, and names under which clients reach this node. @default its own */
+  readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
   /** Which tokens are believed. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenSettings
   /** How often users may write here. @default `DEFAULT_RATE_LIMITS`, in dev mode nobody is slowed */

@@ -310,6 +310,7 @@ export class ParleyNode {
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       onRequest: (request, context) => http.handle(request, context),
       authenticator: this.#newAuthenticator(),
+      origins: this.#settings.origins ?? {},
     })
   }
 

@@ -24,7 +24,7 @@ import { LevelDatabaseFactory } from './store/level-database.ts'
 /** What an operator says of one node on a real machine. */
 export interface ServerOptions extends Pick<
   NodeSettings,
-  'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev'
+  'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev' | 'origins'
 > {
   readonly logLevel: LogLevel
   /** Writes per second of a user, of a device; five seconds' worth at once. */

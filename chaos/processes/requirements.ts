@@ -10,6 +10,7 @@ const PROBES = {
   },
   ptrace: () => run('strace', '-f', '-qq', '-o', '/dev/null', 'true'),
   cc: () => run('cc', '--version'),
+  chromium: () => run('/usr/bin/chromium', '--version'),
 } as const
 
 export type Requirement = keyof typeof PROBES

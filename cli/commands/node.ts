@@ -15,6 +15,8 @@ interface NodeFlags {
   readonly data?: string
   readonly initialMembers?: string
   readonly dev?: boolean
+  readonly allowedOrigins?: string
+  readonly allowedHosts?: string
   readonly tokenSecretFile?: string
   readonly tokenPublicKeyFile?: string
   readonly jwksUrl?: string
@@ -34,6 +36,19 @@ interface NodeFlags {
 }
 
 const LEVELS: readonly ServerOptions['logLevel'][] = ['debug', 'info', 'warn', 'error', 'silent']
+
+const ORIGIN_OPTIONS = [
+  [
+    '--allowed-origins <origins>',
+    'web pages that may connect, like https://chat.example.org; several with commas',
+    'PARLEY_ALLOWED_ORIGINS',
+  ],
+  [
+    '--allowed-hosts <names>',
+    'host names under which clients reach this node; several with commas',
+    'PARLEY_ALLOWED_HOSTS',
+  ],
+] as const
 
 const TOKEN_OPTIONS = [
   [
@@ -95,7 +110,8 @@ export function configure(command: Command): void {
         false,
       ),
     )
-  for (const [flags, description, env] of [...TOKEN_OPTIONS, ...FILTER_OPTIONS]) {
+  const described = [...ORIGIN_OPTIONS, ...TOKEN_OPTIONS, ...FILTER_OPTIONS]
+  for (const [flags, description, env] of described) {
     command.addOption(option(flags, description, env))
   }
   command
@@ -148,6 +164,10 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
+    origins: {
+      allowedOrigins: listOf(flags.allowedOrigins).map(origin),
+      allowedHosts: listOf(flags.allowedHosts),
+    },
     tokens: tokenOptions(flags),
     ...filterOptions(flags),
     logLevel: flags.logLevel,
@@ -277,6 +297,14 @@ const listOf = (text: string | undefined): string[] =>
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
+
+/** As browsers send it. */
+function origin(text: string): string {
+  const parsed = URL.canParse(text) ? new URL(text).origin : null
+  if (parsed === text) return text
+  const like = parsed === null || parsed === 'null' ? 'https://chat.example.org' : parsed
+  throw new CliError(ExitCode.usage, `--allowed-origins takes origins like ${like}, not "${text}"`)
+}
 
 function durationOf(text: string, flag: string): number {
   try {

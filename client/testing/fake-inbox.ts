@@ -3,6 +3,7 @@ import type {
   PingAnswer,
   PingRequest,
   ServerFrame,
+  SyncAnswer,
   SyncRequest,
   WireEvent,
 } from '../protocol/frames.ts'
@@ -26,6 +27,8 @@ export class FakeInbox {
   readonly #positions = new Map<FakeSession, number>()
   /** Sessions that were told which conversations changed. */
   readonly #synced = new Set<FakeSession>()
+  /** What the next first page of a session tells of receipts. */
+  statuses: SyncAnswer['statuses'] = []
   /** Conversations that take no numbers. */
   readonly large = new Set<string>()
   /** Numbers up to which inboxes were cut off. */
@@ -83,7 +86,8 @@ export class FakeInbox {
     const next = from + events.length
     this.#positions.set(session, next)
     return {
-      ...{ t: 'sync:A', id, events, statuses: [], conversations: this.#changed(session, frame) },
+      ...{ t: 'sync:A', id, events, statuses: this.statuses },
+      conversations: this.#changed(session, frame),
       ...{ next, upTo: head, hasMore: next < head },
       gap: from > after ? { from: after + 1, to: from, reason: 'retention' } : null,
     }
