@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { ChatClient } from './client.ts'
 import { CONNECTION_TABLE, nextState, type ConnectionState } from './connection-states.ts'
 import { Endpoints, webSocketUrl } from './endpoints.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
@@ -196,6 +197,42 @@ describe('reconnecting', () => {
     expect(Math.min(...waits)).toBeLessThan(cluster.spreadMs / 2)
   })
 
+  test('[M-46] [CN16] 2,000 idle clients of a cluster that restarts come back spread out', async () => {
+    cluster.spreadMs = Math.min(15_000, Math.floor((2000 / 150) * 1000))
+    // What they ask for once they are back is not the matter here.
+    cluster.heartbeatMs = 1_000_000
+    const clients = await Promise.all(
+      Array.from({ length: 2000 }, (_, n) =>
+        ChatClient.connect({
+          ...harness.options(`u${n}`, { connectTimeoutMs: 0 }),
+          ports: {
+            clock: harness.clock,
+            random: new SeededRandom(n),
+            openSocket: cluster.openSocket,
+          },
+        }),
+      ),
+    )
+    await harness.clock.advance(10)
+    expect(cluster.sessions).toHaveLength(2000)
+    const started = harness.clock.monotonicMs()
+    for (const node of cluster.nodes) cluster.down.add(node)
+    cluster.disconnect()
+    await harness.clock.advance(2000)
+    cluster.down.clear()
+    const bins: number[] = []
+    cluster.fault = (frame) => {
+      if (frame.t !== 'hello:R') return null
+      const bin = Math.trunc((harness.clock.monotonicMs() - started) / 1000)
+      bins[bin] = (bins[bin] ?? 0) + 1
+      return null
+    }
+    await harness.clock.advance(40_000)
+    expect(cluster.sessions).toHaveLength(2000)
+    expect(Math.max(...bins.filter((count) => count > 0))).toBeLessThanOrEqual(200)
+    for (const chat of clients) chat.close()
+  })
+
   test('[CN8] a node that falls silent is left, with work and without', async () => {
     cluster.group('team', 'alice')
     const chat = await harness.connect('alice')
@@ -226,7 +263,8 @@ describe('reconnecting', () => {
   test('[CN11] goaway moves within its time, before the node ends', async () => {
     const chat = await harness.connect('alice')
     const node = nodeOf()
-    cluster.broadcast({ t: 'goaway:N', reconnectAfterMs: 500 })
+    const url = cluster.urls.find((each) => !each.includes(node))
+    cluster.broadcast({ t: 'goaway:N', reconnectAfterMs: 500, url })
     await harness.clock.advance(600)
     expect(nodeOf()).not.toBe(node)
     chat.close()

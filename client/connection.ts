@@ -266,7 +266,10 @@ export class Connection {
       if (frame.t === 'leader:N') {
         this.#endpoints.learnLeader(frame.leader)
         this.#connected(frame.leader?.id ?? null)
-      } else if (frame.t === 'goaway:N') this.#goAway(frame.reconnectAfterMs)
+      } else if (frame.t === 'goaway:N') {
+        this.#endpoints.suggest(frame.url ?? null)
+        this.#goAway(frame.reconnectAfterMs)
+      }
     }
     this.#listener.onFrame(frame)
   }
@@ -343,8 +346,9 @@ export class Connection {
   }
 
   /**
-   * With something to do: another node at once, until all were tried; without: spread out, so that
-   * the clients of a dead node do not all arrive at the next one together. Then ever more slowly.
+   * With something to do: another node at once, until all were tried, then ever more slowly.
+   * Without: spread out, so that the clients of a dead node do not all arrive at the next one
+   * together; nor do those of a cluster that was away, whose attempts failed meanwhile.
    */
   #nextDelayMs(): number {
     const { ports, retry } = this.#options
@@ -353,10 +357,12 @@ export class Connection {
     }
     const isActive = this.#listener.isActive()
     if (isActive && this.#failures < this.#endpoints.count) return uniform(ports.random) * HURRY_MS
-    if (!isActive && this.#failures === 0) return uniform(ports.random) * this.#spreadMs
     const rounds = Math.floor(this.#failures / this.#endpoints.count)
     const maxDelayMs = isActive ? Math.min(ACTIVE_CAP_MS, retry.maxDelayMs) : retry.maxDelayMs
-    return backoffMs(Math.max(0, rounds - 1), { ...retry, maxDelayMs }, ports.random)
+    const delayMs = backoffMs(Math.max(0, rounds - 1), { ...retry, maxDelayMs }, ports.random)
+    if (isActive) return delayMs
+    const spreadMs = uniform(ports.random) * this.#spreadMs
+    return this.#failures === 0 ? spreadMs : Math.max(spreadMs, delayMs * uniform(ports.random))
   }
 
   #waitFor(delayMs: number, isIdleWait: boolean, reason?: string): void {

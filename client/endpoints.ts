@@ -10,6 +10,8 @@ export class Endpoints {
   readonly #failures = new Map<string, number>()
   #known: string[]
   #leader: string | null = null
+  /** Where a node that goes away sends its clients. */
+  #suggested: string | null = null
 
   /** @throws ChatError INVALID_MESSAGE for a URL that is none. */
   constructor(urls: readonly string[], random: Random) {
@@ -25,11 +27,13 @@ export class Endpoints {
     return this.#known.length
   }
 
-  /** The one with the fewest failures; among equals the leader, else any. */
+  /** The one with the fewest failures; among equals the one suggested, the leader, else any. */
   next(): string {
     const least = Math.min(...this.#known.map((url) => this.#failures.get(url) ?? 0))
     const candidates = this.#known.filter((url) => (this.#failures.get(url) ?? 0) === least)
-    if (this.#leader !== null && candidates.includes(this.#leader)) return this.#leader
+    for (const preferred of [this.#suggested, this.#leader]) {
+      if (preferred !== null && candidates.includes(preferred)) return preferred
+    }
     return candidates[Math.floor(uniform(this.#random) * candidates.length)]!
   }
 
@@ -38,6 +42,7 @@ export class Endpoints {
   }
 
   succeeded(): void {
+    this.#suggested = null
     this.#failures.clear()
   }
 
@@ -48,6 +53,11 @@ export class Endpoints {
     for (const url of this.#failures.keys()) {
       if (!this.#known.includes(url)) this.#failures.delete(url)
     }
+  }
+
+  /** A known node, to go to next. */
+  suggest(url: string | null): void {
+    this.#suggested = url === null ? null : (tryWebSocketUrl(url)[0] ?? null)
   }
 
   learnLeader(leader: NodeAddress | null): void {
