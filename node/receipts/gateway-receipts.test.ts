@@ -49,7 +49,7 @@ async function say(
 }
 
 describe('acknowledging', () => {
-  test('[RC1] ack:A follows the apply, failures are passed on', async () => {
+  test('[NR1] ack:A follows the apply, failures are passed on', async () => {
     const { clock, backend, open } = fixture()
     const client = await open()
     client.write(ack(1, 3))
@@ -74,7 +74,7 @@ describe('acknowledging', () => {
     expect(client.frames).toEqual([{ t: 'ack:A', id: 1, mark: `e1.${(44).toString(36)}` }])
   })
 
-  test('[RC2] of a stranger nothing is recorded, said only by a node that is up to date', async () => {
+  test('[NR2] of a stranger nothing is recorded, said only by a node that is up to date', async () => {
     const { clock, backend, open } = fixture()
     const client = await open('eve')
     backend.state.conversations.set('c1', view('c1', 'alice', 'ben'))
@@ -98,7 +98,7 @@ describe('acknowledging', () => {
 })
 
 describe('ack:N', () => {
-  test('[RC3] goes to those who wrote what it covers, to all of them if that is unknown', async () => {
+  test('[NR3] goes to those who wrote what it covers, to all of them if that is unknown', async () => {
     const { clock, gateway, open } = fixture()
     const alice = await open('alice', 'a')
     const laptop = await open('alice', 'laptop', {}, 'parley.v1.json')
@@ -113,7 +113,7 @@ describe('ack:N', () => {
     expect([alice, laptop, cy, ben].map((client) => noticesOf(client).length)).toEqual([2, 2, 1, 0])
   })
 
-  test('[RC3] read goes to the other devices of the reader, never to the one that said it', async () => {
+  test('[NR3] read goes to the other devices of the reader, never to the one that said it', async () => {
     const { clock, gateway, open } = fixture()
     const phone = await open('ben', 'd1')
     const laptop = await open('ben', 'd2')
@@ -124,7 +124,7 @@ describe('ack:N', () => {
     expect(noticesOf(laptop)).toEqual([{ conv: 'big', kind: 'read', upTo: 4, at: 77, by: 'ben' }])
   })
 
-  test('[RC4] in large conversations counts, once a second, while they change', async () => {
+  test('[NR4] in large conversations counts, once a second, while they change', async () => {
     const { clock, backend, gateway, open } = fixture()
     const alice = await open('alice', 'a')
     const cy = await open('cy', 'c')
@@ -157,7 +157,7 @@ describe('ack:N', () => {
 })
 
 describe('stored', () => {
-  test('[RC5] comes 2 s after msg:A, cumulative, unless somebody else has the message', async () => {
+  test('[NR5] comes 2 s after msg:A, cumulative, unless somebody else has the message', async () => {
     const f = fixture()
     const { clock, gateway } = f
     const alice = await f.open('alice', 'a')
@@ -179,7 +179,7 @@ describe('stored', () => {
 })
 
 describe('a message that is sent again', () => {
-  test('[RC6] is notified to those here who have not acknowledged it', async () => {
+  test('[NR6] is notified to those here who have not acknowledged it', async () => {
     const { clock, backend, gateway, open } = fixture()
     const alice = await open('alice', 'a')
     const ben = await open('ben', 'b')
@@ -192,7 +192,7 @@ describe('a message that is sent again', () => {
     expect([alice, ben, cy].map(notifiesOf)).toEqual([[], [], [['c1', 3]]])
   })
 
-  test('[RC6] is answered with the receipts there are; without any it is stored in the end', async () => {
+  test('[NR6] is answered with the receipts there are; without any it is stored in the end', async () => {
     const f = fixture()
     const { clock, backend } = f
     const alice = await f.open('alice', 'a')
@@ -212,7 +212,7 @@ describe('a message that is sent again', () => {
 })
 
 describe('reading receipts', () => {
-  test('[RC7] statuses are what changed after the mark; one of another epoch binds nothing', async () => {
+  test('[NR7] statuses are what changed after the mark; one of another epoch binds nothing', async () => {
     const backend = new FakeBackend()
     const receipts = new GatewayReceipts({
       backend,
@@ -229,7 +229,7 @@ describe('reading receipts', () => {
     expect(await receipts.statuses('alice', formatMark('e2', 5))).toEqual(all)
   })
 
-  test('[RC8] an inbox position is delivered in all that it came by since the last one', async () => {
+  test('[NR8] an inbox position is delivered in all that it came by since the last one', async () => {
     const backend = new FakeBackend()
     const clock = new ManualClock()
     const context = { backend, clock, logger: new RecordingLogger() }
@@ -250,7 +250,7 @@ describe('reading receipts', () => {
     })
   })
 
-  test('[RC8] ack on a pull is delivered', async () => {
+  test('[NR8] ack on a pull is delivered', async () => {
     const { clock, backend, open } = fixture()
     const client = await open()
     backend.state.events.set('c1', [event(1), event(2)])
@@ -263,7 +263,7 @@ describe('reading receipts', () => {
     })
   })
 
-  test('[RC3][RC4] conv:R receipts names members of small conversations and counts those of large', async () => {
+  test('[NR3][NR4] conv:R receipts names members of small conversations and counts those of large', async () => {
     const { clock, backend, open } = fixture()
     const client = await open()
     backend.state.conversations.set('c1', view('c1', 'alice', 'ben'))

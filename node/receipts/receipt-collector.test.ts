@@ -38,7 +38,7 @@ function cursorsOf(submission: Submission): Record<string, string[]> {
 }
 
 describe('collecting acks', () => {
-  test('[RC1] the first goes out at once, those of the next 100 ms in one entry', async () => {
+  test('[NR1] the first goes out at once, those of the next 100 ms in one entry', async () => {
     const { clock, backend, answers, add } = setUp()
     add([delivered(1)])
     await clock.settle()
@@ -66,7 +66,7 @@ describe('collecting acks', () => {
     expect(backend.submissions).toHaveLength(3)
   })
 
-  test('[RC1] of a device, conversation and kind the highest counts; read covers delivered', async () => {
+  test('[NR1] of a device, conversation and kind the highest counts; read covers delivered', async () => {
     const { clock, backend, add } = setUp()
     add([delivered(4), read(3), delivered(2), delivered(9, 'd'), read(0, 'e')])
     add([read(7), delivered(6), read(5), delivered(12, 'd')], ben, 4)
@@ -77,7 +77,7 @@ describe('collecting acks', () => {
     expect(submission).toMatchObject({ inboxes: [{ ...ben, inbox: 4 }] })
   })
 
-  test('[RC1] what says nothing is answered without an entry', async () => {
+  test('[NR1] what says nothing is answered without an entry', async () => {
     const { clock, backend, answers, add } = setUp()
     add([])
     add([delivered(0)])
@@ -86,7 +86,7 @@ describe('collecting acks', () => {
     expect(backend.submissions).toEqual([])
   })
 
-  test('[RC1] a full entry does not wait; a failure is passed on to all that wait', async () => {
+  test('[NR1] a full entry does not wait; a failure is passed on to all that wait', async () => {
     const { clock, backend, answers, add } = setUp()
     add([delivered(1)])
     await clock.settle()
@@ -97,7 +97,7 @@ describe('collecting acks', () => {
     expect(new Set(answers.map((error) => error?.code))).toEqual(new Set(['OUTCOME_UNKNOWN']))
   })
 
-  test('[RC1] more than may wait is refused for now, and taken again once they were answered', async () => {
+  test('[NR1] more than may wait is refused for now, and taken again once they were answered', async () => {
     const { backend, answers, add, collector } = setUp()
     const thousand = Array.from({ length: 1_000 }, (_, n) => delivered(1, `c${n}`))
     for (let n = 0; n < 100; n += 1) add(thousand)
