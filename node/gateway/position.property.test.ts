@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { accepted } from './testing/fake-backend.ts'
@@ -30,7 +31,7 @@ const OPTIONS = { maxPushAhead: 6, maxUnackedEvents: 8, slowBytes: 2_000, maxPag
 /** Follows `docs/protocol.md`: handles what is next, and syncs where anything tells of more. */
 class Follower {
   cursor = 0
-  /** Seqs of the large conversation that were pushed whole. */
+  /** What it handled, in order. */
   readonly inboxes: number[] = []
   connection: MemoryConnection
   /** Position by the rule: the last number written to this session. */
@@ -66,14 +67,15 @@ class Follower {
       if ('error' in frame) continue
       if (frame.t === 'msg:N' && frame.kind !== undefined && typeof frame.inbox === 'number') {
         // The rule that a server keeps: whole only what follows on what was written.
-        expect(frame.inbox).toBe(this.#written + 1)
+        assert.equal(frame.inbox, this.#written + 1)
         this.#written = frame.inbox
       }
       if (frame.t === 'msg:A' && frame.inbox === this.#written + 1) this.#written++
       if (frame.t === 'sync:A') {
         this.#syncing = false
         this.#written = frame.hasMore ? frame.next : Math.max(frame.next, this.#written)
-        expect(frame.events.map(({ inbox }) => inbox)).toEqual(
+        assert.deepEqual(
+          frame.events.map(({ inbox }) => inbox),
           frame.events.map((_, at) => frame.next - frame.events.length + 1 + at),
         )
         for (const { inbox } of frame.events) this.#handle(inbox)
