@@ -216,3 +216,29 @@ test('[M-55] who was away learns what became of 1,000 messages in a tenth of the
   expect(full.events).toHaveLength(1_000)
   expect(JSON.stringify(statuses).length).toBeLessThan(JSON.stringify(full.events).length / 10)
 })
+
+test('[M-53] one who was away while retention removed messages gets an explicit gap', async () => {
+  const bob = newName('bob')
+  const ann = await connect(newName('ann'))
+  await sendMany(ann, { to: bob }, 1, { name: newName('m') })
+  const create = { t: 'conv:R', op: 'create', msgId: newName('c'), members: [bob] }
+  const conv = (await ann.ask(create))['conversation'].id as string
+  await sendMany(ann, { conv }, 5, { name: newName('m') })
+  const policy = { t: 'conv:R', op: 'set', conv, msgId: newName('s'), retention: { maxCount: 2 } }
+  expect((await ann.ask(policy)).error).toBeUndefined()
+  await expect
+    .poll(async () => (await ann.ask({ t: 'pull:R', conv, after: 0, limit: 100 }))['gap'])
+    .toEqual({ from: 1, to: 4, reason: 'retention' })
+
+  // What is whole is pushed; then the client hears that there is more, and syncs.
+  const back = await connect(bob, { node: 'n1' })
+  await back.until(({ t, inbox }) => t === 'msg:N' && inbox === 8)
+  expect(inboxes(pushed(back))).toEqual([1])
+  expect(notified(back)).toHaveLength(1)
+  const page = await back.ask({ t: 'sync:R', after: 1, limit: 100 })
+  expect(page['gap']).toEqual({ from: 2, to: 5, reason: 'retention' })
+  expect(inboxes(page['events'])).toEqual([6, 7, 8])
+  expect(page).toMatchObject({ next: 8, upTo: 8, hasMore: false })
+  await back.until(({ t }) => t === 'caughtup:N')
+  expect(page['conversations'][0]).toEqual({ conv, head: 7, unread: 2 })
+})
