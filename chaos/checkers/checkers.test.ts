@@ -154,6 +154,28 @@ const MUTATIONS: readonly Mutation[] = [
     a.acked = b.acked
   }),
 
+  mutation('[P16] an inbox number is left out', (h) => {
+    mutable(h.inboxes[1]!).entries = h.inboxes[1]!.entries.map((entry) => ({
+      ...entry,
+      inbox: entry.inbox < 5 ? entry.inbox : entry.inbox + 1,
+    }))
+  }),
+  mutation('[P16] an inbox holds an event twice', (h) => {
+    const { entries } = h.inboxes[2]!
+    const again = [...entries.slice(0, 6), ...entries.slice(5)]
+    mutable(h.inboxes[2]!).entries = again.map((entry, at) => ({ ...entry, inbox: at + 1 }))
+  }),
+  mutation('[P16] an inbox lacks the end of a conversation', (h) => {
+    mutable(h.inboxes[3]!).entries = h.inboxes[3]!.entries.slice(0, -1)
+  }),
+  mutation('[P16] two nodes number the events of two conversations in another order', (h) => {
+    const entries = [...h.inboxes[0]!.entries]
+    const at = entries.findIndex(({ conv }, i) => conv !== entries[i + 1]?.conv)
+    const [one, other] = [entries[at]!, entries[at + 1]!]
+    entries[at] = { ...other, inbox: one.inbox }
+    entries[at + 1] = { ...one, inbox: other.inbox }
+    mutable(h.inboxes[0]!).entries = entries
+  }),
   mutation('[P4] a seq is missing everywhere', (h) => {
     for (const events of finalsOf(h, 'c2')) events.splice(1, 1)
   }),

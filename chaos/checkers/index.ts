@@ -3,6 +3,7 @@ import { acknowledgedNeverLost } from './acknowledged-never-lost.ts'
 import { causalReplies } from './causal-replies.ts'
 import { fifo } from './fifo.ts'
 import { gapless } from './gapless.ts'
+import { inboxes } from './inboxes.ts'
 import { keys } from './keys.ts'
 import { linearizable } from './linearizable.ts'
 import { liveness } from './liveness.ts'
@@ -30,6 +31,7 @@ export const CHECKERS = {
   P12: monotonicReads,
   P13: ownWrites,
   P14: streams,
+  P16: inboxes,
   R10: liveness,
   R19: notVacuous,
 } as const satisfies Readonly<Record<string, Checker>>

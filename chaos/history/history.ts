@@ -116,6 +116,17 @@ export interface Delivery {
   readonly shown: Moment
 }
 
+/** A user's whole inbox, as one node told it in the end. */
+export interface FinalInbox {
+  readonly node: string
+  readonly user: string
+  readonly entries: readonly {
+    readonly inbox: number
+    readonly conv: string
+    readonly seq: number
+  }[]
+}
+
 /** Everything that one node holds of one conversation, read after the faults were healed. */
 export interface FinalRead {
   readonly node: string
@@ -203,6 +214,7 @@ export class History {
   readonly pushes: PushRecord[] = []
   readonly deliveries: Delivery[] = []
   readonly finals: FinalRead[] = []
+  readonly inboxes: FinalInbox[] = []
   readonly shown = new ShownEvents((conv, user, msgId) => this.find(conv, user, msgId))
   /** Reads asked for, answered or not. */
   readonly asked = { linearizable: 0, session: 0 }
@@ -325,6 +337,10 @@ export class History {
     const by = () => `the final read on ${node}`
     const shown = this.#show(conv, events, this.#moment(), by)
     this.finals.push({ node, conv, events: shown })
+  }
+
+  finalInbox(inbox: FinalInbox): void {
+    this.inboxes.push(inbox)
   }
 
   /** A fault was tried, and `evident` says whether something came of it. */

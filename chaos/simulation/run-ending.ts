@@ -2,7 +2,7 @@ import { findMember } from '#cluster'
 import type { Subprotocol } from '#protocol'
 import { liveness } from '../checkers/liveness.ts'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
-import type { History, Recovery, WireEvent } from '../history/history.ts'
+import type { FinalInbox, History, Recovery, WireEvent } from '../history/history.ts'
 import type { Device } from '../workload/device.ts'
 import type { SdkDevice } from '../workload/sdk-device.ts'
 import type { Frame, SimDevice } from '../workload/sim-device.ts'
@@ -177,8 +177,14 @@ export class RunEnding {
   async #readAll(): Promise<void> {
     const convs = new Set(this.#history.sends.map(({ conv }) => conv))
     const { user } = this.#scenario.devices[0]!
+    const other = this.#scenario.devices.at(-1)!.user
     let missing = 0
     for (const { name, clientAddress } of this.#present) {
+      const owner = { device: `inbox-${name}`, user: other, subprotocol: 'parley.v1.json' } as const
+      const inbox = this.#makeReader(owner, clientAddress)
+      inbox.start()
+      missing += 1
+      this.#readInbox(inbox, { node: name, user: other, entries: [] }, () => (missing -= 1))
       const who = { device: `reader-${name}`, user, subprotocol: 'parley.v1.json' } as const
       const reader = this.#makeReader(who, clientAddress)
       reader.start()
@@ -188,6 +194,26 @@ export class RunEnding {
       }
     }
     await this.#until(() => missing === 0)
+  }
+
+  #readInbox(reader: SimDevice, found: FinalInbox, done: () => void): void {
+    const after = found.entries.at(-1)?.inbox ?? 0
+    reader.request({ t: 'sync:R', after, limit: 500 }, (answer) => {
+      if (answer === null || answer['error'] !== undefined) {
+        const again = () => this.#readInbox(reader, found, done)
+        this.#world.scheduler.after(100, null, again)
+        return
+      }
+      const events = answer['events'] as FinalInbox['entries']
+      const more = events.map(({ inbox, conv, seq }) => ({ inbox, conv, seq }))
+      const whole = { ...found, entries: [...found.entries, ...more] }
+      if (answer['hasMore'] === true) {
+        this.#readInbox(reader, whole, done)
+        return
+      }
+      this.#history.finalInbox(whole)
+      done()
+    })
   }
 
   #readOne(

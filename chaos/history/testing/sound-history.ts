@@ -155,6 +155,12 @@ export function soundHistory(seed: number, steps = 120): History {
       history.final({ node, conv, events: of(conv, log.length).map(({ wire }) => wire) })
     }
   }
+  for (const node of NODES) {
+    for (const user of ['user-1', 'user-2']) {
+      const entries = log.map(({ conv, wire }, at) => ({ inbox: at + 1, conv, seq: wire.seq }))
+      history.finalInbox({ node, user, entries })
+    }
+  }
   history.fault('kill', { injected: 20, evident: 19 })
   history.recovery = {
     tickMs: 50,
