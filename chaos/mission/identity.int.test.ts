@@ -171,6 +171,19 @@ describe('tokens', () => {
     expect(codeOf(await viewer.request(message('ann', 'v1')))).toBe('FORBIDDEN')
     const listed = await viewer.request({ t: 'conv:R', op: 'list' })
     expect(listed!['conversations']).not.toHaveLength(0)
+    const { id } = (listed!['conversations'] as { id: string }[])[0]!
+    const call = (method: string, role: string) =>
+      fetch(`${urlOf(1)}/v1/conversations/${id}/messages`, {
+        method,
+        headers: {
+          ...bearer({ sub: 'bob', aud: 'chat', role, device: 'phone' }),
+          'content-type': 'application/json',
+        },
+        ...(method === 'POST' ? { body: '{"body":"by http"}' } : {}),
+      })
+    expect((await call('POST', 'viewer')).status).toBe(403)
+    expect((await call('GET', 'viewer')).status).toBe(200)
+    expect((await call('POST', 'user')).status).toBe(201)
   })
 })
 

@@ -2,32 +2,19 @@ import { readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { type Command, Option } from 'commander'
 import { isAddress, parseMembers } from '../cluster/initial-members.ts'
-import { parseDuration } from '../duration.ts'
+import { accessOptions, type AccessFlags, configureAccess } from '../node-access.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { watchParent } from '../parent-watch.mjs'
 import { onStopSignals } from '../stop-signals.ts'
 import type { ServerOptions } from '#node'
 
-interface NodeFlags {
+interface NodeFlags extends AccessFlags {
   readonly name?: string
   readonly listen?: string
   readonly peerListen?: string
   readonly data?: string
   readonly initialMembers?: string
   readonly dev?: boolean
-  readonly allowedOrigins?: string
-  readonly allowedHosts?: string
-  readonly tokenSecretFile?: string
-  readonly tokenPublicKeyFile?: string
-  readonly jwksUrl?: string
-  readonly tokenIssuer?: string
-  readonly tokenAudience?: string
-  readonly tokenLeeway?: string
-  readonly userRate?: string
-  readonly deviceRate?: string
-  readonly moderationUrl?: string
-  readonly moderationTimeout?: string
-  readonly moderationFailure?: 'open' | 'closed'
   readonly logLevel: ServerOptions['logLevel']
   readonly logSegmentBytes?: string
   readonly checkpointBytes?: string
@@ -36,59 +23,6 @@ interface NodeFlags {
 }
 
 const LEVELS: readonly ServerOptions['logLevel'][] = ['debug', 'info', 'warn', 'error', 'silent']
-
-const ORIGIN_OPTIONS = [
-  [
-    '--allowed-origins <origins>',
-    'web pages that may connect, like https://chat.example.org; several with commas',
-    'PARLEY_ALLOWED_ORIGINS',
-  ],
-  [
-    '--allowed-hosts <names>',
-    'host names under which clients reach this node; several with commas',
-    'PARLEY_ALLOWED_HOSTS',
-  ],
-] as const
-
-const TOKEN_OPTIONS = [
-  [
-    '--token-secret-file <files>',
-    'secrets for HS256 tokens, of at least 32 bytes; several with commas',
-    'PARLEY_TOKEN_SECRET_FILE',
-  ],
-  [
-    '--token-public-key-file <files>',
-    'Ed25519 public keys for tokens, PEM or JWK; several with commas',
-    'PARLEY_TOKEN_PUBLIC_KEY_FILE',
-  ],
-  ['--jwks-url <url>', 'published keys for tokens: https: or file:', 'PARLEY_JWKS_URL'],
-  ['--token-issuer <text>', 'iss that every token must have', 'PARLEY_TOKEN_ISSUER'],
-  ['--token-audience <text>', 'aud that every token must have', 'PARLEY_TOKEN_AUDIENCE'],
-  ['--token-leeway <duration>', 'how far clocks may differ (default: 30s)', 'PARLEY_TOKEN_LEEWAY'],
-] as const
-
-const FILTER_OPTIONS = [
-  [
-    '--user-rate <writes>',
-    'writes per second of one user here (default: 200, none with --dev)',
-    'PARLEY_USER_RATE',
-  ],
-  [
-    '--device-rate <writes>',
-    'writes per second of one device here (default: 100, none with --dev)',
-    'PARLEY_DEVICE_RATE',
-  ],
-  [
-    '--moderation-url <url>',
-    'asked about each message before it is stored',
-    'PARLEY_MODERATION_URL',
-  ],
-  [
-    '--moderation-timeout <duration>',
-    'how long its answer may take (default: 1s)',
-    'PARLEY_MODERATION_TIMEOUT',
-  ],
-] as const
 
 export function configure(command: Command): void {
   const option = (flags: string, description: string, env: string) =>
@@ -110,18 +44,8 @@ export function configure(command: Command): void {
         false,
       ),
     )
-  const described = [...ORIGIN_OPTIONS, ...TOKEN_OPTIONS, ...FILTER_OPTIONS]
-  for (const [flags, description, env] of described) {
-    command.addOption(option(flags, description, env))
-  }
+  configureAccess(command)
   command
-    .addOption(
-      option(
-        '--moderation-failure <policy>',
-        'without an answer: open lets messages through, closed asks to try again (default: closed)',
-        'PARLEY_MODERATION_FAILURE',
-      ).choices(['open', 'closed']),
-    )
     .addOption(
       option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
         .choices(LEVELS)
@@ -164,12 +88,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
-    origins: {
-      allowedOrigins: listOf(flags.allowedOrigins).map(origin),
-      allowedHosts: listOf(flags.allowedHosts),
-    },
-    tokens: tokenOptions(flags),
-    ...filterOptions(flags),
+    ...accessOptions(flags),
     logLevel: flags.logLevel,
     ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
     ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),
@@ -246,72 +165,6 @@ function withFile(command: Command): NodeFlags {
     }
   }
   return command.opts<NodeFlags>()
-}
-
-/** The secret itself is taken from the environment only: flags are seen by who lists processes. */
-function tokenOptions(flags: NodeFlags): NonNullable<ServerOptions['tokens']> {
-  const { tokenSecretFile, tokenPublicKeyFile, jwksUrl, tokenIssuer, tokenAudience } = flags
-  const secret = process.env['PARLEY_TOKEN_SECRET']
-  const leeway = flags.tokenLeeway
-  return {
-    secretFiles: listOf(tokenSecretFile),
-    publicKeyFiles: listOf(tokenPublicKeyFile),
-    ...(secret === undefined || secret === '' ? {} : { secret }),
-    ...(jwksUrl === undefined ? {} : { jwksUrl }),
-    ...(tokenIssuer === undefined ? {} : { issuer: tokenIssuer }),
-    ...(tokenAudience === undefined ? {} : { audience: tokenAudience }),
-    ...(leeway === undefined ? {} : { leewayMs: durationOf(leeway, '--token-leeway') }),
-  }
-}
-
-function filterOptions(flags: NodeFlags): Pick<ServerOptions, 'rates' | 'moderation'> {
-  const { userRate, deviceRate, moderationUrl: url, moderationTimeout, moderationFailure } = flags
-  return {
-    rates: {
-      ...(userRate === undefined ? {} : { user: rateOf(userRate, '--user-rate') }),
-      ...(deviceRate === undefined ? {} : { device: rateOf(deviceRate, '--device-rate') }),
-    },
-    ...(url === undefined
-      ? {}
-      : {
-          moderation: {
-            url,
-            onFailure: moderationFailure ?? 'closed',
-            timeoutMs: durationOf(moderationTimeout ?? '1s', '--moderation-timeout'),
-          },
-        }),
-  }
-}
-
-function rateOf(text: string, flag: string): number {
-  const rate = Number(text)
-  if (rate > 0 && rate <= 1_000_000) return rate
-  throw new CliError(
-    ExitCode.usage,
-    `${flag} must be writes per second, up to 1000000, not "${text}"`,
-  )
-}
-
-const listOf = (text: string | undefined): string[] =>
-  (text ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-
-/** As browsers send it. */
-function origin(text: string): string {
-  const parsed = URL.canParse(text) ? new URL(text).origin : null
-  if (parsed === text) return text
-  const like = parsed === null || parsed === 'null' ? 'https://chat.example.org' : parsed
-  throw new CliError(ExitCode.usage, `--allowed-origins takes origins like ${like}, not "${text}"`)
-}
-
-function durationOf(text: string, flag: string): number {
-  try {
-    return parseDuration(text)
-  } catch {
-    throw new CliError(ExitCode.usage, `${flag} must be like 250ms, 10s or 5m, not "${text}"`)
-  }
 }
 
 function bytes(name: string, text: string | undefined, least: number, most: number) {
