@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { main } from '../../cli/main.ts'
 import { freePorts } from './free-ports.ts'
 import { ProcessCluster } from './process-cluster.ts'
+import { TOKEN_SECRET } from './token-of.ts'
 import { Stranger } from './stranger.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
@@ -167,7 +168,9 @@ describe('the machine', () => {
   })
 
   test('an address of another machine', async () => {
-    const outcome = await run(flags({ listen: '192.0.2.1:7401' }))
+    const elsewhere = flags({ listen: '192.0.2.1:7401' })
+    expectOneSentence(await run(elsewhere), 5, /can be reached from other machines/)
+    const outcome = await run(elsewhere, { PARLEY_TOKEN_SECRET: TOKEN_SECRET })
     expectOneSentence(outcome, 1, /192\.0\.2\.1:7401: this machine has no such address/)
   })
 
