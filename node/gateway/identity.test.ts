@@ -95,6 +95,23 @@ describe('tokens', () => {
     expect(gateway.sessionCount).toBe(0)
   })
 
+  it('[GW10] an answer that cannot be written ends the session, not the node', async () => {
+    const { authenticator, clock, connect, greet, backend, logger } = tokens()
+    const fraction = wireError('OVERLOADED', 'later', { retryAfterMs: 0.5 })
+    authenticator.authenticate = async () => fraction
+    const client = connect()
+    client.write(helloFrame({ token: 'x' }))
+    await clock.settle()
+    expect(client.closed?.code).toBe(CloseCode.overload)
+    Reflect.deleteProperty(authenticator, 'authenticate')
+    const other = await greet('bob')
+    backend.answer = () => ({ error: fraction })
+    other.write(messageFrame(1))
+    expect(other.closed?.code).toBe(CloseCode.overload)
+    expect(logger.events).toContain('hello.failed')
+    expect(logger.events).toContain('request.failed')
+  })
+
   it('[GW10] of a client that left meanwhile let nobody in', async () => {
     const { authenticator, clock, greet, gateway } = tokens()
     authenticator.held = 'alice'

@@ -49,6 +49,11 @@ export class PendingRequest<From extends Requester = Session> {
     this.startedMs = startedMs
   }
 
+  /** An answer was given, or was about to be when something failed. */
+  get isSettled(): boolean {
+    return this.#settled
+  }
+
   answer(answer: AnswerFrame, state: FrameState = FrameState.shown): void {
     this.#settle()
     this.session.answered(this, answer, state)

@@ -185,8 +185,15 @@ export class Session {
       handlerOf(frame.t)(request, frame, this.#context)
     } catch (error) {
       this.#context.logger.error('request.failed', { request: request.type, error })
-      request.fail(wireError('INTERNAL', 'The node failed to serve this. See its log.'))
+      this.#failed(request, 'The node failed to serve this. See its log.')
     }
+  }
+
+  /** An answer that failed on its way out is not given twice: then the session ends instead. */
+  #failed(request: PendingRequest, sentence: string): void {
+    const error = wireError('INTERNAL', sentence)
+    if (request.isSettled) this.end(CloseCode.overload, error.message, 'overload')
+    else request.fail(error)
   }
 
   #begin(frame: RequestFrame, nowMs: number): PendingRequest {
@@ -221,7 +228,7 @@ export class Session {
         await read()
       } catch (error) {
         this.#context.logger.error('read.failed', { request: request.type, error })
-        request.fail(wireError('INTERNAL', 'The node failed to read. See its log.'))
+        this.#failed(request, 'The node failed to read. See its log.')
       }
     })
   }

@@ -63,6 +63,9 @@ describe('published keys', () => {
     const { ask, pairs, document, clock, logger } = await published(['EdDSA', 'one'])
     const [one] = pairs
     document.text = new Error('no answer')
+    clock.nowMs += 0.25
+    expect(await ask('EdDSA', one!, 'one')).toMatchObject({ ...LATER, retryAfterMs: 2_000 })
+    clock.nowMs += 0.5
     expect(await ask('EdDSA', one!, 'one')).toMatchObject({ ...LATER, retryAfterMs: 2_000 })
     expect(logger.events).toEqual(['keys.unavailable'])
     clock.nowMs += 2_000

@@ -13,7 +13,7 @@ const PUBLISHED_KEYS = {
   staleMs: 24 * 60 * 60_000,
 } as const
 
-/** The keys found, or how long to wait before they can be known. */
+/** The keys found, or how long to wait, in whole ms, before they can be known. */
 export type KeyAnswer =
   { readonly keys: readonly VerificationKey[] } | { readonly retryAfterMs: number }
 
@@ -55,7 +55,7 @@ export class PublishedKeys {
     const nowMs = this.#clock.monotonicMs()
     const found = this.#trusted(nowMs).filter(wanted)
     if (found.length > 0) return { keys: found }
-    return { retryAfterMs: Math.max(1, this.#triedMs + this.#pauseMs - nowMs) }
+    return { retryAfterMs: Math.max(1, Math.ceil(this.#triedMs + this.#pauseMs - nowMs)) }
   }
 
   get #pauseMs(): number {

@@ -39,7 +39,9 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
   enter(request, frame, version, context).catch((error: unknown) => {
     context.logger.error('hello.failed', { error })
     if (request.session.state !== 'greeting') return
-    turnAwayForNow(request, wireError('INTERNAL', 'The node failed to greet. See its log.'))
+    const failure = wireError('INTERNAL', 'The node failed to greet. See its log.')
+    if (request.isSettled) request.session.end(CloseCode.overload, failure.message, 'overload')
+    else turnAwayForNow(request, failure)
   })
 }
 
