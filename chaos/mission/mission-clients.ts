@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, type Frame, WireClient } from '../workload/wire-client.ts'
+import type { Answer, Frame, WireClient } from '../workload/wire-client.ts'
 
 /** Helpers for clients that know only `docs/protocol.md`. */
 

@@ -30,16 +30,17 @@ it('[FI2] asks by POST and takes the verdict', async () => {
 })
 
 it('[FI3] anything but a verdict is none', async () => {
-  const answers: RequestListener[] = [
-    (_, response) => response.writeHead(500).end('{"verdict":"accept"}'),
-    (_, response) => response.writeHead(302, { location: '/' }).end(),
-    (_, response) => response.end('accept'),
-    (_, response) => response.end(`{"verdict":"accept","why":"${'x'.repeat(5_000)}"}`),
-    (_, response) => response.destroy(),
-    () => {},
+  const answers: [RequestListener, RegExp][] = [
+    [(_, response) => response.writeHead(500).end('{"verdict":"accept"}'), /answers 500/],
+    [(_, response) => response.writeHead(302, { location: '/' }).end(), /fetch failed/],
+    [(_, response) => response.end('accept'), /without a verdict/],
+    [(_, response) => response.end(`{"verdict":"accept","why":"${'x'.repeat(5_000)}"}`), /without/],
+    [(_, response) => response.destroy(), /fetch failed/],
+    [() => {}, /timeout/],
   ]
-  for (const answer of answers) {
-    await expect(httpModeration(await served(answer)).judge('{}', 300)).rejects.toThrow()
+  for (const [answer, words] of answers) {
+    const hook = httpModeration(await served(answer))
+    await expect(hook.judge('{}', 300), String(words)).rejects.toThrow(words)
   }
 })
 

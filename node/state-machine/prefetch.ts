@@ -246,9 +246,6 @@ function usersAdded({ view, found }: PreparedCommand): readonly string[] {
     case 'block':
     case 'unblock':
       return [view.user, operation.member]
-    case 'block':
-    case 'unblock':
-      return [view.user, operation.member]
     case 'add':
       return [operation.member]
     default:
