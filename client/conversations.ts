@@ -63,6 +63,8 @@ export class Conversations implements ConversationOwner, CoreListener {
     this.core = new ClientCore(options, this)
     this.receiving = new Receiving(options, this.core, {
       countAfter: (conv, seq) => this.#countAfter(conv, seq),
+      pull: (conv, after) =>
+        this.#pull({ t: 'pull:R', conv, after, limit: LIMITS.pageEvents }, null),
       streams: () => this.streams,
       onEcho: (notice) => this.sender.echo(notice),
       onReceipt: (conv, kind, upTo, by) => {

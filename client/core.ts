@@ -23,14 +23,17 @@ import {
 } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
 import { Signals } from './signals.ts'
-import type { StoreContents } from './store/client-store.ts'
+import type { StoreContents, StoredPlace } from './store/client-store.ts'
 import { WaitingAcks } from './waiting-acks.ts'
 import type { Write, WriteAnswer } from './write.ts'
 
 /** What happens on a session, for whatever keeps conversations. */
 export interface CoreListener {
   /** Takes what the inbox brings. */
-  readonly receiving: Omit<InboxOwner, 'ports' | 'sync'>
+  readonly receiving: Omit<InboxOwner, 'ports' | 'sync'> & {
+    /** Own messages have their places in another history than this one. */
+    onRestored(epoch: string, places: readonly StoredPlace[]): void
+  }
   onNotice(notice: MessageNotice | BareNotice): void
   onReceipt(notice: AckNotice): void
   /** The inbox has no numbers, so what was missed is to be looked for. */
@@ -188,6 +191,8 @@ export class ClientCore implements ConnectionListener {
     this.reads.online()
     if (isNewEpoch) this.acks.forget()
     this.acks.online()
+    const places = this.journal.acknowledgedBefore(hello.epoch)
+    this.#listener.receiving.onRestored(hello.epoch, places)
     if (this.inbox.isNumbered) this.inbox.start()
     else this.#listener.onLook()
   }

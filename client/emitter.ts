@@ -24,9 +24,10 @@ export class Emitter<Events extends Record<string, unknown>> {
     }
   }
 
-  /** To those who listen now, in the order in which they came. */
-  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): void {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+  /** To those who listen now, in the order in which they came. Whether there is anybody. */
+  emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): boolean {
+    const listeners = [...(this.#listeners.get(name) ?? [])]
+    for (const listener of listeners) {
       try {
         ;(listener as (event: Events[Name]) => void)(event)
       } catch (error) {
@@ -36,5 +37,6 @@ export class Emitter<Events extends Record<string, unknown>> {
         })
       }
     }
+    return listeners.length > 0
   }
 }

@@ -366,6 +366,54 @@ describe('received and consumed', () => {
   })
 })
 
+test('[IN17] own messages that a restore took are listed, even to a later client (K8)', async () => {
+  const restarts = new Restarts()
+  cluster = restarts.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+  cluster.group('gone', 'alice')
+  const first = await restarts.live()
+  const messages = upTo(6).map((n) => first.chat.conversation('team').send(n))
+  const other = first.chat.conversation('gone').send('gone')
+  await restarts.harness.clock.advance(1000)
+  expect(other.status).toBe('sent')
+  const missing: SyncEvents['missing'][] = []
+  const listen = (chat: ChatClient) => chat.sync.on('missing', (event) => missing.push(event))
+  listen(first.chat)
+  cluster.fault = (frame) => (frame.t === 'pull:R' ? 'drop' : null)
+  cluster.conversations.delete('gone')
+  cluster.restore('epoch-2', 4)
+  // Somebody else is at one of their places now.
+  restarts.post(1)
+  await restarts.harness.clock.advance(5000)
+  expect(missing).toEqual([])
+  first.kill()
+  cluster.fault = () => null
+  const second = await restarts.live()
+  await restarts.harness.clock.advance(1000)
+  // Nobody listened until now.
+  listen(second.chat)
+  cluster.disconnect()
+  await restarts.harness.clock.advance(5000)
+  expect(missing).toEqual([
+    {
+      epoch: 'epoch-2',
+      messages: [
+        { conversation: 'team', seq: 5, msgId: messages[4]!.msgId },
+        { conversation: 'team', seq: 6, msgId: messages[5]!.msgId },
+        { conversation: 'gone', seq: 1, msgId: other.msgId },
+      ],
+    },
+  ])
+  second.chat.close()
+  await second.chat.closed
+  const third = await restarts.live()
+  listen(third.chat)
+  await restarts.harness.clock.advance(1000)
+  expect(missing).toHaveLength(1)
+  third.chat.close()
+})
+
 test('[IN15] [M-55] receipts that came while it was away move its messages on', async () => {
   const chat = await harness.connect('alice')
   const message = chat.conversation('team').send('hello')

@@ -33,6 +33,7 @@ export {
   type StoreContents,
   type StoredCursor,
   type StoredEvent,
+  type StoredPlace,
   type StoredMessage,
   type StoredSession,
 } from './store/client-store.ts'

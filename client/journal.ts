@@ -1,3 +1,4 @@
+import { Acknowledged } from './acknowledged.ts'
 import { ChatError } from './errors.ts'
 import type { ClientFailpoint, ClientFailpoints } from './failpoints.ts'
 import type { InboxEvent } from './inbox-sync.ts'
@@ -10,6 +11,7 @@ import {
   type StoreContents,
   type StoredCursor,
   type StoredMessage,
+  type StoredPlace,
   type StoredSession,
 } from './store/client-store.ts'
 
@@ -27,6 +29,7 @@ export class Journal {
   readonly #owner: JournalOwner
   readonly #failpoints: ClientFailpoints | undefined
   readonly #received: Received
+  readonly #acknowledged = new Acknowledged()
   readonly #cursors = new Map<string, StoredCursor>()
   #session: StoredSession = EMPTY_SESSION
   #isOpen = false
@@ -52,6 +55,7 @@ export class Journal {
     this.#session = contents.session
     for (const cursor of contents.cursors) this.#cursors.set(cursor.conv, cursor)
     this.#received.load(contents.events)
+    this.#acknowledged.load(contents.places)
     this.hit('store.opened')
     return contents
   }
@@ -138,6 +142,24 @@ export class Journal {
   /** Events that were received and follow on `after` without a hole, at most `limit`. */
   receivedAfter(conv: string, after: number, limit: number): readonly WireEvent[] {
     return this.#received.after(conv, after, limit)
+  }
+
+  /** An own message has its place. */
+  acknowledged(conv: string, seq: number, msgId: string): void {
+    const { epoch } = this.#owner.session()
+    const place = epoch === null ? null : this.#acknowledged.add({ epoch, conv, seq, msgId })
+    if (place !== null) this.#write({ places: [place] }, () => {})
+  }
+
+  /** Own messages that have their places in another history than this one. */
+  acknowledgedBefore(epoch: string): readonly StoredPlace[] {
+    return this.#acknowledged.before(epoch)
+  }
+
+  /** The application was told what became of them. */
+  forgetAcknowledged(places: readonly StoredPlace[]): void {
+    this.#acknowledged.drop(places)
+    this.#write({ dropPlaces: places }, () => {})
   }
 
   hit(name: ClientFailpoint): void {

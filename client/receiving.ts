@@ -1,15 +1,26 @@
 import type { ChatEvent } from './chat-event.ts'
 import type { ClientCore } from './core.ts'
 import { Emitter } from './emitter.ts'
+import { findMissing } from './find-missing.ts'
 import type { InboxEvent, InboxOwner } from './inbox-sync.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { BareNotice, Gap, MessageNotice, SyncAnswer, WireEvent } from './protocol/frames.ts'
+import type {
+  BareNotice,
+  Gap,
+  MessageNotice,
+  PullAnswer,
+  SyncAnswer,
+  WireEvent,
+} from './protocol/frames.ts'
+import type { StoredPlace } from './store/client-store.ts'
 import { SyncView, type SyncEvents } from './sync-view.ts'
 
 /** What receiving needs besides the core. */
 export interface ReceivingOwner {
   /** Messages of others behind a seq. */
   countAfter(conversation: string, seq: number): Promise<number>
+  /** A page of a conversation, complete or an error. */
+  pull(conversation: string, after: number): Promise<PullAnswer>
   /** To whoever follows conversations. */
   readonly streams: () => {
     event(conversation: string, event: WireEvent): void
@@ -34,6 +45,7 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
   readonly #emitter: Emitter<SyncEvents>
   /** Highest seq told as delivered, by conversation; the least recent are forgotten. */
   readonly #delivered = new Map<string, number>()
+  #isSearching = false
 
   constructor(options: ResolvedOptions, core: ClientCore, owner: ReceivingOwner) {
     this.#core = core
@@ -92,7 +104,30 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
   }
 
   onEvent(conv: string, event: WireEvent): void {
-    this.view.event(conv, event, event.from === this.#core.user)
+    const { user, options, journal } = this.#core
+    const isOwn = event.from === user
+    this.view.event(conv, event, isOwn)
+    const isFromHere = isOwn && event.device === options.device && event.kind === 'message'
+    if (isFromHere) journal.acknowledged(conv, event.seq, event.msgId)
+  }
+
+  /** The cluster came back from a backup: what was acknowledged before is looked for (rule K8). */
+  onRestored(epoch: string, places: readonly StoredPlace[]): void {
+    if (places.length === 0 || this.#isSearching) return
+    this.#isSearching = true
+    findMissing(places, (conv, after) => this.#owner.pull(conv, after)).then(
+      (missing) => {
+        this.#isSearching = false
+        const { status } = this.#core.connection
+        // Who closes meanwhile is told the next time.
+        if (status.state === 'closed') return
+        const messages = missing.map(({ conv, seq, msgId }) => ({ conversation: conv, seq, msgId }))
+        // Until somebody has heard it, every session looks again.
+        const isTold = messages.length === 0 || this.#emitter.emit('missing', { epoch, messages })
+        if (isTold) this.#core.journal.forgetAcknowledged(places)
+      },
+      () => {},
+    )
   }
 
   onHandled({ conversation, seq, from }: ChatEvent): void {

@@ -15,6 +15,18 @@ export type SyncEvents = {
   readonly progress: { readonly done: number; readonly total: number }
   /** The list changed: a row came, went up or changed its numbers. */
   readonly conversations: readonly ConversationSummary[]
+  /**
+   * After `discontinuity`: own messages that were reported `sent` and are not in the history that the
+   * cluster was restored to, of the newest 1,000. What to do about them is the application's.
+   */
+  readonly missing: {
+    readonly epoch: string
+    readonly messages: readonly {
+      readonly conversation: string
+      readonly seq: number
+      readonly msgId: string
+    }[]
+  }
   /** Inbox numbers that no node has any more; the conversations were looked at one by one instead. */
   readonly gap: Gap
 }

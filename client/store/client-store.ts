@@ -54,6 +54,18 @@ export interface StoredEvent {
   readonly frame: Uint8Array
 }
 
+/** Where an own message stands that was reported `sent`. */
+export interface StoredPlace {
+  /** Rises by one with each. */
+  readonly number: number
+  /** Where it is kept: a later one takes the place of an earlier one. */
+  readonly slot: number
+  readonly epoch: string
+  readonly conv: string
+  readonly seq: number
+  readonly msgId: string
+}
+
 /** Whose store it is, and up to where that device had been shown the cluster. */
 export interface StoredSession {
   /** As the cluster knows it; `null` before the first session. */
@@ -73,6 +85,8 @@ export interface StoreContents {
   readonly cursors: readonly StoredCursor[]
   /** In any order. */
   readonly events: readonly StoredEvent[]
+  /** In any order. */
+  readonly places: readonly StoredPlace[]
   readonly session: StoredSession
 }
 
@@ -87,6 +101,9 @@ export interface StoreChange {
   readonly events?: readonly StoredEvent[] | undefined
   /** Those that are not there are passed over. */
   readonly dropEvents?: readonly Pick<StoredEvent, 'conv' | 'seq'>[] | undefined
+  /** Each takes its slot. */
+  readonly places?: readonly StoredPlace[] | undefined
+  readonly dropPlaces?: readonly StoredPlace[] | undefined
   /** All cursors and events go, before those of this change come. */
   readonly forgetCursors?: boolean | undefined
   readonly session?: StoredSession | undefined

@@ -110,8 +110,9 @@ export class DurableStore implements ClientStore {
       await database.write([...repairs, [KEYS.format, format.value], this.#ledger()])
     }
     this.#database = database
-    const { cursors, events, session } = found
-    return { messages: found.messages.map(({ message }) => message), cursors, events, session }
+    const { cursors, events, places, session } = found
+    const messages = found.messages.map(({ message }) => message)
+    return { messages, cursors, events, places, session }
   }
 
   /** Written as soon as the one before it is. */
@@ -154,6 +155,8 @@ export class DurableStore implements ClientStore {
     for (const { conv, seq, frame } of change.events ?? []) {
       this.#set(KEYS.event(conv, seq), { frame })
     }
+    for (const { slot } of change.dropPlaces ?? []) this.#set(KEYS.place(slot), null)
+    for (const { slot, ...place } of change.places ?? []) this.#set(KEYS.place(slot), place)
     for (const { conv, delivered, inHand } of change.cursors ?? []) {
       this.#index.setCursor(conv)
       this.#set(KEYS.cursor(conv), { delivered, inHand })

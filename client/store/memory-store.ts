@@ -6,6 +6,7 @@ import {
   type StoreContents,
   type StoredCursor,
   type StoredMessage,
+  type StoredPlace,
   type StoredSession,
 } from './client-store.ts'
 import { DEFAULT_LIMITS, StoreIndex, type StoreLimits } from './store-index.ts'
@@ -16,6 +17,7 @@ export class MemoryStore implements ClientStore {
   readonly #index: StoreIndex
   readonly #messages = new Map<string, StoredMessage>()
   readonly #cursors = new Map<string, StoredCursor>()
+  readonly #places = new Map<number, StoredPlace>()
   #session: StoredSession = EMPTY_SESSION
   #device: string | null = null
 
@@ -30,6 +32,7 @@ export class MemoryStore implements ClientStore {
       messages: [...this.#messages.values()],
       cursors: [...this.#cursors.values()],
       events: [],
+      places: [...this.#places.values()],
       session: this.#session,
     }
   }
@@ -52,6 +55,8 @@ export class MemoryStore implements ClientStore {
       this.#index.setCursor(cursor.conv)
       this.#cursors.set(cursor.conv, cursor)
     }
+    for (const { slot } of change.dropPlaces ?? []) this.#places.delete(slot)
+    for (const place of change.places ?? []) this.#places.set(place.slot, place)
     this.#session = change.session ?? this.#session
   }
 

@@ -3,6 +3,7 @@ import {
   type StoredCursor,
   type StoredEvent,
   type StoredMessage,
+  type StoredPlace,
   type StoredSession,
 } from './client-store.ts'
 import {
@@ -12,6 +13,7 @@ import {
   toFormat,
   toLedger,
   toMessage,
+  toStoredPlace,
   toSession,
   unseal,
   type FormatRecord,
@@ -36,6 +38,7 @@ export interface FoundStore {
   readonly messages: readonly { readonly number: number; readonly message: StoredMessage }[]
   readonly cursors: readonly StoredCursor[]
   readonly events: readonly StoredEvent[]
+  readonly places: readonly StoredPlace[]
   readonly session: StoredSession
   /** Checksum by key of everything sound that the ledger counts. */
   readonly sums: ReadonlyMap<string, number>
@@ -48,6 +51,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
   const messages: { number: number; message: StoredMessage }[] = []
   const cursors: StoredCursor[] = []
   const events: StoredEvent[] = []
+  const places: StoredPlace[] = []
   const sums = new Map<string, number>()
   let format: FormatRecord | null = null
   let ledger: LedgerRecord | null = null
@@ -64,6 +68,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
         if (parsed.kind === 'session') session = toSession(record)
         else if (parsed.kind === 'cursor') cursors.push(toCursor(parsed.conv, record))
         else if (parsed.kind === 'event') events.push(toEvent(parsed.conv, parsed.seq, record))
+        else if (parsed.kind === 'place') places.push(toStoredPlace(parsed.slot, record))
         else if (parsed.kind === 'message') {
           messages.push({ number: parsed.number, message: toMessage(parsed.msgId, record) })
         }
@@ -75,7 +80,7 @@ export function readStore(pairs: readonly (readonly [string, Uint8Array])[]): Fo
     }
   }
   if (pairs.length > 0) damage.push(...missing(format, ledger, sums, damage))
-  return { format, messages, cursors, events, session, sums, damage }
+  return { format, messages, cursors, events, places, session, sums, damage }
 }
 
 /** What ought to be there, by the store's own account. */

@@ -5,6 +5,7 @@ import type {
   StoredCursor,
   StoredEvent,
   StoredMessage,
+  StoredPlace,
   StoredSession,
 } from './client-store.ts'
 import { crc32 } from './crc32.ts'
@@ -34,6 +35,7 @@ export const KEYS = {
   message: (number: number, msgId: string): string =>
     `o/${String(number).padStart(16, '0')}/${msgId}`,
   cursor: (conv: string): string => `c/${conv}`,
+  place: (slot: number): string => `a/${String(slot).padStart(4, '0')}`,
   event: (conv: string, seq: number): string => `e/${conv}/${String(seq).padStart(16, '0')}`,
   /** Where damaged values go when they are set aside. */
   aside: (key: string): string => `x/${key}`,
@@ -43,6 +45,7 @@ export type RecordKey =
   | { readonly kind: 'format' | 'ledger' | 'session' | 'aside' | 'unknown' }
   | { readonly kind: 'message'; readonly number: number; readonly msgId: string }
   | { readonly kind: 'cursor'; readonly conv: string }
+  | { readonly kind: 'place'; readonly slot: number }
   | { readonly kind: 'event'; readonly conv: string; readonly seq: number }
 
 export const isEventKey = (key: string): boolean => key.startsWith('e/')
@@ -53,6 +56,7 @@ export function parseKey(key: string): RecordKey {
   if (key === KEYS.session) return { kind: 'session' }
   if (key.startsWith('x/')) return { kind: 'aside' }
   if (key.startsWith('c/')) return { kind: 'cursor', conv: key.slice(2) }
+  if (/^a\/\d{4}$/.test(key)) return { kind: 'place', slot: Number(key.slice(2)) }
   if (isEventKey(key) && /\/\d{16}$/.test(key)) {
     return { kind: 'event', conv: key.slice(2, -17), seq: Number(key.slice(-16)) }
   }
@@ -140,6 +144,16 @@ function isEventOf(conv: string, seq: number, bytes: Uint8Array): boolean {
   if (frame === undefined || !('t' in frame) || frame.t !== 'msg:N' || !('kind' in frame))
     return false
   return frame.conv === conv && frame.seq === seq
+}
+
+export function toStoredPlace(slot: number, record: unknown): StoredPlace {
+  const { number, epoch, conv, seq, msgId } = fieldsOf(record)
+  need(isSeqOrNull(number) && number !== null, 'number')
+  need(isSeqOrNull(seq) && seq !== null, 'seq')
+  need(typeof epoch === 'string', 'epoch')
+  need(typeof conv === 'string', 'conv')
+  need(typeof msgId === 'string', 'msgId')
+  return { number, slot, epoch, conv, seq, msgId }
 }
 
 export function toSession(record: unknown): StoredSession {

@@ -45,7 +45,7 @@ export const eventOf = (conv: string, seq: number, body: unknown = seq): StoredE
   }
 }
 
-const EMPTY = { messages: [], cursors: [], events: [], session: EMPTY_SESSION }
+const EMPTY = { messages: [], cursors: [], events: [], places: [], session: EMPTY_SESSION }
 
 /** What every `ClientStore` promises. `place` makes a new, empty one each time. */
 export function describeStore(
@@ -86,6 +86,7 @@ export function describeStore(
         ],
         cursors: [{ conv: 'g_team', delivered: 4, inHand: 5 }],
         events: [],
+        places: [],
         session,
       })
       await after.store.close()
@@ -114,7 +115,7 @@ export function describeStore(
       const cursors = [cursor('c')]
       await store.write({ put, remove: ['phone_1'], session, forgetCursors: true, cursors })
       const { contents, store: last } = await reopened(at, store)
-      expect(contents).toEqual({ messages: put, cursors, events: [], session })
+      expect(contents).toEqual({ messages: put, cursors, events: [], places: [], session })
       await last.close()
     })
 
@@ -133,6 +134,31 @@ export function describeStore(
       await second.store.write({ forgetCursors: true, events: [eventOf('h', 5)] })
       const third = await reopened(at, second.store)
       expect(third.contents.events).toEqual([eventOf('h', 5)])
+      await third.store.close()
+    })
+
+    test('[ST1] places come, take the slot of an earlier one, and go', async () => {
+      const at = await place()
+      const { store } = await openedAt(at)
+      const placeOf = (number: number) => {
+        return {
+          number,
+          slot: number % 2,
+          epoch: 'e1',
+          conv: 'c',
+          seq: number,
+          msgId: `m${number}`,
+        }
+      }
+      await store.write({ places: [placeOf(1), placeOf(2), placeOf(3)] })
+      const second = await reopened(at, store)
+      const { places } = second.contents
+      expect(places.toSorted((one, other) => one.number - other.number)).toEqual([
+        ...[placeOf(2), placeOf(3)],
+      ])
+      await second.store.write({ dropPlaces: [placeOf(2)] })
+      const third = await reopened(at, second.store)
+      expect(third.contents.places).toEqual([placeOf(3)])
       await third.store.close()
     })
 
