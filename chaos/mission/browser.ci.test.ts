@@ -1,4 +1,6 @@
 // The SDK in a real browser: its own tests, the contract of its store over IndexedDB, and real nodes.
+import { readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PageResult } from '../browser/page-vitest.ts'
@@ -8,18 +10,13 @@ import { LIVE_CASES } from '../../client/testing/live-cases.ts'
 import { lacking } from '../processes/requirements.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 
+/** The contract of the store where it is IndexedDB. */
 const INDEXED_DB = fileURLToPath(new URL('../browser/indexed-db.page.ts', import.meta.url))
+const CLIENT = fileURLToPath(new URL('../../client', import.meta.url))
 /** Everything of the SDK's own that is not about directories or bundlers. */
-const FILES = [
-  ...['client', 'connection', 'cursor', 'healing', 'inbox-sync', 'receipts', 'restart'].map(
-    (name) => `../../client/${name}.test.ts`,
-  ),
-  '../../client/subscription.test.ts',
-  '../../client/store/memory-store.test.ts',
-  ...['body-codec', 'codec', 'salvage', 'version'].map(
-    (name) => `../../client/protocol/${name}.test.ts`,
-  ),
-].map((file) => fileURLToPath(new URL(file, import.meta.url)))
+const FILES = readdirSync(CLIENT, { recursive: true, encoding: 'utf8' }).filter(
+  (path) => path.endsWith('.test.ts') && !/(^|\/)(bundle|level-store)\.test\.ts$/.test(path),
+)
 
 describe.skipIf(lacking('chromium'))('in Chromium', () => {
   let chromium: Chromium
@@ -38,7 +35,7 @@ describe.skipIf(lacking('chromium'))('in Chromium', () => {
   })
 
   test.each([...FILES, INDEXED_DB])('%s', async (file) => {
-    const script = await bundleTests(file)
+    const script = await bundleTests(resolve(CLIENT, file))
     const [page] = await chromium.open(script, 1)
     const results = (await page.evaluate('runTests()')) as PageResult[]
     expect(results.filter(({ error }) => error !== null)).toEqual([])

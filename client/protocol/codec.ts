@@ -5,8 +5,9 @@ import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import type { Frame, MessageAnswer, RequestFrame, ServerFrame } from './frames.ts'
 import { decodeMessageRequest, writeMessageAnswer, writeMessageNotice } from './hot-frames.ts'
-import { decodeMsgpack, encodeMsgpack, joinMsgpack, type Shortcuts } from './msgpack-codec.ts'
+import { decodeMsgpack, encodeMsgpack, joinMsgpack, type NodeCodec } from './msgpack-codec.ts'
 import { fieldsToEncode, type Direction } from './schema-of.ts'
+import { salvageFrame } from './salvage.ts'
 import { toFrame } from './to-frame.ts'
 
 export const SUBPROTOCOLS = ['parley.v1.msgpack', 'parley.v1.json'] as const
@@ -44,7 +45,7 @@ export function decodeFrames(
 ): (Frame | ProtocolError)[] {
   if (subprotocol === 'parley.v1.json') return decodeJson(data, direction, limits)
   if (typeof data === 'string') return [invalid('parley.v1.msgpack takes binary messages')]
-  return decodeMsgpack(data, direction, limits, direction === 'toServer' ? HOT : null)
+  return decodeMsgpack(data, direction, limits, NODE)
 }
 
 /** One frame. The bytes stay valid for good and may be shared by many sessions. */
@@ -52,7 +53,7 @@ export function encodeFrame(frame: Frame, subprotocol: 'parley.v1.msgpack'): Uin
 export function encodeFrame(frame: Frame, subprotocol: 'parley.v1.json'): string
 export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFrame
 export function encodeFrame(frame: Frame, subprotocol: Subprotocol): EncodedFrame {
-  if (subprotocol === 'parley.v1.msgpack') return encodeMsgpack(frame, HOT)
+  if (subprotocol === 'parley.v1.msgpack') return encodeMsgpack(frame, NODE)
   const source = frame as unknown as Record<string, unknown>
   return jsonFrame(frame.t, source, fieldsToEncode(frame))
 }
@@ -63,7 +64,7 @@ export function joinFrames(frames: readonly EncodedFrame[]): EncodedFrame {
   return frames.length === 1 ? frames[0] : `[${frames.join(',')}]`
 }
 
-const HOT: Shortcuts = {
+const NODE: NodeCodec = {
   decode: decodeMessageRequest,
   encode: (writer, frame) => {
     if (frame.t === 'msg:A' && !('error' in frame)) {
@@ -74,6 +75,7 @@ const HOT: Shortcuts = {
     writeMessageNotice(writer, frame)
     return true
   },
+  salvage: salvageFrame,
 }
 const UNLIMITED: DecodeLimits = { bodyBytes: Infinity, metaBytes: Infinity }
 const text = new TextDecoder('utf-8', { fatal: true })

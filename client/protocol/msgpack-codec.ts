@@ -2,16 +2,20 @@ import type { Frame } from './frames.ts'
 import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { Reader, isArray, isMap, isString } from './reader.ts'
-import { salvageFrame } from './salvage.ts'
+import type { Salvaged } from './salvage.ts'
 import { allFields, fieldsToEncode, type Direction } from './schema-of.ts'
 import type { FieldType, Fields } from './schema.ts'
 import { asProtocolError, identify, toFrame } from './to-frame.ts'
 import { Writer } from './writer.ts'
 
-/** Reads or writes a frame in a way of its own, `null` or `false` to leave it to the table. */
-export interface Shortcuts {
+/** What a node needs beyond the table, which an SDK does without. */
+export interface NodeCodec {
+  /** Reads a request in a way of its own; `null` leaves it to the table. */
   decode(reader: Reader, limits: DecodeLimits): Frame | null
+  /** Writes a frame in a way of its own; `false` leaves it to the table. */
   encode(writer: Writer, frame: Frame): boolean
+  /** Goes on behind a frame that cannot be read; without it, the message ends there. */
+  salvage(bytes: Uint8Array, from: number): Salvaged | null
 }
 
 /** The frames of one WebSocket message, by the schema table; see `decodeFrames`. Never throws. */
@@ -19,11 +23,11 @@ export function decodeMsgpack(
   data: Uint8Array,
   direction: Direction,
   limits: DecodeLimits,
-  shortcuts: Shortcuts | null = null,
+  codec: NodeCodec | null = null,
 ): (Frame | ProtocolError)[] {
   const frames: (Frame | ProtocolError)[] = []
   try {
-    decodeAll(new Reader(data), direction, limits, shortcuts, frames)
+    decodeAll(new Reader(data), direction, limits, codec, frames)
   } catch (error) {
     frames.push(asProtocolError(error))
   }
@@ -34,7 +38,7 @@ function decodeAll(
   reader: Reader,
   direction: Direction,
   limits: DecodeLimits,
-  shortcuts: Shortcuts | null,
+  codec: NodeCodec | null,
   frames: (Frame | ProtocolError)[],
 ): void {
   let count = 1
@@ -44,9 +48,9 @@ function decodeAll(
   }
   for (let i = 0; i < count; i++) {
     const from = reader.position
-    const frame = shortcuts?.decode(reader, limits) ?? null
+    const frame = direction === 'toServer' ? (codec?.decode(reader, limits) ?? null) : null
     if (frame === null) reader.position = from
-    frames.push(frame ?? decodeOne(reader, direction, limits))
+    frames.push(frame ?? decodeOne(reader, direction, limits, codec))
   }
   if (reader.position !== reader.end) throw invalid('bytes follow the last frame')
 }
@@ -56,13 +60,14 @@ function decodeOne(
   reader: Reader,
   direction: Direction,
   limits: DecodeLimits,
+  codec: NodeCodec | null,
 ): Frame | ProtocolError {
   const from = reader.position
   try {
     return toFrame(readFrame(reader, direction), direction, null, limits)
   } catch (error) {
     const failure = asProtocolError(error)
-    const salvaged = salvageFrame(reader.bytes, from)
+    const salvaged = codec?.salvage(reader.bytes, from) ?? null
     if (salvaged === null) throw failure
     reader.position = salvaged.end
     return identify(failure, salvaged.id, salvaged.frameType)
@@ -70,9 +75,9 @@ function decodeOne(
 }
 
 /** One frame. The bytes stay valid for good and may be shared by many sessions. */
-export function encodeMsgpack(frame: Frame, shortcuts: Shortcuts | null = null): Uint8Array {
+export function encodeMsgpack(frame: Frame, codec: NodeCodec | null = null): Uint8Array {
   try {
-    if (shortcuts === null || !shortcuts.encode(writer, frame)) writeFrame(frame)
+    if (codec === null || !codec.encode(writer, frame)) writeFrame(frame)
     return writer.finish()
   } catch (error) {
     writer.reset()
