@@ -55,11 +55,14 @@ export class Acks {
     this.#add(conv, 'read', seq)
   }
 
-  /** This device has everything of its inbox up to this number (rule B4). */
-  inbox(number: number): void {
+  /**
+   * This device has everything of its inbox up to this number (rule B4). The number of an own
+   * message is worth no frame: it goes along with the next.
+   */
+  inbox(number: number, isReceived: boolean): void {
     if (number <= this.#inbox) return
     this.#inbox = number
-    this.#counted()
+    if (isReceived) this.#counted()
   }
 
   /** A session stands: what the last one did not answer is asked again. */

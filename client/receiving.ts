@@ -68,7 +68,7 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
     const { journal, acks, inbox, user } = this.#core
     const position = inbox.position!
     journal.receive(events, () => {
-      acks.inbox(position)
+      acks.inbox(position, events.length > 0)
       if (!journal.keepsEvents) return
       for (const { conv, event } of events) {
         if (event.from !== user) this.#acknowledge(conv, event.seq)

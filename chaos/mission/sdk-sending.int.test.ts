@@ -117,6 +117,11 @@ test('[M-33] the life of a message, as the papers list it', async () => {
   const opened = await alice.createGroup({ members: ['bob33'] })
   const room = bobby.conversation(opened.id!)
   const messages = room.messages({ after: 'cursor' })
+  // The group's own first event is acknowledged, too.
+  await eventually(
+    () => ann.includes('A ← ack:A') && bob.includes('B ← ack:A'),
+    (isQuiet) => isQuiet,
+  )
   ann.length = 0
   bob.length = 0
   const message = opened.send('hello')
