@@ -60,6 +60,7 @@ export class CursorsApply {
     if (this.#state.receipts.touch(block)) this.#state.dirty.addBytes(block.bytes)
     const newRead = ack.kind === 'read' ? upTo : read
     block.set(slot, Math.max(delivered, upTo), newRead, this.#state.appliedIndex + 1)
+    this.#state.hash.cursor(member.position, previous, upTo)
     return { previous, upTo }
   }
 

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
 import type { Command } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
-import { MEMBERS_PER_BLOCK } from './receipt-block.ts'
+import { MEMBERS_PER_BLOCK, ReceiptBlock } from './receipt-block.ts'
 import { create, cursors, Machine, message, operation, PacedDirectory } from './testing.ts'
 
 const direct = directConversationId('ann', 'ben')
@@ -121,6 +121,18 @@ describe('receipts', () => {
         read: [4, 3, 3],
       })
     }
+  })
+
+  test('B5 K5 two nodes whose cursors differ show it by their hashes', async () => {
+    const [one, other] = [await withMessages(3), await withMessages(3)]
+    for (const m of [one, other]) await m.one(4, cursors(['ben', direct, 'delivered', 2]))
+    expect(one.machine.reader.stateHash).toBe(other.machine.reader.stateHash)
+    // What memory holds is changed behind the machine's back, as a broken one would.
+    const lying = vi.spyOn(ReceiptBlock.prototype, 'delivered').mockReturnValue(1)
+    await other.one(5, cursors(['ann', direct, 'delivered', 2]))
+    lying.mockRestore()
+    await one.one(5, cursors(['ann', direct, 'delivered', 2]))
+    expect(one.machine.reader.stateHash).not.toBe(other.machine.reader.stateHash)
   })
 
   test('B5 K4 the inbox cursor of a device is reported with the rest', async () => {

@@ -49,6 +49,12 @@ export class StateHash {
     }
   }
 
+  /** A member's cursor rose. */
+  cursor(position: number, previous: number, upTo: number): void {
+    this.#mix(upTo, position)
+    this.#mix(previous, 2)
+  }
+
   /** `sum` over the inbox numbers that one event was given. */
   inboxes(sum: number): void {
     this.#mix(sum, 1)
