@@ -88,8 +88,9 @@ function removalFault(removal: Removal): ErrorCode | null {
 function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
   if (view.user !== '' || view.device !== '' || view.msgId !== '') return 'INVALID_MESSAGE'
   if (view.kind === CommandKind.account) {
-    const { account, ofDevice } = view.accountOperation()
-    if (!isUser(account)) return 'INVALID_MESSAGE'
+    const operation = view.accountOperation()
+    if (!isUser(operation.account)) return 'INVALID_MESSAGE'
+    const ofDevice = operation.op === 'revoke' ? operation.ofDevice : null
     if (ofDevice !== null && !isDevice(ofDevice)) return 'INVALID_MESSAGE'
   } else if (view.kind === CommandKind.retention) {
     const fault = removalFault(view.removal())

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { WireError } from '#protocol'
 import { groupConversationId } from '../state-machine/conversation-id.ts'
 import type { Command, RetentionPolicy, Submission } from '../state-machine/commands.ts'
-import { create, Machine, message, operation } from '../state-machine/testing.ts'
-import type { WriteResult } from '../state-machine/types.ts'
+import { create, edit, erase, Machine, message, operation } from '../state-machine/testing.ts'
+import { EventKind, type WriteResult } from '../state-machine/types.ts'
 import { Retention } from './retention.ts'
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -120,6 +120,59 @@ describe('[M-53] the leader’s retention', () => {
     )
     await machine.machine.checkpoint()
     expect(await machine.machine.reader.retainedConversations('', 9)).toHaveLength(3)
+    retention.close()
+  })
+
+  test('RT5 an erased user leaves stubs in every conversation, his edits and later messages too', async () => {
+    const { machine, ticks, proposed, retention } = await leader()
+    const conv = await chat(machine, 'one', null)
+    const other = await chat(machine, 'two', null)
+    await machine.write(
+      2_000,
+      operation(
+        { user: 'alice', msgId: 'add', conv },
+        { op: 'add', member: 'bob', role: 'member' },
+      ),
+      message({ user: 'bob', msgId: 'b1', conv, body: 'bob was here' }),
+      message({ user: 'bob', msgId: 'b2', to: 'cy', body: 'and here' }),
+      edit({ user: 'alice', msgId: 'e', conv, target: 2, body: 'changed' }),
+      erase('alice'),
+    )
+    await ticks(1)
+    await machine.one(3_000, message({ user: 'alice', msgId: 'late', conv }))
+    await ticks(3)
+    const { reader } = machine.machine
+    const bodies = async (id: string, user: string) =>
+      (await reader.allEventsAfter(id, 0, 99))!.events
+        .filter(({ from, kind }) => from === user && kind <= EventKind.edit)
+        .map(({ body, expired }) => [body, expired])
+    for (const id of [conv, other]) {
+      const own = await bodies(id, 'alice')
+      expect(own).toEqual(own.map(() => [null, true]))
+    }
+    expect(await bodies(conv, 'alice')).toHaveLength(5)
+    expect(await bodies(conv, 'bob')).toEqual([[expect.anything(), false]])
+    // It ends by itself, for every node.
+    expect(await reader.erasingUsers('', 9)).toEqual([])
+    const before = proposed.length
+    await ticks(3)
+    expect(proposed).toHaveLength(before)
+    retention.close()
+  })
+
+  test('RT5 a user to be erased is known after a start', async () => {
+    const { machine, status, ticks, retention } = await leader()
+    status.leads = false
+    const conv = await chat(machine, 'one', null)
+    await machine.one(2_000, erase('alice'))
+    await machine.machine.checkpoint()
+    expect(await machine.machine.reader.erasingUsers('', 9)).toEqual(['alice'])
+    status.leads = true
+    await ticks(4)
+    await machine.machine.checkpoint()
+    expect(await machine.machine.reader.erasingUsers('', 9)).toEqual([])
+    const page = (await machine.machine.reader.eventsAfter(conv, 'alice', 1, 1))!
+    expect(page.events[0]).toMatchObject({ expired: true, body: null })
     retention.close()
   })
 })

@@ -7,6 +7,7 @@ import {
   SYSTEM_HEAD,
 } from '../state-machine/commands.ts'
 import type { ConversationView, StateReader, WriteResult } from '../state-machine/types.ts'
+import { ownBodies } from './own-bodies.ts'
 import { planRemovals } from './plan-removals.ts'
 
 export interface RetentionOptions {
@@ -24,14 +25,16 @@ export interface RetentionOptions {
 const TICK_MS = 1_000
 /** Conversations looked at in one tick. */
 const CONVERSATIONS_PER_TICK = 256
+/** Users looked at in one tick whose messages are to go. */
+const ERASURES_PER_TICK = 4
 /** Time between two pages of a long walk: reads for clients come first. */
 const PAUSE_MS = 10
 /** Conversations of which is known that nothing changed since the last look. */
 const MAX_REMEMBERED = 100_000
 
 /**
- * The leader's part of retention (rule A9): looks at the conversations that have a policy, a few at a
- * time, and proposes what is to go. What goes is decided by the log alone: every node removes the
+ * The leader's part of retention (rule A9): looks at the conversations that have a policy and at the
+ * users to be erased, a few at a time, and proposes what is to go. What goes is decided by the log alone: every node removes the
  * same, and whoever leads next goes on from there.
  */
 export class Retention {
@@ -84,6 +87,29 @@ export class Retention {
       const conversation = await state.conversation(id)
       if (conversation !== null) await this.#look(conversation)
     }
+    for (const user of await state.erasingUsers('', ERASURES_PER_TICK)) await this.#erase(user)
+  }
+
+  /** Done once a walk over all of the user's conversations found nothing left. */
+  async #erase(user: string): Promise<void> {
+    const { state, logger } = this.#options
+    let isClean = true
+    for (const conv of await state.conversationIdsOf(user)) {
+      for (let after: number | null = 0; after !== null;) {
+        if (!this.#mayGoOn()) return
+        const place = { conv, user, after }
+        const { seqs, next } = await ownBodies(state, place, () => this.#pause())
+        if (seqs.length > 0) {
+          isClean = false
+          if (!(await this.#propose({ op: 'expire', from: conv, seqs }))) return
+        }
+        after = next
+      }
+    }
+    if (!isClean || !this.#mayGoOn()) return
+    const operation = { op: 'erased', account: user } as const
+    const command = { kind: CommandKind.account, ...SYSTEM_HEAD, operation } as const
+    if (await this.#submit(command)) logger.info('user.erased', { user })
   }
 
   async #look(conversation: ConversationView): Promise<void> {
@@ -118,7 +144,10 @@ export class Retention {
   }
 
   #propose(removal: Removal): Promise<boolean> {
-    const submission: Submission = { kind: CommandKind.retention, ...SYSTEM_HEAD, removal }
+    return this.#submit({ kind: CommandKind.retention, ...SYSTEM_HEAD, removal })
+  }
+
+  #submit(submission: Submission): Promise<boolean> {
     return new Promise((resolve) => {
       this.#options.submit(submission, (result) => resolve('ok' in result && result.ok))
     })

@@ -8,7 +8,7 @@ import { DirtySet } from './dirty-set.ts'
 import { FeedIndex } from './feed-index.ts'
 import { HotTail } from './hot-tail.ts'
 import type { KeyHash } from './key-hash.ts'
-import { dedupeKey, numberInCut, STATE_KEY } from './keys.ts'
+import { ERASING_KEYS, RETAINED_KEYS, dedupeKey, numberInCut, STATE_KEY } from './keys.ts'
 import type { StateLimits } from './limits.ts'
 import type { Settings } from './settings.ts'
 import { decodeStateRecord, type DedupeCut, type StateRecord } from './state-record.ts'
@@ -16,7 +16,7 @@ import { StateHash } from './state-hash.ts'
 import { ObjectTable, type Table } from './object-table.ts'
 import { RECEIPT_BLOCKS, type ReceiptBlock } from './receipt-block.ts'
 import { Removals } from './removals.ts'
-import { RetainedConversations } from './retained-conversations.ts'
+import { NameSet } from './name-set.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
 import { Users } from './user.ts'
@@ -47,7 +47,10 @@ export class ApplicationState {
   readonly tables: readonly Table[]
   readonly receipts: ObjectTable<ReceiptBlock>
   readonly amendments: Amendments
-  readonly retained: RetainedConversations
+  /** Conversations with a retention policy. */
+  readonly retained: NameSet
+  /** Users whose messages are being erased. */
+  readonly erasing: NameSet
   readonly removals: Removals
   readonly feed: FeedIndex
   readonly hash: StateHash
@@ -80,7 +83,8 @@ export class ApplicationState {
       count: record.users,
     })
     this.removals = new Removals(store, record.removals)
-    this.retained = new RetainedConversations(store)
+    this.retained = new NameSet(store, RETAINED_KEYS)
+    this.erasing = new NameSet(store, ERASING_KEYS)
     this.amendments = new Amendments(store, limits.amendmentBlocks)
     this.hot = new HotTail(limits.hotBytes)
     this.verdicts = new Verdicts(limits.verdicts)
@@ -91,6 +95,7 @@ export class ApplicationState {
     this.tables = [
       this.amendments.table,
       this.retained,
+      this.erasing,
       this.removals,
       this.feed,
       this.receipts,

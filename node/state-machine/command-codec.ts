@@ -186,10 +186,10 @@ function writeOperation(operation: ConversationOperation): void {
 }
 
 function writeAccountOperation(operation: AccountOperation): void {
-  const { op, account, ofDevice, before } = operation
-  writer.u8(ACCOUNT_OPERATION_NUMBERS[op]).string(account)
-  optionalText(ofDevice)
-  writer.varint(before)
+  writer.u8(ACCOUNT_OPERATION_NUMBERS[operation.op]).string(operation.account)
+  if (operation.op !== 'revoke') return
+  optionalText(operation.ofDevice)
+  writer.varint(operation.before)
 }
 
 function writeCursors({

@@ -88,6 +88,8 @@ export const REFUSE_NUMBERS = {
 
 export const ACCOUNT_OPERATION_NUMBERS = {
   revoke: 1,
+  erase: 2,
+  erased: 3,
 } as const satisfies Record<AccountOperation['op'], number>
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(CommandKind))
@@ -293,8 +295,10 @@ export class CommandView {
     const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
     const op = nameOf(ACCOUNT_OPERATION_NUMBERS, reader.u8(), 'account operation')
     const account = reader.string()
-    const ofDevice = optional(reader, readText)
-    const operation = { op, account, ofDevice, before: reader.varint() }
+    const operation: AccountOperation =
+      op === 'revoke'
+        ? { op, account, ofDevice: optional(reader, readText), before: reader.varint() }
+        : { op, account }
     reader.end('an account operation')
     return operation
   }

@@ -176,15 +176,20 @@ export interface SettingsCommand extends SystemCommandBase {
   readonly changes: SettingsChanges
 }
 
-export type AccountOperation = {
-  /** Tokens of the account issued before this are refused from now on. */
-  readonly op: 'revoke'
-  readonly account: string
-  /** Only those of this device; `null`: of all. */
-  readonly ofDevice: string | null
-  /** Wall time in ms. A smaller one than before changes nothing. */
-  readonly before: number
-}
+export type AccountOperation =
+  | {
+      /** Tokens of the account issued before this are refused from now on. */
+      readonly op: 'revoke'
+      readonly account: string
+      /** Only those of this device; `null`: of all. */
+      readonly ofDevice: string | null
+      /** Wall time in ms. A smaller one than before changes nothing. */
+      readonly before: number
+    }
+  /** What the user said is to go, from every conversation: a leader's retention sees to it. */
+  | { readonly op: 'erase'; readonly account: string }
+  /** It is gone. */
+  | { readonly op: 'erased'; readonly account: string }
 
 /** What an operator decided about one user. */
 export interface AccountCommand extends SystemCommandBase {

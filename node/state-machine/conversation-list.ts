@@ -23,12 +23,8 @@ export async function listConversations(
   user: string,
   limit: number,
 ): Promise<ConversationView[]> {
-  // Memory first: what a cut writes meanwhile is then seen once or twice, never missed.
-  const ids = new Set(state.users.unwritten(user).keys())
-  const { from, to } = userRange(user)
-  for await (const { key } of state.store.range(from, to)) ids.add(conversationOfUserKey(user, key))
   let newest: Listed[] = []
-  const all = [...ids]
+  const all = await conversationIdsOf(state, user)
   for (let first = 0; first < all.length; first += LOADED_TOGETHER) {
     const part = all.slice(first, first + LOADED_TOGETHER)
     for (const conversation of await conversationsFor(state, part, user)) {
@@ -41,6 +37,15 @@ export async function listConversations(
     newest = newest.slice(0, limit)
   }
   return newest.map(({ view }) => view)
+}
+
+/** Every conversation that the user is or was a member of, in no order. */
+export async function conversationIdsOf(state: ApplicationState, user: string): Promise<string[]> {
+  // Memory first: what a cut writes meanwhile is then seen once or twice, never missed.
+  const ids = new Set(state.users.unwritten(user).keys())
+  const { from, to } = userRange(user)
+  for await (const { key } of state.store.range(from, to)) ids.add(conversationOfUserKey(user, key))
+  return [...ids]
 }
 
 /**

@@ -78,7 +78,7 @@ export class GroupOperations {
       else if (operation.meta !== undefined) conversation.meta = new Uint8Array(operation.meta)
       if (operation.retention !== undefined) {
         conversation.retention = operation.retention
-        this.#state.retained.changed(conversation.id, operation.retention !== null)
+        this.#state.retained.set(conversation.id, operation.retention !== null)
       }
       if (operation.history !== undefined) conversation.history = operation.history
     }

@@ -1,4 +1,5 @@
 import { assert } from '#cluster'
+import type { NameKeys } from './name-set.ts'
 
 /**
  * Key layout of the store, format 1. One byte names the kind; texts carry their length in front, so
@@ -21,6 +22,7 @@ import { assert } from '#cluster'
  *     q  u16 length, conv, u32 block         cursors of 128 neighbours in its list of members
  *     p  u64 number            what retention took away and the store still holds
  *     t  u16 length, conv      it has a retention policy
+ *     v  u16 length, user      what he said is being erased
  *     f  u16 length, conv, u48 block         what became of 256 events
  */
 export const STATE_KEY = Buffer.from('a')
@@ -49,10 +51,19 @@ export function receiptKey(conv: string, block: number): Buffer {
 }
 
 export const removalKey = (number: number): Buffer => withNumber(0x70, number)
-export const retainedKey = (conv: string): Buffer => withText(0x74, conv, 0)
-export const RETAINED_RANGE = { from: Buffer.from('t'), to: Buffer.from('u') }
-export const conversationOfRetainedKey = (key: Uint8Array): string =>
-  Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', 3)
+/** Conversations with a retention policy. */
+export const RETAINED_KEYS = nameKeys(0x74)
+/** Users whose messages are being erased. */
+export const ERASING_KEYS = nameKeys(0x76)
+
+function nameKeys(kind: number): NameKeys {
+  return {
+    key: (name) => withText(kind, name, 0),
+    nameOf: (key) => Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', 3),
+    from: Buffer.of(kind),
+    to: Buffer.of(kind + 1),
+  }
+}
 
 export function amendmentKey(conv: string, block: number): Buffer {
   const key = withText(0x66, conv, 6)

@@ -107,6 +107,7 @@ export class Model {
       return DONE
     }
     if (command.kind === CommandKind.account) {
+      if (command.operation.op !== 'revoke') return DONE
       const { account, ofDevice, before } = command.operation
       const key = `${account} ${ofDevice ?? ''}`
       this.revoked.set(key, Math.max(this.revoked.get(key) ?? 0, before))

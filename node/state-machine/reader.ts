@@ -1,6 +1,6 @@
 import { assert } from '#cluster'
 import type { ApplicationState } from './application-state.ts'
-import { listConversations } from './conversation-list.ts'
+import { conversationIdsOf, listConversations } from './conversation-list.ts'
 import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readPage } from './event-page.ts'
@@ -97,6 +97,15 @@ export class Reader implements StateReader {
   retainedConversations(after: string, limit: number): Promise<string[]> {
     assert(Number.isInteger(limit) && limit > 0, `a limit of ${limit}`)
     return this.#pinned((state) => state.retained.after(after, limit))
+  }
+
+  erasingUsers(after: string, limit: number): Promise<string[]> {
+    assert(Number.isInteger(limit) && limit > 0, `a limit of ${limit}`)
+    return this.#pinned((state) => state.erasing.after(after, limit))
+  }
+
+  conversationIdsOf(user: string): Promise<string[]> {
+    return this.#pinned((state) => conversationIdsOf(state, user))
   }
 
   inboxHead(user: string): Promise<number | null> {

@@ -25,7 +25,8 @@ export class SystemApply {
   /** The names of what apply needs and memory lacks, `null` if nothing: see `load`. */
   missing(view: CommandView): string | null {
     if (view.kind !== CommandKind.account) return null
-    return this.#state.revocations.missing(view.accountOperation().account)
+    const { op, account } = view.accountOperation()
+    return op === 'revoke' ? this.#state.revocations.missing(account) : null
   }
 
   /** Only prefetch may, as nothing is applied while it runs. */
@@ -65,7 +66,12 @@ export class SystemApply {
   }
 
   #account(view: CommandView): WriteResult {
-    const { account, ofDevice, before } = view.accountOperation()
+    const operation = view.accountOperation()
+    if (operation.op !== 'revoke') {
+      this.#state.erasing.set(operation.account, operation.op === 'erase')
+      return this.#done()
+    }
+    const { account, ofDevice, before } = operation
     this.#state.revocations.revoke(account, ofDevice, before)
     this.listener?.onRevoked?.({ user: account, device: ofDevice, before })
     return this.#done()

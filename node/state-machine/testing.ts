@@ -88,6 +88,11 @@ export function setting(changes: SettingsChanges): Command {
   return { kind: CommandKind.settings, ...SYSTEM_HEAD, origin: 1, request: 2, changes }
 }
 
+export function erase(account: string): Command {
+  const operation = { op: 'erase' as const, account }
+  return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }
+}
+
 export function revoke(account: string, ofDevice: string | null, before: number): Command {
   const operation = { op: 'revoke' as const, account, ofDevice, before }
   return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }

@@ -277,6 +277,10 @@ export interface StateReader {
   allEventsAfter(id: string, after: number, limit: number): Promise<EventPage | null>
   /** Conversations with a retention policy, in an order of their own, after one of them or ''. */
   retainedConversations(after: string, limit: number): Promise<string[]>
+  /** Users whose messages are being erased, in an order of their own, after one of them or ''. */
+  erasingUsers(after: string, limit: number): Promise<string[]>
+  /** Every conversation that `user` is or was a member of, in no order. */
+  conversationIdsOf(user: string): Promise<string[]>
   /** What apply compares against at present (rule A9). */
   readonly settings: Settings
   /**

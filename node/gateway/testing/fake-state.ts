@@ -92,6 +92,14 @@ export class FakeState implements StateReader {
     return ids.filter((id) => id > after).slice(0, limit)
   }
 
+  async erasingUsers(): Promise<string[]> {
+    return []
+  }
+
+  async conversationIdsOf(user: string): Promise<string[]> {
+    return (await this.conversationsOf(user, 1_000)).map(({ id }) => id)
+  }
+
   async eventsBefore(id: string, _: string, before: number, limit: number) {
     const all = this.events.get(id)
     if (all === undefined) return null
