@@ -157,6 +157,7 @@ export class ParleyNode {
         if (event.kind === EventKind.message) messages.add()
         this.#gateway.onEvent(conversation, event)
       },
+      onRemoved: (removal) => this.#gateway.onRemoved(removal),
       onReceipt: (receipt) => this.#gateway.onReceipt(receipt),
       onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
       onApplied: (index) => this.#audit.applied(index),

@@ -126,4 +126,31 @@ describe('[M-53] retention', () => {
     const pages = await shown(conv, ([first]) => first!.gap?.to === 4)
     expect(seqs(pages)).toEqual([5, 6])
   })
+
+  test('[M-53] the author hears what a member never had, by ack:N expired', async () => {
+    const create = { t: 'conv:R', op: 'create', msgId: msgId(), members: ['bob', 'cy'] }
+    const conv = ((await taken(alice, create))['conversation'] as { id: string }).id
+    for (const body of ['a', 'b', 'c']) {
+      await taken(alice, { t: 'msg:R', conv, msgId: msgId(), body })
+    }
+    const acks = [{ conv, upTo: 4, kind: 'delivered' }]
+    await taken(bobs[1]!, { t: 'ack:R', acks })
+    await taken(alice, { t: 'conv:R', op: 'set', conv, msgId: msgId(), retention: { maxCount: 1 } })
+    const notices = () =>
+      alice.pushed.filter((frame) => frame['conv'] === conv && frame['kind'] === 'expired')
+    const [notice] = await eventually(notices, (all) => all.length > 0)
+    expect(notice).toMatchObject({ t: 'ack:N', upTo: 3, by: 'cy' })
+    expect(notices()).toHaveLength(1)
+  })
+
+  test('[M-53] either side of a direct conversation may let it go after a time', async () => {
+    const { conv } = await taken(alice, { t: 'msg:R', to: 'bob', msgId: msgId(), body: 'a' })
+    await taken(alice, { t: 'msg:R', to: 'bob', msgId: msgId(), body: 'b' })
+    const set = { t: 'conv:R', op: 'set', conv, msgId: msgId(), retention: { maxCount: 1 } }
+    expect(await codeOf(bobs[2]!, { ...set, name: 'x', msgId: msgId() })).toBe('FORBIDDEN')
+    await taken(bobs[2]!, set)
+    const pages = await shown(conv as string, ([first]) => first!.gap !== null)
+    expect(pages[0]!.gap).toEqual({ from: 1, to: 1, reason: 'retention' })
+    expect(pages[0]!.events.at(-1)).toMatchObject({ kind: 'settings', from: 'bob' })
+  })
 })

@@ -14,6 +14,7 @@ import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type {
   AppliedConversation,
   AppliedReceipt,
+  AppliedRemoval,
   ConversationEvent,
   Revocation,
 } from '../state-machine/types.ts'
@@ -152,6 +153,10 @@ export class Gateway {
   }
 
   /** Called during apply: a member's cursor rose. */
+  onRemoved(removal: AppliedRemoval): void {
+    this.#receipts.onRemoved(removal)
+  }
+
   onReceipt(receipt: AppliedReceipt): void {
     this.#receipts.onReceipt(receipt)
   }

@@ -16,9 +16,11 @@ import type { Session } from '../gateway/session.ts'
 import type {
   AppliedConversation,
   AppliedReceipt,
+  AppliedRemoval,
   ConversationEvent,
 } from '../state-machine/types.ts'
 import { type Ack, type AckingDevice, ReceiptCollector } from './receipt-collector.ts'
+import { ExpiredNotices } from './expired-notices.ts'
 import { type CountNotice, ReceiptCounts } from './receipt-counts.ts'
 import { Redrive } from './redrive.ts'
 import { StoredNotices } from './stored-notices.ts'
@@ -39,6 +41,7 @@ export class GatewayReceipts {
   readonly #stored: StoredNotices<Session>
   readonly #counts: ReceiptCounts
   readonly #redrive: Redrive
+  readonly #expired: ExpiredNotices
 
   constructor(context: ReceiptsContext) {
     this.#context = context
@@ -51,6 +54,15 @@ export class GatewayReceipts {
       this.#tell(session, { conv, kind: 'stored', upTo, at: clock.wallMs() }),
     )
     this.#counts = new ReceiptCounts(clock, backend.state, (notice) => this.#count(notice), onError)
+    this.#expired = new ExpiredNotices(
+      backend.state,
+      (user) => context.registry.of(user) !== undefined,
+      ({ author, conv, upTo, by }) => {
+        const notice = { conv, kind: 'expired', upTo, at: clock.wallMs(), by } as const
+        for (const session of context.registry.of(author) ?? []) this.#tell(session, notice)
+      },
+      onError,
+    )
     this.#redrive = new Redrive(
       clock,
       backend.state,
@@ -166,11 +178,9 @@ export class GatewayReceipts {
     if (!large && this.#context.registry.size > 0) this.#redrive.sentAgain(id, seq, from)
   }
 
-  /** Retention removed messages of the user before any device of `by` had them (rule B5). */
-  expired(user: string, conv: string, upTo: number, by: string, at: number): void {
-    for (const session of this.#context.registry.of(user) ?? []) {
-      this.#tell(session, { conv, kind: 'expired', upTo, at, by })
-    }
+  /** During apply: retention removed messages, maybe before somebody had them (rule B5). */
+  onRemoved(removal: AppliedRemoval): void {
+    if (this.#context.registry.size > 0) this.#expired.removed(removal)
   }
 
   /**
@@ -190,6 +200,7 @@ export class GatewayReceipts {
     this.#stored.close()
     this.#counts.close()
     this.#redrive.close()
+    this.#expired.close()
   }
 
   /** What a message that was sent again is answered with besides `msg:A` (rule C1). */

@@ -5,8 +5,27 @@ import { batchStamp, encodeBatch, forEachCommand } from './batch-codec.ts'
 import { decodeCommand, encodeCommand, toCommand } from './command-codec.ts'
 import { CommandFormatError } from './command-view.ts'
 import type { SettingsChanges } from './settings.ts'
-import { type Command, CommandKind, type ConversationOperation, SYSTEM_HEAD } from './commands.ts'
-import { create, cursors, message, operation, refuse, revoke, setting } from './testing.ts'
+import {
+  type Command,
+  CommandKind,
+  type ConversationOperation,
+  type Removal,
+  SYSTEM_HEAD,
+} from './commands.ts'
+import {
+  create,
+  cursors,
+  edit,
+  erase,
+  message,
+  operation,
+  react,
+  recall,
+  refuse,
+  remove,
+  revoke,
+  setting,
+} from './testing.ts'
 
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
 const bytes = fc.uint8Array({ maxLength: 40 })
@@ -20,6 +39,21 @@ const common = fc.record({
   prev: optional(name),
   since: optional(fc.nat(2 ** 48 - 1)),
 })
+const bound = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+const policy = fc
+  .record({ maxAgeMs: bound, maxCount: bound, maxBytes: bound }, { requiredKeys: [] })
+  .filter((bounds) => Object.keys(bounds).length > 0)
+const anyRemoval: fc.Arbitrary<Removal> = fc.oneof(
+  fc.record({ op: fc.constant('truncate' as const), from: name, upTo: fc.maxSafeNat() }),
+  fc.record({
+    op: fc.constant('expire' as const),
+    from: name,
+    seqs: fc
+      .uniqueArray(fc.integer({ min: 1, max: 2 ** 40 }), { maxLength: 9 })
+      .map((seqs) => seqs.sort((a, b) => a - b)),
+  }),
+)
+const target = fc.nat(2 ** 48 - 1)
 const anyOperation: fc.Arbitrary<ConversationOperation> = fc.oneof(
   fc.record({
     op: fc.constant('create' as const),
@@ -40,8 +74,16 @@ const anyOperation: fc.Arbitrary<ConversationOperation> = fc.oneof(
     role: fc.constantFrom('owner' as const, 'admin' as const, 'member' as const),
   }),
   fc.record({ op: fc.constant('leave' as const) }),
+  fc.record({ op: fc.constant('block' as const), member: name }),
+  fc.record({ op: fc.constant('unblock' as const), member: name }),
   fc.record(
-    { op: fc.constant('set' as const), name: optional(name), meta: optional(bytes) },
+    {
+      op: fc.constant('set' as const),
+      name: optional(name),
+      meta: optional(bytes),
+      retention: optional(policy),
+      history: fc.boolean(),
+    },
     { requiredKeys: ['op'] },
   ) as fc.Arbitrary<ConversationOperation>,
 )
@@ -64,6 +106,17 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .tuple(name, optional(name), fc.nat())
     .map(([account, device, before]): Command => revoke(account, device, before)),
+  fc
+    .tuple(common, name, target, bytes)
+    .map(([base, conv, of, body]): Command => ({ kind: 4, ...base, conv, target: of, body })),
+  fc
+    .tuple(common, name, target)
+    .map(([base, conv, of]): Command => ({ kind: 5, ...base, conv, target: of })),
+  fc
+    .tuple(common, name, target, fc.record({ reaction: name, on: fc.boolean() }))
+    .map(([base, conv, of, what]): Command => ({ kind: 6, ...base, conv, target: of, ...what })),
+  anyRemoval.map(remove),
+  name.map(erase),
   fc.constant(null).chain(() => anySystemCommand),
 )
 const cursor = fc.record({
@@ -173,6 +226,25 @@ describe('commands', () => {
         '05616c696365' +
         '016407',
     ])
+    const who = { user: 'alice', msgId: 'm1', device: 'd' }
+    const head = '01010000000200000004' + '0500616c696365' + '0164' + '026d31'
+    const nobody = '01010000000200000004' + '00000000' + '0000'
+    const about = { ...who, conv: 'c', target: 3 }
+    const retention = { maxCount: 5 }
+    golden.push(
+      [edit({ ...about, body: 'hi' }), '04' + head + '010063' + '030000000000' + '6869'],
+      [recall(about), '05' + head + '010063' + '030000000000'],
+      [react({ ...about, reaction: '+1' }), '06' + head + '010063' + '030000000000' + '012b31'],
+      [
+        operation({ ...who, conv: 'c' }, { op: 'set', retention, history: true }),
+        '02' + head + '010063' + '070c' + '010205' + '01',
+      ],
+      [operation(who, { op: 'block', member: 'bob' }), '02' + head + '0000' + '0803626f62'],
+      [operation(who, { op: 'unblock', member: 'bob' }), '02' + head + '0000' + '0903626f62'],
+      [remove({ op: 'truncate', from: 'c', upTo: 300 }), '09' + nobody + '010163' + 'ac02'],
+      [remove({ op: 'expire', from: 'c', seqs: [3, 5] }), '09' + nobody + '020163' + '020302'],
+      [erase('alice'), '0b' + nobody + '0205616c696365'],
+    )
     for (const [command, hex] of golden) {
       expect(Buffer.from(encodeCommand(command)).toString('hex')).toBe(hex)
     }

@@ -184,6 +184,7 @@ export class ConversationApply {
     }
     if (conversation === undefined) return this.#refuse(command, Refusal.unknownConversation)
     if (sender === undefined || !isPresent(sender)) return this.#refuse(command, Refusal.notMember)
+    if (isBlockedIn(conversation, sender)) return this.#refuse(command, Refusal.blocked)
     const refusal = this.#operations.check(conversation, sender, operation)
     if (refusal !== null) return this.#refuse(command, refusal)
     // Whoever joins sees the event that added him, whoever leaves the one that removed him.

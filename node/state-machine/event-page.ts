@@ -102,7 +102,7 @@ function gapOf(
 }
 
 /** Ascending and without a hole; cut short, at the far side, at the bound of bytes. */
-async function readEvents(
+export async function readEvents(
   state: ApplicationState,
   conversation: Conversation,
   from: number,

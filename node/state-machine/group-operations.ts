@@ -28,7 +28,9 @@ export class GroupOperations {
 
   /** Why not, or `null`. Changes nothing. */
   check(conversation: Conversation, sender: Member, operation: GroupOperation): Refusal | null {
-    if (conversation.kind === 'direct') return Refusal.directIsFixed
+    if (conversation.kind === 'direct') {
+      return isRetentionAlone(operation) ? null : Refusal.directIsFixed
+    }
     const { members } = conversation
     const isOwner = sender.role === 'owner'
     const lastOwner = isOwner && members.owners === 1
@@ -93,4 +95,11 @@ export class GroupOperations {
     members.leave(leaving, head, { logTime, ord, name })
     assert(members.present === 0 || members.owners > 0, `${conversation.id} lost its owner`)
   }
+}
+
+/** What both sides of a direct conversation may do: let what is said there go after a time. */
+function isRetentionAlone(operation: GroupOperation): boolean {
+  if (operation.op !== 'set') return false
+  const { op: _op, retention, ...others } = operation
+  return retention !== undefined && Object.keys(others).length === 0
 }

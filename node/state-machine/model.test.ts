@@ -123,7 +123,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
                 ? { op: 'role', member, role: as }
                 : op === 3
                   ? { op: 'leave' }
-                  : { op: 'set', name: member, history: as !== 'member' },
+                  : as === 'admin'
+                    ? { op: 'set', retention: { maxCount: 9 } }
+                    : { op: 'set', name: member, history: as !== 'member' },
         ),
       ),
   },

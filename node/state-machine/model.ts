@@ -323,7 +323,12 @@ export class Model {
     const owners = present.filter((name) => members.get(name)!.role === 'owner')
     const forbidden = { code: 'FORBIDDEN' }
     const next = conversation.events.length + 1
-    if (conversation.kind === 'direct') return forbidden
+    if (this.#isBlocked(conversation, command.user)) return { code: 'USER_BLOCKED' }
+    if (conversation.kind === 'direct') {
+      const { op, ...changes } = operation
+      const isAllowed = op === 'set' && Object.keys(changes).join('') === 'retention'
+      return isAllowed ? this.#append(id, command, wall) : forbidden
+    }
     if (operation.op === 'leave') {
       if (me.role === 'owner' && owners.length === 1 && present.length > 1) return forbidden
       me.intervals.at(-1)![1] = next

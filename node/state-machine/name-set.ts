@@ -5,8 +5,8 @@ const NOTHING = new Uint8Array(0)
 
 /** How the names of one set stand in the store: a key for each, in a range of their own. */
 export interface NameKeys {
-  key(name: string): Uint8Array
-  nameOf(key: Uint8Array): string
+  readonly key: (name: string) => Uint8Array
+  readonly nameOf: (key: Uint8Array) => string
   readonly from: Uint8Array
   readonly to: Uint8Array
 }

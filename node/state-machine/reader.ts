@@ -1,9 +1,10 @@
 import { assert } from '#cluster'
+import { CommandKind } from './commands.ts'
 import type { ApplicationState } from './application-state.ts'
 import { conversationIdsOf, listConversations } from './conversation-list.ts'
 import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
-import { readPage } from './event-page.ts'
+import { readEvents, readPage } from './event-page.ts'
 import { readFeed } from './feed-page.ts'
 import type { Settings } from './settings.ts'
 import { readInbox, readInboxReach, userInbox } from './inbox-page.ts'
@@ -23,6 +24,8 @@ import type {
 } from './types.ts'
 
 type Read<T> = (state: ApplicationState, conversation: Conversation) => Promise<T>
+
+const AUTHORS_PER_READ = 1_000
 
 /**
  * Reads of the applied state (rule K4): each takes what is in memory first, synchronously, then the
@@ -92,6 +95,20 @@ export class Reader implements StateReader {
     return this.#read(id, null, (state, conversation) =>
       readPage(state, conversation, null, { after, limit }),
     )
+  }
+
+  async authorsBetween(
+    id: string,
+    from: number,
+    upTo: number,
+  ): Promise<{ seq: number; author: string }[]> {
+    const first = Math.max(from, upTo - AUTHORS_PER_READ + 1)
+    const events = await this.#read(id, null, (state, conversation) =>
+      readEvents(state, conversation, first, Math.min(upTo, conversation.head), true),
+    )
+    return (events ?? [])
+      .filter(({ view }) => view.kind === CommandKind.message)
+      .map(({ seq, view }) => ({ seq, author: view.user }))
   }
 
   retainedConversations(after: string, limit: number): Promise<string[]> {

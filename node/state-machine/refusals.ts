@@ -41,7 +41,10 @@ export const REFUSALS: Record<Refusal, RefusalInfo> = {
   2: info('NOT_MEMBER', 'you are not a member of this conversation'),
   3: info('GROUP_FULL', 'the group has as many members as it may have'),
   4: info('UNKNOWN_REPLY', 'replyTo names no event of this conversation that you can see'),
-  5: info('FORBIDDEN', 'a direct conversation always has its two members and no settings'),
+  5: info(
+    'FORBIDDEN',
+    'a direct conversation always has its two members and no setting but retention',
+  ),
   6: info('FORBIDDEN', 'only an owner or an admin may do this'),
   7: info('FORBIDDEN', 'this user is a member already'),
   8: info('FORBIDDEN', 'this user is not a member'),

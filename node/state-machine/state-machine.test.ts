@@ -365,7 +365,7 @@ describe('groups', () => {
     expect((await m.machine.reader.conversation(conv))!.members).toEqual([])
   })
 
-  test('A5 a direct conversation takes no operations', async () => {
+  test('A5 a direct conversation takes no operation but retention', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
     const id = directConversationId('alice', 'bob')
@@ -375,6 +375,14 @@ describe('groups', () => {
       await m.one(3, operation({ user: 'eve', conv: id, msgId: 'e' }, { op: 'leave' })),
     ).toEqual(no('NOT_MEMBER'))
     expect(await m.one(4, of('eve', 'e', { op: 'leave' }))).toEqual(no('GROUP_NOT_FOUND'))
+    const set = (user: string, msgId: string, changes: object) =>
+      operation({ user, conv: id, msgId }, { op: 'set', ...changes })
+    const retention = { maxCount: 9 }
+    expect(await m.one(5, set('bob', 's1', { retention, name: 'x' }))).toEqual(no('FORBIDDEN'))
+    expect(await m.one(5, set('bob', 's2', { history: true }))).toEqual(no('FORBIDDEN'))
+    expect(await m.one(5, set('bob', 's3', { retention }))).toEqual(ok({ seq: 2 }))
+    await m.one(6, operation({ user: 'alice', msgId: 'k' }, { op: 'block', member: 'bob' }))
+    expect(await m.one(6, set('bob', 's4', { retention: null }))).toEqual(no('USER_BLOCKED'))
   })
 
   test('A9 the limit of members is the replicated one', async () => {

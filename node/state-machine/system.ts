@@ -83,7 +83,8 @@ export class SystemApply {
       const { code, message } = REFUSALS[Refusal.unknownConversation]
       return this.#refused(code, message)
     }
-    this.#retention.apply(conversation, removal)
+    const applied = this.#retention.apply(conversation, removal)
+    if (applied !== null) this.listener?.onRemoved?.(applied)
     // Where it begins now is part of the state hash.
     return this.#done(conversation.id, conversation.firstSeq)
   }

@@ -118,11 +118,21 @@ export interface ApplyListener {
   onReceipt?(receipt: AppliedReceipt): void
   /** A message that the log held already was sent again: `seq` is where it stands. */
   onDuplicate?(conversation: AppliedConversation, seq: number, from: string): void
+  onRemoved?(removal: AppliedRemoval): void
   /** Every command of the entry at `index` was applied. */
   onApplied(index: number): void
   /** Tokens are refused from now on, those of live sessions too. */
   onRevoked?(revocation: Revocation): void
   onSettings?(settings: Settings): void
+}
+
+/** Retention took away bodies, or the beginning of the conversation. */
+export interface AppliedRemoval {
+  readonly conversation: AppliedConversation
+  readonly from: number
+  readonly upTo: number
+  /** Ascending; `null`: all from `from` to `upTo`. */
+  readonly seqs: readonly number[] | null
 }
 
 /** Enough of a conversation to route an event to sessions without copying it. */
@@ -275,6 +285,15 @@ export interface StateReader {
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>
   /** Of everything that the conversation keeps, whoever may see it: for the node itself. */
   allEventsAfter(id: string, after: number, limit: number): Promise<EventPage | null>
+  /**
+   * Who wrote the newest messages from `from` to `upTo`, as far as the store still has them, whatever
+   * retention did: at most 1,000, newest last.
+   */
+  authorsBetween(
+    id: string,
+    from: number,
+    upTo: number,
+  ): Promise<readonly { readonly seq: number; readonly author: string }[]>
   /** Conversations with a retention policy, in an order of their own, after one of them or ''. */
   retainedConversations(after: string, limit: number): Promise<string[]>
   /** Users whose messages are being erased, in an order of their own, after one of them or ''. */

@@ -18,7 +18,14 @@ import {
   type RetentionPolicy,
   SYSTEM_HEAD,
 } from '../../../node/state-machine/commands.ts'
-import { create, Machine, message, revoke, setting } from '../../../node/state-machine/testing.ts'
+import {
+  create,
+  erase,
+  Machine,
+  message,
+  revoke,
+  setting,
+} from '../../../node/state-machine/testing.ts'
 import { MemoryStoreDirectory } from '../../../node/store/memory-store-directory.ts'
 import type { Prng } from '../../prng.ts'
 import { mutate } from '../mutate.ts'
@@ -45,6 +52,7 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
   if (random.chance(0.06)) {
     const windowMs = random.pick([0, 1_000, 2_000, 86_400_000])
     const ofDevice = random.chance(0.5) ? null : common.device
+    if (random.chance(0.2)) return erase(name())
     return random.chance(0.5)
       ? setting(random.chance(0.5) ? { windowMs } : { groupMembers: random.below(5) })
       : revoke(name(), ofDevice, random.below(2_000))

@@ -86,6 +86,14 @@ export class FakeState implements StateReader {
     return this.eventsAfter(id, '', after, limit)
   }
 
+  async authorsBetween(id: string, from: number, upTo: number) {
+    if (this.failure !== null) throw this.failure
+    const all = this.events.get(id) ?? []
+    return all
+      .filter(({ seq }) => seq >= from && seq <= upTo)
+      .map(({ seq, from: author }) => ({ seq, author }))
+  }
+
   async retainedConversations(after: string, limit: number): Promise<string[]> {
     const retained = [...this.conversations.values()].filter(({ retention }) => retention !== null)
     const ids = retained.map(({ id }) => id).sort()
