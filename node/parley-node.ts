@@ -21,12 +21,8 @@ import { CatchUp } from './catch-up.ts'
 import { StartError } from './data-directory.ts'
 import { failingChecks } from './failing-checks.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
-import { FilterChain } from './filters/filter-chain.ts'
-import { defineFilterMetrics } from './filters/filter-metrics.ts'
-import { Moderation } from './filters/moderation.ts'
-import { DEFAULT_RATE_LIMITS, RateLimiter } from './filters/rate-limiter.ts'
+import { newFilters } from './filters/new-filters.ts'
 import { Forwarder } from './forwarder.ts'
-import { type Authenticator, DevAuthenticator } from './gateway/auth.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
@@ -34,7 +30,7 @@ import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
 import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
 import { MESSAGE_ROUTES } from './http/message-routes.ts'
-import { TokenAuthenticator } from './identity/token-authenticator.ts'
+import { newAuthenticator } from './identity/new-authenticator.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
@@ -122,7 +118,9 @@ export class ParleyNode {
     this.#forwarder = this.#newForwarder(failpoints)
     this.#cluster = this.#newCluster(failpoints)
     const metrics = new MetricsRegistry()
-    const filters = this.#newFilters(metrics)
+    const filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
+      this.#forwarder.submit(write, done),
+    )
     this.#backend = new NodeBackend({
       self: { id: settings.name, url: this.#ownUrl() },
       log: data.log,
@@ -162,6 +160,7 @@ export class ParleyNode {
       onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
       onApplied: (index) => this.#audit.applied(index),
       onRevoked: (revocation) => this.#gateway.revoked(revocation),
+      onSettings: (values) => logger.info('settings.changed', { ...values }),
     })
     this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
@@ -310,36 +309,8 @@ export class ParleyNode {
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       onRequest: (request, context) => http.handle(request, context),
-      authenticator: this.#newAuthenticator(),
+      authenticator: newAuthenticator(this.#settings, clock, this.#logger, this.state),
       origins: this.#settings.origins ?? {},
-    })
-  }
-
-  #newFilters(metrics: MetricsRegistry): FilterChain {
-    const { dev, rates, moderation: asked } = this.#settings
-    const { clock } = this.#ports
-    const slowed = rates !== undefined || !dev
-    const rate = slowed ? new RateLimiter({ ...DEFAULT_RATE_LIMITS, ...rates }, clock) : null
-    const moderation =
-      asked === undefined ? null : new Moderation(asked.hook, asked, clock, this.#logger)
-    defineFilterMetrics(metrics, rate, moderation)
-    return new FilterChain({
-      rate,
-      moderation,
-      next: (submission, done) => this.#forwarder.submit(submission, done),
-    })
-  }
-
-  #newAuthenticator(): Authenticator {
-    const { dev, tokens } = this.#settings
-    const others = new DevAuthenticator({ dev })
-    if (tokens === undefined) return others
-    const { clock } = this.#ports
-    return new TokenAuthenticator(tokens, {
-      clock,
-      logger: this.#logger,
-      others,
-      revokedBefore: (user, device) => this.#data.stateMachine.reader.revokedBefore(user, device),
     })
   }
 

@@ -152,6 +152,11 @@ describe('tokens', () => {
     for (const { client } of sessions) {
       expect(await endOf(client)).toEqual({ close: 4001, code: 'AUTHENTICATION_FAILED' })
     }
+    for (const { name } of cluster.nodes) {
+      const told = async () =>
+        (await cluster.output(name)).split('\n').some((line) => /"tokens.revoked"/.test(line))
+      await expect.poll(told, { timeout: 10_000 }).toBe(true)
+    }
     await cluster.kill('n2')
     await cluster.start('n2', options())
     await cluster.healthy()

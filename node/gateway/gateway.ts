@@ -174,6 +174,7 @@ export class Gateway {
   /** Called during apply: ends the sessions whose token is refused from now on. */
   revoked({ user, device, before }: Revocation): void {
     this.#revocations += 1
+    this.#context.logger.info('tokens.revoked', { user, device, before })
     for (const session of [...this.#sessions]) {
       const { identity } = session
       if (identity === null || identity.subject !== user) continue
