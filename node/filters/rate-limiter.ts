@@ -1,13 +1,8 @@
 import type { Clock } from '#cluster'
 import { type WireError, wireError } from '#protocol'
-import { TokenBucket } from '../gateway/token-bucket.ts'
+import { KeyedBuckets, type Rate } from '../gateway/keyed-buckets.ts'
 
 /** Writes per second on average, and at once. */
-export interface Rate {
-  readonly perSecond: number
-  readonly burst: number
-}
-
 export interface RateLimits {
   readonly user: Rate
   /** Of one device of a user. */
@@ -19,15 +14,14 @@ export const DEFAULT_RATE_LIMITS: RateLimits = {
   device: { perSecond: 100, burst: 1_000 },
 }
 
-/** Buckets kept: whoever has not written for longest is forgotten, and has a full one again. */
+/** Users and devices that are counted. */
 const MAX_BUCKETS = 100_000
 
 /** How often users and their devices may write, by this node's own clock (rule FI1). */
 export class RateLimiter {
   readonly #clock: Clock
   readonly #limits: RateLimits
-  /** In the order of their last use. */
-  readonly #buckets = new Map<string, TokenBucket>()
+  readonly #buckets = new KeyedBuckets(MAX_BUCKETS)
   #limited = 0
 
   constructor(limits: RateLimits, clock: Clock) {
@@ -44,8 +38,8 @@ export class RateLimiter {
   refusal(user: string, device: string): WireError | null {
     const nowMs = this.#clock.monotonicMs()
     // No space is in either name, so that no two pairs share a bucket.
-    const ofDevice = this.#bucket(`${user} ${device}`, this.#limits.device, nowMs)
-    const ofUser = this.#bucket(user, this.#limits.user, nowMs)
+    const ofDevice = this.#buckets.of(`${user} ${device}`, this.#limits.device, nowMs)
+    const ofUser = this.#buckets.of(user, this.#limits.user, nowMs)
     const waitMs = Math.max(ofDevice.waitMs(nowMs), ofUser.waitMs(nowMs))
     if (waitMs === 0) {
       ofDevice.take(nowMs)
@@ -55,19 +49,5 @@ export class RateLimiter {
     this.#limited += 1
     const message = 'You write too fast; send the same again later.'
     return wireError('RATE_LIMITED', message, { retryAfterMs: waitMs })
-  }
-
-  #bucket(name: string, { perSecond, burst }: Rate, nowMs: number): TokenBucket {
-    let bucket = this.#buckets.get(name)
-    if (bucket === undefined) bucket = new TokenBucket(perSecond, nowMs, burst)
-    else this.#buckets.delete(name)
-    this.#buckets.set(name, bucket)
-    if (this.#buckets.size > MAX_BUCKETS) {
-      for (const oldest of this.#buckets.keys()) {
-        this.#buckets.delete(oldest)
-        break
-      }
-    }
-    return bucket
   }
 }

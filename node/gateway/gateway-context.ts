@@ -6,6 +6,7 @@ import type { Authenticator } from './auth.ts'
 import type { Backend } from './backend.ts'
 import type { EncodedMark } from './frame-joiner.ts'
 import type { GatewayOptions } from './gateway-options.ts'
+import type { KeyedBuckets } from './keyed-buckets.ts'
 import type { SessionExpiries } from './session-expiries.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { Session } from './session.ts'
@@ -24,6 +25,7 @@ export interface GatewayContext {
   readonly registry: SessionRegistry
   readonly receipts: GatewayReceipts
   readonly hellos: TokenBucket
+  readonly hellosByAddress: KeyedBuckets
   readonly expiries: SessionExpiries
   /** Counts revocations: who was let in by what was known before one is looked at again. */
   revocations(): number

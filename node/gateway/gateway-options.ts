@@ -12,6 +12,8 @@ export interface GatewayOptions {
   readonly helloTimeoutMs: number
   /** `hello:R` admitted per second, on average and at once. */
   readonly hellosPerSecond: number
+  /** Of those, from one address other than the loopback. */
+  readonly hellosPerSecondPerAddress: number
   /** Frames that may arrive behind a `hello:R` that still waits for its mark. */
   readonly maxFramesBeforeHello: number
   /** How often a client pings; two and a half times this without a frame ends the connection. */
@@ -57,6 +59,7 @@ export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
   maxSessionsPerUser: 100,
   helloTimeoutMs: 5_000,
   hellosPerSecond: 500,
+  hellosPerSecondPerAddress: 100,
   maxFramesBeforeHello: 100,
   heartbeatMs: 15_000,
   maxInFlight: 1_000,

@@ -29,12 +29,13 @@ import type {
 } from './client-listener.ts'
 import { Departures } from './departures.ts'
 import { Fanout } from './fanout.ts'
+import { KeyedBuckets } from './keyed-buckets.ts'
 import { FlushQueue } from './flush-queue.ts'
 import { EncodedMark } from './frame-joiner.ts'
 import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway-options.ts'
 import { formatMark } from './mark.ts'
-import { isLoopback, originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
+import { addressOf, isLoopback, originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
 import { FrameState } from './send-queue.ts'
 import { SessionExpiries } from './session-expiries.ts'
 import { SessionRegistry } from './session-registry.ts'
@@ -59,6 +60,8 @@ export interface GatewayParts {
   readonly onRequest: (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 }
 
+/** Whose hellos are counted apart. */
+const MAX_ADDRESSES = 10_000
 /** How often a slow session is looked at, in ms. */
 const SLOW_POLL_MS = 50
 
@@ -108,6 +111,7 @@ export class Gateway {
       registry,
       receipts: this.#receipts,
       hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
+      hellosByAddress: new KeyedBuckets(MAX_ADDRESSES),
       expiries: new SessionExpiries(clock, (session) =>
         session.endWith(
           unauthenticated('Your token is out of date; come back with a new one.'),
@@ -232,7 +236,7 @@ export class Gateway {
       return problem(503, 'OVERLOADED', 'This node has its fill of clients.', headers)
     }
     const most = this.#options.maxConnectionsPerAddress
-    if ((this.#byAddress.get(addressOf(head)) ?? 0) >= most) {
+    if ((this.#byAddress.get(addressOf(head.remote)) ?? 0) >= most) {
       const detail = `This node takes ${most} connections from one address.`
       return problem(429, 'RATE_LIMITED', detail, headers)
     }
@@ -242,7 +246,7 @@ export class Gateway {
   /** The loopback is not counted: behind it stands a proxy, with clients of many addresses. */
   #count(head: RequestHead, change: 1 | -1): void {
     if (isLoopback(head.remote)) return
-    const address = addressOf(head)
+    const address = addressOf(head.remote)
     const count = (this.#byAddress.get(address) ?? 0) + change
     if (count > 0) this.#byAddress.set(address, count)
     else this.#byAddress.delete(address)
@@ -310,8 +314,4 @@ export class Gateway {
     for (const session of this.#sessions) bytes += session.queuedBytes
     return bytes
   }
-}
-
-function addressOf({ remote }: RequestHead): string {
-  return remote.slice(0, remote.lastIndexOf(':'))
 }

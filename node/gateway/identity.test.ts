@@ -227,6 +227,23 @@ describe('numbers of connections', () => {
     expect(gateway.sessionCount).toBe(3)
   })
 
+  it('[GW6] an address does not use up the hellos of the others', async () => {
+    const { connect, clock } = tokens({ hellosPerSecondPerAddress: 2 })
+    const greetFrom = async (remote: string) => {
+      const client = connect(undefined, { remote })
+      client.write(helloFrame({ user: undefined, token: `u${remote}`, device: 'd' }))
+      await clock.settle()
+      return client.closed?.code
+    }
+    const codes = []
+    for (const port of [1, 2, 3]) codes.push(await greetFrom(`10.0.0.1:${port}`))
+    expect(codes).toEqual([undefined, undefined, CloseCode.overload])
+    expect(await greetFrom('10.0.0.2:1')).toBeUndefined()
+    for (const port of [1, 2, 3]) expect(await greetFrom(`127.0.0.1:${port}`)).toBeUndefined()
+    await clock.advance(500)
+    expect(await greetFrom('10.0.0.1:4')).toBeUndefined()
+  })
+
   it('[GW32] an address has a bounded number of connections, the loopback as many as there are', () => {
     const { gateway, connect } = tokens({ maxConnectionsPerAddress: 2 })
     const admit = (remote: string) => gateway.handlers.admit(requestHead({ remote }), true)?.status

@@ -74,3 +74,8 @@ function isAddress(name: string): boolean {
 export function isLoopback(remote: string): boolean {
   return /^(127(\.\d{1,3}){3}:|\[::1\]:|\[::ffff:127\.)/.test(remote)
 }
+
+/** `address` of `address:port`. */
+export function addressOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(':'))
+}

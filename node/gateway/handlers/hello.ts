@@ -11,6 +11,7 @@ import type { CloseReason } from '../../metrics/gateway-metrics.ts'
 import { type Identity, isRefusal } from '../auth.ts'
 import { drainingError, type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
 import { formatMark } from '../mark.ts'
+import { addressOf, isLoopback } from '../origin-policy.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
 import { notServing, reachMark } from './read-position.ts'
@@ -31,7 +32,7 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
     turnAway(request, wireError('UNSUPPORTED', message), CloseCode.version, 'version')
     return
   }
-  const refusal = admissionRefusal(context)
+  const refusal = admissionRefusal(request.session.connection.head.remote, context)
   if (refusal !== null) {
     turnAwayForNow(request, refusal)
     return
@@ -45,17 +46,29 @@ export function greet(request: PendingRequest, frame: HelloRequest, context: Gat
   })
 }
 
-function admissionRefusal(context: GatewayContext): WireError | null {
+function admissionRefusal(remote: string, context: GatewayContext): WireError | null {
   const { backend, clock, hellos, metrics, random, registry } = context
   if (context.draining()) return drainingError(backend)
   const unready = notServing(context)
   if (unready !== null) return unready
-  if (hellos.take(clock.monotonicMs())) return null
+  const nowMs = clock.monotonicMs()
+  if (mayTry(remote, nowMs, context) && hellos.take(nowMs)) return null
   metrics.rateLimited.add()
   const retryAfterMs = Math.round(500 + uniform(random, spreadMs(registry.size)))
   return wireError('OVERLOADED', 'Too many clients arrive at once; come back later.', {
     retryAfterMs,
   })
+}
+
+/** One address does not use up what there is for all; behind the loopback stands a proxy. */
+function mayTry(
+  remote: string,
+  nowMs: number,
+  { hellosByAddress, options }: GatewayContext,
+): boolean {
+  if (isLoopback(remote)) return true
+  const perSecond = options.hellosPerSecondPerAddress
+  return hellosByAddress.of(addressOf(remote), { perSecond, burst: perSecond }, nowMs).take(nowMs)
 }
 
 /** Asks who it is and waits for the mark, then lets the client in where it can be gone on from. */
