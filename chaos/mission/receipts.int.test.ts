@@ -167,7 +167,7 @@ describe('what msg:A does not say', () => {
     const [ann, ben] = [newName('ann'), newName('ben')]
     const relay = await relayTo('n2')
     const sender = await through(relay, ann, {
-      ackRetry: { initialDelayMs: 3_500, jitter: 0 },
+      ackRetry: { initialDelayMs: 6_000, jitter: 0 },
     })
     const message = sender.direct(ben).send('hello')
     const { seq, conversation } = await message.sent
@@ -178,7 +178,7 @@ describe('what msg:A does not say', () => {
     expect(stored!.frame).toMatchObject({ conv: conversation, kind: 'stored', upTo: seq })
     expect(stored!.frame['by'] ?? null).toBeNull()
     // Past the time at which it would be sent again.
-    await sleep(3_000)
+    await sleep(5_000)
     expect(relay.types.filter((type) => type === 'msg:R')).toHaveLength(1)
     expect(message.status).toBe('sent')
     const messages = shown(await through(await relayTo('n3'), ben), ann)
@@ -246,5 +246,68 @@ describe('acknowledgements', () => {
       ),
     )
     expect(await Promise.all(last)).toHaveLength(50)
+  })
+
+  test('in a large group the sender hears how many, once a second at most', async () => {
+    const sender = await stranger(newName('ann'), 'n1')
+    const others = Array.from({ length: 6 }, () => newName('ben'))
+    const absent = Array.from({ length: 550 }, (_, n) => `absent${n}`)
+    const create = { op: 'create', members: [...others, ...absent], msgId: newName('m') }
+    const { conversation } = await sender.ask({ t: 'conv:R', ...create })
+    const { id: conv } = conversation as { id: string }
+    const { seq } = await sender.say({ conv }, newName('m'), 'hello')
+    const beginMs = performance.now()
+    for (const [i, user] of others.entries()) {
+      const receiver = await stranger(user, `n${(i % 3) + 1}`)
+      const kind = i < 2 ? 'read' : 'delivered'
+      await receiver.ask({ t: 'ack:R', acks: [{ conv, upTo: seq, kind }] })
+      await sleep(150)
+    }
+    const told = (kind: string) =>
+      sender.received.filter((frame) => frame.t === 'ack:N' && frame['kind'] === kind)
+    const delivered = await eventually(
+      () => told('delivered'),
+      (notices) => notices.at(-1)?.['count'] === 6,
+    )
+    expect(delivered.length).toBeLessThanOrEqual(1 + (performance.now() - beginMs) / 1_000)
+    expect(told('read').at(-1)).toMatchObject({ conv, upTo: seq, count: 2 })
+    for (const notice of [...delivered, ...told('read')]) expect(notice['by']).toBeUndefined()
+    const answer = await sender.ask({ t: 'conv:R', op: 'receipts', conv, seq })
+    expect(answer['receipts']).toMatchObject({ seq, delivered: 6, read: 2 })
+    expect(answer['receipts'].members).toBeUndefined()
+  })
+
+  test('what was answered survives the death of the leader, the same on every node', async () => {
+    const [ann, ben] = [newName('ann'), newName('ben')]
+    const leader = await cluster.healthy()
+    const [node] = cluster.nodes.filter(({ name }) => name !== leader)
+    const sender = await stranger(ann, node!.name)
+    const name = newName('m')
+    let conv = ''
+    for (let n = 1; n <= 40; n += 1) conv = (await sender.say({ to: ben }, `${name}-${n}`, n)).conv
+    const receiver = await stranger(ben, node!.name)
+    let killed: Promise<void> | null = null
+    for (let upTo = 1; upTo <= 40; upTo += 1) {
+      if (upTo === 10) killed = cluster.kill(leader)
+      const acks = [{ conv, upTo, kind: upTo % 2 === 0 ? 'read' : 'delivered' }]
+      for (;;) {
+        const { error } = await receiver.ask({ t: 'ack:R', acks })
+        if (error === undefined) break
+        expect(error.retryable).toBe(true)
+      }
+    }
+    await killed
+    await cluster.start(leader)
+    await cluster.healthy()
+    await cluster.converged()
+    for (const { name: at } of cluster.nodes) {
+      const reader = await stranger(ann, at)
+      const { receipts } = await reader.ask({ t: 'conv:R', op: 'receipts', conv, seq: 40 })
+      expect(receipts.members, at).toContainEqual({ user: ben, delivered: 40, read: 40 })
+    }
+    const told = sender.received.filter(({ t, by }) => t === 'ack:N' && by === ben)
+    const upTos = told.map(({ upTo }) => upTo as number)
+    expect(upTos).toEqual([...upTos].sort((a, b) => a - b))
+    expect(upTos.at(-1)).toBe(40)
   })
 })
