@@ -41,7 +41,7 @@ import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
-import { EventKind, type StateReader } from './state-machine/types.ts'
+import { type ApplyListener, EventKind, type StateReader } from './state-machine/types.ts'
 
 /** How long the clients of a removed node get to leave on their own. */
 const REMOVED_DRAIN_MS = 5_000
@@ -147,21 +147,7 @@ export class ParleyNode {
       'counter',
       () => [{ labels: {}, value: this.#forwarder.malformedCommands }],
     )
-    data.stateMachine.listen({
-      onResult: (origin, request, result) => {
-        this.#forwarder.result(origin, request, result)
-      },
-      onEvent: (conversation, event) => {
-        if (event.kind === EventKind.message) messages.add()
-        this.#gateway.onEvent(conversation, event)
-      },
-      onRemoved: (removal) => this.#gateway.onRemoved(removal),
-      onReceipt: (receipt) => this.#gateway.onReceipt(receipt),
-      onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
-      onApplied: (index) => this.#audit.applied(index),
-      onRevoked: (revocation) => this.#gateway.revoked(revocation),
-      onSettings: (values) => logger.info('settings.changed', { ...values }),
-    })
+    data.stateMachine.listen(this.#applyListener(() => messages.add()))
     this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
       ports.clock,
@@ -236,6 +222,25 @@ export class ParleyNode {
       this.#gateway.handlers,
     )
     await this.#cluster.start()
+  }
+
+  /** What apply tells of, and to whom it goes. */
+  #applyListener(onMessage: () => void): ApplyListener {
+    return {
+      onResult: (origin, request, result) => {
+        this.#forwarder.result(origin, request, result)
+      },
+      onEvent: (conversation, event) => {
+        if (event.kind === EventKind.message) onMessage()
+        this.#gateway.onEvent(conversation, event)
+      },
+      onRemoved: (removal) => this.#gateway.onRemoved(removal),
+      onReceipt: (receipt) => this.#gateway.onReceipt(receipt),
+      onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
+      onApplied: (index) => this.#audit.applied(index),
+      onRevoked: (revocation) => this.#gateway.revoked(revocation),
+      onSettings: (values) => this.#logger.info('settings.changed', { ...values }),
+    }
   }
 
   #newCluster(failpoints: Failpoints): ClusterNode {
