@@ -13,9 +13,9 @@ export const STATE_BUGS: readonly SeededBug[] = [
     name: 'copy-answered-with-head',
     story: 'a copy is answered with the newest seq of its conversation',
     file: 'node/state-machine/results.ts',
-    find: 'return { ok: true, conv: conversation.id, msgId, seq, ord, at, duplicate: true, now }',
+    find: 'return { ok: true, conv, msgId, seq, ord, at, inbox: null, duplicate: true, now }',
     replace:
-      'return { ok: true, conv: conversation.id, msgId, seq: conversation.head, ord, at, duplicate: true, now }',
+      'return { ok: true, conv, msgId, seq: conversation.head, ord, at, inbox: null, duplicate: true, now }',
     breaks: ['P1', 'P2', 'P3', 'P9', 'P14'],
   },
   {
@@ -30,8 +30,8 @@ export const STATE_BUGS: readonly SeededBug[] = [
     name: 'clock-in-apply',
     story: 'the time of a message is taken where it is applied',
     file: 'node/state-machine/state-machine.ts',
-    find: 'conversation.wallTime = stamp.wallTime',
-    replace: 'conversation.wallTime = this.#options.clock.wallMs()',
+    find: 'conversation.beginEntry(stamp.wallTime)',
+    replace: 'conversation.beginEntry(this.#options.clock.wallMs())',
     breaks: ['P3', 'R7', 'R17'],
   },
   {

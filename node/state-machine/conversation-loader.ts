@@ -23,19 +23,35 @@ export function loadConversations(
 }
 
 /**
- * As `loadConversations`, for a read on behalf of `user`: of a large conversation it brings, of all
- * members, only those beside him; of a reader who sees all, `null`, none.
+ * As `loadConversations`, for a read on behalf of `user`: of members that have records of their own
+ * it brings only those beside him; of a reader who sees all, `null`, none.
  */
 export function loadForRead(
   state: ApplicationState,
   ids: readonly string[],
   user: string | null,
 ): Promise<(Conversation | null)[]> {
-  return load(state, ids, async (id) => {
-    if (user === null) return []
-    const position = state.users.unwritten(user).get(id) ?? (await positionOf(state, user, id))
-    // Without a key he is no member, or it was lost (rule K5): all of them tell.
-    return position === null ? null : [shardOf(position)]
+  return load(state, ids, async (id) => (user === null ? [] : shardsBeside(state, id, user)))
+}
+
+async function shardsBeside(
+  state: ApplicationState,
+  id: string,
+  user: string,
+): Promise<readonly number[] | null> {
+  const position = state.users.unwritten(user).get(id) ?? (await positionOf(state, user, id))
+  // Without a key he is no member, or it was lost (rule K5): all of them tell.
+  return position === null ? null : [shardOf(position)]
+}
+
+/** As `loadForRead`, with all members of small conversations. */
+export function loadForList(
+  state: ApplicationState,
+  ids: readonly string[],
+  user: string,
+): Promise<(Conversation | null)[]> {
+  return load(state, ids, async (id, _listed, large) => {
+    return large ? shardsBeside(state, id, user) : null
   })
 }
 
@@ -45,7 +61,8 @@ export function loadForView(
   id: string,
   membersFrom: number,
 ): Promise<(Conversation | null)[]> {
-  return load(state, [id], async (_, listed) => {
+  return load(state, [id], async (_id, listed, large) => {
+    if (!large) return null
     const first = shardOf(membersFrom)
     const end = shardsOf(Math.min(membersFrom + VIEW_POSITIONS, listed))
     return Array.from({ length: Math.max(0, end - first) }, (_each, i) => first + i)
@@ -79,8 +96,8 @@ async function positionOf(
   return value === null ? null : new ByteReader(value).varint()
 }
 
-/** Names the shards of a large conversation that are wanted; `null`: all. */
-type Wanted = (id: string, listed: number) => Promise<readonly number[] | null>
+/** Names the shards of members that are wanted; `null`: all. */
+type Wanted = (id: string, listed: number, large: boolean) => Promise<readonly number[] | null>
 
 async function load(
   state: ApplicationState,
@@ -112,7 +129,7 @@ async function withMembers(
 ): Promise<{ head: Uint8Array; members: Members }> {
   for (let head = first; ;) {
     const { listed, present, large } = membersApart(head)!
-    const some = large ? await wanted(id, listed) : null
+    const some = await wanted(id, listed, large)
     const all = Array.from({ length: shardsOf(listed) }, (_, shard) => shard)
     const shards = await readShards(store, id, some ?? all)
     const again = await store.get(conversationKey(id))

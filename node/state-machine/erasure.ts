@@ -3,7 +3,7 @@ import { StoreDamagedError, type Put } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
 import { extentsOf } from './cold-events.ts'
 import { asBuffer } from './command-codec.ts'
-import { loadConversations } from './conversation-loader.ts'
+import { loadForRead } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import type { Extent } from './extents.ts'
 import { chunkKey } from './keys.ts'
@@ -104,7 +104,7 @@ export class Erasure {
   async #conversation(id: string): Promise<Conversation> {
     const hot = this.#state.conversations.get(id)
     if (hot !== undefined) return hot
-    const [loaded] = await loadConversations(this.#state, [id])
+    const [loaded] = await loadForRead(this.#state, [id], null)
     if (loaded === null || loaded === undefined) {
       throw new StoreDamagedError(`${id} is missing from the store`)
     }

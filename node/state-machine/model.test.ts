@@ -301,7 +301,11 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
     }
   }
   for (const name of USERS) {
-    const listed = (await reader.conversationsOf(name, 100)).map(({ id }) => id)
+    const views = await reader.conversationsOf(name, 100)
+    const heads = views.map(({ id, large, head, ord }) => ({ id, large, head, ord }))
+    expect(await reader.headsOf(name, 100)).toEqual(heads)
+    expect(await reader.headsOf(name, 1)).toEqual(heads.slice(0, 1))
+    const listed = views.map(({ id }) => id)
     const expected = [...model.conversations].filter(([, { members }]) => members.has(name))
     expect(listed.sort()).toEqual(expected.map(([id]) => id).sort())
   }

@@ -3,7 +3,7 @@ import { isGone } from './amendments.ts'
 import type { ApplicationState } from './application-state.ts'
 import { readColdEvents } from './cold-events.ts'
 import { CommandKind } from './commands.ts'
-import { loadConversations } from './conversation-loader.ts'
+import { loadForRead } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import type { StoredEvent } from './stored-event.ts'
 import type { ConversationEvent } from './types.ts'
@@ -64,7 +64,7 @@ async function bodyOfEdit(
   if (place.head < seq) {
     // The edit is newer than the reader's own copy, and memory let go of the one that had it: then
     // the store has it.
-    const [loaded] = await loadConversations(state, [id])
+    const [loaded] = await loadForRead(state, [id], null)
     place = loaded!
   }
   const hot = place.hotNumber(seq)

@@ -1,7 +1,7 @@
 import { assert } from '#cluster'
 import { CommandKind } from './commands.ts'
 import type { ApplicationState } from './application-state.ts'
-import { conversationIdsOf, listConversations } from './conversation-list.ts'
+import { conversationIdsOf, listConversations, listHeads } from './conversation-list.ts'
 import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readEvents, readPage } from './event-page.ts'
@@ -13,6 +13,7 @@ import { receiptsChanged } from './receipt-changes.ts'
 import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
   FeedPage,
+  ConversationHead,
   ConversationView,
   DevicePosition,
   EventPage,
@@ -77,6 +78,11 @@ export class Reader implements StateReader {
   conversationsOf(user: string, limit: number): Promise<ConversationView[]> {
     assert(Number.isInteger(limit) && limit >= 0, `a limit of ${limit}`)
     return this.#pinned((state) => listConversations(state, user, limit))
+  }
+
+  headsOf(user: string, limit: number): Promise<ConversationHead[]> {
+    assert(Number.isInteger(limit) && limit >= 0, `a limit of ${limit}`)
+    return this.#pinned((state) => listHeads(state, user, limit))
   }
 
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null> {

@@ -1,7 +1,10 @@
 import type { ApplicationState } from './application-state.ts'
-import { conversationsFor, listConversations } from './conversation-list.ts'
+import { conversationsFor, listHeads } from './conversation-list.ts'
+import { loadConversations, type loadForRead } from './conversation-loader.ts'
 import { readReceipts } from './receipt-reads.ts'
 import type { ReceiptChange } from './types.ts'
+
+const whole: typeof loadForRead = (state, ids) => loadConversations(state, ids)
 
 /** Conversations that are looked at, those with the newest events. */
 const MAX_CONVERSATIONS = 1_000
@@ -17,9 +20,9 @@ export async function receiptsChanged(
   limit: number,
 ): Promise<ReceiptChange[]> {
   const changes: (ReceiptChange & { readonly index: number })[] = []
-  for (const { id, large } of await listConversations(state, user, MAX_CONVERSATIONS)) {
+  for (const { id, large } of await listHeads(state, user, MAX_CONVERSATIONS)) {
     if (large) continue
-    const [conversation] = await conversationsFor(state, [id], user)
+    const [conversation] = await conversationsFor(state, [id], user, whole)
     // It may have become large since it was listed.
     if (conversation!.large || !conversation!.members.isPresent(user)) continue
     for (const receipt of await readReceipts(state, conversation!)) {

@@ -75,6 +75,16 @@ export interface ConversationView {
   readonly history: boolean
 }
 
+/** How far a conversation has come, as one of its members may see it. */
+export interface ConversationHead {
+  readonly id: string
+  /** Its events take no inbox entries (rule B3). */
+  readonly large: boolean
+  /** The newest seq, 0 before the first event. */
+  readonly head: number
+  readonly ord: number
+}
+
 /** The final word of the log on one write (rules A2, A5). */
 export type WriteResult =
   | {
@@ -269,6 +279,8 @@ export interface StateReader {
   wasMember(id: string, user: string): Promise<boolean>
   /** The conversations `user` is or was a member of, newest change first; at most `limit`. */
   conversationsOf(user: string, limit: number): Promise<ConversationView[]>
+  /** The same conversations in the same order, by their heads alone. */
+  headsOf(user: string, limit: number): Promise<ConversationHead[]>
   /** The newest number of the user's inbox, 0 before the first; `null`: no number is left. */
   inboxHead(user: string): Promise<number | null>
   /** Entries with numbers above `after`, at most `limit`. */

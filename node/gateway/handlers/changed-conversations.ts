@@ -1,5 +1,5 @@
 import type { SyncAnswer, SyncRequest } from '#protocol'
-import type { ConversationView, InboxPage } from '../../state-machine/types.ts'
+import type { ConversationHead, InboxPage } from '../../state-machine/types.ts'
 import { LAST_INBOX } from '../../state-machine/user-inbox.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { UnreadCounter } from './unread-counter.ts'
@@ -20,7 +20,7 @@ export async function changedConversations(
   context: GatewayContext,
 ): Promise<SyncAnswer['conversations']> {
   const { backend, clock, options } = context
-  const all = await backend.state.conversationsOf(user, options.maxSyncedConversations)
+  const all = await backend.state.headsOf(user, options.maxSyncedConversations)
   const changed = all.filter(isChanged(frame, page))
   const counter = new UnreadCounter(user, context)
   const rows = []
@@ -35,7 +35,7 @@ export async function changedConversations(
 function isChanged(
   frame: SyncRequest,
   page: InboxPage,
-): (conversation: ConversationView) => boolean {
+): (conversation: ConversationHead) => boolean {
   if (frame.positions !== undefined) {
     const positions = new Map(frame.positions.map(({ conv, seq }) => [conv, seq]))
     return ({ id, head }) => head > (positions.get(id) ?? 0)

@@ -30,9 +30,10 @@ async function answer(
   const all =
     inbox === null
       ? // Nothing takes numbers any more: every conversation goes by its head.
-        (await state.conversationsOf(session.user, options.maxSyncedConversations)).map(
-          ({ id, head }) => ({ conv: id, seq: head }),
-        )
+        (await state.headsOf(session.user, options.maxSyncedConversations)).map(({ id, head }) => ({
+          conv: id,
+          seq: head,
+        }))
       : await state.largeHeads(session.user)
   const heads = all.filter(({ conv, seq }) => seq > session.known.of(conv))
   request.answer({

@@ -1,6 +1,6 @@
 import {
   type ConversationEvent,
-  type ConversationView,
+  type ConversationHead,
   EventKind,
 } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -27,7 +27,7 @@ export class UnreadCounter {
     this.#context = context
   }
 
-  async unread(view: ConversationView): Promise<number> {
+  async unread(view: ConversationHead): Promise<number> {
     const { state } = this.#context.backend
     const { read } = await state.cursorsOf(view.id, this.#user)
     if (read >= view.head) return 0
@@ -38,7 +38,7 @@ export class UnreadCounter {
     return Math.max(0, view.ord - before - (await this.#own(view, read)))
   }
 
-  async #own(view: ConversationView, read: number): Promise<number> {
+  async #own(view: ConversationHead, read: number): Promise<number> {
     const { state } = this.#context.backend
     let own = 0
     let after = Math.max(read, view.head - Math.min(MAX_EVENTS, this.#eventsLeft))

@@ -1,6 +1,7 @@
 import { DEFAULT_SETTINGS, type Settings } from '../../state-machine/settings.ts'
 import type {
   ConversationEvent,
+  ConversationHead,
   ConversationView,
   DevicePosition,
   EventPage,
@@ -72,6 +73,11 @@ export class FakeState implements StateReader {
     return [...this.conversations.values()]
       .filter((view) => view.members.some((member) => member.user === user))
       .slice(0, limit)
+  }
+
+  async headsOf(user: string, limit: number): Promise<ConversationHead[]> {
+    const views = await this.conversationsOf(user, limit)
+    return views.map(({ id, large, head, ord }) => ({ id, large, head, ord }))
   }
 
   async eventsAfter(id: string, _: string, after: number, limit: number) {
