@@ -19,6 +19,8 @@ export async function receiptsChanged(
   after: number,
   limit: number,
 ): Promise<ReceiptChange[]> {
+  // Who comes back at once has missed nothing: no conversation needs looking at.
+  if (after >= state.appliedIndex) return []
   const changes: (ReceiptChange & { readonly index: number })[] = []
   for (const { id, large } of await listHeads(state, user, MAX_CONVERSATIONS)) {
     if (large) continue
