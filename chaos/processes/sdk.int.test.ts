@@ -197,7 +197,8 @@ async function sendThrough(
   const received = await take(messages, sent.length)
   expect(received.map(({ body }) => body)).toEqual(sent.map(({ body }) => body))
   await expectOnceInOrder(room.id!, ann, sent)
-  expect(seen).toEqual(seen.map(() => ['pending', 'sent']))
+  // What comes after that is up to the readers.
+  expect(seen.map((statuses) => statuses.slice(0, 2))).toEqual(seen.map(() => ['pending', 'sent']))
   return { sent, seen }
 }
 
