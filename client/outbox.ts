@@ -245,7 +245,8 @@ export class Outbox {
     const { retry, ports } = this.#options
     // After the last send there is nothing to put off: only its answer is waited for.
     const isLast = write.sends >= retry.maxRetries
-    const delayMs = isLast ? ANSWER_MS : backoffMs(write.sends, retry, ports.random)
+    const backoff = backoffMs(write.sends, retry, ports.random)
+    const delayMs = isLast ? Math.min(ANSWER_MS, backoff) : backoff
     write.dueMs = ports.clock.monotonicMs() + delayMs
     write.sends++
     const frame: WithoutId = {
