@@ -155,7 +155,9 @@ export class ChatClient {
    * if it was sent before, and a client with the same store takes it up again.
    */
   close(): void {
-    this.#conversations.core.connection.close('closed by the application')
+    const { acks, connection } = this.#conversations.core
+    acks.flush()
+    connection.close('closed by the application')
   }
 
   /** Resolves when the client was closed, by whomever, and its store is free for the next one. */

@@ -290,6 +290,17 @@ describe('receipts for others', () => {
     chat.close()
   })
 
+  test('[AB6] what waits for others goes out when the client is closed', async () => {
+    const chat = await harness.connect('alice')
+    cluster.post('team', 'bob', encodeBody(1))
+    chat.conversation('team').markRead(1)
+    await harness.clock.advance(1)
+    chat.close()
+    await harness.clock.advance(10)
+    expect(cluster.conversations.get('team')!.receipts.get('alice')).toMatchObject({ read: 1 })
+    expect(harness.clock.pendingTimers).toBe(0)
+  })
+
   test('[AB5] a receipt makes no idle client hurry to reconnect', async () => {
     const chat = await harness.connect('alice')
     cluster.fault = (frame) => (frame.t === 'ack:R' ? 'drop' : null)

@@ -143,7 +143,10 @@ export class FakeCluster {
       send: (data) => {
         this.clock.after(this.latencyMs, () => this.#receive(session, data))
       },
-      close: () => this.#end(session, 1000),
+      // What was sent before arrives before.
+      close: () => {
+        this.clock.after(this.latencyMs, () => this.#end(session, 1000))
+      },
       onOpen: () => {},
       onMessage: () => {},
       onClose: () => {},
