@@ -32,7 +32,7 @@ async function declarations(folder: string): Promise<void> {
 async function surface(folder: string, entry: string): Promise<string[]> {
   const text = await readFile(join(folder, entry), 'utf8')
   const shown: string[] = []
-  for (const [, names, from] of text.matchAll(/export (?:type )?\{([^}]*)\} from '([^']+)'/g)) {
+  for (const [, names, from] of text.matchAll(/export (?:type )?\{([^}]*)\} from [']([^']+)[']/g)) {
     const file = resolve(dirname(join(folder, entry)), from!.replace(/\.ts$/, '.d.ts'))
     const declared = await readFile(file, 'utf8')
     for (const name of names!.split(',').map((each) => each.replace(/\btype\b/, '').trim())) {
