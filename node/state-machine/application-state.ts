@@ -73,7 +73,7 @@ export class ApplicationState {
     this.store = store
     this.limits = limits
     this.settings = record.settings
-    this.conversations = new ConversationCache(limits.conversations, this.dirty)
+    this.conversations = new ConversationCache(limits, this.dirty)
     this.numbers = new ConversationNumbers(store, record.conversations)
     this.users = new Users({
       store,

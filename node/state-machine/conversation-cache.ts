@@ -2,25 +2,31 @@ import { assert } from '#cluster'
 import type { Conversation } from './conversation-state.ts'
 import type { DirtySet } from './dirty-set.ts'
 import { KeyHash } from './key-hash.ts'
+import type { StateLimits } from './limits.ts'
 
 /** How far the hand moves per call: eviction never takes long at once. */
 const STEPS_PER_SWEEP = 2_048
 
 /**
- * Conversations in memory, at most about `maxCount`: the clock algorithm lets go of clean ones that
- * nobody named since the hand last came by. A dirty one never leaves (rule K4).
+ * Conversations in memory, at most about `maxCount` with at most about `maxMembers` in all: the clock
+ * algorithm lets go of clean ones that nobody named since the hand last came by. A dirty one never
+ * leaves (rule K4).
  */
 export class ConversationCache {
   readonly #maxCount: number
+  readonly #maxMembers: number
   readonly #dirty: DirtySet
   readonly #byId = new Map<string, Conversation>()
   /** Direct ones by a hash of their two members: finds most without making up their id. */
   readonly #byPair = new Map<number, Conversation>()
   readonly #hash = new KeyHash()
+  /** Of all conversations here together. */
+  #members = 0
   #hand: Iterator<Conversation> | null = null
 
-  constructor(maxCount: number, dirty: DirtySet) {
-    this.#maxCount = maxCount
+  constructor(limits: StateLimits, dirty: DirtySet) {
+    this.#maxCount = limits.conversations
+    this.#maxMembers = limits.members
     this.#dirty = dirty
   }
 
@@ -49,12 +55,22 @@ export class ConversationCache {
   add(conversation: Conversation): void {
     assert(!this.#byId.has(conversation.id), `${conversation.id} is in memory twice`)
     this.#byId.set(conversation.id, conversation)
+    this.#members += conversation.listed
     if (conversation.kind === 'direct') this.#byPair.set(this.#pairOf(conversation), conversation)
+  }
+
+  /** A conversation that is here has one member more. */
+  grew(): void {
+    this.#members += 1
+  }
+
+  get #isFull(): boolean {
+    return this.#byId.size > this.#maxCount || this.#members > this.#maxMembers
   }
 
   /** Call between entries only: what an entry names must stay until it is applied. */
   evict(): void {
-    for (let steps = 0; this.#byId.size > this.#maxCount && steps < STEPS_PER_SWEEP; steps += 1) {
+    for (let steps = 0; this.#isFull && steps < STEPS_PER_SWEEP; steps += 1) {
       this.#hand ??= this.#byId.values()
       const { value: conversation, done } = this.#hand.next()
       if (done === true) {
@@ -69,6 +85,7 @@ export class ConversationCache {
 
   #remove(conversation: Conversation): void {
     this.#byId.delete(conversation.id)
+    this.#members -= conversation.listed
     if (conversation.kind !== 'direct') return
     const pair = this.#pairOf(conversation)
     if (this.#byPair.get(pair) === conversation) this.#byPair.delete(pair)

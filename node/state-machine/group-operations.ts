@@ -68,7 +68,10 @@ export class GroupOperations {
       const { head, history, large, number, id } = conversation
       const { member, role } = operation
       const joined = members.join(member, role, head + 1, history)
-      if (joined.isFirst) users.joined(joined.member, id, this.#cold)
+      if (joined.isFirst) {
+        users.joined(joined.member, id, this.#cold)
+        this.#state.conversations.grew()
+      }
       if (large) users.joinedLarge(joined.member, number)
     } else if (operation.op === 'role') {
       dirty.touchMembers(conversation, members.positionOf(operation.member))

@@ -2,6 +2,8 @@
 export interface StateLimits {
   /** Conversations kept in memory once clean. @default 200,000 */
   readonly conversations: number
+  /** Members of the conversations kept in memory once clean, all together. @default 2,000,000 */
+  readonly members: number
   /** Inboxes of users kept in memory once clean. @default 200,000 */
   readonly inboxes: number
   /** Blocks of receipts (128 members each) kept in memory once clean. @default 50,000 */
@@ -31,6 +33,7 @@ const MIB = 1024 * 1024
 
 export const DEFAULT_LIMITS: StateLimits = {
   conversations: 200_000,
+  members: 2_000_000,
   inboxes: 200_000,
   receiptBlocks: 50_000,
   amendmentBlocks: 20_000,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { groupConversationId } from './conversation-id.ts'
 import { VIEW_POSITIONS } from './conversation-state.ts'
 import type { StateLimits } from './limits.ts'
-import { create, Machine, operation, PacedDirectory } from './testing.ts'
+import { create, Machine, message, operation, PacedDirectory } from './testing.ts'
 
 const TINY: Partial<StateLimits> = { conversations: 0, inboxes: 0, hotBytes: 0, verdicts: 0 }
 const conv = groupConversationId('alice', 'g')
@@ -85,5 +85,28 @@ describe('member shards', () => {
     // Apply has all members, whatever reads brought in.
     expect(await later.one(9, add(1_003, 'again'))).toMatchObject({ ok: false, code: 'FORBIDDEN' })
     expect(await later.one(9, remove(1_003))).toMatchObject({ ok: true })
+  })
+
+  test('K4 conversations stay in memory by the number of their members too', async () => {
+    const group = (n: number, count: number) =>
+      create({ user: 'alice', msgId: `g${n}` }, ...names.slice(0, count))
+    const names = Array.from({ length: 99 }, (_, n) => `user${n}`)
+    const m = await Machine.open({ limits: { members: 250 } })
+    for (let n = 0; n < 10; n += 1) await m.one(n, group(n, 49))
+    expect(m.machine.statistics.conversationsInMemory).toBe(10)
+    await m.machine.checkpoint()
+    await m.one(11, group(11, 99))
+    // Entries pass, and the hand with them: 100 members of the newest leave room for three.
+    for (let n = 0; n < 4; n += 1) {
+      await m.machine.checkpoint()
+      const last = groupConversationId('alice', 'g11')
+      await m.one(12, message({ user: 'alice', conv: last, msgId: `m${n}` }))
+    }
+    expect(m.machine.statistics).toMatchObject({ conversations: 11, conversationsInMemory: 4 })
+    const first = groupConversationId('alice', 'g0')
+    expect(await m.one(13, message({ user: 'alice', conv: first, msgId: 'x' }))).toMatchObject({
+      ok: true,
+      inbox: 16,
+    })
   })
 })
