@@ -172,3 +172,46 @@ test('[M-56] away for 3,000 messages of 20 conversations: one of them is usable 
     expect(bodies).toEqual(range(150))
   }
 })
+
+test('delivered means kept by the store, or else handled by the application', async () => {
+  const [ann, bob] = [newName('ann'), newName('bob')]
+  const alice = await connect(ann)
+  const forgetful = await connect(bob, { device: `${bob}-browser` })
+  const first = alice.direct(bob).send('nobody reads yet')
+  await first.sent
+  const stream = forgetful.direct(ann).messages({ after: 0 })
+  expect((await stream.next()).value).toMatchObject({ body: 'nobody reads yet' })
+  expect(first.status).toBe('sent')
+  // Asking for the next one acknowledges the one before.
+  const next = stream.next()
+  await expect.poll(() => first.status, { timeout: 20_000 }).toBe('delivered')
+  forgetful.close()
+  await next.catch(() => {})
+  const kept = await connect(bob, { store: new LevelStore(join(folder, bob)) })
+  const second = alice.direct(bob).send('nobody reads this either')
+  await expect.poll(() => second.status, { timeout: 20_000 }).toBe('delivered')
+  kept.direct(ann).markRead((await second.sent).seq)
+  await expect.poll(() => second.status, { timeout: 20_000 }).toBe('read')
+})
+
+test('a member of a large conversation misses nothing, and is told what is unread', async () => {
+  const [ann, bob] = [newName('ann'), newName('bob')]
+  const alice = await connect(ann)
+  const others = range(520).map((n) => `${bob}-other-${n}`)
+  const room = await alice.createGroup({ members: [bob, ...others] })
+  const numbered: unknown[] = []
+  const bobby = await connect(bob, {
+    ports: withFrames((frame) => {
+      if (frame.t === 'sync:A' && 'events' in frame) numbered.push(...frame.events)
+      if (frame.t === 'msg:N') return []
+      return [frame.t === 'hello:A' && !('error' in frame) ? { ...frame, heartbeatMs: 500 } : frame]
+    }),
+  })
+  const seen = collect(bobby.messages())
+  await expect.poll(() => bobby.sync.conversations.length, { timeout: 20_000 }).toBe(1)
+  for (let n = 1; n <= 40; n += 1) room.send(n)
+  await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(40)
+  expect(seen.map(({ body }) => body)).toEqual(range(40))
+  expect(numbered).toEqual([])
+  await expect.poll(() => bobby.sync.conversations[0]?.unread, { timeout: 20_000 }).toBe(40)
+})
