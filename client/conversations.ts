@@ -80,6 +80,7 @@ export class Conversations implements ConversationOwner, CoreListener {
         list: () => this.#list(null),
         head: async (conv) => (await this.#get(conv, null)).head,
         onEvent: (conv, event) => this.receiving.onEvent(conv, event),
+        inboxHead: () => this.core.inbox.head,
         onHandled: (event) => this.receiving.onHandled(event),
       },
       this.core.journal,

@@ -32,6 +32,7 @@ export interface CoreListener {
   /** Takes what the inbox brings. */
   readonly receiving: Omit<InboxOwner, 'ports' | 'sync'> & {
     /** Own messages have their places in another history than this one. */
+    onGreeted(inboxHead: number | null): void
     onRestored(epoch: string, places: readonly StoredPlace[]): void
   }
   onNotice(notice: MessageNotice | BareNotice): void
@@ -191,6 +192,7 @@ export class ClientCore implements ConnectionListener {
     this.reads.online()
     if (isNewEpoch) this.acks.forget()
     this.acks.online()
+    this.#listener.receiving.onGreeted(this.inbox.head)
     const places = this.journal.acknowledgedBefore(hello.epoch)
     this.#listener.receiving.onRestored(hello.epoch, places)
     if (this.inbox.isNumbered) this.inbox.start()

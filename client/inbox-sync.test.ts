@@ -192,6 +192,20 @@ describe('one who was away', () => {
     }
   })
 
+  test('[IN6] [SU1] a stream from now on begins with what comes, not with what was missed', async () => {
+    const store = await away()
+    const chat = await ChatClient.connect(harness.options('alice', { store, connectTimeoutMs: 0 }))
+    // One before the session stands, others while it catches up.
+    const streams = [collect(chat.messages()), collect(chat.conversation('g7').messages())]
+    await harness.clock.advance(10)
+    streams.push(collect(chat.messages()), collect(chat.conversation('g7').messages()))
+    await harness.clock.advance(5)
+    posts(3, 'g7')
+    await harness.clock.advance(10_000)
+    for (const stream of streams) expect(seqs(stream)).toEqual([201, 202, 203])
+    chat.close()
+  })
+
   test('[IN6] who follows one conversation has it before the others are there', async () => {
     const store = await away()
     const chat = await harness.connect('alice', { store, connectTimeoutMs: 0 })

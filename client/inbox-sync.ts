@@ -13,6 +13,7 @@ import type {
 export interface InboxEvent {
   readonly conv: string
   readonly event: WireEvent
+  readonly inbox: number
 }
 
 /** What the inbox needs from the client around it. */
@@ -69,6 +70,11 @@ export class InboxSync {
     return this.#position
   }
 
+  /** The highest number known to exist; `null` without numbers. */
+  get head(): number | null {
+    return this.#isNumbered ? this.#known : null
+  }
+
   /** Whether this session numbers the inbox. */
   get isNumbered(): boolean {
     return this.#isNumbered
@@ -116,7 +122,7 @@ export class InboxSync {
     const isNext = notice.kind !== undefined && this.#isNext(inbox)
     if (isNext) {
       this.#position = inbox
-      this.#owner.onInbox([{ conv: notice.conv, event: notice }])
+      this.#owner.onInbox([{ conv: notice.conv, event: notice, inbox }])
     } else this.#want(inbox)
     return isNext
   }
@@ -184,7 +190,7 @@ export class InboxSync {
     const gap = page.gap ?? null
     this.#position = Math.max(before, page.next)
     this.#known = Math.max(this.#known, page.upTo)
-    this.#owner.onInbox(fresh.map((event) => ({ conv: event.conv, event })))
+    this.#owner.onInbox(fresh.map((event) => ({ conv: event.conv, event, inbox: event.inbox })))
     if (page.statuses.length > 0) this.#owner.onStatuses(page.statuses)
     if (gap !== null || !isWhole) this.#owner.onHole(gap)
     const total = this.#known - this.#from

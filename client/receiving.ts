@@ -23,7 +23,8 @@ export interface ReceivingOwner {
   pull(conversation: string, after: number): Promise<PullAnswer>
   /** To whoever follows conversations. */
   readonly streams: () => {
-    event(conversation: string, event: WireEvent): void
+    event(conversation: string, event: WireEvent, inbox?: number): void
+    greeted(inboxHead: number | null): void
     notice(notice: MessageNotice | BareNotice): void
     heads(rows: SyncAnswer['conversations'], isEnd: boolean): void
     look(): void
@@ -74,10 +75,14 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
         if (event.from !== user) this.#acknowledge(conv, event.seq)
       }
     })
-    for (const { conv, event } of events) {
+    for (const { conv, event, inbox: number } of events) {
       this.#owner.onEcho({ ...event, t: 'msg:N', conv })
-      this.#owner.streams().event(conv, event)
+      this.#owner.streams().event(conv, event, number)
     }
+  }
+
+  onGreeted(inboxHead: number | null): void {
+    this.#owner.streams().greeted(inboxHead)
   }
 
   onNotify(conv: string, seq: number): void {

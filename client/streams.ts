@@ -22,6 +22,8 @@ export interface StreamsOwner extends SubscriptionOwner {
   head(conversation: string): Promise<number>
   /** An event was pushed, synced or answered for; it may have been told before. */
   onEvent(conversation: string, event: WireEvent): void
+  /** The highest inbox number known to exist; `null` while none is known, or there are none. */
+  inboxHead(): number | null
   /** The application has handled it. */
   onHandled(event: ChatEvent): void
 }
@@ -32,7 +34,11 @@ interface Stream {
   readonly subscriptions: Map<string, Subscription>
   /** Told of before it was known where to begin: the first and highest seq by conversation. */
   readonly early: Map<string, { first: number; highest: number }>
+  /** Events up to this inbox number were there before the stream; `null` if that is not known yet. */
+  inboxHead: number | null
   hasBegun: boolean
+  /** Not all conversations were listed when it began. */
+  isPartial: boolean
   readonly isAll: boolean
   /** Keeps the cursors of a stream that goes on after them. */
   readonly delivery: Delivery | null
@@ -91,6 +97,7 @@ export class Streams {
         subscription.notify(head)
       }
       stream.hasBegun = true
+      stream.isPartial = conversations.length >= LIMITS.pageEvents
       for (const [id, { highest }] of stream.early) this.#notify(stream, id, highest)
       stream.early.clear()
     }
@@ -105,12 +112,21 @@ export class Streams {
     } else this.event(notice.conv, notice)
   }
 
-  event(conversation: string, event: WireEvent): void {
+  /** @param inbox its number, if it came with one. */
+  event(conversation: string, event: WireEvent, inbox: number | null = null): void {
     this.#owner.onEvent(conversation, event)
     for (const stream of this.#streams) {
+      // Missed while away: it does not belong to a stream from now on that has yet to begin.
+      const isOld = inbox !== null && inbox <= (stream.inboxHead ?? 0)
+      if (isOld && !stream.hasBegun) continue
       const subscription = this.#subscriptionFor(stream, conversation, event.seq)
       subscription?.receive(event)
     }
+  }
+
+  /** A session stands, and the inbox has come this far. */
+  greeted(inboxHead: number | null): void {
+    for (const stream of this.#streams) stream.inboxHead ??= inboxHead
   }
 
   /** Looks for what came while nobody pushed: after every hello, and at every heartbeat. */
@@ -130,7 +146,8 @@ export class Streams {
    */
   heads(rows: SyncAnswer['conversations'], isEnd: boolean): void {
     for (const stream of this.#streams) {
-      if (stream.isAll && !isEnd) continue
+      // One that has yet to begin asks for the heads itself.
+      if (!stream.hasBegun || (stream.isAll && !isEnd)) continue
       for (const { conv, head } of rows) {
         // Of so many not all were listed when the stream began: an unknown one may be an old one.
         const isKnown = rows.length <= LIMITS.pageEvents || stream.subscriptions.has(conv)
@@ -189,7 +206,9 @@ export class Streams {
       }),
       subscriptions: new Map(),
       early: new Map(),
+      inboxHead: this.#owner.inboxHead(),
       hasBegun: false,
+      isPartial: false,
       isAll,
       delivery: start === 'cursor' ? new Delivery(this.#journal) : null,
     }
@@ -225,8 +244,10 @@ export class Streams {
       return null
     }
     if (!stream.isAll) return null
-    // Unknown until now, so this user came to it after the stream began: all of it is new.
-    return this.#subscribe(stream, conversation, stream.delivery?.begin(conversation) ?? 0)
+    // Unknown until now, so this user came to it after the stream began: all of it is new, unless it
+    // is one of those that were too many to be listed.
+    const from = stream.isPartial ? seq - 1 : 0
+    return this.#subscribe(stream, conversation, stream.delivery?.begin(conversation) ?? from)
   }
 
   /** The head may be told late: what was pushed since the stream was asked for belongs to it. */
