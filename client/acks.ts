@@ -62,7 +62,9 @@ export class Acks {
   inbox(number: number, isReceived: boolean): void {
     if (number <= this.#inbox) return
     this.#inbox = number
-    if (isReceived) this.#counted()
+    // A node sends whole events until 1,000 of them are not acknowledged: well before that.
+    if (number - this.#inboxAsked >= INBOX_BATCH && this.#failures === 0) this.flush()
+    else if (isReceived) this.#arm(this.#options.ackDelayMs)
   }
 
   /** A session stands: what the last one did not answer is asked again. */
@@ -158,5 +160,6 @@ export class Acks {
   }
 }
 
+const INBOX_BATCH = 250
 /** Conversations and kinds without an answer. */
 const MAX_DUE = 10_000

@@ -24,6 +24,10 @@ export class Emitter<Events extends Record<string, unknown>> {
     }
   }
 
+  has(name: keyof Events & string): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0
+  }
+
   /** To those who listen now, in the order in which they came. Whether there is anybody. */
   emit<Name extends keyof Events & string>(name: Name, event: Events[Name]): boolean {
     const listeners = [...(this.#listeners.get(name) ?? [])]

@@ -142,7 +142,7 @@ export class SyncView {
   #set(row: Row): void {
     this.#rows.set(row.conversation, row)
     if (this.#rows.size > MAX_ROWS) this.#rows.delete(this.#rows.keys().next().value!)
-    if (!this.#isTold) return
+    if (!this.#isTold || !this.#emitter.has('conversations')) return
     // Once for all rows of a page.
     this.#isTold = false
     void Promise.resolve().then(() => {
