@@ -336,6 +336,31 @@ test('[IN13] another epoch drops position and events, and goes on from its end (
   chat.close()
 })
 
+test('[IN14] a conversation that the user left is not in the list', async () => {
+  const chat = await harness.connect('alice')
+  cluster.group('gone', 'alice', 'bob')
+  posts(1)
+  posts(1, 'gone')
+  await harness.clock.advance(20)
+  const lists: number[] = []
+  chat.sync.on('conversations', (rows) => lists.push(rows.length))
+  const end = {
+    seq: 2,
+    kind: 'member',
+    ord: 1,
+    msgId: 'm',
+    from: 'bob',
+    device: 'pc',
+    at: 1,
+  } as const
+  const body = encodeBody({ op: 'remove', user: 'alice' })
+  cluster.broadcast({ t: 'msg:N', conv: 'gone', ...end, body, inbox: 3 })
+  await harness.clock.advance(20)
+  expect(chat.sync.conversations.map(({ conversation }) => conversation)).toEqual(['team'])
+  expect(lists).toEqual([1])
+  chat.close()
+})
+
 test('[IN14] unread is what others wrote behind the last read, on whichever device', async () => {
   const chat = await harness.connect('alice')
   await harness.clock.advance(20)

@@ -1,6 +1,7 @@
 import type { ChatEvent } from './chat-event.ts'
 import type { ClientCore } from './core.ts'
 import { Emitter } from './emitter.ts'
+import { decodeBody } from './protocol/body-codec.ts'
 import { findMissing } from './find-missing.ts'
 import type { InboxEvent, InboxOwner } from './inbox-sync.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -111,7 +112,8 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
   onEvent(conv: string, event: WireEvent): void {
     const { user, options, journal } = this.#core
     const isOwn = event.from === user
-    this.view.event(conv, event, isOwn)
+    if (isEnd(event, user)) this.view.left(conv)
+    else this.view.event(conv, event, isOwn)
     const isFromHere = isOwn && event.device === options.device && event.kind === 'message'
     if (isFromHere) journal.acknowledged(conv, event.seq, event.msgId)
   }
@@ -154,6 +156,13 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
     }
     this.#core.acks.delivered(conv, seq)
   }
+}
+
+/** Whether this user is no member any more by that event. */
+function isEnd({ kind, from, body }: WireEvent, user: string | null): boolean {
+  if (kind !== 'member' || body === undefined) return false
+  const change = decodeBody(body) as { readonly op?: string; readonly user?: string } | null
+  return change?.op === 'leave' ? from === user : change?.op === 'remove' && change.user === user
 }
 
 const MAX_DELIVERED = 10_000

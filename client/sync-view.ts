@@ -93,6 +93,11 @@ export class SyncView {
     this.#put({ conversation, head: seq, unread: Math.max(0, unread), ord, read })
   }
 
+  /** @internal This user is no member any more. */
+  left(conversation: string): void {
+    if (this.#rows.delete(conversation)) this.#tell()
+  }
+
   /** @internal This user has read everything up to `upTo`, on some device. */
   read(conversation: string, upTo: number): void {
     const row = this.#rows.get(conversation)
@@ -142,6 +147,10 @@ export class SyncView {
   #set(row: Row): void {
     this.#rows.set(row.conversation, row)
     if (this.#rows.size > MAX_ROWS) this.#rows.delete(this.#rows.keys().next().value!)
+    this.#tell()
+  }
+
+  #tell(): void {
     if (!this.#isTold || !this.#emitter.has('conversations')) return
     // Once for all rows of a page.
     this.#isTold = false
