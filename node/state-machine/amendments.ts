@@ -23,24 +23,18 @@ export interface Amendment {
 export class AmendmentBlock extends TableObject {
   /** By seq; an event that is as it was stored is not here. */
   readonly bySeq = new Map<number, Amendment>()
-}
 
-const KIND: ObjectKind<AmendmentBlock> = {
-  name: 'amendments',
-  key(id) {
-    const { conv, block } = partsOf(id)
-    return amendmentKey(conv, block)
-  },
-  encode({ bySeq }) {
-    const writer = new ByteWriter().varint(bySeq.size)
-    for (const [seq, { edited, recalled, expired }] of bySeq) {
+  encode(): Uint8Array {
+    const writer = new ByteWriter().varint(this.bySeq.size)
+    for (const [seq, { edited, recalled, expired }] of this.bySeq) {
       writer.u8(seq % SEQS_PER_BLOCK)
       writer.u8((edited === 0 ? 0 : 1) | (recalled ? 2 : 0) | (expired ? 4 : 0))
       if (edited !== 0) writer.varint(edited)
     }
     return writer.toBytes()
-  },
-  decode(id, bytes) {
+  }
+
+  static decode(id: string, bytes: Uint8Array | null): AmendmentBlock {
     const block = new AmendmentBlock(id)
     if (bytes === null) return block
     const first = partsOf(id).block * SEQS_PER_BLOCK
@@ -51,11 +45,21 @@ const KIND: ObjectKind<AmendmentBlock> = {
       const seq = first + reader.u8()
       const flags = reader.u8()
       const edited = (flags & 1) === 0 ? 0 : reader.varint()
-      block.bySeq.set(seq, { edited, recalled: (flags & 2) !== 0, expired: (flags & 4) !== 0 })
+      block.bySeq.set(seq, shared(edited, (flags & 2) !== 0, (flags & 4) !== 0))
     }
     reader.end('a block of amendments')
     return block
+  }
+}
+
+const KIND: ObjectKind<AmendmentBlock> = {
+  name: 'amendments',
+  key(id) {
+    const { conv, block } = partsOf(id)
+    return amendmentKey(conv, block)
   },
+  encode: (block) => block.encode(),
+  decode: (id, bytes) => AmendmentBlock.decode(id, bytes),
 }
 
 /**
@@ -98,8 +102,8 @@ export class Amendments {
       conversation.amended = withBlock(conversation.amended, blockOf(seq))
     }
     this.table.touch(block)
-    const before = block.bySeq.get(seq) ?? { edited: 0, recalled: false, expired: false }
-    block.bySeq.set(seq, { ...before, ...change })
+    const after = { ...NEVER, ...block.bySeq.get(seq), ...change }
+    block.bySeq.set(seq, shared(after.edited, after.recalled, after.expired))
   }
 
   /**
@@ -113,6 +117,16 @@ export class Amendments {
     if (hot !== undefined) return hot.bySeq.get(seq) ?? null
     return this.table.read(id).then((block) => notEmpty(block).bySeq.get(seq) ?? null)
   }
+}
+
+const NEVER: Amendment = { edited: 0, recalled: false, expired: false }
+const RECALLED: Amendment = { ...NEVER, recalled: true }
+const EXPIRED: Amendment = { ...NEVER, expired: true }
+
+/** Most are one of two: they are millions where much was removed. */
+function shared(edited: number, recalled: boolean, expired: boolean): Amendment {
+  if (edited === 0 && recalled !== expired) return recalled ? RECALLED : EXPIRED
+  return { edited, recalled, expired }
 }
 
 /** Whether the event has no body any more. */

@@ -8,7 +8,7 @@ export interface StateLimits {
   readonly inboxes: number
   /** Blocks of receipts (128 members each) kept in memory once clean. @default 50,000 */
   readonly receiptBlocks: number
-  /** Blocks of what became of events that are kept in memory once clean. @default 20,000 */
+  /** Blocks of what became of events that are kept in memory once clean. @default 4,000 */
   readonly amendmentBlocks: number
   /** Bytes of events kept in memory once written. @default 8 MiB */
   readonly hotBytes: number
@@ -36,7 +36,7 @@ export const DEFAULT_LIMITS: StateLimits = {
   members: 2_000_000,
   inboxes: 200_000,
   receiptBlocks: 50_000,
-  amendmentBlocks: 20_000,
+  amendmentBlocks: 4_000,
   hotBytes: 8 * MIB,
   verdicts: 20_000,
   checkpointBytes: 6 * MIB,

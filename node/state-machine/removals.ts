@@ -53,7 +53,7 @@ export class Removals implements Table {
     if (number > this.#written) return null
     const bytes = await this.#store.get(removalKey(number))
     if (bytes === null) throw new StoreDamagedError(`removal ${number} is missing from the store`)
-    return decode(bytes)
+    return decodeRemoval(bytes)
   }
 
   /** The oldest `count` are done; of the next one only `rest` is left. The puts belong into a cut. */
@@ -64,7 +64,7 @@ export class Removals implements Table {
     for (let number = first; number <= this.#erased; number += 1) {
       yield { key: removalKey(number), value: null }
     }
-    if (rest !== null) yield { key: removalKey(this.#erased + 1), value: encode(rest) }
+    if (rest !== null) yield { key: removalKey(this.#erased + 1), value: encodeRemoval(rest) }
   }
 
   freeze(): Generator<Put> {
@@ -84,19 +84,19 @@ export class Removals implements Table {
   *#puts(before: number): Generator<Put> {
     const frozen = this.#frozen
     for (const [i, removal] of frozen.entries()) {
-      yield { key: removalKey(before + 1 + i), value: encode(removal) }
+      yield { key: removalKey(before + 1 + i), value: encodeRemoval(removal) }
     }
   }
 }
 
-function encode({ conv, logTime, seqs, from, upTo }: PendingRemoval): Uint8Array {
+export function encodeRemoval({ conv, logTime, seqs, from, upTo }: PendingRemoval): Uint8Array {
   const writer = new ByteWriter().string(conv).varint(logTime).varint(from).varint(upTo)
   writer.varint(seqs?.length ?? 0)
   for (const seq of seqs ?? []) writer.varint(seq)
   return writer.toBytes()
 }
 
-function decode(bytes: Uint8Array): PendingRemoval {
+export function decodeRemoval(bytes: Uint8Array): PendingRemoval {
   const reader = new ByteReader(bytes)
   const conv = reader.string()
   const logTime = reader.varint()

@@ -1,4 +1,5 @@
 import { AssertionError } from '#cluster'
+import { AmendmentBlock } from '../../../node/state-machine/amendments.ts'
 import { CommandFormatError } from '../../../node/state-machine/command-view.ts'
 import { ByteReader } from '../../../node/state-machine/byte-reader.ts'
 import { ByteWriter } from '../../../node/state-machine/byte-writer.ts'
@@ -14,6 +15,7 @@ import { readEntries } from '../../../node/state-machine/inbox-runs.ts'
 import { KeyHash } from '../../../node/state-machine/key-hash.ts'
 import { Members } from '../../../node/state-machine/members.ts'
 import { ReceiptBlock } from '../../../node/state-machine/receipt-block.ts'
+import { decodeRemoval, encodeRemoval } from '../../../node/state-machine/removals.ts'
 import { decodeStateRecord, encodeStateRecord } from '../../../node/state-machine/state-record.ts'
 import { RevocationBlock } from '../../../node/state-machine/revocations.ts'
 import { StoredEvent } from '../../../node/state-machine/stored-event.ts'
@@ -28,7 +30,7 @@ import { mutate } from '../mutate.ts'
 import { refusalOr, type Target, violated } from '../target.ts'
 import { randomCommand } from './commands.ts'
 
-const KINDS = 'acmxedroiqk'
+const KINDS = 'acmxedroiqkfp'
 
 /** Reads a value of each kind; gives the bytes that say it again where there is one way to say it. */
 const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>> = {
@@ -65,6 +67,8 @@ const READERS: Readonly<Record<string, (value: Uint8Array) => Uint8Array | null>
   },
   r: (value) => encodeVerdict(decodeVerdict(value)),
   k: (value) => RevocationBlock.decode('0', value).encode(),
+  f: (value) => AmendmentBlock.decode('0:id', value).encode(),
+  p: (value) => encodeRemoval(decodeRemoval(value)),
   q: (value) => ReceiptBlock.decode('0:id', value).encode(),
 }
 
