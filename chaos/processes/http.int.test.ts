@@ -248,6 +248,8 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
     ['GET', '/v1/cluster/settings', {}],
     ['POST', '/v1/cluster/settings', { body: { windowMs: 7_200_000 } }],
     ['POST', '/v1/cluster/revocations', { body: { user: 'mallory', device: 'phone' } }],
+    ['GET', '/v1/cluster/erasures', {}],
+    ['POST', '/v1/cluster/erasures', { body: { user: 'mallory' } }],
   ]
   for (const [method, route, more] of routes) {
     const user = { ...more, headers: bearer({ sub: 'eve' }) }
@@ -263,6 +265,7 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
     ['settings', {}],
     ['settings', '[]'],
     ['revocations', {}],
+    ['erasures', { user: 'a b' }],
     ['revocations', { user: 'x', device: 'a b' }],
     ['revocations', { user: 'x', before: Date.now() + 3_600_000 }],
   ]
@@ -273,7 +276,8 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
       json: { code: 'INVALID_MESSAGE' },
     })
   }
-  for (const route of ['/v1/cluster/settings', '/v1/cluster/revocations']) {
+  for (const name of ['settings', 'revocations', 'erasures']) {
+    const route = `/v1/cluster/${name}`
     expect(await call('POST', route, { ...admin, body: TOO_LARGE })).toMatchObject({ status: 413 })
     const headers = { ...admin.headers, 'content-type': 'text/plain' }
     expect(await call('POST', route, { headers, body: '{}' })).toMatchObject({ status: 415 })
@@ -285,6 +289,34 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
       return settings.find(({ name }) => name === 'windowMs')?.value
     }
     await expect.poll(values, { timeout: 10_000 }).toBe(7_200_000)
+  }
+})
+
+test('[AD8] an erased user leaves stubs behind, the same on every node', async () => {
+  const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
+  const as = (user: string) => `?user=${user}`
+  const group = { query: as('gus'), headers: key('ge'), body: { members: ['hal'] } }
+  const { json } = await call('POST', '/v1/conversations', group)
+  const { id } = json['conversation'] as { id: string }
+  const messages = '/v1/conversations/{id}/messages'
+  for (const [user, name] of [
+    ['gus', 'e1'],
+    ['hal', 'e2'],
+    ['gus', 'e3'],
+  ] as const) {
+    await call('POST', messages, { id, query: as(user), headers: key(name), body: { body: name } })
+  }
+  await call('POST', '/v1/cluster/erasures', { ...admin, body: { user: 'gus' } })
+  const pending = async () =>
+    (await call('GET', '/v1/cluster/erasures', admin)).json['users'] as string[]
+  await expect.poll(pending, { timeout: 20_000 }).not.toContain('gus')
+  for (const node of [0, 1, 2]) {
+    const query = `${as('hal')}&read=linearizable`
+    const page = await call('GET', messages, { id, query, node })
+    const events = page.json['events'] as { body?: unknown; expired?: boolean; from: string }[]
+    const said = events.slice(1).map(({ from, body, expired }) => [from, body, expired])
+    const stub = ['gus', undefined, true]
+    expect(said).toEqual([stub, ['hal', 'e2', undefined], stub])
   }
 })
 

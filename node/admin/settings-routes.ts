@@ -17,6 +17,9 @@ import { problemOf } from './problem.ts'
 /** A revocation later than this would keep its user out for nobody knows how long. */
 const MOST_AHEAD_MS = 600_000
 
+/** Named by one answer. */
+const MAX_ERASURES = 1_000
+
 const SETTINGS_SCHEMA: JsonSchema = {
   type: 'object',
   required: ['settings'],
@@ -111,6 +114,51 @@ export const SETTINGS_ROUTES: readonly Route[] = [
     },
     answer: revoke,
   },
+  {
+    method: 'GET',
+    path: '/v1/cluster/erasures',
+    doc: {
+      operationId: 'erasures',
+      summary: 'Whose messages are being removed at present; at most 1,000',
+      role: 'admin',
+      answers: {
+        200: {
+          description: 'As this node has applied it.',
+          schema: {
+            type: 'object',
+            required: ['users'],
+            properties: { users: { type: 'array', items: { type: 'string' } } },
+          },
+        },
+      },
+      problems: ADMIN_PROBLEMS,
+    },
+    answer: erasures,
+  },
+  {
+    method: 'POST',
+    path: '/v1/cluster/erasures',
+    doc: {
+      operationId: 'erase',
+      summary: 'Has everything removed that a user said, in every conversation',
+      description:
+        'For good. What is left are stubs without a body; disks lose it once the window of results has passed.',
+      role: 'admin',
+      body: {
+        description: 'Whose messages and edits.',
+        jsonOnly: true,
+        schema: { type: 'object', required: ['user'], properties: { user: { type: 'string' } } },
+      },
+      answers: {
+        200: {
+          description: 'It began: `GET` tells when it is done.',
+          schema: { type: 'object', required: ['user'] },
+        },
+      },
+      problems: PROBLEMS,
+    },
+    answer: erase,
+  },
 ]
 
 async function changeSettings(call: HttpCall): Promise<HttpResponse> {
@@ -155,6 +203,24 @@ async function revoke(call: HttpCall): Promise<HttpResponse> {
   const refusal = await submit({ kind: CommandKind.account, ...SYSTEM_HEAD, operation }, context)
   if (refusal !== null) return problemOf(refusal)
   return jsonAnswer({ user, ...(device === null ? {} : { device }), before }, context)
+}
+
+async function erasures({ context }: HttpCall): Promise<HttpResponse> {
+  const users = await context.backend.state.erasingUsers('', MAX_ERASURES)
+  return jsonAnswer({ users }, context)
+}
+
+async function erase(call: HttpCall): Promise<HttpResponse> {
+  const fields = await jsonOf(call)
+  if ('refusal' in fields) return fields.refusal
+  const { user } = fields.json
+  if (typeof user !== 'string' || !isOfAlphabet(user, 'printable', LIMITS.userLength)) {
+    return invalid(`user must be 1 to ${LIMITS.userLength} printable characters`)
+  }
+  const operation = { op: 'erase' as const, account: user }
+  const command = { kind: CommandKind.account, ...SYSTEM_HEAD, operation } as const
+  const refusal = await submit(command, call.context)
+  return refusal === null ? jsonAnswer({ user }, call.context) : problemOf(refusal)
 }
 
 /** `null`: applied by this node. */
