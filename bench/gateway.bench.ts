@@ -11,6 +11,7 @@ import { NodeRandom } from '../node/host/node-random.ts'
 import { WsNetwork } from '../node/host/ws-listener.ts'
 import { createLogger } from '../node/logger.ts'
 import { MetricsRegistry } from '../node/metrics/metrics-registry.ts'
+import type { Signal } from '../node/signals/signal.ts'
 import type { StateReader, WriteResult } from '../node/state-machine/types.ts'
 import type { LoadOptions, LoadReport } from './gateway-load.ts'
 
@@ -57,6 +58,7 @@ class InstantBackend implements Backend {
   readiness = () => ({ ready: true, reasons: [] })
   waitApplied = () => Promise.resolve(true)
   readIndex = () => Promise.resolve({ index: applied })
+  publish = (signal: Signal): void => gateway.onSignal(signal)
 
   submit(submission: Submission, done: (result: WriteResult) => void): void {
     const seq = ++applied

@@ -10,6 +10,8 @@ import { type WireError, wireError } from '#protocol'
 import type { AppliedWaiters } from './applied-waiters.ts'
 import type { FilterChain } from './filters/filter-chain.ts'
 import type { Backend, NodeRef, Submission } from './gateway/backend.ts'
+import type { SignalRouter } from './signals/signal-router.ts'
+import type { Signal } from './signals/signal.ts'
 import type { StateReader, WriteResult } from './state-machine/types.ts'
 
 export interface BackendParts {
@@ -20,6 +22,7 @@ export interface BackendParts {
   /** Filters first, then the forwarder. */
   readonly filters: FilterChain
   cluster(): ClusterNode
+  signals(): SignalRouter
   /** Sentences, one per failing check. */
   failing(): readonly string[]
   /** Clients are greeted and read for: true also while an election goes on. */
@@ -59,6 +62,10 @@ export class NodeBackend implements Backend {
 
   submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void {
     this.#parts.filters.submit(submission, done)
+  }
+
+  publish(signal: Signal): void {
+    this.#parts.signals().publish(signal)
   }
 
   waitApplied(index: number, timeoutMs: number): Promise<boolean> {

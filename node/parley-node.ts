@@ -8,7 +8,6 @@ import {
   type MemberChangeRefusal,
   NO_ONE,
   PeerFrameKind,
-  PeerProtocolError,
   type RaftId,
   type Replica,
 } from '#cluster'
@@ -34,6 +33,8 @@ import { newAuthenticator } from './identity/new-authenticator.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
+import type { SignalRouter } from './signals/signal-router.ts'
 import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
 import { Retention } from './retention/retention.ts'
 import { StoreScrub } from './store-scrub.ts'
@@ -60,6 +61,7 @@ export class ParleyNode {
   readonly #gateway: Gateway
   readonly #cluster: ClusterNode
   readonly #audit: StateAudit
+  readonly #signals: SignalRouter
   readonly #retention: Retention
   readonly #scrub: StoreScrub
   #listener: ClientListener | null = null
@@ -128,6 +130,7 @@ export class ParleyNode {
       waiters: this.#waiters,
       filters,
       cluster: () => this.#cluster,
+      signals: () => this.#signals,
       failing: () => this.#failing(),
       serving: () => this.#catchUp.done && !this.#draining,
     })
@@ -135,6 +138,13 @@ export class ParleyNode {
     const { messages } = defineNodeMetrics(metrics, () => this.#cluster, data.log, settings)
     this.#gateway = this.#newGateway(metrics, failpoints)
     this.#audit = this.#newAudit()
+    this.#signals = newSignalRouter({
+      clock: ports.clock,
+      log: data.log,
+      cluster: this.#cluster,
+      metrics,
+      deliver: (signal) => this.#gateway.onSignal(signal),
+    })
     metrics.collected(
       'parley_state_divergences_total',
       'Comparisons in which nodes held different states at one index.',
@@ -205,6 +215,7 @@ export class ParleyNode {
     this.#catchUp.close()
     this.#scrub.close()
     this.#retention.close()
+    this.#signals.close()
     this.#gateway.close()
     await this.#listener?.close()
     await this.#cluster.close()
@@ -280,6 +291,7 @@ export class ParleyNode {
         readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onPeerUp: (id) => {
           if (id === this.#cluster.replica?.leader) this.#forwarder.handAgain()
+          this.#signals.peerUp(id)
         },
         onRemoved: () => this.#removed(),
         onStranger: (clusterId) => this.#stranger(clusterId),
@@ -397,7 +409,7 @@ export class ParleyNode {
         return () => this.#audit.received(from, point)
       }
       default:
-        throw new PeerProtocolError(`frames of kind ${kind} are unknown`)
+        return readSignalFrame(this.#signals, kind, body)
     }
   }
 

@@ -40,6 +40,12 @@ export const PeerFrameKind = {
   stateHash: 16,
   /** JSON `{index}`: by that index the receiver was removed. Comes where answers come. */
   removed: 17,
+  /** JSON `{term, version, nodes}`: the leader says which nodes order signals. */
+  routes: 18,
+  /** A signal on its way to the node that orders it. */
+  signal: 19,
+  /** The same with its place in the order, for every node. */
+  stampedSignal: 20,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

@@ -1,4 +1,5 @@
 import type { WireError } from '#protocol'
+import type { Signal } from '../signals/signal.ts'
 import type { Submission } from '../state-machine/commands.ts'
 import type { StateReader, WriteResult } from '../state-machine/types.ts'
 
@@ -40,6 +41,8 @@ export interface Backend {
    * in that order.
    */
   submit(submission: Submission, done: (result: WriteResult | { error: WireError }) => void): void
+  /** Sends a signal on its way; at most once, and nobody says what became of it (rule B8). */
+  publish(signal: Signal): void
   /** Resolves when this node has applied `index`, `false` if it did not within `timeoutMs`. */
   waitApplied(index: number, timeoutMs: number): Promise<boolean>
   /** An index that covers every write acknowledged anywhere before the call (thesis §6.4). */

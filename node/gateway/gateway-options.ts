@@ -24,6 +24,12 @@ export interface GatewayOptions {
   readonly maxConcurrentReads: number
   /** Encoded size of a `body` or `meta`. */
   readonly maxBodyBytes: number
+  /** Encoded size of a signal's body. */
+  readonly maxSignalBytes: number
+  /** Of one session, on average and at once; one more is answered `RATE_LIMITED`. */
+  readonly signalsPerSecond: number
+  /** However long its `ttlMs`, no signal is held longer. */
+  readonly maxSignalTtlMs: number
   /** One WebSocket message from a client, one frame or an array. */
   readonly maxMessageBytes: number
   /** Events and body bytes of one page. */
@@ -65,6 +71,9 @@ export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
   maxInFlight: 1_000,
   maxConcurrentReads: 4,
   maxBodyBytes: 64 * 1024,
+  maxSignalBytes: 4 * 1024,
+  signalsPerSecond: 2_000,
+  maxSignalTtlMs: 10_000,
   maxMessageBytes: 1024 * 1024,
   maxPageEvents: 100,
   maxPageBytes: 1024 * 1024,

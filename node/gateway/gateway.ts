@@ -11,6 +11,7 @@ import { GatewayReceipts } from '../receipts/gateway-receipts.ts'
 import { problem } from '../admin/problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import type { Signal } from '../signals/signal.ts'
 import type {
   AppliedConversation,
   AppliedReceipt,
@@ -41,6 +42,7 @@ import { SessionExpiries } from './session-expiries.ts'
 import { SessionRegistry } from './session-registry.ts'
 import { SessionPoll } from './session-poll.ts'
 import { Session } from './session.ts'
+import { SignalDelivery } from './signal-delivery.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 export interface GatewayParts {
@@ -76,6 +78,7 @@ export class Gateway {
   readonly #options: GatewayOptions
   readonly #origins: OriginPolicyOptions
   readonly #fanout: Fanout
+  readonly #signals: SignalDelivery
   readonly #receipts: GatewayReceipts
   readonly #flushes: FlushQueue
   readonly #sessions = new Set<Session>()
@@ -128,6 +131,7 @@ export class Gateway {
       ended: (session) => this.#ended(session),
     }
     this.#fanout = new Fanout(this.#context)
+    this.#signals = new SignalDelivery(this.#context)
     this.handlers = {
       admit: (head, upgrade) => this.#admit(head, upgrade),
       onConnection: (connection) => this.#accept(connection),
@@ -154,6 +158,11 @@ export class Gateway {
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void {
     this.#fanout.onEvent(conversation, event)
     this.#receipts.onEvent(conversation, event)
+  }
+
+  /** Hands a signal that passed its route to the sessions here (rule B8). */
+  onSignal(signal: Signal): void {
+    this.#signals.deliver(signal)
   }
 
   /** Called during apply: a member's cursor rose. */

@@ -27,6 +27,7 @@ import { failureOf } from './protocol-failure.ts'
 import { KnownPositions } from './known-positions.ts'
 import { SessionPush } from './session-push.ts'
 import { roleRefusal } from './role-refusal.ts'
+import { SessionSignals } from './session-signals.ts'
 import { SessionReads } from './session-reads.ts'
 import { FrameState, SendQueue } from './send-queue.ts'
 import { WritesInFlight } from './writes-in-flight.ts'
@@ -58,6 +59,7 @@ export class Session {
   /** A `sync:R` was answered: what follows is not the first page of a catch-up. */
   synced = false
   readonly push: SessionPush
+  #signals: SessionSignals | null = null
   /** How far the client is known to have come in each conversation. */
   readonly known = new KnownPositions()
   readonly #context: GatewayContext
@@ -100,6 +102,16 @@ export class Session {
 
   get state(): SessionState {
     return this.#state
+  }
+
+  get signals(): SessionSignals {
+    const { backend, clock, logger, options } = this.#context
+    return (this.#signals ??= new SessionSignals(
+      backend.state.logTime,
+      options.signalsPerSecond,
+      clock.monotonicMs(),
+      (error) => logger.error('signal.failed', { error }),
+    ))
   }
 
   get inFlight(): number {

@@ -7,9 +7,9 @@ import { handleConversation } from './conv.ts'
 import { handleMessage } from './msg.ts'
 import { handlePing } from './ping.ts'
 import { handlePull } from './pull.ts'
+import { handleSignal } from './signal.ts'
 import { handleSync } from './sync.ts'
 import { handleTarget } from './target.ts'
-import { handleUnsupported } from './unsupported.ts'
 
 type FrameOf<T extends RequestType> = Extract<RequestFrame, { t: T }>
 
@@ -32,7 +32,7 @@ const HANDLERS: { readonly [T in Exclude<RequestType, 'hello:R'>]: Handler<T> } 
   'react:R': handleTarget,
   'ack:R': handleAck,
   'sync:R': handleSync,
-  'signal:R': handleUnsupported,
+  'signal:R': handleSignal,
 }
 
 export function handlerOf(type: Exclude<RequestType, 'hello:R'>): Handler {

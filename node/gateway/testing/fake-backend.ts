@@ -1,5 +1,6 @@
 import type { WireError } from '#protocol'
 import type { WriteResult } from '../../state-machine/types.ts'
+import type { Signal } from '../../signals/signal.ts'
 import type { Backend, NodeRef, Submission } from '../backend.ts'
 import { FakeState } from './fake-state.ts'
 
@@ -38,6 +39,12 @@ export class FakeBackend implements Backend {
   submit(submission: Submission, done: (outcome: Outcome) => void): void {
     this.submissions.push({ submission, done })
     if (this.answer !== null) done(this.answer(submission))
+  }
+
+  readonly published: Signal[] = []
+
+  publish(signal: Signal): void {
+    this.published.push(signal)
   }
 
   waitApplied(index: number): Promise<boolean> {

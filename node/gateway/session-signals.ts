@@ -1,0 +1,36 @@
+import { KeyedQueue } from '../signals/keyed-queue.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Signals of one session whose check is under way. */
+const MAX_WAITING = 10_000
+
+/** What a session needs to send signals; most never do, so most never make it. */
+export class SessionSignals {
+  /** Log time, ms, when the first was sent: `n` counts from then on. */
+  readonly startedAt: number
+  readonly #bucket: TokenBucket
+  readonly #checks: KeyedQueue
+
+  constructor(
+    startedAt: number,
+    perSecond: number,
+    nowMs: number,
+    onError: (error: unknown) => void,
+  ) {
+    this.startedAt = startedAt
+    this.#bucket = new TokenBucket(perSecond, nowMs)
+    this.#checks = new KeyedQueue(MAX_WAITING, onError)
+  }
+
+  /** 0: one may be sent, and counts. */
+  waitMs(nowMs: number): number {
+    const wait = this.#bucket.waitMs(nowMs)
+    if (wait === 0) this.#bucket.take(nowMs)
+    return wait
+  }
+
+  /** `false`: too many wait already. */
+  inOrder(check: () => Promise<void>): boolean {
+    return this.#checks.add('', check)
+  }
+}
