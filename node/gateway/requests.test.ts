@@ -263,19 +263,6 @@ describe('writes', () => {
     })
     expect(client.last('cancel:A')).toMatchObject(expected)
   })
-
-  it.each<RequestFrame>([{ t: 'signal:R', id: 1, to: 'bob', name: 'typing', body: BODY, n: 1 }])(
-    '[GW17] answers $t $op UNSUPPORTED',
-    async (frame) => {
-      const { clock, open, backend } = fixture()
-      const client = await open()
-      client.write(frame)
-      await clock.settle()
-      expect(client.frames).toHaveLength(1)
-      expect(client.frames[0]).toMatchObject({ id: 1, error: { code: 'UNSUPPORTED' } })
-      expect(backend.submissions).toHaveLength(0)
-    },
-  )
 })
 
 describe('reads', () => {

@@ -24,7 +24,7 @@ test('[M-23] a node that leaves five moves only its own pairs, and at most 30 % 
   )
 })
 
-test('the order in which the nodes are named means nothing', () => {
+test('[SG1] the order in which the nodes are named means nothing', () => {
   const nodes = ['a1', 'b2', 'c3', 'd4']
   const [one, other] = [new RouteRing(nodes), new RouteRing(nodes.toReversed())]
   for (const key of KEYS.slice(0, 1_000)) expect(one.nodeOf(key)).toBe(other.nodeOf(key))

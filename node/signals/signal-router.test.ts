@@ -14,6 +14,8 @@ class Net {
   readonly names: readonly string[]
   readonly routers = new Map<string, SignalRouter>()
   readonly seen = new Map<string, Signal[]>()
+  /** What the sessions of processes saw that are gone. */
+  readonly seenBefore: Signal[][] = []
   voters: readonly string[]
   leader: { name: string; term: number } | null = null
   /** First in, first out for each pair of nodes. */
@@ -33,7 +35,8 @@ class Net {
       queue.push(() => act(this.routers.get(to)!))
       return true
     }
-    this.seen.set(name, this.seen.get(name) ?? [])
+    const seen: Signal[] = []
+    this.seen.set(name, seen)
     this.routers.set(
       name,
       new SignalRouter({
@@ -50,7 +53,7 @@ class Net {
           return post(to, (router) => router.stamped(decodeStamped(body)))
         },
         sendJson: (to, _kind, value) => post(to, (router) => router.published(value as Routes)),
-        deliver: (signal) => this.seen.get(name)!.push(signal),
+        deliver: (signal) => seen.push(signal),
       }),
     )
   }
@@ -58,6 +61,7 @@ class Net {
   /** The process starts anew: what it knew is gone, and its peers hear of the new connection. */
   restart(name: string): void {
     this.routers.get(name)!.close()
+    this.seenBefore.push(this.seen.get(name)!)
     for (const [key, queue] of this.links) {
       if (key.startsWith(`${name}>`) || key.endsWith(`>${name}`)) queue.length = 0
     }
@@ -108,7 +112,7 @@ function isSubsequence(part: readonly string[], whole: readonly string[]): boole
 }
 
 describe('signals', () => {
-  test('reach every node in the order of the route', () => {
+  test('[SG2] reach every node in the order of the route', () => {
     const net = new Net(['n1', 'n2', 'n3'])
     net.lead('n2', 1)
     net.settle()
@@ -121,7 +125,7 @@ describe('signals', () => {
     }
   })
 
-  test('wait for a route as long as they live, and no longer', () => {
+  test('[SG4] wait for a route as long as they live, and no longer', () => {
     const net = new Net(['n1', 'n2', 'n3'])
     net.routers.get('n1')!.publish(signal(1))
     net.routers.get('n1')!.publish(signal(2, { ttlMs: 100 }))
@@ -132,7 +136,7 @@ describe('signals', () => {
     expect(net.routers.get('n1')!.dropped).toBe(2)
   })
 
-  test('of one device through an older gateway come too late', () => {
+  test('[SG3] of one device through an older gateway come too late', () => {
     const net = new Net(['n1', 'n2', 'n3'])
     net.lead('n1', 1)
     net.settle()
@@ -200,7 +204,7 @@ describe('signals', () => {
           } else net.restart(name)
         }
         net.settle()
-        const lists = net.names.map((name) => idsOf(net.seen.get(name)!))
+        const lists = [...net.seen.values(), ...net.seenBefore].map(idsOf)
         // Of two lists, what both have stands in the same order in both, and nothing stands twice.
         for (const one of lists) {
           expect(new Set(one).size).toBe(one.length)
