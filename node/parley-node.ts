@@ -145,18 +145,7 @@ export class ParleyNode {
       metrics,
       deliver: (signal) => this.#gateway.onSignal(signal),
     })
-    metrics.collected(
-      'parley_state_divergences_total',
-      'Comparisons in which nodes held different states at one index.',
-      'counter',
-      () => [{ labels: {}, value: this.#audit.divergences }],
-    )
-    metrics.collected(
-      'parley_forwarded_malformed_total',
-      'Writes that a peer forwarded and this node kept out of the log.',
-      'counter',
-      () => [{ labels: {}, value: this.#forwarder.malformedCommands }],
-    )
+    this.#countDamage(metrics)
     data.stateMachine.listen(this.#applyListener(() => messages.add()))
     this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
@@ -340,6 +329,21 @@ export class ParleyNode {
       now: () => this.#logClock.nowMs(),
       submit: (submission, done) => this.#forwarder.submit(submission, done),
     })
+  }
+
+  #countDamage(metrics: MetricsRegistry): void {
+    metrics.collected(
+      'parley_state_divergences_total',
+      'Comparisons in which nodes held different states at one index.',
+      'counter',
+      () => [{ labels: {}, value: this.#audit.divergences }],
+    )
+    metrics.collected(
+      'parley_forwarded_malformed_total',
+      'Writes that a peer forwarded and this node kept out of the log.',
+      'counter',
+      () => [{ labels: {}, value: this.#forwarder.malformedCommands }],
+    )
   }
 
   #newAudit(): StateAudit {
