@@ -9,6 +9,8 @@ import { inboxes, notified, pushed, range, sendMany, syncAll } from './inbox-cli
 let cluster: ProcessCluster
 const clients: Stranger[] = []
 let names = 0
+/** Of what comes by itself, on a machine that is busy. */
+const PATIENCE = { timeout: 20_000 }
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
@@ -92,7 +94,7 @@ test('[M-19] one whom nothing pushed reaches learns by its next heartbeat, and g
     const { seqs } = await sendMany(ann, { to: bob }, 120, { name: newName('m') })
     // The other node may be a moment behind.
     const heartbeat = () => client.ask({ t: 'ping:R', inbox: 0 })
-    await expect.poll(async () => (await heartbeat())['inbox'] as number).toBe(120)
+    await expect.poll(async () => (await heartbeat())['inbox'] as number, PATIENCE).toBe(120)
     const { events } = await syncAll(client, 0, 50)
     expect(events.map(({ seq }) => seq)).toEqual(seqs)
     expect(client.received.filter(({ t }) => t === 'msg:N')).toEqual([])
@@ -220,7 +222,7 @@ test('[M-55] who was away learns what became of 1,000 messages in a tenth of the
       expect(page['events']).toEqual([])
       statuses.splice(0, statuses.length, ...page['statuses'])
       return statuses.filter(({ kind, upTo }) => kind === 'read' && upTo === 200).length
-    })
+    }, PATIENCE)
     .toBe(5)
   expect(new Set(statuses.map(({ user }) => user))).toEqual(new Set(bobs))
   const full = await syncAll(back, 0, 100)
@@ -238,7 +240,7 @@ test('[M-53] one who was away while retention removed messages gets an explicit 
   const policy = { t: 'conv:R', op: 'set', conv, msgId: newName('s'), retention: { maxCount: 2 } }
   expect((await ann.ask(policy)).error).toBeUndefined()
   await expect
-    .poll(async () => (await ann.ask({ t: 'pull:R', conv, after: 0, limit: 100 }))['gap'])
+    .poll(async () => (await ann.ask({ t: 'pull:R', conv, after: 0, limit: 100 }))['gap'], PATIENCE)
     .toEqual({ from: 1, to: 4, reason: 'retention' })
 
   // What is whole is pushed; then the client hears that there is more, and syncs.
