@@ -33,6 +33,7 @@ export class Acks {
   readonly #due = new Map<string, Due>()
   #inbox = 0
   #inboxAsked = 0
+  #inboxAnswered = 0
   /** Receipts since the last frame. */
   #count = 0
   #failures = 0
@@ -70,7 +71,7 @@ export class Acks {
   /** A session stands: what the last one did not answer is asked again. */
   online(): void {
     for (const due of this.#due.values()) due.asked = 0
-    this.#inboxAsked = 0
+    this.#inboxAsked = this.#inboxAnswered
     this.#failures = 0
     this.flush()
   }
@@ -87,6 +88,7 @@ export class Acks {
     this.#due.clear()
     this.#inbox = 0
     this.#inboxAsked = 0
+    this.#inboxAnswered = 0
   }
 
   /** Sends what is due now, without waiting for more. */
@@ -137,7 +139,10 @@ export class Acks {
     this.#owner.request({ t: 'ack:R', acks, inbox }, (answer) => {
       timer.cancel()
       this.#answerTimers.delete(timer)
-      if (!isFailure(answer)) return this.#answered(dues, acks)
+      if (!isFailure(answer)) {
+        this.#inboxAnswered = Math.max(this.#inboxAnswered, inbox ?? 0)
+        return this.#answered(dues, acks)
+      }
       if (answer.error.retryable) return this.#again(dues, answer.error.retryAfterMs)
       // One conversation that one has left must not take the others down with it.
       if (dues.length > 1) for (const due of dues) this.#send([due])
@@ -154,7 +159,7 @@ export class Acks {
 
   #again(dues: readonly Due[], retryAfterMs: number | undefined): void {
     for (const due of dues) due.asked = 0
-    this.#inboxAsked = 0
+    this.#inboxAsked = this.#inboxAnswered
     const { ports, retry } = this.#options
     this.#arm(retryAfterMs ?? backoffMs(this.#failures++, retry, ports.random))
   }

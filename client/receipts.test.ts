@@ -2,8 +2,10 @@
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AckType, type Acknowledgement } from './ack-type.ts'
+import { Acks } from './acks.ts'
 import type { ChatClient } from './client.ts'
 import { ChatError } from './errors.ts'
+import { resolveOptions } from './options.ts'
 import { OutgoingMessage, type MessageStatus } from './outgoing-message.ts'
 import { encodeBody } from './protocol/body-codec.ts'
 import type { AckNotice, AckRequest } from './protocol/frames.ts'
@@ -22,6 +24,8 @@ beforeEach(() => {
 
 const acksAsked = (): AckRequest[] =>
   cluster.requests.flatMap(({ frame }) => (frame.t === 'ack:R' ? [frame] : []))
+
+const portsOf = (clock: VirtualClock) => ({ ...harness.options('alice').ports!, clock })
 
 const DRAFT = { msgId: 'm1', kind: 'message', body: null, replyTo: null, target: null } as const
 /** A client that does nothing for its message. */
@@ -288,6 +292,34 @@ describe('receipts for others', () => {
     await harness.clock.advance(60_000)
     expect(acksAsked()).toHaveLength(count)
     chat.close()
+  })
+
+  test('[AB3] what was answered is not said again on the next session', async () => {
+    const clock = new VirtualClock()
+    const asked: unknown[] = []
+    let answers = true
+    const acks = new Acks(resolveOptions(harness.options('alice', { ports: portsOf(clock) })), {
+      isOnline: () => true,
+      request: (frame, onAnswer) => {
+        asked.push('inbox' in frame ? frame.inbox : null)
+        if (answers) onAnswer({ t: 'ack:A', id: 1 })
+      },
+    })
+    acks.inbox(7, true)
+    await clock.advance(500)
+    acks.online()
+    expect(asked).toEqual([7])
+    answers = false
+    // One of one's own waits for a frame to go along with.
+    acks.inbox(8, false)
+    await clock.advance(60_000)
+    expect(asked).toEqual([7])
+    acks.delivered('team', 3)
+    await clock.advance(500)
+    acks.online()
+    expect(asked).toEqual([7, 8, 8])
+    acks.offline()
+    expect(clock.pendingTimers).toBe(0)
   })
 
   test('[AB6] what waits for others goes out when the client is closed', async () => {
