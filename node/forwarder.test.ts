@@ -80,7 +80,7 @@ function setUp() {
   return { clock, world, forwarder, answers, submit }
 }
 
-describe('[A6] the way of a write to the leader', () => {
+describe('[M-13] [A6] the way of a write to the leader', () => {
   test('in arrival order, again to each new leader, until the own apply shows a result', async () => {
     const { clock, world, forwarder, answers, submit } = setUp()
     submit('m1', 'm2')

@@ -81,7 +81,7 @@ class Doomed {
 }
 
 test(
-  'nodes that end at their worst moments lose, double and reorder nothing',
+  '[M-49] nodes that end at their worst moments lose, double and reorder nothing',
   async () => {
     cluster = await ProcessCluster.create(3)
     await cluster.startAll({ flags: SMALL })

@@ -11,7 +11,7 @@ afterEach(() => cluster.close(failed && process.env.PARLEY_KEEP !== undefined))
 
 describe('real nodes', () => {
   test(
-    'the leader killed in mid-send, again and again: nothing lost, doubled or reordered',
+    '[M-31] [M-61] the leader killed in mid-send, again and again: nothing lost, doubled or reordered',
     async () => {
       cluster = await ProcessCluster.create(3)
       await cluster.startAll()

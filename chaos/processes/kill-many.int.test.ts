@@ -39,7 +39,7 @@ async function killRounds(options: {
 }
 
 describe('kill -9 of many at once, while messages are acknowledged', () => {
-  test('all three nodes: nothing acknowledged is missing', async () => {
+  test('[M-61] all three nodes: nothing acknowledged is missing', async () => {
     await killRounds({
       size: 3,
       rounds: Math.floor(ROUNDS / 2),

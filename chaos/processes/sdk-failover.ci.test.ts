@@ -31,7 +31,7 @@ const summary = (name: string, values: readonly number[]) => {
 }
 
 test(
-  'kill -9 of the leader, to the first message that is sent after it',
+  '[M-64] kill -9 of the leader, to the first message that is sent after it',
   async () => {
     const onKilled: number[] = []
     const onSurvivor: number[] = []

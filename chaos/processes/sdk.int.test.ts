@@ -208,7 +208,7 @@ async function aFollower(): Promise<string> {
 }
 
 describe('with 100 messages in flight', () => {
-  test('the own node killed: sent once, in order, through another', async () => {
+  test('[M-13] the own node killed: sent once, in order, through another', async () => {
     const node = await aFollower()
     await sendThrough(node, async (_, sent) => {
       expect(sent.filter(({ status }) => status === 'pending').length).toBeGreaterThan(50)

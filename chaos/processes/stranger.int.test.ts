@@ -201,7 +201,7 @@ test('one sees what the other wrote, byte strings included', async () => {
   expect(seen[2]!.body).toEqual({ picture: { $bytes: 'AQID' } })
 })
 
-test('a msgId is of its sender: two senders with the same one are both stored', async () => {
+test('[M-38] a msgId is of its sender: two senders with the same one are both stored', async () => {
   const [ann, bob] = [newName('ann'), newName('bob')]
   const alice = await connect(ann, 'n1')
   const bobby = await connect(bob, 'n2')

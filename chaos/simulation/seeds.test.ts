@@ -13,7 +13,7 @@ describe('seeds', () => {
     expect((await runSeed({ ...options, seed: 6 })).traceHash).not.toBe(one.traceHash)
   })
 
-  test('[R9][R10] whatever breaks, nothing promised does', { timeout: 240_000 }, async () => {
+  test('[M-47] [R9][R10] whatever breaks, nothing promised does', { timeout: 240_000 }, async () => {
     let simulatedMs = 0
     let cpuMs = 0
     let acknowledged = 0

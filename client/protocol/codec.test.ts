@@ -5,7 +5,7 @@ import { encodeBody } from './body-codec.ts'
 import { SUBPROTOCOLS, decodeFrames, encodeFrame, joinFrames, type Subprotocol } from './codec.ts'
 import { wireError } from './error-codes.ts'
 import { arbitraryFrame, arbitraryJson } from './frames.arbitrary.ts'
-import type { Frame, MessageRequest } from './frames.ts'
+import type { Frame, MessageRequest, ServerFrame } from './frames.ts'
 import { ProtocolError } from './protocol-error.ts'
 
 const asFrame = (value: unknown): Frame => value as Frame
@@ -389,4 +389,53 @@ test('JSON is written as JSON.stringify would', () => {
     expect(JSON.parse(written)).toEqual(JSON.parse(expected))
     expect(written.length).toBe(expected.length)
   }
+})
+
+describe('[M-30] a seq is below 2^53', () => {
+  const event = {
+    kind: 'message',
+    ord: 1,
+    msgId: 'm',
+    from: 'a',
+    device: 'd',
+    at: 1,
+    body: encodeBody(1),
+  } as const
+  const beyond = [2 ** 53, 2 ** 63, Number.NaN, -1, 1.5]
+
+  test.each(SUBPROTOCOLS)(
+    '%s encodes and decodes the last one, and refuses more',
+    (subprotocol) => {
+      const last = Number.MAX_SAFE_INTEGER
+      const frame: ServerFrame = { t: 'msg:N', conv: 'c', seq: last, ...event }
+      const [decoded] = decodeFrames(encodeFrame(frame, subprotocol), subprotocol, 'toClient')
+      expect(decoded).toMatchObject({ seq: last })
+      for (const seq of beyond) {
+        expect(() => encodeFrame({ t: 'msg:N', conv: 'c', seq, ...event }, subprotocol)).toThrow()
+        const pull = { t: 'pull:R', id: 1, conv: 'c', after: 0, limit: 1 } as const
+        expect(() => encodeFrame({ ...pull, after: seq }, subprotocol)).toThrow()
+      }
+    },
+  )
+
+  test('a greater one that comes is refused by its name', () => {
+    for (const text of ['9007199254740992', '18446744073709551615', '1e400', '-1', '1.5']) {
+      const json = `{"t":"pull:R","id":1,"conv":"c","after":${text},"limit":1}`
+      const [refusal] = decodeFrames(json, 'parley.v1.json', 'toServer')
+      expect(refusal).toMatchObject({ code: 'INVALID_MESSAGE' })
+      expect((refusal as ProtocolError).message).toContain('after')
+    }
+    // fixmap of 5 with `after` as a u64 of 2^53 and above.
+    const key = (name: string) => [0xa0 + name.length, ...Buffer.from(name)]
+    for (const high of [0x20, 0xff]) {
+      const number = [0xcf, 0x00, high, 0, 0, 0, 0, 0, 0]
+      const bytes = Uint8Array.of(
+        ...[0x85, ...key('t'), ...key('pull:R'), ...key('id'), 1, ...key('conv'), ...key('c')],
+        ...[...key('after'), ...number, ...key('limit'), 1],
+      )
+      const [refusal] = decodeFrames(bytes, 'parley.v1.msgpack', 'toServer')
+      expect(refusal).toMatchObject({ code: 'INVALID_MESSAGE' })
+      expect((refusal as ProtocolError).message).toContain('after')
+    }
+  })
 })

@@ -8,7 +8,7 @@ import { conversation, errorOf, event, messageFrame } from './testing/samples.ts
 const seqs = (frames: readonly ServerFrame[]) =>
   frames.map((frame) => ('seq' in frame ? frame.seq : null))
 
-describe('push', () => {
+describe('[M-13] push', () => {
   it('[GW22] pushes an event to every session of every member, once', async () => {
     const { clock, open, gateway } = fixture()
     const phone = await open('alice', 'phone')

@@ -8,7 +8,7 @@ import { BODY, errorOf, event, messageFrame, view } from './testing/samples.ts'
 
 const CONV = { t: 'conv:R', id: 1, msgId: 'm1' } as const
 
-describe('writes', () => {
+describe('[M-13] writes', () => {
   it('[GW11] hands a message to the backend as it came', async () => {
     const { clock, open, backend } = fixture()
     const client = await open('alice', 'phone')

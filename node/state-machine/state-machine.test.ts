@@ -10,7 +10,7 @@ const WINDOW = 24 * HOUR
 const ok = (fields: object) => expect.objectContaining({ ok: true, ...fields })
 const no = (code: string) => expect.objectContaining({ ok: false, code })
 
-describe('writes', () => {
+describe('[M-13] writes', () => {
   test('A1 the direct conversation is one for both sides, and its first message has seq 1', async () => {
     const m = await Machine.open()
     const conv = directConversationId('alice', 'bob')
@@ -105,7 +105,7 @@ describe('writes', () => {
     )
   })
 
-  test('A3 since decides which results count, and a result outlives its window not at all', async () => {
+  test('[M-59] A3 since decides which results count, and a result outlives its window not at all', async () => {
     const m = await Machine.open()
     const at = (since: number | null, body = 'x') =>
       message({ user: 'alice', to: 'bob', msgId: 'a1', since, body })
@@ -139,7 +139,7 @@ describe('writes', () => {
     expect(await m.one(22, message({ ...mine, since: 7 }))).toMatchObject({ seq: 7 })
   })
 
-  test('A3 an expired write stores and records nothing', async () => {
+  test('[M-59] A3 an expired write stores and records nothing', async () => {
     const m = await Machine.open()
     await m.one(2 * WINDOW, message({ user: 'alice', to: 'bob', msgId: 'a0' }))
     const old = message({ user: 'alice', to: 'bob', msgId: 'a1', since: WINDOW - 1 })
