@@ -121,7 +121,7 @@ describe('order', () => {
         const reader = await WireClient.connect(node, user, 'reader')
         const events = await messagesOf(reader, conv)
         expect(events.map(({ seq }) => seq)).toEqual(seqs)
-        const text = events.map(({ seq, msgId, from }) => `${seq} ${msgId} ${from}`).join()
+        const text = JSON.stringify(events.map(({ seq, msgId, from }) => [seq, msgId, from]))
         hashes.add(createHash('sha256').update(text).digest('hex'))
         reader.close()
       }

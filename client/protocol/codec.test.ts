@@ -411,9 +411,11 @@ describe('[M-30] a seq is below 2^53', () => {
       const [decoded] = decodeFrames(encodeFrame(frame, subprotocol), subprotocol, 'toClient')
       expect(decoded).toMatchObject({ seq: last })
       for (const seq of beyond) {
-        expect(() => encodeFrame({ t: 'msg:N', conv: 'c', seq, ...event }, subprotocol)).toThrow()
+        expect(() => encodeFrame({ t: 'msg:N', conv: 'c', seq, ...event }, subprotocol)).toThrow(
+          'integer',
+        )
         const pull = { t: 'pull:R', id: 1, conv: 'c', after: 0, limit: 1 } as const
-        expect(() => encodeFrame({ ...pull, after: seq }, subprotocol)).toThrow()
+        expect(() => encodeFrame({ ...pull, after: seq }, subprotocol)).toThrow('integer')
       }
     },
   )
