@@ -13,25 +13,29 @@ describe('seeds', () => {
     expect((await runSeed({ ...options, seed: 6 })).traceHash).not.toBe(one.traceHash)
   })
 
-  test('[M-47] [R9][R10] whatever breaks, nothing promised does', { timeout: 240_000 }, async () => {
-    let simulatedMs = 0
-    let cpuMs = 0
-    let acknowledged = 0
-    const faults = new Set<string>()
-    for (const seed of SEEDS) {
-      const { violation, stats } = await runSeed({ seed, safetyMs: 6_000 })
-      const replay = `npx parley sim --seed ${seed} --length 6s --trace`
-      expect(violation, `replay: ${replay}`).toBeNull()
-      simulatedMs += stats.simulatedMs
-      cpuMs += stats.cpuMs
-      acknowledged += stats.acknowledged
-      for (const fault of Object.keys(stats.faults)) faults.add(fault)
-    }
-    // A run in which nothing happens proves nothing.
-    expect(acknowledged).toBeGreaterThan(1_000)
-    expect(faults.size).toBeGreaterThan(12)
-    console.info(
-      `${SEEDS.length} seeds, ${Math.round(simulatedMs / 1000)} s simulated, ${acknowledged} acknowledged, ${Math.round(simulatedMs / cpuMs)} x real time`,
-    )
-  })
+  test(
+    '[M-47] [R9][R10] whatever breaks, nothing promised does',
+    { timeout: 240_000 },
+    async () => {
+      let simulatedMs = 0
+      let cpuMs = 0
+      let acknowledged = 0
+      const faults = new Set<string>()
+      for (const seed of SEEDS) {
+        const { violation, stats } = await runSeed({ seed, safetyMs: 6_000 })
+        const replay = `npx parley sim --seed ${seed} --length 6s --trace`
+        expect(violation, `replay: ${replay}`).toBeNull()
+        simulatedMs += stats.simulatedMs
+        cpuMs += stats.cpuMs
+        acknowledged += stats.acknowledged
+        for (const fault of Object.keys(stats.faults)) faults.add(fault)
+      }
+      // A run in which nothing happens proves nothing.
+      expect(acknowledged).toBeGreaterThan(1_000)
+      expect(faults.size).toBeGreaterThan(12)
+      console.info(
+        `${SEEDS.length} seeds, ${Math.round(simulatedMs / 1000)} s simulated, ${acknowledged} acknowledged, ${Math.round(simulatedMs / cpuMs)} x real time`,
+      )
+    },
+  )
 })
