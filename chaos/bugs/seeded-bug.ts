@@ -14,7 +14,7 @@ export interface SeededBug {
 }
 
 /** The file's text with the bug in it. Throws if the text has moved on. */
-export function withBug(bug: SeededBug, text: string): string {
+export function withBug(bug: Omit<SeededBug, 'breaks'>, text: string): string {
   const parts = text.split(bug.find)
   if (parts.length !== 2) {
     throw new Error(
