@@ -3,7 +3,7 @@ import { ChatError } from './errors.ts'
 import { encodeBody } from './protocol/body-codec.ts'
 import { MemoryStore } from './store/memory-store.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness } from './testing/harness.ts'
+import { collect, Harness } from './testing/harness.ts'
 
 let harness: Harness
 let cluster: FakeCluster
@@ -388,7 +388,30 @@ describe('history', () => {
     )
     chat.close()
   })
+
+  test('[HI3] too many reads are refused, and take no stream with them', async () => {
+    cluster.group('team', 'alice', 'bob')
+    const chat = await harness.connect('alice')
+    const room = chat.conversation('team')
+    const { items } = collect(room.events())
+    cluster.fault = (frame) => (frame.t === 'pull:R' ? 'drop' : null)
+    const asked = Array.from({ length: 1_200 }, () => room.history().then(null, codeOf))
+    await harness.clock.advance(100)
+    const bob = await harness.connect('bob')
+    bob.conversation('team').send('hello')
+    cluster.disconnect()
+    await harness.clock.advance(2_000)
+    cluster.fault = () => null
+    await harness.clock.advance(60_000)
+    const refused = (await Promise.all(asked)).filter((answer) => answer === 'OVERLOADED')
+    expect(refused).toHaveLength(200)
+    expect(items.map((event) => event.body)).toContain('hello')
+    chat.close()
+    bob.close()
+  })
 })
+
+const codeOf = (error: unknown): string => (error as { code: string }).code
 
 test('[CN9] with nobody listening to anything it still heals, and ends without a trace', async () => {
   cluster.group('team', 'alice')

@@ -32,6 +32,8 @@ export class Reads {
   readonly #options: ResolvedOptions
   readonly #owner: ReadsOwner
   readonly #pending = new Set<Read>()
+  /** Of those, how many the application asked for. */
+  #asked = 0
 
   constructor(options: ResolvedOptions, owner: ReadsOwner) {
     this.#options = options
@@ -44,13 +46,14 @@ export class Reads {
 
   /**
    * @param frame made anew each time it is sent, if it is a function.
-   * @param timeoutMs `null` waits for as long as the client lives.
+   * @param timeoutMs for what the application asks; `null` waits for as long as the client lives, for
+   *   the client's own reads: there are a few for each stream, and none may fail for others' sake.
    * @throws ChatError with the node's final refusal, `TIMEOUT`, `CLOSED`, or `OVERLOADED` while
-   *   1,000 others wait.
+   *   1,000 others that the application asked for wait.
    */
   read(frame: WithoutId | (() => WithoutId), timeoutMs: number | null): Promise<AnswerFrame> {
-    if (this.#pending.size >= MAX_PENDING) {
-      return Promise.reject(new ChatError('OVERLOADED', `${MAX_PENDING} reads wait already`))
+    if (timeoutMs !== null && this.#asked >= MAX_ASKED) {
+      return Promise.reject(new ChatError('OVERLOADED', `${MAX_ASKED} reads wait already`))
     }
     return new Promise((resolve, reject) => {
       const read: Read = {
@@ -63,6 +66,7 @@ export class Reads {
         failures: 0,
       }
       if (timeoutMs !== null) {
+        this.#asked += 1
         read.deadline = this.#options.ports.clock.after(timeoutMs, () => {
           this.#finish(read)
           reject(new ChatError('TIMEOUT', `no answer within ${timeoutMs} ms`))
@@ -126,12 +130,13 @@ export class Reads {
     read.deadline?.cancel()
     read.timer?.cancel()
     read.timer = null
-    this.#pending.delete(read)
+    if (!this.#pending.delete(read)) return
+    if (read.deadline !== null) this.#asked -= 1
     if (this.#pending.size === 0) this.#owner.onActivity()
   }
 }
 
-const MAX_PENDING = 1000
+const MAX_ASKED = 1000
 /** A node that is alive answers a read well within this time. */
 const UNANSWERED_MS = 10_000
 const RETRY = {
