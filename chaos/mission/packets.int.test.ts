@@ -183,6 +183,7 @@ describe('once', () => {
     const { conv } = await direct(ann, 'm35-ben', 'm', 'kept')
     ann.close()
     await cluster.kill('n1')
+    await cluster.healthy()
     const ben = await WireClient.connect(url(1), 'm35-ben', 'phone')
     const events = await eventually(
       () => messagesOf(ben, conv as string),
