@@ -23,8 +23,18 @@ test('a client that always moves to the most lagging node never sees an older vi
 }, 90_000)
 
 test('[control] without its mark the same client sees one', async () => {
-  await expect(travel({ forgetful: true })).rejects.toThrow('an older view')
-}, 90_000)
+  // The node it comes to may have caught up by then: chance, so that it travels until it is not.
+  const seen = async (left: number): Promise<string> => {
+    const outcome = await travel({ forgetful: true }).then(
+      () => 'nothing',
+      (error: Error) => error.message,
+    )
+    if (outcome !== 'nothing' || left === 0) return outcome
+    await cluster.close()
+    return seen(left - 1)
+  }
+  expect(await seen(6)).toContain('an older view')
+}, 180_000)
 
 /** Goes from node to node; rejects at the first older view. */
 async function travel(options: { forgetful?: boolean } = {}) {
