@@ -179,8 +179,7 @@ export class Outbox {
   echo(msgId: string, answer: WriteAnswer): void {
     const write = this.#writes.get(msgId)
     if (write === undefined || write.draft.t === 'conv:R') return
-    // An echo does not say which copy it was that got the place.
-    this.#settle(write, { ...answer, duplicate: write.wentOutBefore })
+    this.#settle(write, answer)
   }
 
   /** The log's verdict, told by something else than the answer. Says whether it was waited for. */

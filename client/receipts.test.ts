@@ -165,6 +165,23 @@ describe('own messages', () => {
     chat.close()
   })
 
+  test('[OB9] the echo of what was sent again under its id does not make it the first copy', async () => {
+    const chat = await harness.connect('alice', { retry: { initialDelayMs: 10, maxRetries: 1 } })
+    const room = chat.conversation('team')
+    const first = room.send('hi', { msgId: 'mine' })
+    await harness.clock.advance(50)
+    expect((await first.sent).duplicate).toBe(false)
+    cluster.fault = (frame) => (frame.t === 'msg:R' ? 'dropAnswer' : null)
+    const again = room.send('hi', { msgId: 'mine' })
+    await harness.clock.advance(20_000)
+    expect(again.status).toBe('failed')
+    const { events } = cluster.conversations.get('team')!
+    cluster.broadcast({ t: 'msg:N', conv: 'team', ...events[0]! })
+    await harness.clock.advance(10)
+    expect(await again.sent).toMatchObject({ seq: 1, duplicate: true })
+    chat.close()
+  })
+
   test('[RC5] each type of acknowledgement has the papers’ number and fields', async () => {
     const chat = await harness.connect('alice')
     const room = chat.conversation('team')

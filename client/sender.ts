@@ -153,11 +153,14 @@ export class Sender {
   echo(notice: MessageNotice): void {
     if (notice.from !== this.#core.user || notice.device !== this.#options.device) return
     const { conv, msgId, seq, at, ord } = notice
-    const place = { msgId, conv, seq, at, ord }
-    const answer = { t: 'msg:A', id: 0, ...place, duplicate: false, now: 0 } as const
-    this.#core.outbox.echo(msgId, answer)
     const entry = this.list.get(msgId)
-    if (entry?.message.status === 'failed') this.#settled(entry, answer, null)
+    if (entry === undefined) return
+    const place = { msgId, conv, seq, at, ord }
+    // An echo does not say which copy it was that got the place.
+    const duplicate = entry.write.wentOutBefore
+    const answer = { t: 'msg:A', id: 0, ...place, duplicate, now: 0 } as const
+    this.#core.outbox.echo(msgId, answer)
+    if (entry.message.status === 'failed') this.#settled(entry, answer, null)
   }
 
   #sendDraft(draft: EventDraft, body: unknown, isRepeat: boolean): OutgoingMessage {

@@ -88,7 +88,7 @@ test(
     await cluster.healthy()
     const names = cluster.nodes.map(({ name }) => name)
     const goOn = async (doomed: Doomed) => {
-      const deadline = performance.now() + 45_000 + DEATHS * 30_000
+      const deadline = performance.now() + 90_000 + DEATHS * 45_000
       while (doomed.left.length > 0) {
         if (performance.now() > deadline) throw new Error(`nobody died at ${doomed.left.join()}`)
         await doomed.revive()
@@ -133,5 +133,5 @@ test(
     expect(report.acknowledged).toBe(report.sent)
     expect(report.duplicatesAnswered).toBe(report.repeats)
   },
-  120_000 + DEATHS * 60_000,
+  180_000 + DEATHS * 90_000,
 )
