@@ -13,9 +13,9 @@ import { ProcessCluster } from '../processes/process-cluster.ts'
 /** The contract of the store where it is IndexedDB. */
 const INDEXED_DB = fileURLToPath(new URL('../browser/indexed-db.page.ts', import.meta.url))
 const CLIENT = fileURLToPath(new URL('../../client', import.meta.url))
-/** Everything of the SDK's own that is not about directories or bundlers. */
+/** Everything of the SDK's own that is not about directories, compilers or bundlers. */
 const FILES = readdirSync(CLIENT, { recursive: true, encoding: 'utf8' }).filter(
-  (path) => path.endsWith('.test.ts') && !/(^|\/)(bundle|level-store)\.test\.ts$/.test(path),
+  (path) => path.endsWith('.test.ts') && !/(^|\/)(api|bundle|level-store)\.test\.ts$/.test(path),
 )
 
 describe.skipIf(lacking('chromium'))('in Chromium', () => {

@@ -1,7 +1,7 @@
 // What becomes of a message after it is sent: packets, their loss, and what the sender learns.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { ChatClient, type ChatMessage, type ChatOptions } from '#client'
+import { ChatClient, type ChatMessage, type ChatOptions, type StreamOptions } from '#client'
 import { FrameRelay, type RelayedFrame } from '../processes/frame-relay.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { Stranger } from '../processes/stranger.ts'
@@ -49,10 +49,10 @@ async function through(relay: FrameRelay, user: string, more: Partial<ChatOption
 }
 
 /** Everything of the other one that is shown to the application, as it comes. */
-function shown(client: ChatClient, other: string): ChatMessage[] {
+function shown(client: ChatClient, other: string, options: StreamOptions = {}): ChatMessage[] {
   const messages: ChatMessage[] = []
   void (async () => {
-    for await (const message of client.direct(other).messages()) messages.push(message)
+    for await (const message of client.direct(other).messages(options)) messages.push(message)
   })().catch(() => {})
   return messages
 }
@@ -181,7 +181,9 @@ describe('what msg:A does not say', () => {
     await sleep(5_000)
     expect(relay.types.filter((type) => type === 'msg:R')).toHaveLength(1)
     expect(message.status).toBe('sent')
-    const messages = shown(await through(await relayTo('n3'), ben), ann)
+    // A new device: what came before it is behind its cursor, at the beginning.
+    const device = await through(await relayTo('n3'), ben)
+    const messages = shown(device, ann, { after: 'cursor' })
     expect(await message.delivered).toMatchObject({ seq })
     expect(messages.map(({ body }) => body)).toEqual(['hello'])
   })
