@@ -109,7 +109,7 @@ test('[SG5] a stranger, a huge body and a blocked user are refused', async () =>
   const stranger = await connect('stranger', 'n1')
   expect(await send(stranger, { conv, n: 1 })).toMatchObject({ error: { code: 'NOT_MEMBER' } })
   expect(await send(stranger, { conv: 'no-such', n: 2 })).toMatchObject({
-    error: { code: 'NOT_MEMBER' },
+    error: { code: 'GROUP_NOT_FOUND' },
   })
   const body = 'x'.repeat(5_000)
   expect(await send(owner, { conv, n: 1, body })).toMatchObject({

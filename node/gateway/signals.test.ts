@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { wireError } from '#protocol'
 import { fixture } from './testing/fixture.ts'
-import { BODY } from './testing/samples.ts'
+import { BODY, view } from './testing/samples.ts'
 
 describe('signals', () => {
   it('[SG3] a signal is taken, and goes out with the session that counts it', async () => {
@@ -21,6 +22,33 @@ describe('signals', () => {
       expect.objectContaining({ to: 'bob', from: 'alice', device: 'd1', n: 5, ttlMs: 10_000 }),
     ])
     expect(backend.submissions).toHaveLength(0)
+  })
+
+  it('[SG5] [GW27] is refused only after everything acknowledged was applied', async () => {
+    const { clock, open, backend } = fixture()
+    const client = await open()
+    const say = (id: number, conv: string) =>
+      client.write({ t: 'signal:R', id, conv, name: 'typing', body: BODY, n: id })
+    backend.readIndexAnswer = { index: 12 }
+    backend.state.conversations.set('c2', view('c2', 'bob'))
+    say(1, 'c1')
+    say(2, 'c2')
+    say(3, 'c3')
+    await clock.settle()
+    expect(client.frames).toEqual([])
+    backend.state.conversations.set('c1', view('c1', 'alice'))
+    backend.apply(12)
+    await clock.settle()
+    expect(backend.published).toEqual([expect.objectContaining({ conv: 'c1', n: 1 })])
+    expect(client.frames).toMatchObject([
+      { t: 'signal:A', id: 1 },
+      { id: 2, error: { code: 'NOT_MEMBER' } },
+      { id: 3, error: { code: 'GROUP_NOT_FOUND' } },
+    ])
+    backend.readIndexAnswer = { error: wireError('NO_LEADER', 'nobody leads') }
+    say(4, 'c2')
+    await clock.settle()
+    expect(client.last('signal:A')).toMatchObject({ id: 4, error: { code: 'NO_LEADER' } })
   })
 
   it('[SG5] a session sends so many signals a second', async () => {

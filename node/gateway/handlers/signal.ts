@@ -3,7 +3,7 @@ import { directConversationId } from '../../state-machine/conversation-id.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import type { Session } from '../session.ts'
-import { notServing } from './read-position.ts'
+import { notServing, reachNewest } from './read-position.ts'
 
 /**
  * Takes a signal (rule B8). The answer says that, and nothing of its delivery. Checks of one session
@@ -43,25 +43,12 @@ async function check(
   const { session } = request
   const { user, device } = session
   const { conv = null, to = null, name, body, n } = frame
-  const { state } = context.backend
-  if (conv !== null) {
-    const conversation = await state.conversation(conv)
-    const isMember = conversation !== null && (await state.isMember(conv, user))
-    // A node that lags refuses nobody: it may not know yet of a conversation or a joining.
-    if (!isMember) {
-      const message = 'You are not a member of this conversation, as far as this node knows yet.'
-      return request.fail(wireError('NOT_MEMBER', message))
-    }
-    if (conversation.large) {
-      const message = 'A large conversation carries no signals: they would go to everybody in it.'
-      return request.fail(wireError('FORBIDDEN', message))
-    }
-  } else {
-    const direct = await state.conversation(directConversationId(user, to!))
-    if (direct?.members.some((member) => member.user === to && member.blocks) === true) {
-      return request.fail(wireError('USER_BLOCKED', 'The other side has blocked you.'))
-    }
+  let refusal = await refusalOf(frame, user, context)
+  // A node that lags refuses nobody: it may not know yet of a conversation, a joining, an unblock.
+  if (refusal !== null) {
+    refusal = (await reachNewest(context)) ?? (await refusalOf(frame, user, context))
   }
+  if (refusal !== null) return request.fail(refusal)
   const ttlMs = Math.min(frame.ttlMs ?? 0, context.options.maxSignalTtlMs)
   const { startedAt } = session.signals
   context.backend.publish({
@@ -76,4 +63,25 @@ async function check(
     body,
   })
   request.answer({ t: 'signal:A', id: frame.id })
+}
+
+/** What this node knows against the signal, `null` for nothing. */
+async function refusalOf(
+  { conv, to }: SignalRequest,
+  user: string,
+  { backend: { state } }: GatewayContext,
+): Promise<WireError | null> {
+  const conversation = await state.conversation(conv ?? directConversationId(user, to!))
+  if (conv === undefined) {
+    return conversation?.members.some((member) => member.user === to && member.blocks) === true
+      ? wireError('USER_BLOCKED', 'The other side has blocked you.')
+      : null
+  }
+  if (conversation === null) return wireError('GROUP_NOT_FOUND', 'There is no such conversation.')
+  if (!(await state.isMember(conv, user))) {
+    return wireError('NOT_MEMBER', 'Only members signal to a conversation.')
+  }
+  if (!conversation.large) return null
+  const message = 'A large conversation carries no signals: they would go to everybody in it.'
+  return wireError('FORBIDDEN', message)
 }
