@@ -14,7 +14,7 @@ import {
   MARK_PARAMETER,
   USER_PARAMETER,
 } from './parameters.ts'
-import { idempotencyKey, withKey } from './idempotency-key.ts'
+import { underKey } from './idempotency-key.ts'
 import { frameOf, frameOfBody, numberOf } from './request-frame.ts'
 import type { HttpCall, Route } from './route.ts'
 
@@ -58,7 +58,7 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
       },
       role: 'user',
     },
-    answer: create,
+    answer: (call) => underKey(call, (msgId) => create(call, msgId)),
   },
   {
     method: 'GET',
@@ -97,7 +97,17 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
     doc: {
       operationId: 'getConversation',
       summary: 'A conversation as its members see it',
-      parameters: [CONVERSATION_PARAMETER, USER_PARAMETER, MARK_PARAMETER],
+      parameters: [
+        CONVERSATION_PARAMETER,
+        {
+          name: 'membersFrom',
+          in: 'query',
+          description: 'Of a large group its members from there on: `nextMembers` of an answer.',
+          schema: { type: 'integer', minimum: 0 },
+        },
+        USER_PARAMETER,
+        MARK_PARAMETER,
+      ],
       answers: {
         200: { description: 'As it is now.', schema: answerSchema('conv:A', ['conversation']) },
       },
@@ -110,26 +120,28 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
       },
       role: 'user',
     },
-    answer: (call) => read(call, { op: 'get', conv: call.parameters['id'] }),
+    answer: (call) => {
+      const membersFrom = numberOf(call.request.query.get('membersFrom'))
+      return read(call, { op: 'get', conv: call.parameters['id'], membersFrom })
+    },
   },
 ]
 
-async function create(call: HttpCall): Promise<HttpResponse> {
+async function create(call: HttpCall, msgId: string): Promise<HttpResponse> {
   const caller = await callerOf(call)
   if (isRefusal(caller)) return problemOf(caller)
-  const msgId = idempotencyKey(call)
   const frame = await frameOfBody('conv:R', call, { own: { msgId }, defaults: { op: 'create' } })
   if ('unsupportedMediaType' in frame) {
     return problem(415, 'UNSUPPORTED', frame.unsupportedMediaType)
   }
-  if ('code' in frame) return withKey(problemOf(frame), msgId)
+  if ('code' in frame) return problemOf(frame)
   if (frame.op !== 'create' && frame.op !== 'direct') {
     return problem(400, 'UNSUPPORTED', 'op is create or direct here; the others are frames.')
   }
   const answer = await ask(handleConversation, frame, caller, call.context)
   const status = (accepted: object) =>
     'duplicate' in accepted && accepted.duplicate === true ? 200 : 201
-  return withKey(answerOf(answer, status, call.context), msgId)
+  return answerOf(answer, status, call.context)
 }
 
 async function read(

@@ -71,14 +71,21 @@ describe('a message by HTTP', () => {
   })
 
   it('[HT1] gets a key if it has none, told in every answer', async () => {
-    const { post, backend } = api()
+    const { call, post, backend } = api()
     const answer = await post({ body: 'x' })
     const key = answer.headers?.['idempotency-key']
     expect(key).toMatch(/^[\w-]{22}$/)
     expect(answer.json['msgId']).toBe(key)
     backend.answer = () => ({ error: wireError('OUTCOME_UNKNOWN', 'no answer in time') })
-    const unknown = await post({ body: 'x' })
-    expect(unknown.headers?.['idempotency-key']).toMatch(/^[\w-]{22}$/)
+    const refused = [
+      ...[await post({ body: 'x' }), await post('{'), await post({}, { 'content-type': 'x/y' })],
+      await call('POST', '/v1/conversations/c1/messages'),
+      await call('POST', '/v1/conversations?user=ann'),
+    ]
+    expect(refused.map(({ status }) => status)).toEqual([503, 400, 415, 401, 415])
+    for (const { headers } of refused) {
+      expect(headers?.['idempotency-key']).toMatch(/^[\w-]{22}$/)
+    }
   })
 
   it('[HT2] fails with a problem, its code, its status, and when to come back', async () => {
@@ -235,6 +242,11 @@ describe('reads by HTTP', () => {
       conversation: { id: 'c1' },
     })
     expect((await call('GET', '/v1/conversations/c1?user=bob')).status).toBe(403)
+    const members = vi.spyOn(backend.state, 'conversation')
+    await call('GET', '/v1/conversations/c1?user=ann&membersFrom=128')
+    expect(members).toHaveBeenCalledWith('c1', 128)
+    const wrong = await call('GET', '/v1/conversations/c1?user=ann&membersFrom=x')
+    expect(wrong).toMatchObject({ status: 400, json: { code: 'INVALID_MESSAGE' } })
     const make = (fields: object) =>
       call('POST', '/v1/conversations?user=ann', {
         headers: { ...JSON_TYPE, 'idempotency-key': 'k' },

@@ -7,7 +7,7 @@ import { answerOf, MARK_HEADER } from './answer.ts'
 import { callerOf } from './caller-identity.ts'
 import { answerSchema, parameterOf, requestSchema } from './frame-schema.ts'
 import { ask } from './http-caller.ts'
-import { idempotencyKey, withKey } from './idempotency-key.ts'
+import { underKey } from './idempotency-key.ts'
 import {
   CONVERSATION_PARAMETER,
   KEY_PARAMETER,
@@ -56,7 +56,7 @@ export const MESSAGE_ROUTES: readonly Route[] = [
       },
       role: 'user',
     },
-    answer: send,
+    answer: (call) => underKey(call, (msgId) => send(call, msgId)),
   },
   {
     method: 'GET',
@@ -103,20 +103,19 @@ export const MESSAGE_ROUTES: readonly Route[] = [
   },
 ]
 
-async function send(call: HttpCall): Promise<HttpResponse> {
+async function send(call: HttpCall, msgId: string): Promise<HttpResponse> {
   const caller = await callerOf(call)
   if (isRefusal(caller)) return problemOf(caller)
-  const msgId = idempotencyKey(call)
   const own = { conv: call.parameters['id'], msgId }
   const frame = await frameOfBody('msg:R', call, { own })
   if ('unsupportedMediaType' in frame) {
     return problem(415, 'UNSUPPORTED', frame.unsupportedMediaType)
   }
-  if ('code' in frame) return withKey(problemOf(frame), msgId)
+  if ('code' in frame) return problemOf(frame)
   const answer = await ask(handleMessage, frame, caller, call.context)
   const status = (accepted: object) =>
     'duplicate' in accepted && accepted.duplicate === true ? 200 : 201
-  return withKey(answerOf(answer, status, call.context), msgId)
+  return answerOf(answer, status, call.context)
 }
 
 async function read(call: HttpCall): Promise<HttpResponse> {
