@@ -16,7 +16,7 @@ export function readPolicyValue(bytes: Uint8Array): RetentionPolicy | null | str
     return 'retention is an object or null.'
   }
   const fields = value as Readonly<Record<string, unknown>>
-  const { preset } = fields
+  const preset = fields['preset'] ?? undefined
   if (preset !== undefined && (typeof preset !== 'string' || !Object.hasOwn(PRESETS, preset))) {
     return `retention.preset is one of: ${Object.keys(PRESETS).join(', ')}.`
   }
@@ -24,7 +24,7 @@ export function readPolicyValue(bytes: Uint8Array): RetentionPolicy | null | str
     ...(preset === undefined ? {} : PRESETS[preset]),
   }
   for (const name of ['maxAgeMs', 'maxCount', 'maxBytes'] as const) {
-    const bound = fields[name]
+    const bound = fields[name] ?? undefined
     if (bound === undefined) continue
     if (typeof bound !== 'number' || !Number.isSafeInteger(bound) || bound < 1) {
       return `retention.${name} is an integer from 1 to 2^53-1.`
