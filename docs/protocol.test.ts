@@ -44,3 +44,11 @@ test('[WP8] the page has every code as the implementation has it', () => {
   }
   for (const code of Object.values(CloseCode)) expect(page).toContain(`| ${code} |`)
 })
+
+test('[WP8] the page has every code under its HTTP status', () => {
+  const rows = [...page.matchAll(/^\| ([45]\d\d) \| (`[A-Z].*) \|$/gm)]
+  const statuses = new Map(rows.map(([, status, codes]) => [Number(status), codes!]))
+  for (const [code, { status }] of Object.entries(ERROR_CODES)) {
+    expect(statuses.get(status), `${status}`).toContain(`\`${code}\``)
+  }
+})

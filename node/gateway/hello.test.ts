@@ -24,6 +24,10 @@ describe('hello', () => {
       limits: { bodyBytes: 65_536, inflight: 1_000 },
     })
     expect(client.last('hello:A').nodes).toHaveLength(3)
+    expect(client.last('hello:A').features).toEqual([
+      ...['conv', 'cancel', 'linearizable', 'sync', 'ack'],
+      ...['edit', 'block', 'retention', 'receipts', 'signal'],
+    ])
     expect(client.frames.filter((frame) => frame.t === 'caughtup:N')).toHaveLength(1)
     expect(client.frames.at(-1)).toHaveProperty('mark', 'e1.a')
   })

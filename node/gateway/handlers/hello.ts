@@ -18,7 +18,10 @@ import { notServing, reachMark } from './read-position.ts'
 import { type ResumePosition, resumePosition } from './resume-position.ts'
 
 /** Frames served beyond the ones every node has. */
-const FEATURES: readonly string[] = ['conv', 'cancel', 'linearizable', 'sync', 'ack']
+const FEATURES: readonly string[] = [
+  ...['conv', 'cancel', 'linearizable', 'sync', 'ack'],
+  ...['edit', 'block', 'retention', 'receipts', 'signal'],
+]
 
 /**
  * Lets a client in or sends it away: version, rate, identity, readiness and the mark it resumes
