@@ -344,6 +344,38 @@ describe('groups', () => {
     chat.close()
   })
 
+  test('[CV3] what is kept, who sees it, who is blocked, and all members of a large group', async () => {
+    const chat = await harness.connect('alice')
+    const within = <T>(promise: Promise<T>): Promise<T> => harness.within(1000, promise)
+    const room = await within(chat.createGroup({ members: ['bob', 'carol'] }))
+    const plain = { retention: null, history: false, blocked: false, large: false }
+    expect(await within(room.info())).toMatchObject({ ...plain, memberCount: 3, nextMembers: null })
+    const retention = { preset: 'paper', maxCount: 5000 } as const
+    const changed = await within(room.set({ retention, history: true }))
+    expect(changed).toMatchObject({ retention, history: true, name: null })
+    expect(await within(room.set({ retention: null }))).toMatchObject({ retention: null })
+
+    const direct = chat.direct('bob')
+    await within(direct.send('before').sent)
+    await within(chat.block('bob'))
+    // Blocks are of the user: they neither wait for what is said nor hold it up.
+    await within(direct.send('after').sent)
+    expect(await within(direct.info())).toMatchObject({ blocked: true })
+    await within(chat.unblock('bob'))
+    expect(await within(direct.info())).toMatchObject({ blocked: false })
+
+    cluster.conversations.get(room.id!)!.pageMembers = 2
+    const first = await within(room.info())
+    expect(first).toMatchObject({ large: true, memberCount: 3, nextMembers: 2 })
+    const rest = await within(room.info({ membersFrom: first.nextMembers! }))
+    expect([...first.members, ...rest.members].map(({ user }) => user)).toEqual([
+      ...['alice', 'bob', 'carol'],
+    ])
+    expect(rest.nextMembers).toBeNull()
+    await expect(room.info({ membersFrom: -1 })).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    chat.close()
+  })
+
   test('[CV2] a change whose answer was lost is made once', async () => {
     const chat = await harness.connect('alice')
     let count = 0

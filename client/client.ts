@@ -126,6 +126,19 @@ export class ChatClient {
     return new Conversation(this.#conversations, { conv, to: null })
   }
 
+  /**
+   * Takes no more of what this user writes to one's direct conversation; groups are not concerned.
+   * Resolves when a majority of the nodes has it. Nobody is told.
+   */
+  block(user: string): Promise<void> {
+    return this.#conversations.block('block', user)
+  }
+
+  /** Takes what this user writes from now on. */
+  unblock(user: string): Promise<void> {
+    return this.#conversations.block('unblock', user)
+  }
+
   /** This user's conversations, newest change first, up to 1,000. */
   conversations(): Promise<readonly ConversationInfo[]> {
     return this.#conversations.list()

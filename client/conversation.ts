@@ -12,13 +12,45 @@ export interface ConversationInfo {
   readonly kind: 'direct' | 'group'
   readonly name: string | null
   readonly meta: unknown
+  /** All of them; of a large group some hundred, in a list none of it. */
   readonly members: readonly WireMember[]
+  readonly memberCount: number
+  /** There are more members: `info({membersFrom})` with this number has the next ones. */
+  readonly nextMembers: number | null
   /** The newest seq, 0 before the first event. */
   readonly head: number
   /** Messages so far. */
   readonly ord: number
   /** Wall time in ms. */
   readonly createdAt: number
+  /** `null`: everything is kept. */
+  readonly retention: Retention | null
+  /** Who joins sees what was there before. */
+  readonly history: boolean
+  /** This user blocks the other side of this direct conversation. */
+  readonly blocked: boolean
+  /** Of hundreds of members: receipts of others come as counts, and it carries no signals. */
+  readonly large: boolean
+}
+
+/** What is kept of a conversation: whatever is past one of the bounds that are given goes. */
+export interface Retention {
+  readonly maxAgeMs?: number | undefined
+  /** Messages. */
+  readonly maxCount?: number | undefined
+  /** Of the bodies of one sender. */
+  readonly maxBytes?: number | undefined
+  /** 30 days, 1,000 messages, 100 MB; the others override it. */
+  readonly preset?: 'paper' | undefined
+}
+
+/** What is left out stays; `null` takes it away. */
+export interface ConversationSettings {
+  readonly name?: string | null | undefined
+  readonly meta?: unknown
+  readonly retention?: Retention | null | undefined
+  /** Whether those who join from then on see what was there before. */
+  readonly history?: boolean | undefined
 }
 
 export interface SendOptions {
@@ -74,7 +106,7 @@ export interface ConversationOwner {
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event>
   history(conversation: string, before: number, limit: number): Promise<HistoryPage>
-  info(conversation: string): Promise<ConversationInfo>
+  info(conversation: string, membersFrom: number | undefined): Promise<ConversationInfo>
   change(conversation: string, change: ConversationChange): Promise<ConversationInfo | null>
   markRead(target: Target, seq: number): void
   receipts(conversation: string, seq: number): Promise<ReceiptList>
@@ -94,7 +126,7 @@ export type ConversationChange =
   | { readonly op: 'remove'; readonly user: string }
   | { readonly op: 'role'; readonly user: string; readonly role: Role }
   | { readonly op: 'leave' }
-  | { readonly op: 'set'; readonly name?: string | null | undefined; readonly meta?: unknown }
+  | (ConversationSettings & { readonly op: 'set' })
 
 /**
  * One conversation. A light handle: make as many as you like, they share everything. Methods that
@@ -196,9 +228,12 @@ export class Conversation {
     return this.#owner.history(id, options.before ?? Number.MAX_SAFE_INTEGER, options.limit ?? 50)
   }
 
-  /** As it is now, members included. */
-  async info(): Promise<ConversationInfo> {
-    return this.#owner.info(await this.#owner.resolve(this.#target))
+  /**
+   * As it is now, members included.
+   * @param options.membersFrom of a large group its members from there on: `nextMembers` of the last.
+   */
+  async info(options: { membersFrom?: number | undefined } = {}): Promise<ConversationInfo> {
+    return this.#owner.info(await this.#owner.resolve(this.#target), options.membersFrom)
   }
 
   /** Takes a user in. @param role @default 'member' */
@@ -221,8 +256,8 @@ export class Conversation {
     return this.#change({ op: 'leave' })
   }
 
-  /** `null` removes the name; a `meta` of `null` removes that. What is left out stays. */
-  set(change: { name?: string | null; meta?: unknown }): Promise<ConversationInfo | null> {
+  /** Of a group; of a direct conversation `retention` alone. */
+  set(change: ConversationSettings): Promise<ConversationInfo | null> {
     return this.#change({ op: 'set', ...change })
   }
 

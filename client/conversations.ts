@@ -7,6 +7,7 @@ import type {
   ConversationInfo,
   ConversationOwner,
   HistoryPage,
+  Retention,
   SendOptions,
   Target,
 } from './conversation.ts'
@@ -150,8 +151,8 @@ export class Conversations implements ConversationOwner, CoreListener {
     }
   }
 
-  async info(conversation: string): Promise<ConversationInfo> {
-    return toInfo(await this.#get(conversation, this.#options.readTimeoutMs))
+  async info(conversation: string, membersFrom: number | undefined): Promise<ConversationInfo> {
+    return toInfo(await this.#get(conversation, this.#options.readTimeoutMs, membersFrom))
   }
 
   async list(): Promise<readonly ConversationInfo[]> {
@@ -166,10 +167,16 @@ export class Conversations implements ConversationOwner, CoreListener {
             op: change.op,
             name: change.name,
             meta: change.meta === undefined ? undefined : encode(change.meta),
+            retention: change.retention === undefined ? undefined : encode(change.retention),
+            history: change.history,
           }
         : change
     const answer = await this.sender.write({ t: 'conv:R', conv, msgId, ...draft })
     return answer.conversation === undefined ? null : toInfo(answer.conversation)
+  }
+
+  async block(op: 'block' | 'unblock', user: string): Promise<void> {
+    await this.sender.write({ t: 'conv:R', op, msgId: this.sender.nextMsgId(), user })
   }
 
   async createGroup(
@@ -320,8 +327,14 @@ export class Conversations implements ConversationOwner, CoreListener {
     return id
   }
 
-  async #get(conv: string, timeoutMs: number | null): Promise<WireConversation> {
-    const answer = await this.core.reads.read({ t: 'conv:R', op: 'get', conv }, timeoutMs)
+  async #get(
+    conv: string,
+    timeoutMs: number | null,
+    membersFrom?: number,
+  ): Promise<WireConversation> {
+    const frame = { t: 'conv:R', op: 'get', conv, membersFrom } as const
+    check(frame)
+    const answer = await this.core.reads.read(frame, timeoutMs)
     return conversationOf(answer as ConversationAnswer)
   }
 
@@ -345,8 +358,17 @@ function conversationOf(answer: ConversationAnswer): WireConversation {
 }
 
 function toInfo(conversation: WireConversation): ConversationInfo {
-  const { meta } = conversation
-  return { ...conversation, meta: meta === undefined ? undefined : decodeBody(meta) }
+  const { meta, retention, members } = conversation
+  return {
+    ...conversation,
+    meta: meta === undefined ? undefined : decodeBody(meta),
+    memberCount: conversation.memberCount ?? members.length,
+    nextMembers: conversation.nextMembers ?? null,
+    retention: retention === undefined ? null : (decodeBody(retention) as Retention | null),
+    history: conversation.history ?? false,
+    blocked: conversation.blocked ?? false,
+    large: conversation.large ?? false,
+  }
 }
 
 const emptyPage = (): HistoryPage => ({

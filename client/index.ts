@@ -5,7 +5,9 @@ export {
   type ConversationEventName,
   type ConversationEvents,
   type ConversationInfo,
+  type ConversationSettings,
   type HistoryPage,
+  type Retention,
   type SendOptions,
   type StreamOptions,
 } from './conversation.ts'

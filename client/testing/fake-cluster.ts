@@ -18,7 +18,7 @@ import {
   type WireEvent,
 } from '../protocol/frames.ts'
 import { ProtocolError } from '../protocol/protocol-error.ts'
-import { directId, fail, view, type StoredConversation } from './fake-conversation.ts'
+import { directId, fail, set, view, type StoredConversation } from './fake-conversation.ts'
 import { FakeInbox } from './fake-inbox.ts'
 import { pullPage } from './fake-page.ts'
 import { FakeReceipts } from './fake-receipts.ts'
@@ -391,13 +391,13 @@ export class FakeCluster {
     const { id } = frame
     if (frame.op === 'list') {
       const mine = [...this.conversations.values()].filter((c) => c.members.has(session.user))
-      return { t: 'conv:A', id, conversations: mine.map(view) }
+      return { t: 'conv:A', id, conversations: mine.map((one) => view(one)) }
     }
     if (frame.op === 'receipts') return fail(frame, wireError('UNSUPPORTED', 'receipts'))
     if (frame.op === 'get') {
       const conversation = this.conversations.get(frame.conv)
       if (conversation === undefined) return fail(frame, wireError('GROUP_NOT_FOUND', 'none'))
-      return { t: 'conv:A', id, conversation: view(conversation) }
+      return { t: 'conv:A', id, conversation: view(conversation, frame.membersFrom) }
     }
     let conv: string
     if (frame.op === 'create') conv = `g_${session.user}_${frame.msgId}`
@@ -417,7 +417,9 @@ export class FakeCluster {
       if (frame.op === 'remove') conversation.members.delete(frame.user)
       if (frame.op === 'leave') conversation.members.delete(session.user)
       if (frame.op === 'create') conversation.name = frame.name ?? null
-      if (frame.op === 'set' && frame.name !== undefined) conversation.name = frame.name
+      if (frame.op === 'set') set(conversation, frame)
+      if (frame.op === 'block') conversation.blocked = true
+      if (frame.op === 'unblock') conversation.blocked = false
       return {
         t: 'conv:A',
         id,
