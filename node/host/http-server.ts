@@ -6,6 +6,7 @@ import type {
   HttpResponse,
   RequestHead,
 } from '../gateway/client-listener.ts'
+import { problem } from '../admin/problem.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { NetworkError } from './network-error.ts'
 
@@ -96,7 +97,7 @@ export function refuseUpgrade(socket: Socket, answer: HttpResponse): void {
 }
 
 export function badRequest(sentence: string): HttpResponse {
-  return { status: 400, contentType: 'text/plain; charset=utf-8', body: `${sentence}\n` }
+  return problem(400, 'INVALID_MESSAGE', sentence)
 }
 
 class Call implements HttpRequest {

@@ -208,12 +208,18 @@ describe('clients over sockets', () => {
     const { address } = await start()
     const answer = await upgrade(address, {}, subprotocols)
     expect(answer.status).toBe(status)
-    if (status === 400) expect(answer.body).toContain('parley.v1.msgpack')
+    if (status !== 400) return
+    expect(JSON.parse(answer.body)).toMatchObject({
+      code: 'INVALID_MESSAGE',
+      detail: expect.stringContaining('parley.v1.msgpack') as unknown,
+    })
   })
 
   it('[AD5] an upgrade anywhere else is 404', async () => {
     const { address } = await start()
-    expect((await upgrade(address, {}, undefined, '/v2/ws')).status).toBe(404)
+    const answer = await upgrade(address, {}, undefined, '/v2/ws')
+    expect(answer.status).toBe(404)
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'UNSUPPORTED', status: 404 })
   })
 
   it('[GW1] checks Host and Origin of upgrades and calls', async () => {

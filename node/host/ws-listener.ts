@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { SUBPROTOCOLS, type Subprotocol } from '#protocol'
+import { problem } from '../admin/problem.ts'
 import type {
   ClientConnection,
   ClientHandlers,
@@ -142,7 +143,7 @@ function chooseSubprotocol(offered: ReadonlySet<string>): Subprotocol | null {
 
 function upgradeRefusal(head: RequestHead, request: IncomingMessage) {
   if (head.path !== '/v1/ws') {
-    return { ...badRequest(`There is no WebSocket at ${head.path}; use /v1/ws.`), status: 404 }
+    return problem(404, 'UNSUPPORTED', `There is no WebSocket at ${head.path}; use /v1/ws.`)
   }
   const header = request.headers['sec-websocket-protocol'] ?? ''
   if (chooseSubprotocol(new Set(header.split(',').map((name) => name.trim()))) === null) {
