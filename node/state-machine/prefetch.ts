@@ -22,6 +22,9 @@ interface MissingUsers {
   readonly others: Set<string>
 }
 
+/** Reads of the store that wait for it together. */
+const READS_AT_ONCE = 64
+
 interface MissingResult {
   readonly conversation: Conversation | null
   readonly number: number
@@ -215,18 +218,27 @@ export class Prefetch {
     }
   }
 
+  /** Side by side: an entry of many old copies would else wait for the disk once for each. */
   async #loadResults(missing: readonly MissingResult[]): Promise<void> {
-    const { store, purgedVerdict } = this.#state
-    for (const { conversation, number } of missing) {
-      if (conversation !== null) {
-        await this.#loadEvent(conversation, number)
-        continue
-      }
-      const bytes = await store.get(verdictKey(number))
-      if (bytes !== null) this.#cold.addVerdict(decodeVerdict(bytes))
-      else if (number > Math.max(purgedVerdict, this.#state.purgedVerdict)) {
-        throw new StoreDamagedError(`verdict ${number} is missing from the store`)
-      }
+    const once = new Map<string, MissingResult>()
+    for (const each of missing) once.set(`${each.conversation?.id ?? ''} ${each.number}`, each)
+    const wanted = [...once.values()]
+    for (let at = 0; at < wanted.length; at += READS_AT_ONCE) {
+      const some = wanted.slice(at, at + READS_AT_ONCE)
+      await Promise.all(
+        some.map(({ conversation, number }) =>
+          conversation === null ? this.#loadVerdict(number) : this.#loadEvent(conversation, number),
+        ),
+      )
+    }
+  }
+
+  async #loadVerdict(number: number): Promise<void> {
+    const { store } = this.#state
+    const bytes = await store.get(verdictKey(number))
+    if (bytes !== null) this.#cold.addVerdict(decodeVerdict(bytes))
+    else if (number > this.#state.purgedVerdict) {
+      throw new StoreDamagedError(`verdict ${number} is missing from the store`)
     }
   }
 }
