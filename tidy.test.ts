@@ -247,11 +247,9 @@ describe('specifications', () => {
   const specs = MARKDOWN.filter((path) => path.endsWith('SPEC.md'))
   const idsOf = (text: string, pattern: RegExp) =>
     [...text.matchAll(pattern)].flatMap((match) => (match[1] ?? '').match(/[A-Z]{1,4}\d+/g) ?? [])
-  const rules = new Set(
-    specs.flatMap((path) =>
-      idsOf(textOf(path), /^\s*(?:[-*|#]+\s*)?\*\*((?:[A-Z]{1,4}\d+[, ]*)+)\b/gm),
-    ),
-  )
+  // '- **K2** …' of a list, '| K2 | …' of a table, '## K2: …' of a page about one.
+  const RULES = /^\s*(?:[-*]?\s*\*\*|\|\s*|#+\s*)((?:[A-Z]{1,4}\d+[, ]*)+)\b/gm
+  const rules = new Set(specs.flatMap((path) => idsOf(textOf(path), RULES)))
   // A title starts with its ids: '[K2] a torn tail is cut off', '[A2][A3] …'.
   const tested = new Set(
     CODE.filter(isTest).flatMap((path) =>
@@ -264,6 +262,13 @@ describe('specifications', () => {
 
   test('there are some', () => {
     expect(rules.size).toBeGreaterThan(0)
+  })
+
+  // A1 to K10 are the protocol's own: each part says there what it keeps of them.
+  test('an id of a part stands for one rule', () => {
+    const ids = specs.flatMap((path) => idsOf(textOf(path), RULES))
+    const own = ids.filter((id) => !/^[ABK]\d/.test(id))
+    expect(own.filter((id, at) => own.indexOf(id) !== at)).toEqual([])
   })
 
   test('every rule has a test', () => {

@@ -15,7 +15,7 @@ beforeEach(() => {
 const asked = (): SignalRequest[] =>
   cluster.requests.flatMap(({ frame }) => (frame.t === 'signal:R' ? [frame] : []))
 
-test('[SG1] it goes out once or not at all, and the sender learns which', async () => {
+test('[CS1] it goes out once or not at all, and the sender learns which', async () => {
   const chat = await harness.connect('alice')
   const room = chat.conversation('team')
   expect(await harness.within(100, room.signal('ring', { call: 7 }, { ttlMs: 500 }))).toBe(true)
@@ -35,7 +35,7 @@ test('[SG1] it goes out once or not at all, and the sender learns which', async 
   chat.close()
 })
 
-test('[SG2] they are numbered in order, over restarts too', async () => {
+test('[CS2] they are numbered in order, over restarts too', async () => {
   for (let life = 0; life < 2; life++) {
     const chat = await harness.connect('alice')
     for (let n = 0; n < 50; n++) void chat.conversation('team').signal('ring', n)
@@ -47,7 +47,7 @@ test('[SG2] they are numbered in order, over restarts too', async () => {
   expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
 })
 
-test('[SG3] they come to the conversation and name that they are for', async () => {
+test('[CS3] they come to the conversation and name that they are for', async () => {
   const alice = await harness.connect('alice')
   const bob = await harness.connect('bob')
   const heard: [string, Signal][] = []
@@ -71,7 +71,7 @@ test('[SG3] they come to the conversation and name that they are for', async () 
   bob.close()
 })
 
-test('[SG4] typing: told seldom, and forgotten when nothing more is told', async () => {
+test('[CS4] typing: told seldom, and forgotten when nothing more is told', async () => {
   const alice = await harness.connect('alice')
   const carol = await harness.connect('carol')
   const bob = await harness.connect('bob')

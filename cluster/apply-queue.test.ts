@@ -33,7 +33,7 @@ function setUp() {
   return { queue, applied, load, advance: (ms: number) => (nowMs += ms) }
 }
 
-test('K3: the entry that is next says for how long it has waited', async () => {
+test('[K3] the entry that is next says for how long it has waited', async () => {
   const { queue, applied, load, advance } = setUp()
   expect(queue.lagMs).toBe(0)
   queue.push([entry(1), entry(2)])
@@ -51,7 +51,7 @@ test('K3: the entry that is next says for how long it has waited', async () => {
   expect(queue.lagMs).toBe(0)
 })
 
-test('K6: what a snapshot covers is not applied again, the rest keeps its age', async () => {
+test('[K6] what a snapshot covers is not applied again, the rest keeps its age', async () => {
   const { queue, applied, load, advance } = setUp()
   queue.push([entry(1), entry(2)])
   advance(100)

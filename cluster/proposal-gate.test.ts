@@ -52,7 +52,7 @@ function setUp() {
   }
 }
 
-describe('K3 proposals while checkpoints catch up', () => {
+describe('[K3] proposals while checkpoints catch up', () => {
   test('wait, and are looked at until they may go', () => {
     const { gate, stateMachine, advance, looks, timers } = setUp()
     expect(gate.closed).toBe(false)

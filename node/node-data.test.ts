@@ -76,7 +76,7 @@ describe('a start after a crash within the install of a snapshot', () => {
   test.each([
     ['ends before it', 3],
     ['reaches past it with entries that no majority has', 9],
-  ])('K6 notes the snapshot in a log that %s', async (_, length) => {
+  ])('[K6] notes the snapshot in a log that %s', async (_, length) => {
     const before = await open()
     await fill(before, length)
     await takeOver(before, 5)
@@ -88,7 +88,7 @@ describe('a start after a crash within the install of a snapshot', () => {
     await close({ log, stateMachine, ...rest })
   })
 
-  test('K3 leaves a log alone that holds what the state stands at', async () => {
+  test('[K3] leaves a log alone that holds what the state stands at', async () => {
     const before = await open()
     await fill(before, 9)
     before.stateMachine.logPersisted(9)

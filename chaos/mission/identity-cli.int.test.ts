@@ -54,7 +54,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-test('[ID6] a key is not written over, and its private half is for its owner only', async () => {
+test('[NI6] a key is not written over, and its private half is for its owner only', async () => {
   expect((await stat(path('key'))).mode & 0o077).toBe(0)
   const before = await readFile(path('key'), 'utf8')
   const again = await parley('token', 'keygen', path('key'))
@@ -65,7 +65,7 @@ test('[ID6] a key is not written over, and its private half is for its owner onl
   expect((await parley('token', '--key', path('key'))).err).toContain('--user is missing')
 }, 30_000)
 
-test('[ID1] [ID3] [AD6] a token speaks for its user, an admin’s operates the cluster', async () => {
+test('[NI1] [NI3] [AD6] a token speaks for its user, an admin’s operates the cluster', async () => {
   const url = ['--url', cluster.nodes[0]!.url]
   const ann = await tokenFile('ann', '--user', 'ann', '--ttl', '10m')
   const sent = await parley('send', '--token-file', ann, '--to', 'bob', 'hello', ...url)
@@ -92,7 +92,7 @@ test('[ID1] [ID3] [AD6] a token speaks for its user, an admin’s operates the c
   expect(late).toMatchObject({ code: 5, err: expect.stringContaining('revoked') })
 }, 60_000)
 
-test('[ID7] nodes that could check nobody are not started for everybody', async () => {
+test('[NI7] nodes that could check nobody are not started for everybody', async () => {
   const [port, peer] = (await freePorts(2)) as [number, number]
   const start = (listen: string, ...more: string[]) =>
     parley(

@@ -68,7 +68,7 @@ async function greet(token: string): Promise<Answer> {
   return answer!
 }
 
-test('[ID5] are fetched once for many tokens, and hold while the provider is away', async () => {
+test('[NI5] are fetched once for many tokens, and hold while the provider is away', async () => {
   for (let at = 0; at < 5; at += 1) {
     expect(await greet(first.token({ sub: 'ann' }))).toMatchObject({ user: 'ann' })
   }
@@ -77,13 +77,13 @@ test('[ID5] are fetched once for many tokens, and hold while the provider is awa
   expect(await greet(first.token({ sub: 'ann' }))).toMatchObject({ user: 'ann' })
 })
 
-test('[ID5] one that is not known yet is asked to come again, not refused for good', async () => {
+test('[NI5] one that is not known yet is asked to come again, not refused for good', async () => {
   const { error } = await greet(second.token({ sub: 'ann' }))
   expect(error).toMatchObject({ code: 'OVERLOADED', retryable: true, outcome: 'notApplied' })
   expect((error as { retryAfterMs?: number }).retryAfterMs).toBeGreaterThan(0)
 })
 
-test('[ID1] no key of the provider is a secret, whatever a token says', async () => {
+test('[NI1] no key of the provider is a secret, whatever a token says', async () => {
   for (const secret of [JSON.stringify(first.jwk), (first.jwk as { x: string }).x]) {
     const head = { alg: 'HS256', kid: 'first' }
     const { error } = await greet(tokenOf({ sub: 'ann' }, { secret, head }))

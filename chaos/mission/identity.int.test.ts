@@ -77,7 +77,7 @@ async function endOf(client: WireClient) {
 }
 
 describe('tokens', () => {
-  test('[ID1] [ID2] [ID3] a good one is believed by every node, a bad one by none', async () => {
+  test('[NI1] [NI2] [NI3] a good one is believed by every node, a bad one by none', async () => {
     const now = Math.floor(Date.now() / 1000)
     const good = { sub: 'ann', aud: 'chat' }
     const hour = 3_600
@@ -112,7 +112,7 @@ describe('tokens', () => {
     }
   })
 
-  test('[ID7] without a token nobody is let in outside dev mode, on the same machine neither', async () => {
+  test('[NI7] without a token nobody is let in outside dev mode, on the same machine neither', async () => {
     const client = await WireClient.open(urlOf(1))
     const answer = await client.request({ t: 'hello:R', v: [1, 1], user: 'ann', device: 'd' })
     expect(codeOf(answer)).toBe('AUTHENTICATION_FAILED')
@@ -124,7 +124,7 @@ describe('tokens', () => {
     }
   })
 
-  test('[ID3] opens no conversation of others', async () => {
+  test('[NI3] opens no conversation of others', async () => {
     const [ann, eve] = [await enter('ann'), await enter('eve', 2)]
     const sent = await ann.request(message('bob', 'private'))
     const conv = sent!['conv'] as string
@@ -137,14 +137,14 @@ describe('tokens', () => {
     expect((await client.request(page))!['events']).toHaveLength(1)
   })
 
-  test('[GW30] a session ends with its token', async () => {
+  test('[GW17] a session ends with its token', async () => {
     const iat = Math.floor(Date.now() / 1000)
     const brief = await enter('ann', 1, { iat, exp: iat + 1 })
     expect((await brief.request(message('bob', 'in-time')))!['seq']).toBeGreaterThan(0)
     expect(await endOf(brief)).toEqual({ close: 4001, code: 'AUTHENTICATION_FAILED' })
   })
 
-  test('[GW30] [ID4] one that is revoked ends on every node, and stays refused over a restart', async () => {
+  test('[GW17] [NI4] one that is revoked ends on every node, and stays refused over a restart', async () => {
     const token = tokenOf({ sub: 'mallory', aud: 'chat' })
     const sessions = await Promise.all([1, 2, 3].map((node) => greet(token, {}, node)))
     const other = await enter('ann', 2)
@@ -171,7 +171,7 @@ describe('tokens', () => {
     expect(other.pushed.filter(({ t }) => t === 'error:N')).toEqual([])
   })
 
-  test('[GW31] a viewer reads and writes nothing', async () => {
+  test('[GW18] a viewer reads and writes nothing', async () => {
     const viewer = await enter('bob', 1, { role: 'viewer' })
     expect(codeOf(await viewer.request(message('ann', 'v1')))).toBe('FORBIDDEN')
     const listed = await viewer.request({ t: 'conv:R', op: 'list' })

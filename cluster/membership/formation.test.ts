@@ -111,7 +111,7 @@ const settle = async (): Promise<void> => {
 const formationOf = (member: Member): Formation => member.log.formation!
 
 describe('formation', () => {
-  test('K1 all empty members form one cluster, and none is complete before all wrote it', async () => {
+  test('[K1] all empty members form one cluster, and none is complete before all wrote it', async () => {
     const [n1, n2, n3] = cluster()
     for (const member of [n1, n2, n3]) member.formation.start()
     link(n1, n2)
@@ -124,7 +124,7 @@ describe('formation', () => {
     expect([n1, n2, n3].map(({ complete }) => complete)).toEqual([true, true, true])
   })
 
-  test('K1 a member whose record is not durable yet tells nobody that it has one', async () => {
+  test('[K1] a member whose record is not durable yet tells nobody that it has one', async () => {
     const logs: SlowLog[] = []
     const [n1, n2, n3] = cluster((name, raftId) => {
       if (name !== 'n2') return new MemoryLog({ raftId })
@@ -145,7 +145,7 @@ describe('formation', () => {
     expect([n1.complete, n2.complete, n3.complete]).toEqual([true, true, true])
   })
 
-  test('K1 an election that was held proves that all wrote it, though one died before it said so', async () => {
+  test('[K1] an election that was held proves that all wrote it, though one died before it said so', async () => {
     const [n1, n2, n3] = cluster()
     for (const member of [n1, n2, n3]) member.formation.start()
     link(n1, n2, n3)
@@ -158,7 +158,7 @@ describe('formation', () => {
     expect(again.complete).toBe(true)
   })
 
-  test('K1 a member that was taken in and died right after its first record is complete at once', () => {
+  test('[K1] a member that was taken in and died right after its first record is complete at once', () => {
     const voters = MEMBERS.map((member, i) => ({ ...member, id: `${i + 1}`.repeat(16) }))
     const log = new MemoryLog({ raftId: 'a'.repeat(16) })
     const formation: Formation = {
@@ -172,7 +172,7 @@ describe('formation', () => {
     expect(member.complete).toBe(true)
   })
 
-  test('K1 nobody is taken into a cluster that the sender is no part of', async () => {
+  test('[K1] nobody is taken into a cluster that the sender is no part of', async () => {
     const [n1] = cluster()
     n1.formation.start()
     const formation = {
@@ -196,7 +196,7 @@ describe('formation', () => {
     expect(n1.log.formation).toBeNull()
   })
 
-  test('K1 no group is founded in which two members bear one Raft id: that is an operator to tell', async () => {
+  test('[K1] no group is founded in which two members bear one Raft id: that is an operator to tell', async () => {
     const complaints: unknown[] = []
     const [n1, n2] = cluster()
     n1.logger.error = (event: string) => void complaints.push(event)
@@ -209,7 +209,7 @@ describe('formation', () => {
     expect(n1.log.formation).toBeNull()
   })
 
-  test('K1 nobody is taken into a cluster that could not vote', () => {
+  test('[K1] nobody is taken into a cluster that could not vote', () => {
     const [n1] = cluster()
     const from = { ...n1.hello, clusterId: '07'.repeat(16), epoch: '07'.repeat(8) }
     const member = { ...MEMBERS[0]!, id: 'a'.repeat(16) }
@@ -224,7 +224,7 @@ describe('formation', () => {
     expect(n1.log.formation).toBeNull()
   })
 
-  test('K1 an empty directory is told that it is a stranger once the cluster is complete', async () => {
+  test('[K1] an empty directory is told that it is a stranger once the cluster is complete', async () => {
     const [n1, n2, n3] = cluster()
     for (const member of [n1, n2, n3]) member.formation.start()
     link(n1, n2, n3)

@@ -45,7 +45,7 @@ const settle = async (): Promise<void> => {
 }
 
 describe('receiving snapshots', () => {
-  test('K6 chunk after chunk, from where it stands, to the end', async () => {
+  test('[K6] chunk after chunk, from where it stands, to the end', async () => {
     const { receiver, acks, received, chunk } = fixture()
     receiver.offered(PEER, offer)
     await settle()
@@ -63,7 +63,7 @@ describe('receiving snapshots', () => {
     expect(received).toEqual([offer])
   })
 
-  test('K6 while it writes or checks, an offer of the same stream is answered at once', async () => {
+  test('[K6] while it writes or checks, an offer of the same stream is answered at once', async () => {
     const { receiver, world, acks, received, chunk } = fixture()
     receiver.offered(PEER, offer)
     await settle()
@@ -78,7 +78,7 @@ describe('receiving snapshots', () => {
     expect([acks.at(-1)!.state, received]).toEqual(['done', [offer]])
   })
 
-  test('K6 what waits is bounded, however much is sent and offered', async () => {
+  test('[K6] what waits is bounded, however much is sent and offered', async () => {
     const { receiver, world, acks, chunk } = fixture()
     receiver.offered(PEER, offer)
     await settle()
@@ -93,7 +93,7 @@ describe('receiving snapshots', () => {
     expect(acks.filter(({ id }) => id > 7)).toEqual([{ id: 19, offset: 10, state: 'more' }])
   })
 
-  test('K6 an offer while one takes over is not answered: it comes again', async () => {
+  test('[K6] an offer while one takes over is not answered: it comes again', async () => {
     const { receiver, world, acks } = fixture()
     world.room = false
     receiver.offered(PEER, offer)
@@ -105,7 +105,7 @@ describe('receiving snapshots', () => {
     expect(acks).toEqual([{ id: 7, offset: 0, state: 'more' }])
   })
 
-  test('K6 a damaged stream is given up, and the next one taken', async () => {
+  test('[K6] a damaged stream is given up, and the next one taken', async () => {
     const { receiver, world, acks, fatal, warned, chunk } = fixture()
     world.fails = () => {
       throw new Error('the snapshot cannot be used')

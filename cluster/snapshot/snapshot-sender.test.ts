@@ -53,7 +53,7 @@ const settle = async (): Promise<void> => {
 }
 
 describe('sending snapshots', () => {
-  test('K3 the log behind a snapshot is pinned while it is sent, and while it may be installed', async () => {
+  test('[K3] the log behind a snapshot is pinned while it is sent, and while it may be installed', async () => {
     const { clock, sender, answer, finished } = fixture()
     expect(sender.pinnedIndex).toBe(Infinity)
     sender.start(PEER)
@@ -66,7 +66,7 @@ describe('sending snapshots', () => {
     expect(sender.pinnedIndex).toBe(Infinity)
   })
 
-  test('K6 a peer that gives a snapshot up pins nothing, and its source is closed', async () => {
+  test('[K6] a peer that gives a snapshot up pins nothing, and its source is closed', async () => {
     const { sender, answer, closed, finished } = fixture()
     sender.start(PEER)
     await settle()
@@ -74,7 +74,7 @@ describe('sending snapshots', () => {
     expect([finished, closed(), sender.pinnedIndex]).toEqual([[false], 1, Infinity])
   })
 
-  test('K6 a peer that took more than it was sent is believed in nothing', async () => {
+  test('[K6] a peer that took more than it was sent is believed in nothing', async () => {
     const { sender, offers, closed, finished } = fixture()
     sender.start(PEER)
     await settle()
@@ -84,7 +84,7 @@ describe('sending snapshots', () => {
     expect([finished, closed(), sender.active]).toEqual([[false], 1, 0])
   })
 
-  test('K6 a peer that was slow once is not sent everything twice from then on', async () => {
+  test('[K6] a peer that was slow once is not sent everything twice from then on', async () => {
     const { clock, sender, chunks, bytes, offers, answer } = fixture()
     bytes.total = 30
     sender.start(PEER)
@@ -106,7 +106,7 @@ describe('sending snapshots', () => {
     expect(chunks).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24, 27])
   })
 
-  test('K6 what a broken link swallowed is sent again, the empty end of it too', async () => {
+  test('[K6] what a broken link swallowed is sent again, the empty end of it too', async () => {
     const { clock, sender, chunks, answer } = fixture()
     sender.start(PEER)
     await settle()
@@ -125,7 +125,7 @@ describe('sending snapshots', () => {
     expect(chunks).toEqual([0, 0, 3])
   })
 
-  test('K6 a peer that reads back what it has is waited for, the longer the more it is', async () => {
+  test('[K6] a peer that reads back what it has is waited for, the longer the more it is', async () => {
     const { clock, sender, bytes, answer, finished } = fixture()
     const checks = async (forMs: number) => {
       for (let waited = 0; waited < forMs; waited += 500) {
@@ -146,7 +146,7 @@ describe('sending snapshots', () => {
     expect(finished).toEqual([false])
   })
 
-  test('K6 who leads no more offers nothing in the name of the new term', async () => {
+  test('[K6] who leads no more offers nothing in the name of the new term', async () => {
     const { clock, leads, sender, offers, closed, finished } = fixture()
     sender.start(PEER)
     await settle()
@@ -158,7 +158,7 @@ describe('sending snapshots', () => {
     expect([offers.length, closed(), sender.active]).toEqual([1, 2, 0])
   })
 
-  test('K6 a snapshot that opens after the end is closed at once and sent to nobody', async () => {
+  test('[K6] a snapshot that opens after the end is closed at once and sent to nobody', async () => {
     const { clock, sender, offers, closed } = fixture()
     sender.start(PEER)
     sender.close()

@@ -93,7 +93,7 @@ const header = (length: number): Uint8Array => {
 }
 
 describe('who dials this node', () => {
-  test('K8 gets no memory for a large frame before it has said who it is', async () => {
+  test('[PF1] gets no memory for a large frame before it has said who it is', async () => {
     const { frames, dial } = await listening()
     const stranger = dial()
     stranger.onData(header(1 << 20))
@@ -104,7 +104,7 @@ describe('who dials this node', () => {
     expect([peer.destroyed, frames]).toEqual([false, [PeerFrameKind.raft]])
   })
 
-  test('K8 is ended if it does not say who it is in time, however busy it keeps', async () => {
+  test('[PF5] is ended if it does not say who it is in time, however busy it keeps', async () => {
     const { clock, dial } = await listening()
     const stranger = dial()
     const peer = dial()

@@ -13,7 +13,7 @@ async function linesOf(machine: Machine, id: string): Promise<string[]> {
 }
 
 describe('an export', () => {
-  test('EX1 is a line for the conversation and one for each event, as on the wire', async () => {
+  test('[EX1] is a line for the conversation and one for each event, as on the wire', async () => {
     const m = await Machine.open()
     await m.one(1, create({ user: 'alice', msgId: 'g' }, 'bob'))
     for (let i = 1; i <= 600; i += 1) {
@@ -38,7 +38,7 @@ describe('an export', () => {
     }
   })
 
-  test('EX2 of no conversation has no line', async () => {
+  test('[EX2] of no conversation has no line', async () => {
     expect(await linesOf(await Machine.open(), 'g_none')).toEqual([])
   })
 })

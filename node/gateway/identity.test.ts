@@ -123,7 +123,7 @@ describe('tokens', () => {
     expect(gateway.sessionCount).toBe(0)
   })
 
-  it('[GW30] end a session within a second after they are out of date', async () => {
+  it('[GW17] end a session within a second after they are out of date', async () => {
     const { clock, greet } = tokens()
     const brief = await greet('alice user 500 3500')
     const long = await greet('bob user 500 90000')
@@ -136,7 +136,7 @@ describe('tokens', () => {
     expect([long.closed, endless.closed]).toEqual([null, null])
   })
 
-  it('[GW30] end as they are revoked: of the user, or of one device, and older ones only', async () => {
+  it('[GW17] end as they are revoked: of the user, or of one device, and older ones only', async () => {
     const { gateway, greet } = tokens()
     const phone = await greet('alice user 500', 'phone')
     const laptop = await greet('alice user 500', 'laptop')
@@ -151,7 +151,7 @@ describe('tokens', () => {
     expect([newer.closed, other.closed]).toEqual([null, null])
   })
 
-  it('[GW30] revoked while they are looked at are looked at again', async () => {
+  it('[GW17] revoked while they are looked at are looked at again', async () => {
     const { authenticator, gateway, clock, greet } = tokens()
     authenticator.held = 'alice'
     const client = await greet('alice user 500')
@@ -164,7 +164,7 @@ describe('tokens', () => {
     expect(gateway.sessionCount).toBe(0)
   })
 
-  it('[GW30] of a service end its sessions, whomever it speaks as', async () => {
+  it('[GW17] of a service end its sessions, whomever it speaks as', async () => {
     const { gateway, greet } = tokens()
     const client = await greet('billing service', 'd1', { user: 'alice' })
     expect(client.last('hello:A')).toMatchObject({ user: 'alice' })
@@ -187,7 +187,7 @@ describe('roles', () => {
     { t: 'conv:R', id: 8, op: 'create', msgId: 'm8', members: ['bob'] },
   ]
 
-  it('[GW31] a viewer writes nothing, and reads', async () => {
+  it('[GW18] a viewer writes nothing, and reads', async () => {
     const { backend, clock, greet } = tokens()
     const client = await greet('alice viewer')
     for (const frame of writes) client.write(frame)
@@ -205,7 +205,7 @@ describe('roles', () => {
     expect(backend.submissions).toHaveLength(0)
   })
 
-  it.each(['user', 'service', 'admin'])('[GW31] a %s writes', async (role) => {
+  it.each(['user', 'service', 'admin'])('[GW18] a %s writes', async (role) => {
     const { backend, greet } = tokens()
     backend.answer = accepted
     const client = await greet(`alice ${role}`)
@@ -215,7 +215,7 @@ describe('roles', () => {
 })
 
 describe('numbers of connections', () => {
-  it('[GW32] a user has a bounded number of sessions, each device one', async () => {
+  it('[GW19] a user has a bounded number of sessions, each device one', async () => {
     const { greet, gateway } = tokens({ maxSessionsPerUser: 2 })
     await greet('alice', 'd1')
     await greet('alice', 'd2')
@@ -244,7 +244,7 @@ describe('numbers of connections', () => {
     expect(await greetFrom('10.0.0.1:4')).toBeUndefined()
   })
 
-  it('[GW32] an address has a bounded number of connections, the loopback as many as there are', () => {
+  it('[GW19] an address has a bounded number of connections, the loopback as many as there are', () => {
     const { gateway, connect } = tokens({ maxConnectionsPerAddress: 2 })
     const admit = (remote: string) => gateway.handlers.admit(requestHead({ remote }), true)?.status
     const [first] = [1, 2].map((port) => connect(undefined, { remote: `10.0.0.1:${port}` }))

@@ -29,7 +29,7 @@ async function served(listener: RequestListener): Promise<string> {
 }
 
 describe('key files', () => {
-  it('[ID6] are secrets, PEM, JWKs and sets of them', async () => {
+  it('[NI6] are secrets, PEM, JWKs and sets of them', async () => {
     const pair = await keyPair('EdDSA', 'one')
     const settings = await readTokenSettings({
       secret: `${SECRET}, from the environment`,
@@ -47,7 +47,7 @@ describe('key files', () => {
     expect(await readTokenSettings({})).toBeNull()
   })
 
-  it('[ID6] that cannot be used are told apart in a sentence', async () => {
+  it('[NI6] that cannot be used are told apart in a sentence', async () => {
     const { privateKey, jwk } = await keyPair('EdDSA', 'one')
     const ec = await keyPair('ES256', 'two')
     const wrong: [Parameters<typeof readTokenSettings>[0], RegExp][] = [
@@ -73,7 +73,7 @@ describe('key files', () => {
 })
 
 describe('published keys', () => {
-  it('[ID5] come from a file or an address', async () => {
+  it('[NI5] come from a file or an address', async () => {
     const path = await file('published', '{"keys":[]}')
     const url = await served((_, response) => response.end('{"keys":[1]}'))
     const ofFile = await readTokenSettings({ jwksUrl: pathToFileURL(path).href })
@@ -82,7 +82,7 @@ describe('published keys', () => {
     expect(await ofUrl?.document?.read()).toBe('{"keys":[1]}')
   })
 
-  it('[ID5] that are refused, sent elsewhere or endless are an error', async () => {
+  it('[NI5] that are refused, sent elsewhere or endless are an error', async () => {
     const answers: [RequestListener, RegExp][] = [
       [(_, response) => response.writeHead(503).end(), /answers 503/],
       [(_, response) => response.writeHead(302, { location: 'http://127.0.0.1/' }).end(), /./],

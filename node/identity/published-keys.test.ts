@@ -22,14 +22,14 @@ async function published(...algorithms: [string, string][]) {
 
 describe('published keys', () => {
   it.each(['ES256', 'ES384', 'RS256', 'RS512', 'PS256', 'EdDSA', 'Ed25519'])(
-    '[ID5] check %s',
+    '[NI5] check %s',
     async (alg) => {
       const { ask, pairs } = await published([alg, 'k'])
       expect(await ask(alg, pairs[0]!, 'k')).toMatchObject(KNOWN)
     },
   )
 
-  it('[ID5] are fetched once for many, and again for a key that is new, not for each made-up one', async () => {
+  it('[NI5] are fetched once for many, and again for a key that is new, not for each made-up one', async () => {
     const { ask, pairs, document, publish, clock } = await published(['EdDSA', 'one'])
     const [one] = pairs
     const first = await Promise.all([1, 2, 3].map(() => ask('EdDSA', one!, 'one')))
@@ -48,7 +48,7 @@ describe('published keys', () => {
     expect(document.reads).toBe(3)
   })
 
-  it('[ID5] are fetched again when they are old, and one that was withdrawn ends', async () => {
+  it('[NI5] are fetched again when they are old, and one that was withdrawn ends', async () => {
     const { ask, pairs, publish, clock } = await published(['EdDSA', 'one'])
     const [one] = pairs
     expect(await ask('EdDSA', one!, 'one')).toMatchObject(KNOWN)
@@ -59,7 +59,7 @@ describe('published keys', () => {
     await expect.poll(async () => ask('EdDSA', one!, 'one')).toMatchObject(LATER)
   })
 
-  it('[ID5] of a provider that is away still hold for a day; unknown ones are to be tried later', async () => {
+  it('[NI5] of a provider that is away still hold for a day; unknown ones are to be tried later', async () => {
     const { ask, pairs, document, clock, logger } = await published(['EdDSA', 'one'])
     const [one] = pairs
     document.text = new Error('no answer')
@@ -84,7 +84,7 @@ describe('published keys', () => {
     ['a secret', JSON.stringify({ keys: [{ kty: 'oct', k: 'x'.repeat(60), kid: 'one' }] })],
     ['too many', JSON.stringify({ keys: Array.from({ length: 101 }, () => ({ kty: 'OKP' })) })],
     ['a private key', 'private'],
-  ])('[ID5] that are %s are not used', async (_, text) => {
+  ])('[NI5] that are %s are not used', async (_, text) => {
     const { ask, pairs, document, clock, authenticator } = await published(['EdDSA', 'one'])
     document.text =
       text === 'private' ? JSON.stringify({ ...pairs[0]!.jwk, d: pairs[0]!.jwk.x }) : text
@@ -95,7 +95,7 @@ describe('published keys', () => {
     expect(await authenticator.authenticate({ token }, FROM)).toMatchObject(LATER)
   })
 
-  it('[ID5] stand beside those of files', async () => {
+  it('[NI5] stand beside those of files', async () => {
     const document = new FakeDocument()
     const keys = await secretKeys(SECRET)
     const { clock, authenticator } = authenticatorOf({ keys, document })

@@ -16,7 +16,7 @@ async function ofSecret(more: { issuer?: string; audience?: string; leewayMs?: n
 }
 
 describe('signatures', () => {
-  it('[ID1] believes a token signed with the secret', async () => {
+  it('[NI1] believes a token signed with the secret', async () => {
     const { clock, authenticate } = await ofSecret()
     expect(await authenticate(await sign(clock, {}), { device: 'phone' })).toEqual({
       user: 'alice',
@@ -28,7 +28,7 @@ describe('signatures', () => {
     })
   })
 
-  it('[ID1] refuses what is not signed, or with another secret, or changed since', async () => {
+  it('[NI1] refuses what is not signed, or with another secret, or changed since', async () => {
     const { clock, authenticate } = await ofSecret()
     const good = await sign(clock, {})
     const [head, claims, signature] = good.split('.') as [string, string, string]
@@ -48,7 +48,7 @@ describe('signatures', () => {
     for (const token of bad) expect(await authenticate(token), token).toMatchObject(REFUSED)
   })
 
-  it('[ID1] uses a key for its own algorithms only: no HMAC with a public key as the secret', async () => {
+  it('[NI1] uses a key for its own algorithms only: no HMAC with a public key as the secret', async () => {
     const pair = await keyPair('EdDSA', 'k1')
     const pem = await exportSPKI(pair.publicKey)
     const { clock, authenticator } = authenticatorOf({ keys: await publicKeys(pem) })
@@ -67,7 +67,7 @@ describe('signatures', () => {
     expect(await ask(brought)).toMatchObject(REFUSED)
   })
 
-  it('[ID1] finds the key that a token names, and refuses a name that it does not know', async () => {
+  it('[NI1] finds the key that a token names, and refuses a name that it does not know', async () => {
     const [one, two] = [await keyPair('EdDSA', 'one'), await keyPair('EdDSA', 'two')]
     const keys = await publicKeys(JSON.stringify({ keys: [one.jwk, two.jwk] }))
     const { clock, authenticator } = authenticatorOf({ keys })
@@ -84,7 +84,7 @@ describe('signatures', () => {
 })
 
 describe('any change of a token', () => {
-  it('[ID1] leaves it refused, or saying the same', async () => {
+  it('[NI1] leaves it refused, or saying the same', async () => {
     const { clock, authenticate } = await ofSecret()
     const token = await sign(clock, { role: 'viewer', device: 'phone' })
     const identity = await authenticate(token)
@@ -109,7 +109,7 @@ describe('any change of a token', () => {
 })
 
 describe('claims', () => {
-  it('[ID2] are compared with the clock within the leeway', async () => {
+  it('[NI2] are compared with the clock within the leeway', async () => {
     const { clock, authenticate } = await ofSecret()
     const now = nowS(clock)
     const ask = async (claims: object) => authenticate(await sign(clock, { ...claims }))
@@ -126,7 +126,7 @@ describe('claims', () => {
   it.each([
     ['ahead', 3_600_000],
     ['behind', -3_600_000],
-  ])('[ID2] of a token made by a clock an hour %s are refused or harmless', async (_, off) => {
+  ])('[NI2] of a token made by a clock an hour %s are refused or harmless', async (_, off) => {
     const { clock, authenticate } = await ofSecret()
     const trueMs = clock.nowMs
     clock.nowMs = trueMs + off
@@ -137,7 +137,7 @@ describe('claims', () => {
     expect(await authenticate(token)).toMatchObject(REFUSED)
   })
 
-  it('[ID2] that must be there and are not, or are of another kind, are named', async () => {
+  it('[NI2] that must be there and are not, or are of another kind, are named', async () => {
     const { clock, authenticate } = await ofSecret()
     const wrong: [object, RegExp][] = [
       [{ sub: undefined }, /sub is missing/],
@@ -159,7 +159,7 @@ describe('claims', () => {
     expect(await authenticate(await sign(clock, { exp: 1e300 }))).toMatchObject({ user: 'alice' })
   })
 
-  it('[ID2] issuer and audience must fit if they are set', async () => {
+  it('[NI2] issuer and audience must fit if they are set', async () => {
     const { clock, authenticate } = await ofSecret({ issuer: 'us', audience: 'chat' })
     const ask = async (claims: object) => authenticate(await sign(clock, { ...claims }))
     expect(await ask({ iss: 'us', aud: 'chat' })).toMatchObject({ user: 'alice' })
@@ -176,7 +176,7 @@ describe('claims', () => {
 })
 
 describe('who', () => {
-  it('[ID3] a token of a device is good for that device only', async () => {
+  it('[NI3] a token of a device is good for that device only', async () => {
     const { clock, authenticate } = await ofSecret()
     const token = await sign(clock, { device: 'phone' })
     expect(await authenticate(token, { device: 'phone' })).toMatchObject({ device: 'phone' })
@@ -184,7 +184,7 @@ describe('who', () => {
     expect(await authenticate(token, { device: 'laptop' })).toMatchObject(REFUSED)
   })
 
-  it('[ID3] only a service speaks as somebody else', async () => {
+  it('[NI3] only a service speaks as somebody else', async () => {
     const { clock, authenticate } = await ofSecret()
     for (const role of ['user', 'viewer', 'admin']) {
       const token = await sign(clock, { role })
@@ -200,7 +200,7 @@ describe('who', () => {
     expect(await authenticate(service)).toMatchObject({ user: 'billing' })
   })
 
-  it('[ID4] what was revoked is refused, and only that', async () => {
+  it('[NI4] what was revoked is refused, and only that', async () => {
     const { clock, revoked, authenticate } = await ofSecret()
     const old = await sign(clock, {})
     const undated = await undatedToken(clock.wallMs())
@@ -217,7 +217,7 @@ describe('who', () => {
     expect(await authenticate(service, { user: 'alice' })).toMatchObject({ user: 'alice' })
   })
 
-  it('[ID7] without a token only dev mode over loopback lets anybody in', async () => {
+  it('[NI7] without a token only dev mode over loopback lets anybody in', async () => {
     const keys = await secretKeys(SECRET)
     const ask = (dev: boolean, remote: string) =>
       authenticatorOf({ keys }, dev).authenticator.authenticate({ user: 'alice' }, remote)

@@ -28,7 +28,7 @@ async function plan(machine: Machine, policy: RetentionPolicy, now = 0) {
 }
 
 describe('[M-53] what a policy takes away', () => {
-  test('RT2 what is older than maxAgeMs by log time', async () => {
+  test('[RT2] what is older than maxAgeMs by log time', async () => {
     const m = await group(9)
     expect(await plan(m, { maxAgeMs: 5_000 }, 10_000)).toEqual([
       { op: 'truncate', from: conv, upTo: 4 },
@@ -39,7 +39,7 @@ describe('[M-53] what a policy takes away', () => {
     ])
   })
 
-  test('RT2 all but the newest maxCount messages, other events not counted', async () => {
+  test('[RT2] all but the newest maxCount messages, other events not counted', async () => {
     const m = await group(5)
     await m.one(7_000, operation({ user: 'alice', msgId: 's', conv }, { op: 'set', name: 'x' }))
     expect(await plan(m, { maxCount: 5 })).toEqual([])
@@ -49,7 +49,7 @@ describe('[M-53] what a policy takes away', () => {
     expect(await plan(m, { maxCount: 1 })).toEqual([{ op: 'truncate', from: conv, upTo: 5 }])
   })
 
-  test('RT3 bodies of a sender over maxBytes: large ones first, then the oldest, edits with them', async () => {
+  test('[RT3] bodies of a sender over maxBytes: large ones first, then the oldest, edits with them', async () => {
     const m = await group(9, (seq) => seq === 9)
     // Bob has 3, 5, 7, 9 of 20 bytes each; alice five of 10.
     expect(await plan(m, { maxBytes: 80 })).toEqual([])
@@ -63,7 +63,7 @@ describe('[M-53] what a policy takes away', () => {
     expect(await plan(m, { maxBytes: 50 })).toEqual([])
   })
 
-  test('RT2 RT3 bounds together: what is cut off counts no more', async () => {
+  test('[RT2] [RT3] bounds together: what is cut off counts no more', async () => {
     const m = await group(9)
     expect(await plan(m, { maxCount: 4, maxBytes: 30 })).toEqual([
       { op: 'truncate', from: conv, upTo: 6 },
@@ -71,7 +71,7 @@ describe('[M-53] what a policy takes away', () => {
     ])
   })
 
-  test('RT4 a walk that is told to stop proposes no list of bodies', async () => {
+  test('[RT4] a walk that is told to stop proposes no list of bodies', async () => {
     const m = await group(300)
     const state = m.machine.reader
     const conversation = (await state.conversation(conv))!

@@ -53,7 +53,7 @@ const firstSeq = async (machine: Machine, conv: string) =>
   (await machine.machine.reader.conversation(conv))!.firstSeq
 
 describe('[M-53] the leader’s retention', () => {
-  test('RT1 proposes what conversations with a policy are to lose, and nothing for the others', async () => {
+  test('[RT1] proposes what conversations with a policy are to lose, and nothing for the others', async () => {
     const { machine, ticks, proposed, retention } = await leader()
     const kept = await chat(machine, 'kept', null)
     const short = await chat(machine, 'short', { maxCount: 1 })
@@ -66,7 +66,7 @@ describe('[M-53] the leader’s retention', () => {
     retention.close()
   })
 
-  test('RT1 a follower proposes nothing; a new leader takes it up from what the log says', async () => {
+  test('[RT1] a follower proposes nothing; a new leader takes it up from what the log says', async () => {
     const { machine, status, ticks, proposed, retention } = await leader()
     const conv = await chat(machine, 'short', { maxCount: 1 })
     status.leads = false
@@ -80,7 +80,7 @@ describe('[M-53] the leader’s retention', () => {
     expect(proposed).toHaveLength(1)
   })
 
-  test('RT4 what is quiet is not read again before a message or the time changes it', async () => {
+  test('[RT4] what is quiet is not read again before a message or the time changes it', async () => {
     const { machine, status, ticks, retention } = await leader()
     const conv = await chat(machine, 'old', { maxAgeMs: 20_000 })
     const { reader } = machine.machine
@@ -100,7 +100,7 @@ describe('[M-53] the leader’s retention', () => {
     retention.close()
   })
 
-  test('RT1 the list of conversations with a policy is the same from memory and from the store', async () => {
+  test('[RT1] the list of conversations with a policy is the same from memory and from the store', async () => {
     const { machine, retention } = await leader()
     const ids: string[] = []
     for (const name of ['a', 'b', 'c', 'd']) ids.push(await chat(machine, name, { maxCount: 9 }))
@@ -123,7 +123,7 @@ describe('[M-53] the leader’s retention', () => {
     retention.close()
   })
 
-  test('RT5 an erased user leaves stubs in every conversation, his edits and later messages too', async () => {
+  test('[RT5] an erased user leaves stubs in every conversation, his edits and later messages too', async () => {
     const { machine, ticks, proposed, retention } = await leader()
     const conv = await chat(machine, 'one', null)
     const other = await chat(machine, 'two', null)

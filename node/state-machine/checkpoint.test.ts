@@ -33,7 +33,7 @@ async function reopened(m: Machine): Promise<Machine> {
 }
 
 describe('checkpoints', () => {
-  test('K3 a cut holds every object as it was at its index, whatever changes while it is written', async () => {
+  test('[K3] a cut holds every object as it was at its index, whatever changes while it is written', async () => {
     const { m, directory } = await paced()
     await m.one(1, create({ user: 'alice', msgId: 'g' }, 'bob'))
     // Enough members that they have a record of their own, twice in different states.
@@ -66,7 +66,7 @@ describe('checkpoints', () => {
     expect(later.machine.reader.stateHash).toBe(m.machine.reader.stateHash)
   })
 
-  test('K3 a large member list is not written again while it stays the same', async () => {
+  test('[K3] a large member list is not written again while it stays the same', async () => {
     const { m } = await paced()
     const { store } = m.directory as PacedDirectory
     await m.one(
@@ -81,7 +81,7 @@ describe('checkpoints', () => {
     expect((await (await reopened(m)).machine.reader.conversation(conv))!.members).toHaveLength(501)
   })
 
-  test('K3 a cut never passes what the log has on disk, and a due one waits for it', async () => {
+  test('[K3] a cut never passes what the log has on disk, and a due one waits for it', async () => {
     const m = await Machine.open({ limits: { checkpointBytes: 1 } })
     m.machine.apply(batch(1, 1, [message({ user: 'a', to: 'b', msgId: '1' })]))
     m.machine.apply(batch(2, 1, [message({ user: 'a', to: 'b', msgId: '2' })]))
@@ -94,7 +94,7 @@ describe('checkpoints', () => {
     expect(m.directory.store!.cut).toEqual({ index: 2, term: 1 })
   })
 
-  test('K3 bytes or time make a cut due, and the log may go up to the cut before the last', async () => {
+  test('[K3] bytes or time make a cut due, and the log may go up to the cut before the last', async () => {
     const m = await Machine.open({ limits: { checkpointBytes: 2_000, checkpointIdleMs: 500 } })
     await m.one(1, message({ user: 'a', to: 'b', msgId: '1' }))
     m.clock.advance(499)
@@ -113,7 +113,7 @@ describe('checkpoints', () => {
     expect(n.machine.compactableIndex).toBe(1)
   })
 
-  test('K3 while the log is replayed cuts wait for the first new entry, but not beyond the second bound', async () => {
+  test('[K3] while the log is replayed cuts wait for the first new entry, but not beyond the second bound', async () => {
     const limits = { checkpointBytes: 2_000, dirtyBytes: 4_000 }
     const body = 'x'.repeat(1_000)
     const entry = (n: number) => batch(n, 1, [message({ user: 'a', to: 'b', msgId: `${n}`, body })])
@@ -138,7 +138,7 @@ describe('checkpoints', () => {
     expect(swamped.directory.store!.cut!.index).toBe(8)
   })
 
-  test('K3 too many bytes without a cut turn overloaded on, a cut turns it off', async () => {
+  test('[K3] too many bytes without a cut turn overloaded on, a cut turns it off', async () => {
     const directory = new PacedDirectory()
     directory.allow(0)
     const limits = { dirtyBytes: 5_000, checkpointBytes: 2_000 }
@@ -154,7 +154,7 @@ describe('checkpoints', () => {
     expect(m.machine.overloaded).toBe(false)
   })
 
-  test('K3 a failed cut is told once and for all', async () => {
+  test('[K3] a failed cut is told once and for all', async () => {
     const directory = new PacedDirectory()
     directory.inner.store.checkpoint = () => Promise.reject(new Error('disk is gone'))
     const told: string[] = []
@@ -168,7 +168,7 @@ describe('checkpoints', () => {
     expect(told).toEqual(['disk is gone'])
   })
 
-  test('K3 the same log with cuts at the same places leaves the same store', async () => {
+  test('[K3] the same log with cuts at the same places leaves the same store', async () => {
     const contents: string[] = []
     for (let run = 0; run < 2; run += 1) {
       const directory = new MemoryStoreDirectory()
@@ -194,7 +194,7 @@ describe('checkpoints', () => {
 })
 
 describe('cold reads', () => {
-  test('K4 a long history over many cuts is read whole, in pages of any size, both ways', async () => {
+  test('[K4] a long history over many cuts is read whole, in pages of any size, both ways', async () => {
     const m = await Machine.open({ limits: { ...TINY, pageBytes: 900 } })
     await m.one(1, create({ user: 'alice', msgId: 'g' }, 'bob'))
     for (let n = 2; n <= 120; n += 1) {
@@ -230,7 +230,7 @@ describe('cold reads', () => {
     ])
   })
 
-  test('K4 a page stops at its bytes, whatever part of it is in memory', async () => {
+  test('[K4] a page stops at its bytes, whatever part of it is in memory', async () => {
     const m = await Machine.open({ limits: { pageBytes: 1_000, hotBytes: 1_500 } })
     for (let n = 1; n <= 10; n += 1) {
       await m.one(n, message({ user: 'a', to: 'b', msgId: `${n}`, body: 'x'.repeat(300) }))
@@ -245,7 +245,7 @@ describe('cold reads', () => {
     expect([backward.events.map(({ seq }) => seq), backward.next]).toEqual([[5, 6, 7], 5])
   })
 
-  test('K4 B7 reads of unknown conversations, strangers and beyond the head', async () => {
+  test('[K4] [B7] reads of unknown conversations, strangers and beyond the head', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'a', to: 'b', msgId: '1' }))
     const id = directConversationId('a', 'b')
@@ -276,7 +276,7 @@ describe('cold reads', () => {
     })
   })
 
-  test('K4 writes that name cold things are decided as if all were in memory', async () => {
+  test('[K4] writes that name cold things are decided as if all were in memory', async () => {
     const m = await Machine.open({ limits: TINY })
     await m.one(1, create({ user: 'alice', msgId: 'g' }, 'bob'))
     await m.one(2, message({ user: 'alice', conv, msgId: 'a1' }))
@@ -300,7 +300,7 @@ describe('cold reads', () => {
     ).toEqual([[1, true], [2, true], 'UNKNOWN_REPLY', [3, false], [4, false], [5, false]])
   })
 
-  test('K5 what must be in the store and is not is damage, never an empty answer', async () => {
+  test('[K5] what must be in the store and is not is damage, never an empty answer', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, limits: TINY })
     await m.one(1, message({ user: 'a', to: 'b', msgId: '1' }))
@@ -366,7 +366,7 @@ describe('snapshots', () => {
     return m
   }
 
-  test('K6 an installed snapshot gives the same hash, reads and results, and its log goes on', async () => {
+  test('[K6] an installed snapshot gives the same hash, reads and results, and its log goes on', async () => {
     const m = await filled()
     const source = await m.machine.openSnapshot()
     expect(source.meta.configuration.voters[0]!.name).toBe('n1')
@@ -414,7 +414,7 @@ describe('snapshots', () => {
     expect(await pages[0]).toEqual(await pages[1])
   })
 
-  test('K6 a stream that is not whole never takes over', async () => {
+  test('[K6] a stream that is not whole never takes over', async () => {
     const m = await filled()
     const source = await m.machine.openSnapshot()
     const { bytes, last } = await source.read(0, 100_000_000)

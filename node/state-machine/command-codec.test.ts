@@ -142,7 +142,7 @@ function bufferless(value: unknown): unknown {
 }
 
 describe('commands', () => {
-  test('A5 integers that only a hostile client sends become the greatest that fit', () => {
+  test('[A5] integers that only a hostile client sends become the greatest that fit', () => {
     const huge = { since: Number.MAX_SAFE_INTEGER, replyTo: 2 ** 48 }
     const sent = message({ user: 'alice', to: 'bob', msgId: 'm1', ...huge })
     expect(decodeCommand(encodeCommand(sent))).toMatchObject({
@@ -151,7 +151,7 @@ describe('commands', () => {
     })
   })
 
-  test('A9 the bytes of every kind are fixed for ever', () => {
+  test('[A9] the bytes of every kind are fixed for ever', () => {
     const fields = { user: 'alice', msgId: 'm1', device: 'd', prev: 'm0', since: 258 }
     const golden: [Command, string][] = [
       [
@@ -254,7 +254,7 @@ describe('commands', () => {
     )
   })
 
-  test('A9 every command comes back as it was, alone and in a batch', () => {
+  test('[A9] every command comes back as it was, alone and in a batch', () => {
     fc.assert(
       fc.property(fc.array(anyCommand, { minLength: 1, maxLength: 6 }), (commands) => {
         for (const command of commands) {
@@ -274,7 +274,7 @@ describe('commands', () => {
     )
   })
 
-  test('A9 bytes of no known form are refused as that, in a batch they are an assertion too', () => {
+  test('[A9] bytes of no known form are refused as that, in a batch they are an assertion too', () => {
     fc.assert(
       fc.property(anyCommand, fc.nat(), fc.nat(255), fc.boolean(), (command, at, value, cut) => {
         const good = encodeCommand(command)

@@ -7,7 +7,7 @@ import { KeyHash } from './key-hash.ts'
 const WINDOW = 800
 
 describe('the dedupe table', () => {
-  test('A2 finds every value under a hash and never one under another, through growth and reload', async () => {
+  test('[A2] finds every value under a hash and never one under another, through growth and reload', async () => {
     // Hashes from a small set, so that slots collide in each way they can.
     const half = fc.constantFrom(0, 1, 2, 0x8000_0000, 0xffff_ffff, 0x1000_0001)
     const insert = fc.record({ high: half, low: half, passed: fc.nat(60) })
@@ -42,7 +42,7 @@ describe('the dedupe table', () => {
     )
   })
 
-  test('A3 a bound skips generations that ended before it, and dropping frees them', () => {
+  test('[A3] a bound skips generations that ended before it, and dropping frees them', () => {
     const table = new DedupeTable()
     for (let time = 0; time < 2_000; time += 10) table.insert(1, time, 1, time, WINDOW)
     const found: number[] = []
@@ -57,7 +57,7 @@ describe('the dedupe table', () => {
     for (let time = 1_500; time < 2_000; time += 10) expect(table.find(1, time, 0, found)).toBe(1)
   })
 
-  test('A3 a table made for so many slots takes them without growing, and is no larger than one that grew', () => {
+  test('[A3] a table made for so many slots takes them without growing, and is no larger than one that grew', () => {
     for (let slots = 0; slots < 3_000; slots += 7) {
       const sized = new DedupePartition(slots)
       const grown = new DedupePartition()
@@ -71,7 +71,7 @@ describe('the dedupe table', () => {
     }
   })
 
-  test('A2 hashes of keys differ by every part, and by where one part ends', () => {
+  test('[A2] hashes of keys differ by every part, and by where one part ends', () => {
     const hash = new KeyHash()
     const seen = new Set<string>()
     const parts = ['', 'a', 'b', 'ab', 'ba', 'aa']
@@ -86,7 +86,7 @@ describe('the dedupe table', () => {
     expect(seen.size).toBe(parts.length ** 3)
   })
 
-  test('A2 the hash spreads ids that differ in a digit over all partitions', () => {
+  test('[A2] the hash spreads ids that differ in a digit over all partitions', () => {
     const hash = new KeyHash()
     const perPartition = new Map<number, number>()
     const lows = new Set<number>()

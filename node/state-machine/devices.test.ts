@@ -6,7 +6,7 @@ import { cursors, Machine, message } from './testing.ts'
 const reach = (device: string, inbox: number, user = 'ben') =>
   ({ ...cursors(), inboxes: [{ user, device, inbox }] }) as Command
 
-test('A10 B5 the cursor of a device rises up to the head; few devices are kept, and none for ever', async () => {
+test('[A10] [B5] the cursor of a device rises up to the head; few devices are kept, and none for ever', async () => {
   const directory = new MemoryStoreDirectory()
   const settings = { devices: 2, deviceExpiryMs: 100 }
   const m = await Machine.open({ directory, settings, limits: { inboxes: 0 } })

@@ -45,7 +45,7 @@ const page = async (machine: Machine) =>
   (await machine.machine.reader.eventsAfter(conv, 'bob', 0, 1_000))!
 
 describe('[M-53] what retention took away leaves the store', () => {
-  test('A3 bodies stay until the window has passed them, as copies are compared with them', async () => {
+  test('[A3] bodies stay until the window has passed them, as copies are compared with them', async () => {
     const m = await group(10)
     await m.one(10, remove({ op: 'truncate', from: conv, upTo: 6 }))
     await cuts(m, 20)
@@ -60,7 +60,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect((await page(m)).events.map(({ seq }) => seq)).toEqual([7, 8, 9, 10, 11])
   })
 
-  test('A1 A2 chunks in which nothing is left are deleted; copies are judged alike, the group is known', async () => {
+  test('[A1] [A2] chunks in which nothing is left are deleted; copies are judged alike, the group is known', async () => {
     const m = await group(60)
     await cuts(m, 5, 1)
     const before = await stored(m)
@@ -82,7 +82,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect(await m.one(3 * WINDOW, copy)).toMatchObject({ seq: 1, duplicate: true })
   })
 
-  test('B7 an expired or recalled body is overwritten where it lies; its stub reads as before', async () => {
+  test('[B7] an expired or recalled body is overwritten where it lies; its stub reads as before', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await group(5, directory)
     await m.write(
@@ -108,7 +108,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     )
   })
 
-  test('K3 much is erased a part with each cut, and goes on after a start', async () => {
+  test('[K3] much is erased a part with each cut, and goes on after a start', async () => {
     const directory = new MemoryStoreDirectory()
     let m = await group(1_500, directory)
     await m.one(10, remove({ op: 'truncate', from: conv, upTo: 1_400 }))

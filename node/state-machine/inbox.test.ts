@@ -47,7 +47,7 @@ async function inboxOf(m: Machine, user: string, limit = 7): Promise<[string, nu
 }
 
 describe('inboxes', () => {
-  test('B3 each event of a small conversation takes the next number of each present member, the sender too', async () => {
+  test('[B3] each event of a small conversation takes the next number of each present member, the sender too', async () => {
     const m = await Machine.open()
     await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben'))
     const first = await m.one(2, message({ user: 'ann', to: 'ben', msgId: 'd' }))
@@ -84,7 +84,7 @@ describe('inboxes', () => {
     expect(await m.one(6, say('cy', 'm'))).toMatchObject({ duplicate: true, inbox: null })
   })
 
-  test('B3 K4 many pages of many conversations read the same from memory, from the store and after a restart', async () => {
+  test('[B3] [K4] many pages of many conversations read the same from memory, from the store and after a restart', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, limits: TINY })
     const roomy = await Machine.open()
@@ -110,7 +110,7 @@ describe('inboxes', () => {
     expect(await inboxOf(again, 'ann', 33)).toEqual(expected)
   })
 
-  test('B3 whoever was away for some events has none of them in between', async () => {
+  test('[B3] whoever was away for some events has none of them in between', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben'))
@@ -124,7 +124,7 @@ describe('inboxes', () => {
     expect(await inboxOf(again, 'ben')).toEqual(expected)
   })
 
-  test('[M-17] B3 no number is left: null from then on, and nobody is refused', async () => {
+  test('[M-17] [B3] no number is left: null from then on, and nobody is refused', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     await m.one(1, message({ user: 'ann', to: 'ben', msgId: 'first' }))
@@ -166,7 +166,7 @@ describe('inboxes', () => {
     expect(await o.one(3, say('ben', 'back', direct))).toMatchObject({ ok: true, inbox: null })
   })
 
-  test('K5 an inbox or a page of it that must be there and is not is damage', async () => {
+  test('[K5] an inbox or a page of it that must be there and is not is damage', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, limits: TINY })
     for (let n = 0; n < INBOX_PAGE + 1; n += 1) {
@@ -196,7 +196,7 @@ describe('inboxes', () => {
     )
   })
 
-  test('B3 only so many entries are kept: older ones are a gap', async () => {
+  test('[B3] only so many entries are kept: older ones are a gap', async () => {
     const settings = { inboxEntries: 2 * INBOX_PAGE }
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, settings })
@@ -225,7 +225,7 @@ describe('inboxes', () => {
 describe('large conversations', () => {
   const settings = { largeAbove: 4, smallBelow: 3 }
 
-  test('B3 above one bound events take no inbox entries, below the other they do again', async () => {
+  test('[B3] above one bound events take no inbox entries, below the other they do again', async () => {
     const directory = new MemoryStoreDirectory()
     let m = await Machine.open({ directory, settings, limits: TINY })
     const roomy = await Machine.open({ settings })
@@ -280,7 +280,7 @@ describe('large conversations', () => {
     expect(await m.machine.reader.largeHeads('nobody')).toEqual([])
   })
 
-  test('B3 K4 one entry may make it small and go on: whose inboxes that takes is known before', async () => {
+  test('[B3] [K4] one entry may make it small and go on: whose inboxes that takes is known before', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, settings, limits: TINY })
     await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben', 'cy', 'dee', 'eve'))

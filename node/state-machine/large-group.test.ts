@@ -78,7 +78,7 @@ const add = (n: number) =>
   )
 
 describe('a group of 100,000', () => {
-  test('B3 a message costs no more than twice what it costs in a group of ten, in log, store and apply', async () => {
+  test('[B3] a message costs no more than twice what it costs in a group of ten, in log, store and apply', async () => {
     const small = await Group.of(10)
     const large = await Group.of(MEMBERS)
     const { reader } = large.m.machine

@@ -31,7 +31,7 @@ function commands(n: number): Command[] {
   return [write, earlier, message({ user, to, msgId: `bad${n}`, replyTo: 1_000_000 })]
 }
 
-test('K3 K4 K6 over LevelDB on a disk: cuts, a restart, cold reads and an installed snapshot', async () => {
+test('[K3] [K4] [K6] over LevelDB on a disk: cuts, a restart, cold reads and an installed snapshot', async () => {
   const root = await mkdtemp(join(tmpdir(), 'parley-state-'))
   try {
     const memory = await Machine.open()

@@ -10,7 +10,7 @@ const add = (n: number, msgId = `add${n}`) =>
   operation({ user: 'alice', conv, msgId }, { op: 'add', member: `user${n}`, role: 'member' })
 
 describe('member shards', () => {
-  test('K3 of a large member list only the shards that changed are written, as they were at the freeze', async () => {
+  test('[K3] of a large member list only the shards that changed are written, as they were at the freeze', async () => {
     const directory = new PacedDirectory()
     const m = await Machine.open({ directory, limits: TINY })
     const { store } = directory
@@ -87,7 +87,7 @@ describe('member shards', () => {
     expect(await later.one(9, remove(1_003))).toMatchObject({ ok: true })
   })
 
-  test('K4 conversations stay in memory by the number of their members too', async () => {
+  test('[K4] conversations stay in memory by the number of their members too', async () => {
     const group = (n: number, count: number) =>
       create({ user: 'alice', msgId: `g${n}` }, ...names.slice(0, count))
     const names = Array.from({ length: 99 }, (_, n) => `user${n}`)

@@ -358,7 +358,7 @@ async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Pro
 }
 
 describe('against the model', () => {
-  test('[M-25] A2 A3 A4 A5 A7 B3 B5 B7 K3 K4 K5 every answer, hash and read agrees, with all or no memory, over crashes', async () => {
+  test('[M-25] [A2] [A3] [A4] [A5] [A7] [B3] [B5] [B7] [K3] [K4] [K5] every answer, hash and read agrees, with all or no memory, over crashes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),

@@ -30,7 +30,7 @@ async function cut(table: ObjectTable<Counter>, store: Store, index: number): Pr
 }
 
 describe('a table of objects', () => {
-  test('K3 a cut holds each object as it was at the freeze, also one that changed since', async () => {
+  test('[K3] a cut holds each object as it was at the freeze, also one that changed since', async () => {
     const table = new ObjectTable(KIND, new MemoryStore(), 10)
     await table.load(['a', 'b'])
     add(table, 'a')
@@ -46,7 +46,7 @@ describe('a table of objects', () => {
     expect([...table.freeze()].map(({ value }) => [...value!])).toEqual([[2], [3]])
   })
 
-  test('K4 what is dirty stays; what is clean leaves and is read back, then or by prefetch', async () => {
+  test('[K4] what is dirty stays; what is clean leaves and is read back, then or by prefetch', async () => {
     const store = new MemoryStore()
     const table = new ObjectTable(KIND, store, 0)
     await table.load(['a'])
@@ -64,7 +64,7 @@ describe('a table of objects', () => {
     expect((await table.read('a')).count).toBe(2)
   })
 
-  test('K4 a read that a change and an eviction overtook is made again', async () => {
+  test('[K4] a read that a change and an eviction overtook is made again', async () => {
     const store = new MemoryStore()
     const table = new ObjectTable(KIND, store, 0)
     await table.load(['a'])

@@ -19,7 +19,7 @@ async function withMessages(count: number): Promise<Machine> {
 }
 
 describe('receipts', () => {
-  test('B5 one command marks all up to a seq; cursors only rise, and read raises delivered', async () => {
+  test('[B5] one command marks all up to a seq; cursors only rise, and read raises delivered', async () => {
     const m = await withMessages(50)
     const answer = await m.one(60, cursors(['ben', direct, 'delivered', 47]))
     expect(answer).toMatchObject({ ok: true, duplicate: false, now: 60 })
@@ -40,7 +40,7 @@ describe('receipts', () => {
     expect(await cursorOf(m, 'ann')).toEqual({ delivered: 0, read: 0 })
   })
 
-  test('B5 whatever is claimed is clamped to the head and to what the member may see', async () => {
+  test('[B5] whatever is claimed is clamped to the head and to what the member may see', async () => {
     const m = await withMessages(3)
     await m.one(9, cursors(['ben', direct, 'read', 2 ** 53 - 1]))
     expect(await cursorOf(m, 'ben')).toEqual({ delivered: 3, read: 3 })
@@ -58,7 +58,7 @@ describe('receipts', () => {
     expect(m.receipts.filter(({ conv }) => conv === group)).toHaveLength(1)
   })
 
-  test('B5 a receipt tells who wrote what it covers, unless that is too long ago', async () => {
+  test('[B5] a receipt tells who wrote what it covers, unless that is too long ago', async () => {
     const m = await Machine.open({ limits: TINY })
     const seen: (readonly string[] | null)[] = []
     m.machine.listen({
@@ -79,7 +79,7 @@ describe('receipts', () => {
     expect(seen).toEqual([['ann'], ['ann', 'ben'], ['ann'], null])
   })
 
-  test('B5 K4 whoever joins in the very entry that acknowledges for him finds a place', async () => {
+  test('[B5] [K4] whoever joins in the very entry that acknowledges for him finds a place', async () => {
     const members = Array.from({ length: MEMBERS_PER_BLOCK - 2 }, (_, n) => `u${n}`)
     for (const limits of [{}, TINY]) {
       const m = await Machine.open({ limits })
@@ -123,7 +123,7 @@ describe('receipts', () => {
     }
   })
 
-  test('B5 K5 two nodes whose cursors differ show it by their hashes', async () => {
+  test('[B5] [K5] two nodes whose cursors differ show it by their hashes', async () => {
     const [one, other] = [await withMessages(3), await withMessages(3)]
     for (const m of [one, other]) await m.one(4, cursors(['ben', direct, 'delivered', 2]))
     expect(one.machine.reader.stateHash).toBe(other.machine.reader.stateHash)
@@ -135,7 +135,7 @@ describe('receipts', () => {
     expect(one.machine.reader.stateHash).not.toBe(other.machine.reader.stateHash)
   })
 
-  test('B5 K4 the inbox cursor of a device is reported with the rest', async () => {
+  test('[B5] [K4] the inbox cursor of a device is reported with the rest', async () => {
     for (const limits of [{}, { ...TINY, inboxes: 0 }]) {
       const m = await Machine.open({ limits })
       await m.write(1, say(1), say(2), say(3))
@@ -150,7 +150,7 @@ describe('receipts', () => {
     }
   })
 
-  test('B5 what changed after an index: the cursors of the others, and what the user has read', async () => {
+  test('[B5] what changed after an index: the cursors of the others, and what the user has read', async () => {
     for (const limits of [{}, { ...TINY, inboxes: 0 }]) {
       const m = await Machine.open({ limits })
       await m.write(1, create({ user: 'ann', msgId: 'g' }, 'ben', 'cy'), say(1), say(2))
@@ -176,7 +176,7 @@ describe('receipts', () => {
     }
   })
 
-  test('B5 what a device came by in its inbox since its last cursor', async () => {
+  test('[B5] what a device came by in its inbox since its last cursor', async () => {
     for (const limits of [{}, { ...TINY, inboxes: 0 }]) {
       const m = await Machine.open({ limits })
       await m.one(1, create({ user: 'ann', msgId: 'g' }, 'ben'))
@@ -196,7 +196,7 @@ describe('receipts', () => {
     }
   })
 
-  test('K3 K6 cursors are in a cut as they were at its index, and come back from it', async () => {
+  test('[K3] [K6] cursors are in a cut as they were at its index, and come back from it', async () => {
     const directory = new PacedDirectory()
     const m = await Machine.open({ directory, limits: TINY })
     for (let n = 1; n <= 9; n += 1) await m.one(n, say(n))
@@ -218,7 +218,7 @@ describe('receipts', () => {
     ])
   })
 
-  test('B5 one change among 10,000 members writes the cursors of his neighbours only', async () => {
+  test('[B5] one change among 10,000 members writes the cursors of his neighbours only', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory, settings: { groupMembers: 10_000 } })
     await m.one(
@@ -240,7 +240,7 @@ describe('receipts', () => {
     })
   })
 
-  test('B5 a message that is sent again is told of, where it stands', async () => {
+  test('[B5] a message that is sent again is told of, where it stands', async () => {
     const m = await withMessages(2)
     await m.one(5, say(1))
     await m.one(6, message({ user: 'ann', to: 'ben', msgId: 'm1', body: 'other' }))

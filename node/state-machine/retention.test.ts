@@ -17,7 +17,7 @@ async function group(): Promise<Machine> {
 }
 
 describe('[M-53] retention in the log', () => {
-  test('B7 what was cut off is one gap, told to who could see it as retention', async () => {
+  test('[B7] what was cut off is one gap, told to who could see it as retention', async () => {
     const m = await group()
     const add = operation(
       { user: 'alice', msgId: 'add', conv },
@@ -44,7 +44,7 @@ describe('[M-53] retention in the log', () => {
     })
   })
 
-  test('A9 a cut never goes back, ends at the head, and a copy of it changes nothing', async () => {
+  test('[A9] a cut never goes back, ends at the head, and a copy of it changes nothing', async () => {
     const m = await group()
     const cut = (upTo: number) => m.one(2, remove({ op: 'truncate', from: conv, upTo }))
     expect(await cut(4)).toMatchObject({ seq: 5 })
@@ -62,7 +62,7 @@ describe('[M-53] retention in the log', () => {
     )
   })
 
-  test('B7 what expires in the middle is a stub with everything but its body', async () => {
+  test('[B7] what expires in the middle is a stub with everything but its body', async () => {
     const m = await group()
     await m.one(2, edit({ user: 'bob', msgId: 'e', conv, target: 3, body: 'new' }))
     await m.one(3, remove({ op: 'expire', from: conv, seqs: [3, 5, 99] }))
@@ -81,7 +81,7 @@ describe('[M-53] retention in the log', () => {
     expect(CODE(await m.one(4, late))).toBe('FORBIDDEN')
   })
 
-  test('A2 A7 copies and replies are judged as if nothing had been removed', async () => {
+  test('[A2] [A7] copies and replies are judged as if nothing had been removed', async () => {
     const m = await group()
     await m.one(2, remove({ op: 'truncate', from: conv, upTo: 6 }))
     const again = message({ user: 'bob', msgId: 'm3', conv })

@@ -11,7 +11,7 @@ const ok = (fields: object) => expect.objectContaining({ ok: true, ...fields })
 const no = (code: string) => expect.objectContaining({ ok: false, code })
 
 describe('[M-13] writes', () => {
-  test('A1 the direct conversation is one for both sides, and its first message has seq 1', async () => {
+  test('[A1] the direct conversation is one for both sides, and its first message has seq 1', async () => {
     const m = await Machine.open()
     const conv = directConversationId('alice', 'bob')
     expect(conv).toBe(directConversationId('bob', 'alice'))
@@ -35,19 +35,19 @@ describe('[M-13] writes', () => {
     ])
   })
 
-  test('A1 ids are fixed for ever', () => {
+  test('[A1] ids are fixed for ever', () => {
     expect(directConversationId('alice', 'bob')).toBe('d_tjjyS_TZtE6BcT_3OR2Upw')
     expect(groupConversationId('alice', 'm1')).toBe('g_IIcOAUHlds3xGbQ-mOhNMa')
     expect(directConversationId('a', 'bc')).not.toBe(directConversationId('ab', 'c'))
   })
 
-  test('A1 a message to oneself has one member', async () => {
+  test('[A1] a message to oneself has one member', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'alice', msgId: 'n1' }))
     expect(m.events[0]!.toldTo).toEqual(['alice'])
   })
 
-  test('A2 a copy gets the first result, whatever device or conversation name it comes by', async () => {
+  test('[A2] a copy gets the first result, whatever device or conversation name it comes by', async () => {
     const m = await Machine.open()
     const conv = directConversationId('alice', 'bob')
     const write = message({ user: 'alice', to: 'bob', msgId: 'a1', body: 'hello' })
@@ -73,7 +73,7 @@ describe('[M-13] writes', () => {
     )
   })
 
-  test('A2 another body, kind or replyTo under the same key is a mismatch and is not recorded', async () => {
+  test('[A2] another body, kind or replyTo under the same key is a mismatch and is not recorded', async () => {
     const m = await Machine.open()
     const conv = directConversationId('alice', 'bob')
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a0' }))
@@ -89,7 +89,7 @@ describe('[M-13] writes', () => {
     expect(await m.one(3, same)).toEqual(ok({ seq: 2, duplicate: true }))
   })
 
-  test('A2 a refusal is recorded and answers later copies, even when it would pass now', async () => {
+  test('[A2] a refusal is recorded and answers later copies, even when it would pass now', async () => {
     const m = await Machine.open()
     const conv = groupConversationId('alice', 'g')
     const early = message({ user: 'alice', conv, msgId: 'a1' })
@@ -105,7 +105,7 @@ describe('[M-13] writes', () => {
     )
   })
 
-  test('[M-59] A3 since decides which results count, and a result outlives its window not at all', async () => {
+  test('[M-59] [A3] since decides which results count, and a result outlives its window not at all', async () => {
     const m = await Machine.open()
     const at = (since: number | null, body = 'x') =>
       message({ user: 'alice', to: 'bob', msgId: 'a1', since, body })
@@ -126,7 +126,7 @@ describe('[M-13] writes', () => {
     expect(await m.one(12 * HOUR + WINDOW + 1, at(null))).toEqual(ok({ seq: 4, duplicate: false }))
   })
 
-  test('A3 K4 results too old to count are not read, however many a key has', async () => {
+  test('[A3] [K4] results too old to count are not read, however many a key has', async () => {
     const m = await Machine.open({ limits: { hotBytes: 250 } })
     const mine = { user: 'alice', to: 'bob', msgId: 'm1' }
     for (let t = 1; t <= 20; t += 1) {
@@ -139,7 +139,7 @@ describe('[M-13] writes', () => {
     expect(await m.one(22, message({ ...mine, since: 7 }))).toMatchObject({ seq: 7 })
   })
 
-  test('[M-59] A3 an expired write stores and records nothing', async () => {
+  test('[M-59] [A3] an expired write stores and records nothing', async () => {
     const m = await Machine.open()
     await m.one(2 * WINDOW, message({ user: 'alice', to: 'bob', msgId: 'a0' }))
     const old = message({ user: 'alice', to: 'bob', msgId: 'a1', since: WINDOW - 1 })
@@ -148,7 +148,7 @@ describe('[M-13] writes', () => {
     expect(await m.one(2 * WINDOW, anew)).toEqual(ok({ seq: 2, duplicate: false }))
   })
 
-  test('A4 prev must have a result, accepted or refused; else nothing is recorded', async () => {
+  test('[A4] prev must have a result, accepted or refused; else nothing is recorded', async () => {
     const m = await Machine.open()
     const write = (msgId: string, prev: string | null, replyTo: number | null = null) =>
       message({ user: 'alice', to: 'bob', msgId, prev, replyTo })
@@ -163,7 +163,7 @@ describe('[M-13] writes', () => {
     expect(await m.one(6, bobs)).toEqual(no('OUT_OF_ORDER'))
   })
 
-  test('A4 K4 a prev whose key has an old result besides the newest one is prefetched whole', async () => {
+  test('[A4] [K4] a prev whose key has an old result besides the newest one is prefetched whole', async () => {
     const m = await Machine.open({ limits: { hotBytes: 250 } })
     const mine = { user: 'alice', to: 'bob' }
     await m.one(100, message({ ...mine, msgId: 'm1', since: 0 }))
@@ -180,14 +180,14 @@ describe('[M-13] writes', () => {
     expect(results).toMatchObject([{ seq: 3 }, { seq: 4 }])
   })
 
-  test('A4 a copy is answered before its prev is looked at', async () => {
+  test('[A4] a copy is answered before its prev is looked at', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
     const copy = message({ user: 'alice', to: 'bob', msgId: 'a1', prev: 'unknown' })
     expect(await m.one(2, copy)).toEqual(ok({ seq: 1, duplicate: true }))
   })
 
-  test('A5 refuse takes the place of the write, unless the write came first', async () => {
+  test('[A5] refuse takes the place of the write, unless the write came first', async () => {
     const m = await Machine.open()
     const conv = directConversationId('alice', 'bob')
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
@@ -206,14 +206,14 @@ describe('[M-13] writes', () => {
     expect(await m.one(7, create({ user: 'alice', msgId: 'g' }, 'bob'))).toEqual(no('FORBIDDEN'))
   })
 
-  test('A5 only members write', async () => {
+  test('[A5] only members write', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
     const conv = directConversationId('alice', 'bob')
     expect(await m.one(2, message({ user: 'eve', conv, msgId: 'e1' }))).toEqual(no('NOT_MEMBER'))
   })
 
-  test('A7 replyTo is any seq that exists and that the sender may see', async () => {
+  test('[A7] replyTo is any seq that exists and that the sender may see', async () => {
     const m = await Machine.open()
     const conv = groupConversationId('alice', 'g')
     await m.write(
@@ -236,7 +236,7 @@ describe('[M-13] writes', () => {
     expect(await m.machine.reader.conversation(directConversationId('alice', 'zoe'))).toBeNull()
   })
 
-  test('A8 neither log time nor the time of a conversation ever falls', async () => {
+  test('[A8] neither log time nor the time of a conversation ever falls', async () => {
     const m = await Machine.open()
     await m.apply(batch(1, 100, [message({ user: 'a', to: 'b', msgId: '1' })], 5_000))
     await m.apply(batch(2, 50, [message({ user: 'a', to: 'b', msgId: '2' })], 4_000))
@@ -245,7 +245,7 @@ describe('[M-13] writes', () => {
     expect(m.events.map(({ logTime }) => logTime)).toEqual([100, 100])
   })
 
-  test('A9 an unknown entry, command kind, version or flag stops the replica', async () => {
+  test('[A9] an unknown entry, command kind, version or flag stops the replica', async () => {
     const good = batch(1, 1, [message({ user: 'a', to: 'b', msgId: '1' })])
     for (const [at, value] of [
       [0, 2],
@@ -263,7 +263,7 @@ describe('[M-13] writes', () => {
     expect(() => m.machine.apply({ ...good, index: 2 })).toThrow('out of order')
   })
 
-  test('A9 a no-op and a configuration move index, term and hash', async () => {
+  test('[A9] a no-op and a configuration move index, term and hash', async () => {
     const m = await Machine.open()
     const seen = new Set([m.machine.reader.stateHash])
     await m.apply({ index: 1, term: 3, type: EntryType.normal, data: new Uint8Array(0) })
@@ -287,7 +287,7 @@ describe('groups', () => {
     return m
   }
 
-  test('A1 create names the group by its key, and a copy never makes another', async () => {
+  test('[A1] create names the group by its key, and a copy never makes another', async () => {
     const m = await group('bob', 'alice', 'bob')
     expect(await m.one(2, create({ user: 'alice', msgId: 'g' }, 'bob', 'alice', 'bob'))).toEqual(
       ok({ conv, seq: 1, duplicate: true }),
@@ -318,7 +318,7 @@ describe('groups', () => {
     })
   })
 
-  test('A1 create and direct share the keys of their user', async () => {
+  test('[A1] create and direct share the keys of their user', async () => {
     const m = await group()
     expect(
       await m.one(2, operation({ user: 'alice', msgId: 'g' }, { op: 'direct', with: 'bob' })),
@@ -337,7 +337,7 @@ describe('groups', () => {
     )
   })
 
-  test('A5 owners, admins and members may do what their roles say', async () => {
+  test('[A5] owners, admins and members may do what their roles say', async () => {
     const m = await group('bob', 'carol')
     const steps: [ReturnType<typeof of>, unknown][] = [
       [of('bob', 'b1', { op: 'add', member: 'dave', role: 'member' }), no('FORBIDDEN')],
@@ -365,7 +365,7 @@ describe('groups', () => {
     expect((await m.machine.reader.conversation(conv))!.members).toEqual([])
   })
 
-  test('A5 a direct conversation takes no operation but retention', async () => {
+  test('[A5] a direct conversation takes no operation but retention', async () => {
     const m = await Machine.open()
     await m.one(1, message({ user: 'alice', to: 'bob', msgId: 'a1' }))
     const id = directConversationId('alice', 'bob')
@@ -385,7 +385,7 @@ describe('groups', () => {
     expect(await m.one(6, set('bob', 's4', { retention: null }))).toEqual(no('USER_BLOCKED'))
   })
 
-  test('A9 the limit of members is the replicated one', async () => {
+  test('[A9] the limit of members is the replicated one', async () => {
     const m = await Machine.open({ settings: { groupMembers: 3 } })
     expect(await m.one(1, create({ user: 'alice', msgId: 'x' }, 'b', 'c', 'd'))).toEqual(
       no('GROUP_FULL'),
@@ -400,7 +400,7 @@ describe('groups', () => {
     )
   })
 
-  test('B1 every operation is an event that all it concerns are told of', async () => {
+  test('[B1] every operation is an event that all it concerns are told of', async () => {
     const m = await group('bob')
     const meta = Buffer.from([0x81, 0xa1, 0x78, 0x01])
     await m.one(2, of('alice', 'a1', { op: 'add', member: 'carol', role: 'admin' }))

@@ -8,7 +8,7 @@ import { create, Machine, message, revoke, setting } from './testing.ts'
 const ok = { ok: true, conv: '', msgId: '', seq: 0, duplicate: false }
 
 describe('settings', () => {
-  test('A9 a command changes what it names, for every later entry, over a restart', async () => {
+  test('[A9] a command changes what it names, for every later entry, over a restart', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     expect(await m.one(1, setting({ groupMembers: 2 }))).toMatchObject(ok)
@@ -21,7 +21,7 @@ describe('settings', () => {
     expect(again.machine.reader.settings).toEqual({ ...DEFAULT_SETTINGS, groupMembers: 2 })
   })
 
-  test('A9 what lies outside the bounds is refused and changes nothing', async () => {
+  test('[A9] what lies outside the bounds is refused and changes nothing', async () => {
     const m = await Machine.open()
     for (const name of SETTING_NAMES) {
       const { least, most } = SETTINGS[name]
@@ -36,7 +36,7 @@ describe('settings', () => {
     expect(settingsFault({ windowMs: 1.5 })).toContain('integer')
   })
 
-  test('A3 A9 the start of the window never falls, however the window grows', async () => {
+  test('[A3] [A9] the start of the window never falls, however the window grows', async () => {
     const m = await Machine.open({ settings: { windowMs: 10_000 } })
     const first = message({ user: 'ann', msgId: 'm1', to: 'ben', since: 1_000 })
     expect(await m.one(1_000, first)).toMatchObject({ ok: true, seq: 1 })
@@ -48,7 +48,7 @@ describe('settings', () => {
 })
 
 describe('revoked tokens', () => {
-  test('A9 are refused from the newest revocation back, by user and by device, over a restart', async () => {
+  test('[A9] are refused from the newest revocation back, by user and by device, over a restart', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     expect(await m.one(1, revoke('ann', 'phone', 500))).toMatchObject(ok)
@@ -73,7 +73,7 @@ describe('revoked tokens', () => {
     }
   })
 
-  test('A9 of more than 100 devices become those of the user: none is forgotten', async () => {
+  test('[A9] of more than 100 devices become those of the user: none is forgotten', async () => {
     const m = await Machine.open()
     const devices = Array.from({ length: 101 }, (_, i) => revoke('ann', `d${i}`, 1_000 - i))
     await m.write(1, ...devices)
@@ -81,7 +81,7 @@ describe('revoked tokens', () => {
     expect(await m.machine.reader.revokedBefore('ann', null)).toBe(1_000)
   })
 
-  test('K5 a lost block of them is damage, not a token that works again', async () => {
+  test('[K5] a lost block of them is damage, not a token that works again', async () => {
     const directory = new MemoryStoreDirectory()
     const m = await Machine.open({ directory })
     await m.one(1, revoke('ann', null, 500))

@@ -27,7 +27,7 @@ async function seen(machine: Machine, user: string, id = conv): Promise<Conversa
 const said = ({ body }: ConversationEvent) => body && Buffer.from(body).toString()
 
 describe('edits, recalls and reactions', () => {
-  test('B1 an edited message says what its last edit said, and names it', async () => {
+  test('[B1] an edited message says what its last edit said, and names it', async () => {
     const m = await group()
     const change = (msgId: string, body: string) =>
       edit({ user: 'bob', msgId, conv, target: 2, body })
@@ -41,7 +41,7 @@ describe('edits, recalls and reactions', () => {
     expect(m.events.at(-1)).toMatchObject({ seq: 5, kind: EventKind.edit, target: 2 })
   })
 
-  test('B1 a recalled message says nothing any more, and neither do its edits', async () => {
+  test('[B1] a recalled message says nothing any more, and neither do its edits', async () => {
     const m = await group()
     await m.write(
       2,
@@ -55,7 +55,7 @@ describe('edits, recalls and reactions', () => {
     expect(events[2]).toMatchObject({ seq: 3, recalled: false })
   })
 
-  test('B1 a reaction is an event that says which one and whether it is there', async () => {
+  test('[B1] a reaction is an event that says which one and whether it is there', async () => {
     const m = await group()
     await m.one(2, react({ user: 'carol', msgId: 'c1', conv, target: 2, reaction: '👍' }))
     const on = false
@@ -77,7 +77,7 @@ describe('edits, recalls and reactions', () => {
     expect(Buffer.from(removed!.body!)).toEqual(bytes(0xc2))
   })
 
-  test('A5 only the author edits; who recalls is the author, an owner or an admin', async () => {
+  test('[A5] only the author edits; who recalls is the author, an owner or an admin', async () => {
     const m = await group()
     const change = (user: string, target: number) =>
       m.one(2, edit({ user, msgId: `e-${user}-${target}`, conv, target, body: 'x' }))
@@ -92,7 +92,7 @@ describe('edits, recalls and reactions', () => {
     expect(CODE(await change('eve', 2))).toBe('NOT_MEMBER')
   })
 
-  test('A5 what is no message that the sender sees takes nothing', async () => {
+  test('[A5] what is no message that the sender sees takes nothing', async () => {
     const m = await group()
     await m.one(
       2,
@@ -111,7 +111,7 @@ describe('edits, recalls and reactions', () => {
     expect(CODE(await m.one(4, nowhere))).toBe('GROUP_NOT_FOUND')
   })
 
-  test('A2 a copy of an edit has its first result, another target or text is a mismatch', async () => {
+  test('[A2] a copy of an edit has its first result, another target or text is a mismatch', async () => {
     const m = await group()
     const copy = edit({ user: 'bob', msgId: 'e', conv, target: 2, body: 'x' })
     expect(await m.one(2, copy)).toMatchObject({ seq: 4, duplicate: false })
@@ -126,7 +126,7 @@ describe('edits, recalls and reactions', () => {
     expect((await seen(m, 'alice')).length).toBe(4)
   })
 
-  test('B7 who joins a group with history sees all of it', async () => {
+  test('[B7] who joins a group with history sees all of it', async () => {
     const m = await group()
     const add = (msgId: string, member: string) =>
       operation({ user: 'alice', msgId, conv }, { op: 'add', member, role: 'member' })
@@ -150,7 +150,7 @@ describe('[M-14] blocks', () => {
   const block = (user: string, member: string, msgId: string, op: 'block' | 'unblock' = 'block') =>
     operation({ user, msgId }, { op, member })
 
-  test('A5 a blocked user’s message to the direct conversation is no event, and refused for good', async () => {
+  test('[A5] a blocked user’s message to the direct conversation is no event, and refused for good', async () => {
     const m = await Machine.open()
     const result = await m.one(1, block('alice', 'bob', 'k1'))
     expect(result).toMatchObject({ ok: true, conv: direct, seq: 0 })
@@ -165,7 +165,7 @@ describe('[M-14] blocks', () => {
     })
   })
 
-  test('A5 the blocking side still writes, groups go on, and only recalls pass', async () => {
+  test('[A5] the blocking side still writes, groups go on, and only recalls pass', async () => {
     const m = await group()
     await m.write(
       2,
@@ -182,7 +182,7 @@ describe('[M-14] blocks', () => {
     expect(CODE(await m.one(5, block('alice', 'alice', 'self')))).toBe('FORBIDDEN')
   })
 
-  test('A2 a block has one result for all its copies', async () => {
+  test('[A2] a block has one result for all its copies', async () => {
     const m = await Machine.open()
     expect(await m.one(1, block('alice', 'bob', 'k'))).toMatchObject({ duplicate: false })
     await m.one(2, block('alice', 'bob', 'u', 'unblock'))

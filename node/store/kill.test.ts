@@ -54,7 +54,7 @@ describe('kill -9 during checkpoints', () => {
   })
   afterEach(() => folder.remove())
 
-  it('K3: leaves exactly the acknowledged cut or the one in flight', async () => {
+  it('[K3] leaves exactly the acknowledged cut or the one in flight', async () => {
     let newest = 0
     for (const afterMs of [0, 7, 31, 64, 90, 123]) {
       const { begun, acknowledged } = await writeUntilKilled(folder.path, afterMs)

@@ -24,7 +24,7 @@ describe('LevelDatabase', () => {
       (error: { kind?: DatabaseErrorKind }) => error.kind ?? 'another error',
     )
 
-  it('K5: tells a database that is not there from one that another owner has', async () => {
+  it('[K5] tells a database that is not there from one that another owner has', async () => {
     expect(await kindOf(factory.open(path, { create: false }))).toBe('corrupt')
     const database = await factory.open(path, { create: true })
     expect(await kindOf(factory.open(path, { create: false }))).toBe('locked')
@@ -33,7 +33,7 @@ describe('LevelDatabase', () => {
     expect(await kindOf(database.get(text('a')))).toBe('closed')
   })
 
-  it('K5: a directory that may not be read is no damage', async () => {
+  it('[K5] a directory that may not be read is no damage', async () => {
     await fileSystem.makeDirectory(folder.path)
     const file = await fileSystem.open(path, { create: 'new' })
     await file.close()

@@ -46,7 +46,7 @@ describe('lost batches', () => {
   })
   afterEach(() => folder.remove())
 
-  it('K3: any one lost batch is noticed', async () => {
+  it('[K3] any one lost batch is noticed', async () => {
     const sound = [...batches]
     expect(sound.length).toBe(24)
     for (let lost = 0; lost < sound.length; lost++) {
@@ -59,14 +59,14 @@ describe('lost batches', () => {
     expect((await open()).store?.cut?.index).toBe(60)
   })
 
-  it('K3: any number of batches lost at the end is noticed', async () => {
+  it('[K3] any number of batches lost at the end is noticed', async () => {
     while (batches.length > 0) {
       batches.pop()
       expect((await open()).damaged).toBeInstanceOf(StoreDamagedError)
     }
   })
 
-  it('K3: a crash between a cut and its seal loses nothing and needs no seal', async () => {
+  it('[K3] a crash between a cut and its seal loses nothing and needs no seal', async () => {
     const seal = await fileSystem.readFile(sealPath())
     const { store } = await open()
     await store!.checkpoint({ index: 70, term: 1, ahead: [], objects: [] })
@@ -80,7 +80,7 @@ describe('lost batches', () => {
     expect((await open()).damaged).toBeInstanceOf(StoreDamagedError)
   })
 
-  it('K3: ahead batches past the newest cut may be there or be lost', async () => {
+  it('[K3] ahead batches past the newest cut may be there or be lost', async () => {
     const { store } = await open()
     const ahead = Array.from({ length: 30 }, (_, i) => ({
       key: text(`v7-${i}`),
@@ -110,7 +110,7 @@ describe('lost batches', () => {
     }
   })
 
-  it('K3: discards a damaged store and starts empty', async () => {
+  it('[K3] discards a damaged store and starts empty', async () => {
     batches.pop()
     const directory = await open()
     expect(directory.damaged).toBeInstanceOf(StoreDamagedError)
@@ -124,7 +124,7 @@ describe('lost batches', () => {
     expect(await fileSystem.list(folder.path)).toEqual(['current', 'store-000002'])
   })
 
-  it('K5: an altered value is never served', async () => {
+  it('[K5] an altered value is never served', async () => {
     const sound = [...batches]
     for (const byte of [0, 5, 10]) {
       const altered = sound

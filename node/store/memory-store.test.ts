@@ -15,7 +15,7 @@ describeStore('MemoryStore', async () => {
 describe('MemoryStore', () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-  it('K3: holds its caller to new ahead keys', async () => {
+  it('[K3] holds its caller to new ahead keys', async () => {
     const store = new MemoryStore()
     const ahead = [{ key: bytes('v'), value: bytes('1') }]
     await store.checkpoint({ index: 1, term: 1, ahead, objects: [] })

@@ -35,13 +35,13 @@ const { ahead, cut, undo } = BatchKind
 const usual = [ahead, ahead, cut, ahead, cut, cut, ahead, ahead, cut, ahead]
 
 describe('BatchRecord', () => {
-  it('K3: survives its encoding', () => {
+  it('[K3] survives its encoding', () => {
     for (const record of write(usual).records) {
       expect(decodeBatchRecord(encodeBatchRecord(record))).toEqual(record)
     }
   })
 
-  it('K3: refuses other lengths, versions and kinds', () => {
+  it('[K3] refuses other lengths, versions and kinds', () => {
     const encoded = encodeBatchRecord(write([cut]).records[0]!)
     expect(decodeBatchRecord(encoded.subarray(1))).toBeNull()
     for (const at of [0, 1]) {
@@ -53,7 +53,7 @@ describe('BatchRecord', () => {
 })
 
 describe('RecordHistory', () => {
-  it('K3: accepts what was written and goes on with the next number', () => {
+  it('[K3] accepts what was written and goes on with the next number', () => {
     const { records, promised } = write(usual)
     const history = RecordHistory.verify(records, promised)
     expect(history.nextNumber).toBe(11)
@@ -62,19 +62,19 @@ describe('RecordHistory', () => {
     expect(history.openAhead).toEqual([10])
   })
 
-  it('K3: a cut that was written but not yet promised is accepted', () => {
+  it('[K3] a cut that was written but not yet promised is accepted', () => {
     const { records } = write([ahead, cut, ahead, cut])
     const before = write([ahead, cut]).promised
     expect(RecordHistory.verify(records, before).cut?.number).toBe(4)
     expect(RecordHistory.verify(records.slice(0, 2), { number: 0, chain: 0 }).cut?.number).toBe(2)
   })
 
-  it('K3: an undo ends the ahead batches before it', () => {
+  it('[K3] an undo ends the ahead batches before it', () => {
     const { records, promised } = write([cut, ahead, ahead, undo, ahead])
     expect(RecordHistory.verify(records, promised).openAhead).toEqual([5])
   })
 
-  it('K3: notices every missing record but those past the newest cut', () => {
+  it('[K3] notices every missing record but those past the newest cut', () => {
     const { records, promised } = write(usual)
     records.forEach((lost, i) => {
       const rest = records.filter((record) => record !== lost)
@@ -84,7 +84,7 @@ describe('RecordHistory', () => {
     })
   })
 
-  it('K3: notices a lost end, down to an empty store', () => {
+  it('[K3] notices a lost end, down to an empty store', () => {
     const { records, promised } = write(usual)
     for (let kept = 0; kept < 9; kept++) {
       const open = (): RecordHistory => RecordHistory.verify(records.slice(0, kept), promised)
@@ -92,7 +92,7 @@ describe('RecordHistory', () => {
     }
   })
 
-  it('K3: notices a lost beginning', () => {
+  it('[K3] notices a lost beginning', () => {
     const { records, promised } = write(usual)
     for (let lost = 1; lost < records.length; lost++) {
       const open = (): RecordHistory => RecordHistory.verify(records.slice(lost), promised)
@@ -100,7 +100,7 @@ describe('RecordHistory', () => {
     }
   })
 
-  it('K3: notices an altered field of any record', () => {
+  it('[K3] notices an altered field of any record', () => {
     const { records, promised } = write(usual)
     for (const field of ['index', 'term', 'bytes', 'kept', 'chain', 'kind'] as const) {
       records.forEach((record, i) => {
@@ -112,12 +112,12 @@ describe('RecordHistory', () => {
     }
   })
 
-  it('K3: notices a seal that is gone', () => {
+  it('[K3] notices a seal that is gone', () => {
     const { records } = write(usual)
     expect(() => RecordHistory.verify(records, null)).toThrow('seal')
   })
 
-  it('K3: drops old records, never those from the cut before the last on', () => {
+  it('[K3] drops old records, never those from the cut before the last on', () => {
     const kinds = Array.from({ length: 400 }, (_, i) => (i % 20 === 19 ? cut : ahead))
     const { records, promised } = write(kinds, mebibyte)
     const history = RecordHistory.verify(records, promised)
@@ -127,7 +127,7 @@ describe('RecordHistory', () => {
     expect(write(kinds, 1000).records.length).toBe(400)
   })
 
-  it('K3: any history verifies, and with any record dropped from its promised part it does not', () => {
+  it('[K3] any history verifies, and with any record dropped from its promised part it does not', () => {
     const kinds = fc.array(fc.constantFrom<BatchKind>(ahead, ahead, cut, undo), { maxLength: 60 })
     fc.assert(
       fc.property(kinds, fc.nat(), fc.integer({ min: 1, max: 30 }), (list, at, size) => {

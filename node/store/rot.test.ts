@@ -111,7 +111,7 @@ describe('rot', () => {
     ['the pointer', /current$/, [flipBit, zeroSector, cutShort, removeFile], 2],
   ]
   for (const [name, pattern, rots, trials] of kinds) {
-    it(`K3, K5: damage to ${name} is found at open, by a StoreDamagedError`, async () => {
+    it(`[K3] [K5] damage to ${name} is found at open, by a StoreDamagedError`, async () => {
       for (const rot of rots) {
         for (let seed = 1; seed <= trials; seed++) {
           const examined = await trial(pattern, rot, seed * 7919)
@@ -123,7 +123,7 @@ describe('rot', () => {
     }, 60_000)
   }
 
-  it('K3: a seal damaged in one slot costs nothing, in both the store', async () => {
+  it('[K3] a seal damaged in one slot costs nothing, in both the store', async () => {
     for (let seed = 1; seed <= 4; seed++) {
       const examined = await trial(/seal$/, flipBit, seed * 7919)
       expect('outcome' in examined && isAllRight(examined.outcome)).toBe(true)
@@ -132,7 +132,7 @@ describe('rot', () => {
     expect(examined).toMatchObject({ outcome: { damagedAtOpen: true } })
   }, 60_000)
 
-  it('K5: scrub finds rot in a table of an open store', async () => {
+  it('[K5] scrub finds rot in a table of an open store', async () => {
     const copy = join(folder.path, 'rotten')
     await fs.rm(copy, { recursive: true, force: true })
     await fs.cp(sound, copy, { recursive: true })

@@ -65,7 +65,7 @@ describe('short lives', () => {
     })
   }
 
-  it('K5: from the third on the whole database is verified before it is opened', async () => {
+  it('[K5] from the third on the whole database is verified before it is opened', async () => {
     for (let i = 0; i < 4; i++) await start()
     const [first, second, third, fourth] = databases.limits
     expect(first).toBeLessThan(Infinity)
@@ -74,7 +74,7 @@ describe('short lives', () => {
     expect(fourth).toBe(Infinity)
   })
 
-  it('K5: an orderly close starts the count anew', async () => {
+  it('[K5] an orderly close starts the count anew', async () => {
     await start()
     await start()
     await (await start()).close()
@@ -82,7 +82,7 @@ describe('short lives', () => {
     expect(databases.limits.at(-1)).toBeLessThan(Infinity)
   })
 
-  it('K5: what verification finds is a damaged store, and a discard cures it', async () => {
+  it('[K5] what verification finds is a damaged store, and a discard cures it', async () => {
     const { store } = await start()
     await store!.checkpoint({ index: 1, term: 1, ahead: [], objects: [] })
     databases.isBroken = true

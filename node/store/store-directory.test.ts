@@ -130,7 +130,7 @@ describe('StoreDirectory', () => {
     }
   }
 
-  it('K6: a first start that crashes at any step leaves an empty store', async () => {
+  it('[K6] a first start that crashes at any step leaves an empty store', async () => {
     const steps = await atEveryStep(
       async (fuse, light) => {
         light()
@@ -141,7 +141,7 @@ describe('StoreDirectory', () => {
     expect(steps).toBeGreaterThan(10)
   })
 
-  it('K6: a crash at any step of an install leaves the old store or the new one', async () => {
+  it('[K6] a crash at any step of an install leaves the old store or the new one', async () => {
     let isActivated = false
     const steps = await atEveryStep(
       async (fuse, light) => {
@@ -165,7 +165,7 @@ describe('StoreDirectory', () => {
     expect(steps).toBeGreaterThan(20)
   })
 
-  it('K3: a crash at any step of a discard leaves the old store or an empty one', async () => {
+  it('[K3] a crash at any step of a discard leaves the old store or an empty one', async () => {
     const steps = await atEveryStep(
       async (fuse, light) => {
         const directory = await openWithCut(10, fuse)
@@ -179,7 +179,7 @@ describe('StoreDirectory', () => {
     expect(steps).toBeGreaterThan(10)
   })
 
-  it('K3: a pointer that is gone is no first start', async () => {
+  it('[K3] a pointer that is gone is no first start', async () => {
     await openWithCut(10)
     await fileSystem.remove(`${folder.path}/store/current`)
     const directory = await open()
@@ -189,7 +189,7 @@ describe('StoreDirectory', () => {
     expect((await open()).damaged).toBeNull()
   })
 
-  it('K6: an install can replace a damaged store', async () => {
+  it('[K6] an install can replace a damaged store', async () => {
     await openWithCut(10)
     for (const batches of databases.batches.values()) batches.length = 0
     const directory = await open()

@@ -25,7 +25,7 @@ describe('StoreSeal', () => {
     await file.close()
   }
 
-  it('K3: tells the newest promise after every write', async () => {
+  it('[K3] tells the newest promise after every write', async () => {
     const seal = await StoreSeal.create(fileSystem, path)
     expect((await reopened()).promised).toEqual({ number: 0, chain: 0 })
     for (let number = 1; number < 8; number++) {
@@ -37,7 +37,7 @@ describe('StoreSeal', () => {
     expect((await reopened()).promised).toEqual({ number: 8, chain: 5 })
   })
 
-  it('K3: a torn write of one slot leaves the promise before it', async () => {
+  it('[K3] a torn write of one slot leaves the promise before it', async () => {
     const seal = await StoreSeal.create(fileSystem, path)
     for (let number = 1; number < 6; number++) {
       await seal.write({ number, chain: number })
@@ -51,7 +51,7 @@ describe('StoreSeal', () => {
     }
   })
 
-  it('K3: knows nothing when the file is gone, empty or damaged in both slots', async () => {
+  it('[K3] knows nothing when the file is gone, empty or damaged in both slots', async () => {
     await StoreSeal.create(fileSystem, path)
     await rewrite((bytes) => bytes.with(8, 1).with(4096 + 8, 1))
     expect((await reopened()).promised).toBeNull()

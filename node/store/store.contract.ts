@@ -57,7 +57,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect(await store.get(text('x'))).toBeNull()
     })
 
-    it('K3: a checkpoint writes ahead values and objects and moves both cuts', async () => {
+    it('[K3] a checkpoint writes ahead values and objects and moves both cuts', async () => {
       await store.checkpoint(cutOf(10, [put('v1', 'body')], [put('o1', 'a'), put('o2', 'b')]))
       expect(store.cut).toEqual({ index: 10, term: 7 })
       expect(store.previousCut).toBeNull()
@@ -70,7 +70,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       ])
     })
 
-    it('K3: everything of an acknowledged cut survives a crash', async () => {
+    it('[K3] everything of an acknowledged cut survives a crash', async () => {
       await store.checkpoint(cutOf(10, [put('v1', 'body')], [put('o1', 'a')]))
       await store.checkpoint(cutOf(20, [put('v2', 'more')], [put('o1', 'b')]))
       await crash()
@@ -87,7 +87,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect(store.previousCut).toEqual({ index: 20, term: 7 })
     })
 
-    it('K3: a crash in the middle of a checkpoint leaves exactly the cut before it', async () => {
+    it('[K3] a crash in the middle of a checkpoint leaves exactly the cut before it', async () => {
       await store.checkpoint(cutOf(10, [put('v1', 'body')], [put('o1', 'a')]))
       const failing = function* (): Generator<Put> {
         yield put('o1', 'half')
@@ -110,7 +110,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       ])
     })
 
-    it('K3: after a failed checkpoint nothing is written any more', async () => {
+    it('[K3] after a failed checkpoint nothing is written any more', async () => {
       const failing = {
         [Symbol.iterator]: (): Iterator<Put> => {
           throw new Error('broken')
@@ -123,12 +123,12 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect(store.cut).toBeNull()
     })
 
-    it('K3: refuses a cut that is not past the newest', async () => {
+    it('[K3] refuses a cut that is not past the newest', async () => {
       await store.checkpoint(cutOf(10, [], []))
       await expect(store.checkpoint(cutOf(10, [], []))).rejects.toThrow('past the newest')
     })
 
-    it('K3: refuses a second checkpoint while one runs', async () => {
+    it('[K3] refuses a second checkpoint while one runs', async () => {
       const first = store.checkpoint(cutOf(10, [], [put('o', '1')]))
       await expect(store.checkpoint(cutOf(11, [], []))).rejects.toThrow('one checkpoint at a time')
       await first
@@ -204,7 +204,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect(untext(await store.get(text('a')))).toBe('9')
     })
 
-    it('K6: a snapshot is its cut, whatever is written later', async () => {
+    it('[K6] a snapshot is its cut, whatever is written later', async () => {
       await store.checkpoint(cutOf(10, [put('v1', 'x')], [put('o1', 'a'), put('o2', 'b')]))
       const snapshot = await store.snapshot()
       await store.checkpoint(cutOf(20, [put('v2', 'y')], [put('o1', 'A'), put('o2', null)]))
@@ -231,7 +231,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       await newest.close()
     })
 
-    it('K6: a snapshot taken while a checkpoint runs shows nothing of it', async () => {
+    it('[K6] a snapshot taken while a checkpoint runs shows nothing of it', async () => {
       await store.checkpoint(cutOf(10, [put('v1', 'x')], [put('o1', 'a')]))
       const taken: Promise<[string, string][]>[] = []
       const take = async (): Promise<[string, string][]> => {
@@ -261,11 +261,11 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       }
     })
 
-    it('K6: an empty store has no snapshot', async () => {
+    it('[K6] an empty store has no snapshot', async () => {
       await expect(store.snapshot()).rejects.toThrow('no snapshot')
     })
 
-    it('K6: an install replaces the store only when it is activated', async () => {
+    it('[K6] an install replaces the store only when it is activated', async () => {
       await store.checkpoint(cutOf(10, [], [put('old', '1')]))
       const install = await fixture.directory.install()
       await install.write(pairs(['b', '2'], ['c', '3']))
@@ -292,7 +292,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect((await everything(store)).map(([key]) => key)).toEqual(['b', 'c', 'd'])
     })
 
-    it('K6: an aborted install leaves no trace, another can follow', async () => {
+    it('[K6] an aborted install leaves no trace, another can follow', async () => {
       await store.checkpoint(cutOf(10, [], [put('old', '1')]))
       const install = await fixture.directory.install()
       await expect(fixture.directory.install()).rejects.toThrow('one install at a time')
@@ -306,7 +306,7 @@ export function describeStore(name: string, make: () => Promise<StoreFixture>): 
       expect(await everything(store)).toEqual([['old', '1']])
     })
 
-    it('K6: a store moves to another node by snapshot and install', async () => {
+    it('[K6] a store moves to another node by snapshot and install', async () => {
       const ahead = Array.from({ length: 300 }, (_, i) => put(`v${i}`, 'x'.repeat(10_000) + i))
       await store.checkpoint(cutOf(10, ahead, [put('o1', 'a')]))
       const before = await everything(store)

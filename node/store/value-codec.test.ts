@@ -8,7 +8,7 @@ const bytes = (maxLength: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ m
 describe('ValueCodec', () => {
   const codec = new ValueCodec()
 
-  it('K5: gives back what was sealed', () => {
+  it('[K5] gives back what was sealed', () => {
     fc.assert(
       fc.property(bytes(64), bytes(300), (key, value) => {
         const stored = codec.seal(key, value).slice()
@@ -18,7 +18,7 @@ describe('ValueCodec', () => {
     )
   })
 
-  it('K5: notices every single flipped bit of key and value', () => {
+  it('[K5] notices every single flipped bit of key and value', () => {
     const key = Uint8Array.from([1, 2, 3, 4, 5])
     const stored = codec.seal(key, Uint8Array.from([9, 8, 7, 6, 5, 4, 3, 2, 1, 0])).slice()
     for (const target of [key, stored]) {
@@ -31,13 +31,13 @@ describe('ValueCodec', () => {
     expect(codec.open(key, stored).length).toBe(10)
   })
 
-  it('K5: notices a byte that moved from the key to the value', () => {
+  it('[K5] notices a byte that moved from the key to the value', () => {
     const stored = codec.seal(Uint8Array.of(1, 2), Uint8Array.of(3)).slice()
     const shifted = Uint8Array.of(2, ...stored)
     expect(() => codec.open(Uint8Array.of(1), shifted)).toThrow(StoreDamagedError)
   })
 
-  it('K5: notices a value cut short', () => {
+  it('[K5] notices a value cut short', () => {
     const key = Uint8Array.of(1)
     const stored = codec.seal(key, new Uint8Array(100)).slice()
     for (let length = 0; length < stored.length; length++) {
