@@ -203,7 +203,7 @@ export class GatewayReceipts {
     this.#expired.close()
   }
 
-  /** What a message that was sent again is answered with besides `msg:A` (rule C1). */
+  /** What a message that was sent again is answered with besides `msg:A` (rule NR6). */
   async #tellCurrent(session: Session, conv: string, seq: number): Promise<void> {
     const { backend, clock } = this.#context
     const view = await backend.state.conversation(conv)

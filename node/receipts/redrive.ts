@@ -11,7 +11,7 @@ interface SentAgain {
 
 /**
  * A message that is sent again though the log holds it may never have reached its recipients: a node
- * may have died between the two (rule C1). Whoever is here and has not acknowledged it is told that
+ * may have died between the two (rule NR6). Whoever is here and has not acknowledged it is told that
  * there is something to pull. A conversation at a time, its newest message for all before it.
  */
 export class Redrive {

@@ -14,8 +14,7 @@ export type GroupOperation = Exclude<
 
 /**
  * Who may do what in a group: an owner everything; an admin adds members, removes members and sets
- * name, meta,
- * retention and history; anybody leaves, but the last owner only when he is alone.
+ * name, meta, retention and history; anybody leaves, but the last owner only when he is alone.
  */
 export class GroupOperations {
   readonly #state: ApplicationState

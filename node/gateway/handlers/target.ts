@@ -1,8 +1,9 @@
-import { type EditRequest, type ReactRequest, type RecallRequest, wireError } from '#protocol'
+import type { EditRequest, ReactRequest, RecallRequest } from '#protocol'
 import { CommandKind } from '../../state-machine/commands.ts'
 import type { Submission } from '../backend.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest } from '../pending-request.ts'
+import { submitWrite } from './submit-write.ts'
 
 /** Edits, recalls and reactions: writes like any other; who may do what is for apply (A5). */
 export function handleTarget(
@@ -10,22 +11,7 @@ export function handleTarget(
   frame: EditRequest | RecallRequest | ReactRequest,
   context: GatewayContext,
 ): void {
-  const { session } = request
-  const { id, msgId } = frame
-  session.writeStarted(msgId)
-  context.backend.submit(submissionOf(session, frame), (result) => {
-    session.writeSettled(msgId)
-    if ('error' in result) {
-      request.fail(result.error)
-      return
-    }
-    if (!result.ok) {
-      request.fail(wireError(result.code, result.message))
-      return
-    }
-    const { conv, seq, at, ord, duplicate, inbox, now } = result
-    request.answer({ t: 'msg:A', id, msgId, conv, seq, at, ord, duplicate, inbox, now })
-  })
+  submitWrite(request, submissionOf(request.session, frame), context)
 }
 
 function submissionOf(
