@@ -1,14 +1,9 @@
-import { ANSWER_MS, type WithoutId } from './outbox.ts'
+import { ANSWER_MS } from './outbox.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
 import { backoffMs } from './backoff.ts'
-import { isFailure, type AckRequest, type ServerFrame } from './protocol/frames.ts'
-
-/** What acknowledgements need from the client around them. */
-export interface AcksOwner {
-  isOnline(): boolean
-  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
-}
+import { isFailure, type AckRequest } from './protocol/frames.ts'
+import type { Requests } from './requests.ts'
 
 type Ack = AckRequest['acks'][number]
 
@@ -29,7 +24,7 @@ interface Due {
  */
 export class Acks {
   readonly #options: ResolvedOptions
-  readonly #owner: AcksOwner
+  readonly #owner: Requests
   readonly #due = new Map<string, Due>()
   #inbox = 0
   #inboxAsked = 0
@@ -41,7 +36,7 @@ export class Acks {
   /** One for every frame without an answer. */
   readonly #answerTimers = new Set<Timer>()
 
-  constructor(options: ResolvedOptions, owner: AcksOwner) {
+  constructor(options: ResolvedOptions, owner: Requests) {
     this.#options = options
     this.#owner = owner
   }

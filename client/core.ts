@@ -2,11 +2,11 @@ import { Acks } from './acks.ts'
 import { Connection, type ConnectionListener, type ConnectionStatus } from './connection.ts'
 import { ChatError } from './errors.ts'
 import { InboxSync, type InboxOwner } from './inbox-sync.ts'
-import { Outbox, type WithoutId } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { Journal } from './journal.ts'
 import { messageIds, type MessageIds } from './message-id.ts'
 import type { ResolvedOptions } from './options.ts'
-import { Reads } from './reads.ts'
+import { Reads, type ReadsOwner } from './reads.ts'
 import { Received } from './received.ts'
 import {
   isFailure,
@@ -31,8 +31,8 @@ import type { Write, WriteAnswer } from './write.ts'
 export interface CoreListener {
   /** Takes what the inbox brings. */
   readonly receiving: Omit<InboxOwner, 'ports' | 'sync'> & {
-    /** Own messages have their places in another history than this one. */
     onGreeted(inboxHead: number | null): void
+    /** Own messages have their places in another history than this one. */
     onRestored(epoch: string, places: readonly StoredPlace[]): void
   }
   onNotice(notice: MessageNotice | BareNotice): void
@@ -75,9 +75,9 @@ export class ClientCore implements ConnectionListener {
     this.msgIds = messageIds(options.idStrategy, options.device, clock, random)
     this.#listener = listener
     this.connection = new Connection(options, this)
-    const owner = {
+    const owner: ReadsOwner = {
       isOnline: () => this.connection.isOnline,
-      request: (frame: WithoutId, onAnswer: (answer: ServerFrame) => void) => {
+      request: (frame, onAnswer) => {
         const id = this.nextId()
         this.#waiting.set(id, onAnswer)
         this.connection.send({ ...frame, id } as RequestFrame)

@@ -1,5 +1,4 @@
 import type { ClientPorts, Timer } from './ports.ts'
-import type { WithoutId } from './outbox.ts'
 import type {
   BareNotice,
   Gap,
@@ -8,6 +7,7 @@ import type {
   SyncAnswer,
   WireEvent,
 } from './protocol/frames.ts'
+import type { WithoutId } from './requests.ts'
 
 /** An event of the inbox, and the conversation it is of. */
 export interface InboxEvent {

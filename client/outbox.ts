@@ -5,16 +5,13 @@ import { Lane } from './lane.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
 import type { WireError } from './protocol/error-codes.ts'
-import type { RequestFrame, ServerFrame } from './protocol/frames.ts'
-import { isFailure } from './protocol/frames.ts'
+import { isFailure, type ServerFrame } from './protocol/frames.ts'
+import type { Requests, WithoutId } from './requests.ts'
 import type { StoredMessage } from './store/client-store.ts'
 import type { Write, WriteAnswer } from './write.ts'
 
 /** What the outbox needs from the client around it. */
-export interface OutboxOwner {
-  isOnline(): boolean
-  /** Sends a request under a new id; `onAnswer` is called at most once, while this session lasts. */
-  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
+export interface OutboxOwner extends Requests {
   /** The newest log time heard of (rule A3). */
   logTime(): number | null
   /** The first write came, or the last one went. */
@@ -22,12 +19,6 @@ export interface OutboxOwner {
   /** `WINDOW_EXPIRED`: looks the write up in the history (rule A3). */
   findInHistory(write: Write): Promise<'resend' | 'unknown' | WriteAnswer>
 }
-
-export type WithoutId = RequestFrame extends infer Frame
-  ? Frame extends { id: unknown }
-    ? Omit<Frame, 'id'>
-    : never
-  : never
 
 /**
  * Every write from `send` to its final answer (rules A2–A5): in order per conversation, several on

@@ -1,14 +1,12 @@
 import { backoffMs } from './backoff.ts'
 import { ChatError } from './errors.ts'
-import type { WithoutId } from './outbox.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
-import { isFailure, type AnswerFrame, type ServerFrame } from './protocol/frames.ts'
+import { isFailure, type AnswerFrame } from './protocol/frames.ts'
+import type { Requests, WithoutId } from './requests.ts'
 
 /** What reads need from the client around them. */
-export interface ReadsOwner {
-  isOnline(): boolean
-  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
+export interface ReadsOwner extends Requests {
   onActivity(): void
 }
 

@@ -2,9 +2,9 @@ import { check, encode } from './checks.ts'
 import { Emitter } from './emitter.ts'
 import { ChatError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { WithoutId } from './outbox.ts'
 import { decodeBody } from './protocol/body-codec.ts'
-import { isFailure, type ServerFrame, type SignalNotice } from './protocol/frames.ts'
+import { isFailure, type SignalNotice } from './protocol/frames.ts'
+import type { Requests } from './requests.ts'
 
 /** Something of the moment: typing, a call that rings, whatever the application makes of it. */
 export interface Signal {
@@ -21,21 +21,16 @@ export interface SignalOptions {
   readonly ttlMs?: number | undefined
 }
 
-interface SignalsOwner {
-  isOnline(): boolean
-  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
-}
-
 /** At most once: what cannot go out now is gone, and nothing is ever sent again (rule B8). */
 export class Signals {
   readonly #options: ResolvedOptions
-  readonly #owner: SignalsOwner
+  readonly #owner: Requests
   readonly #emitter: Emitter<{ signal: Signal }>
   /** Without an answer on this session. */
   readonly #asked = new Set<(isTaken: boolean) => void>()
   #n = 0
 
-  constructor(options: ResolvedOptions, owner: SignalsOwner) {
+  constructor(options: ResolvedOptions, owner: Requests) {
     this.#options = options
     this.#owner = owner
     this.#emitter = new Emitter(options.ports.clock)

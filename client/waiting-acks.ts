@@ -1,14 +1,12 @@
 import { backoffMs } from './backoff.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
-import type { WithoutId } from './outbox.ts'
-import { isFailure, type ServerFrame } from './protocol/frames.ts'
+import { isFailure } from './protocol/frames.ts'
+import type { Requests } from './requests.ts'
 import type { MessageDraft } from './write.ts'
 
 /** What the queue needs from the client around it. */
-export interface WaitingAcksOwner {
-  isOnline(): boolean
-  request(frame: WithoutId, onAnswer: (answer: ServerFrame) => void): void
+export interface WaitingAcksOwner extends Requests {
   /** Nothing waits for this message any more. */
   forget(msgId: string): void
 }
