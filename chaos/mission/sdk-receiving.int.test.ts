@@ -9,12 +9,12 @@ import {
   type ChatMessage,
   type ChatOptions,
   type ClientPorts,
-  type Socket,
 } from '#client'
 import { LevelStore } from '#client/store'
 import { decodeFrames, encodeFrame, joinFrames, ProtocolError, type ServerFrame } from '#protocol'
 import { LIVE_CASES } from '../../client/testing/live-cases.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
+import { wrappedSocket } from './wrapped-socket.ts'
 
 let cluster: ProcessCluster
 let folder: string
@@ -53,26 +53,16 @@ function withFrames(change: (frame: ServerFrame) => readonly ServerFrame[]): Cli
   const ports = defaultPorts()
   return {
     ...ports,
-    openSocket: (url, subprotocol) => {
-      const real = ports.openSocket(url, subprotocol)
-      const socket: Socket = {
-        send: (data) => real.send(data),
-        close: (code, reason) => real.close(code, reason),
-        onOpen: () => {},
-        onMessage: () => {},
-        onClose: () => {},
-      }
-      real.onOpen = () => socket.onOpen()
-      real.onClose = (code, reason) => socket.onClose(code, reason)
-      real.onMessage = (data) => {
-        const frames = decodeFrames(data, 'parley.v1.msgpack', 'toClient').flatMap((frame) =>
-          frame instanceof ProtocolError ? [] : change(frame),
-        )
-        if (frames.length === 0) return
-        socket.onMessage(joinFrames(frames.map((frame) => encodeFrame(frame, 'parley.v1.msgpack'))))
-      }
-      return socket
-    },
+    openSocket: (url, subprotocol) =>
+      wrappedSocket(ports.openSocket(url, subprotocol), {
+        came: (data, handOn) => {
+          const frames = decodeFrames(data, 'parley.v1.msgpack', 'toClient').flatMap((frame) =>
+            frame instanceof ProtocolError ? [] : change(frame),
+          )
+          if (frames.length === 0) return
+          handOn(joinFrames(frames.map((frame) => encodeFrame(frame, 'parley.v1.msgpack'))))
+        },
+      }),
   }
 }
 

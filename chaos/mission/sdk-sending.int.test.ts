@@ -1,6 +1,4 @@
 // The sending half of the SDK on real nodes.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +13,7 @@ import {
   type ChatOptions,
 } from '#client'
 import { ProcessCluster } from '../processes/process-cluster.ts'
+import { runChild } from '../processes/run-child.ts'
 import { eventually } from './mission-clients.ts'
 import type { SendingLine, SendingPlan } from './sending-child.ts'
 import { tracedPorts, type TracedFrame } from './traced-ports.ts'
@@ -64,22 +63,6 @@ async function bodiesOf(client: ChatClient, conversation: string): Promise<unkno
   return events.filter(({ kind }) => kind === 'message').map(({ body }) => body)
 }
 
-/** One life of the child: what it said until it ended. */
-async function live(plan: SendingPlan): Promise<SendingLine[]> {
-  const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [output, errors] = ['', '']
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()))
-  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  if (plan.diesAfter === null ? code !== 0 : signal !== 'SIGKILL') {
-    throw new Error(`exit ${code} ${signal}: ${errors}`)
-  }
-  const lines = output.split('\n').filter((line) => line.endsWith('}'))
-  return lines.map((line) => JSON.parse(line) as SendingLine)
-}
-
 test('[M-6] killed with 100 in flight and started again: the same ids, and the queue drains to 0', async () => {
   const reader = await connect('reader6', 'n2')
   const room = await reader.createGroup({ members: ['six'] })
@@ -89,12 +72,15 @@ test('[M-6] killed with 100 in flight and started again: the same ids, and the q
   }
   const idsOf = (lines: readonly SendingLine[], is: string) =>
     lines.flatMap((line) => (line.is === is && 'msgId' in line ? [line.msgId] : []))
-  const first = await live({ ...plan, messages: 100, diesAfter: 10 })
+  const live = (more: Pick<SendingPlan, 'messages' | 'diesAfter'>) =>
+    runChild<SendingPlan, SendingLine>(CHILD, { ...plan, ...more })
+  const { lines: first, killed } = await live({ messages: 100, diesAfter: 10 })
+  expect(killed).toBe(true)
   const sent = idsOf(first, 'wire')
   expect(idsOf(first, 'queued')).toHaveLength(100)
   // The window of a conversation; the rest waited behind it.
   expect(sent.length).toBeGreaterThanOrEqual(64)
-  const second = await live({ ...plan, messages: 0, diesAfter: null })
+  const { lines: second } = await live({ messages: 0, diesAfter: null })
   const restored = idsOf(second, 'restored')
   const wire = new Set(idsOf(second, 'wire'))
   expect(restored.length).toBeGreaterThanOrEqual(90)

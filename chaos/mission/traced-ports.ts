@@ -1,5 +1,6 @@
-import type { ClientPorts, Socket } from '#client'
+import type { ClientPorts } from '#client'
 import { decodeFrames, isSubprotocol, ProtocolError } from '#protocol'
+import { wrappedSocket } from './wrapped-socket.ts'
 
 export interface TracedFrame {
   readonly way: 'in' | 'out'
@@ -25,24 +26,16 @@ export function tracedPorts(
     ...ports,
     openSocket(url, subprotocol) {
       const real = ports.openSocket(url, subprotocol)
-      const socket: Socket = {
-        send: (data) => {
+      return wrappedSocket(real, {
+        sent: (data) => {
           for (const frame of framesOf(data, subprotocol, 'toServer')) see({ way: 'out', frame })
-          real.send(data)
         },
-        close: (code, reason) => real.close(code, reason),
-        onOpen: () => {},
-        onMessage: () => {},
-        onClose: () => {},
-      }
-      real.onOpen = () => socket.onOpen()
-      real.onClose = (code, reason) => socket.onClose(code, reason)
-      real.onMessage = (data) => {
-        const frames = framesOf(data, subprotocol, 'toClient')
-        for (const frame of frames) see({ way: 'in', frame })
-        for (let n = copies(frames); n > 0; n--) socket.onMessage(data)
-      }
-      return socket
+        came: (data, handOn) => {
+          const frames = framesOf(data, subprotocol, 'toClient')
+          for (const frame of frames) see({ way: 'in', frame })
+          for (let n = copies(frames); n > 0; n--) handOn(data)
+        },
+      })
     },
   }
 }

@@ -1,6 +1,4 @@
 // An application with a durable store that dies at its worst moments and comes back.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ChatClient, type ChatEvent, type ClientFailpoint } from '#client'
 import { ProcessCluster } from './process-cluster.ts'
+import { runChild } from './run-child.ts'
 import type { ChildLine, ChildPlan } from './sdk-child.ts'
 
 const CHILD = fileURLToPath(new URL('sdk-child.ts', import.meta.url))
@@ -25,20 +24,6 @@ afterAll(async () => {
   await cluster.close()
   await rm(folder, { recursive: true, force: true })
 })
-
-/** One life: what it said, and whether it was killed. */
-async function live(plan: ChildPlan): Promise<{ lines: ChildLine[]; killed: boolean }> {
-  const child = spawn(process.execPath, [CHILD, JSON.stringify(plan)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let [output, errors] = ['', '']
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()))
-  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
-  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
-  if (signal !== 'SIGKILL' && code !== 0) throw new Error(`exit code ${code}: ${errors}`)
-  const lines = output.split('\n').filter((line) => line !== '')
-  return { lines: lines.map((line) => JSON.parse(line) as ChildLine), killed: signal !== null }
-}
 
 /** Where it dies, each time after how many visits, and how often. */
 const DEATHS: Record<ClientFailpoint, readonly number[]> = {
@@ -68,7 +53,7 @@ describe('an application that dies', () => {
       const msgIds = new Map<number, string>()
       for (const count of [...DEATHS[at], null]) {
         const queued = Math.max(0, ...lines.map((line) => (line.is === 'queued' ? line.n : 0)))
-        const life = await live({
+        const life = await runChild<ChildPlan, ChildLine>(CHILD, {
           ...{ url: urls[0]!, user, conversation: room.id!, total: TOTAL, queued },
           store: join(folder, user),
           dies: count === null ? null : { at, count },
