@@ -271,6 +271,17 @@ describe('specifications', () => {
     expect(own.filter((id, at) => own.indexOf(id) !== at)).toEqual([])
   })
 
+  test('comments name rules that there are', () => {
+    // Those of the protocol that no page repeats are kept by several parts together.
+    const known = (id: string) => rules.has(id) || /^(?:A[1-9]|A10|B[1-9]|K[1-9]|K10)$/.test(id)
+    const wrong = CODE.filter((path) => path !== 'tidy.test.ts').flatMap((path) =>
+      idsOf(textOf(path).replace(/\n\s*\*? ?/g, ' '), /\brules? ((?:[A-Z]{1,4}\d+(?:, | and )?)+)/g)
+        .filter((id) => !known(id))
+        .map((id) => `${path}: rule ${id}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
   test('every rule has a test', () => {
     expect([...rules].filter((id) => !tested.has(id))).toEqual([])
   })

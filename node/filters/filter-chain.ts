@@ -16,7 +16,7 @@ export interface FilterBounds {
   readonly maxWaitingBytes: number
 }
 
-export const DEFAULT_FILTER_BOUNDS: FilterBounds = {
+const DEFAULT_FILTER_BOUNDS: FilterBounds = {
   maxWaiting: 10_000,
   maxWaitingBytes: 32 * 1024 * 1024,
 }

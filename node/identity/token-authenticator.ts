@@ -15,7 +15,7 @@ import { PublishedKeys } from './published-keys.ts'
 import { ALGORITHMS, type VerificationKey } from './verification-key.ts'
 
 /** How far clocks may differ unless an operator says otherwise, in ms. */
-export const DEFAULT_LEEWAY_MS = 30_000
+const DEFAULT_LEEWAY_MS = 30_000
 
 /** Which tokens a node believes. */
 export interface TokenSettings {

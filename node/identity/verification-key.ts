@@ -19,7 +19,7 @@ const ED25519 = ['EdDSA', 'Ed25519']
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256']
 /** A shorter secret can be guessed from one token (RFC 7518 §3.2). */
 export const LEAST_SECRET_BYTES = 32
-export const MOST_KEYS = 100
+const MOST_KEYS = 100
 
 /** A key file that cannot be used; the message says what to do. */
 export class KeyFormatError extends Error {

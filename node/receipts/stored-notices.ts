@@ -19,7 +19,7 @@ interface Waiting<Session> {
 
 /**
  * Which of the messages that this node answered were delivered to nobody for two seconds (rules B5,
- * C2): that they are stored ends the sender's slow stage, and is known to this node alone. More than
+ * NR5): that they are stored ends the sender's slow stage, and is known to this node alone. More than
  * fit are not told of: their senders send them again, as they would without it.
  */
 export class StoredNotices<Session extends { readonly user: string }> {

@@ -1,5 +1,5 @@
 /** Compares like numbers: of two equally long lists the first different place decides. */
-export function compareOrder(a: readonly number[], b: readonly number[]): number {
+function compareOrder(a: readonly number[], b: readonly number[]): number {
   for (let i = 0; i < a.length; i += 1) if (a[i] !== b[i]) return a[i]! - b[i]!
   return 0
 }

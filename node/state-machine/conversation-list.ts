@@ -79,7 +79,7 @@ export async function conversationIdsOf(state: ApplicationState, user: string): 
  * What a list shows the member: of a large conversation no members, of one that he left how it was
  * then, and no members either.
  */
-export function conversationViewFor(conversation: Conversation, member: Member): ConversationView {
+function conversationViewFor(conversation: Conversation, member: Member): ConversationView {
   const view = conversation.view()
   if (isPresent(member)) return view.large ? { ...view, members: [] } : view
   const { ord, name } = member.left!

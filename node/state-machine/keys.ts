@@ -105,7 +105,7 @@ export function conversationOfUserKey(user: string, key: Uint8Array): string {
 }
 
 /** Chunks and blocks of one cut get ascending numbers, and no two cuts share any. */
-export const PER_CUT = 65_536
+const PER_CUT = 65_536
 
 export function numberInCut(cutIndex: number, count: number): number {
   assert(count < PER_CUT, 'a cut holds more than 65,535 chunks')

@@ -12,7 +12,7 @@ const FROM_THE_FIRST: readonly number[] = [1, Number.POSITIVE_INFINITY]
 const LEAST_BYTES = 4
 
 /** Members of one record in the store, in the order they first came. */
-export const SHARD_MEMBERS = 64
+const SHARD_MEMBERS = 64
 
 /** Beyond this many a name is found through an index instead of a walk. */
 const WALK_UP_TO = 8

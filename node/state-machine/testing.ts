@@ -143,7 +143,7 @@ export class ManualClock implements Clock {
   }
 }
 
-export const fixedRandom: Random = {
+const fixedRandom: Random = {
   uint32: () => 0x1234_5678,
   bytes: (length) => new Uint8Array(length).fill(7),
 }
