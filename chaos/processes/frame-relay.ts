@@ -15,8 +15,8 @@ export interface RelayedFrame {
 export type FrameFilter = (frame: RelayedFrame) => boolean
 
 /**
- * A way to one node on which single frames are lost: between clients that speak
- * `parley.v1.msgpack` and that node it passes on every frame that the filter lets through, and keeps what it passed on.
+ * A way to one node on which single frames are lost: between clients that speak `parley.v1.msgpack`
+ * and that node it passes on every frame that the filter lets through, and keeps what it passed on.
  */
 export class FrameRelay {
   /** What got through, both ways, with the time in ms. */

@@ -80,6 +80,27 @@ describe('[M-53] the leader’s retention', () => {
     expect(proposed).toHaveLength(1)
   })
 
+  test('[RT5] users who go on talking keep nobody else from being erased', async () => {
+    const { machine, ticks, retention } = await leader()
+    const talkers = ['ann', 'ben', 'cas', 'dee']
+    let said = 0
+    const talk = async (): Promise<void> => {
+      said += 1
+      for (const user of talkers) {
+        await machine.one(2_000, message({ user, msgId: `${user}${said}`, to: 'zoe' }))
+      }
+    }
+    await machine.one(2_000, message({ user: 'pat', msgId: 'p', to: 'zoe' }))
+    await talk()
+    for (const user of [...talkers, 'pat']) await machine.one(2_000, erase(user))
+    for (let i = 0; i < 4; i += 1) {
+      await ticks(1)
+      await talk()
+    }
+    expect(await machine.machine.reader.erasingUsers('', 9)).not.toContain('pat')
+    retention.close()
+  })
+
   test('[RT4] what is quiet is not read again before a message or the time changes it', async () => {
     const { machine, status, ticks, retention } = await leader()
     const conv = await chat(machine, 'old', { maxAgeMs: 20_000 })

@@ -34,8 +34,8 @@ const MAX_REMEMBERED = 100_000
 
 /**
  * The leader's part of retention (rule A9): looks at the conversations that have a policy and at the
- * users to be erased, a few at a time, and proposes what is to go. What goes is decided by the log alone: every node removes the
- * same, and whoever leads next goes on from there.
+ * users to be erased, a few at a time, and proposes what is to go. What goes is decided by the log
+ * alone: every node removes the same, and whoever leads next goes on from there.
  */
 export class Retention {
   readonly #options: RetentionOptions
@@ -43,6 +43,8 @@ export class Retention {
   readonly #quiet = new Map<string, { readonly seen: string; readonly until: number }>()
   /** The conversation looked at last. */
   #cursor = ''
+  /** The user looked at last: one who goes on talking keeps nobody else from being erased. */
+  #erasing = ''
   #timer: Timer | null = null
   #wake: (() => void) | null = null
   #closed = false
@@ -87,7 +89,9 @@ export class Retention {
       const conversation = await state.conversation(id)
       if (conversation !== null) await this.#look(conversation)
     }
-    for (const user of await state.erasingUsers('', ERASURES_PER_TICK)) await this.#erase(user)
+    const users = await state.erasingUsers(this.#erasing, ERASURES_PER_TICK)
+    this.#erasing = users.length < ERASURES_PER_TICK ? '' : users.at(-1)!
+    for (const user of users) await this.#erase(user)
   }
 
   /** Done once a walk over all of the user's conversations found nothing left. */

@@ -10,7 +10,10 @@ import { Members } from './members.ts'
 
 const FORMAT = 2
 
-/** A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand under `m` keys. */
+/**
+ * A conversation's record under its `c` key, which holds the id. `members` is `null` if they stand
+ * under `m` keys.
+ */
 export function encodeConversation(
   conversation: Conversation,
   head: FrozenHead,

@@ -10,8 +10,9 @@ import type { ConversationEvent } from './types.ts'
 
 /**
  * The events with their present content (rule B1): what was edited says what the last edit said; what
- * is gone says nothing, and neither do its edits. It may be newer than the page itself, never older. Cut short at the bound of
- * bytes, at the end where the reader goes on: edits can be longer than what they replace.
+ * is gone says nothing, and neither do its edits. It may be newer than the page itself, never older.
+ * Cut short at the bound of bytes, at the end where the reader goes on: edits can be longer than what
+ * they replace.
  */
 export async function presentEvents(
   state: ApplicationState,

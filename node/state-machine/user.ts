@@ -150,7 +150,10 @@ export class Users {
     return cursor
   }
 
-  /** Conversation → position of joins that the store may not show yet: a walk, as they are few and listing is rare. */
+  /**
+   * Conversation → position of joins that the store may not show yet: a walk, as they are few and
+   * listing is rare.
+   */
   unwritten(user: string): Map<string, number> {
     const found = new Map<string, number>()
     for (const joins of [this.#frozen, this.#fresh]) {
