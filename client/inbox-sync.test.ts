@@ -6,7 +6,7 @@ import type { HelloRequest, PingRequest, SyncRequest } from './protocol/frames.t
 import { MemoryStore } from './store/memory-store.ts'
 import type { SyncEvents } from './sync-view.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness, collect } from './testing/harness.ts'
+import { Harness, asked, collect, seqs, upTo } from './testing/harness.ts'
 import { Restarts } from './testing/restarts.ts'
 
 let harness: Harness
@@ -21,11 +21,7 @@ beforeEach(() => {
 const posts = (count: number, conv = 'team', from = 'bob') => {
   for (let i = 0; i < count; i++) cluster.post(conv, from, encodeBody(i))
 }
-const seqs = (stream: { items: readonly { readonly seq: number }[] }) =>
-  stream.items.map(({ seq }) => seq)
-const upTo = (count: number, from = 1) => Array.from({ length: count }, (_, i) => from + i)
-const sent = <Frame>(type: string): Frame[] =>
-  cluster.requests.flatMap(({ frame }) => (frame.t === type ? [frame as Frame] : []))
+const sent = <Frame>(type: string) => asked<Frame>(cluster, type)
 const syncs = () => sent<SyncRequest>('sync:R')
 const follow = (chat: ChatClient) => {
   const progress: SyncEvents['progress'][] = []

@@ -11,7 +11,7 @@ import { encodeBody } from './protocol/body-codec.ts'
 import type { AckNotice, AckRequest } from './protocol/frames.ts'
 import { Receipts, type Receipt } from './receipts.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness, collect } from './testing/harness.ts'
+import { Harness, asked, collect } from './testing/harness.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
 
 let harness: Harness
@@ -22,8 +22,7 @@ beforeEach(() => {
   cluster.group('team', 'alice', 'bob', 'carol')
 })
 
-const acksAsked = (): AckRequest[] =>
-  cluster.requests.flatMap(({ frame }) => (frame.t === 'ack:R' ? [frame] : []))
+const acksAsked = () => asked<AckRequest>(cluster, 'ack:R')
 
 const portsOf = (clock: VirtualClock) => ({ ...harness.options('alice').ports!, clock })
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { encodeBody } from './protocol/body-codec.ts'
 import type { AckRequest, SyncRequest } from './protocol/frames.ts'
 import type { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness, collect } from './testing/harness.ts'
+import { Harness, asked, collect, seqs, upTo } from './testing/harness.ts'
 import { Restarts } from './testing/restarts.ts'
 
 let harness: Harness
@@ -18,11 +18,7 @@ beforeEach(() => {
 const posts = (count: number) => {
   for (let i = 0; i < count; i++) cluster.post('team', 'bob', encodeBody(i))
 }
-const seqs = (stream: { items: readonly { readonly seq: number }[] }) =>
-  stream.items.map(({ seq }) => seq)
-const upTo = (count: number, from = 1) => Array.from({ length: count }, (_, i) => from + i)
-const sent = <Frame>(type: string): Frame[] =>
-  cluster.requests.flatMap(({ frame }) => (frame.t === type ? [frame as Frame] : []))
+const sent = <Frame>(type: string) => asked<Frame>(cluster, type)
 const syncs = () => sent<SyncRequest>('sync:R')
 const deliveredOf = (conv: string) =>
   Math.max(

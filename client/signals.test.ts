@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { SignalRequest } from './protocol/frames.ts'
 import type { Signal } from './signals.ts'
 import type { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness } from './testing/harness.ts'
+import { Harness, asked } from './testing/harness.ts'
 
 let harness: Harness
 let cluster: FakeCluster
@@ -12,21 +12,20 @@ beforeEach(() => {
   cluster.group('team', 'alice', 'bob', 'carol')
 })
 
-const asked = (): SignalRequest[] =>
-  cluster.requests.flatMap(({ frame }) => (frame.t === 'signal:R' ? [frame] : []))
+const signals = () => asked<SignalRequest>(cluster, 'signal:R')
 
 test('[CS1] it goes out once or not at all, and the sender learns which', async () => {
   const chat = await harness.connect('alice')
   const room = chat.conversation('team')
   expect(await harness.within(100, room.signal('ring', { call: 7 }, { ttlMs: 500 }))).toBe(true)
-  expect(asked()).toMatchObject([{ conv: 'team', name: 'ring', ttlMs: 500 }])
+  expect(signals()).toMatchObject([{ conv: 'team', name: 'ring', ttlMs: 500 }])
   // Lost with the session: never again.
   cluster.fault = (frame) => (frame.t === 'signal:R' ? 'close' : null)
   expect(await harness.within(1000, room.signal('ring', 8))).toBe(false)
   expect(await room.signal('ring', 9)).toBe(false)
   cluster.fault = () => null
   await harness.clock.advance(60_000)
-  expect(asked()).toHaveLength(2)
+  expect(signals()).toHaveLength(2)
   const stranger = chat.conversation('elsewhere')
   await expect(harness.within(100, stranger.signal('ring', 1))).rejects.toMatchObject({
     code: 'NOT_MEMBER',
@@ -42,7 +41,7 @@ test('[CS2] they are numbered in order, over restarts too', async () => {
     await harness.clock.advance(100)
     chat.close()
   }
-  const numbers = asked().map(({ n }) => n)
+  const numbers = signals().map(({ n }) => n)
   expect(numbers).toHaveLength(100)
   expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
 })
@@ -82,7 +81,7 @@ test('[CS4] typing: told seldom, and forgotten when nothing more is told', async
     room.typing()
     await harness.clock.advance(100)
   }
-  expect(asked().length).toBeLessThanOrEqual(4)
+  expect(signals().length).toBeLessThanOrEqual(4)
   expect(seen).toEqual([['alice']])
   carol.conversation('team').typing()
   await harness.clock.advance(10)

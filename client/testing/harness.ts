@@ -60,3 +60,15 @@ export function collect<Item>(stream: AsyncIterable<Item>): { items: Item[]; don
   done.catch(() => {})
   return { items, done }
 }
+
+/** Of what was collected so far. */
+export const seqs = (stream: { readonly items: readonly { readonly seq: number }[] }): number[] =>
+  stream.items.map(({ seq }) => seq)
+
+/** So many numbers, from 1 if not told. */
+export const upTo = (count: number, from = 1): number[] =>
+  Array.from({ length: count }, (_, i) => from + i)
+
+/** How a type of request came to the nodes, each time, in order. */
+export const asked = <Frame>({ requests }: FakeCluster, type: string): Frame[] =>
+  requests.flatMap(({ frame }) => (frame.t === type ? [frame as Frame] : []))
