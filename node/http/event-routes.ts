@@ -171,7 +171,10 @@ async function nextEvent(call: HttpCall, { after, waitMs }: FeedRequest): Promis
 
 async function page(request: FeedRequest, context: GatewayContext): Promise<HttpResponse> {
   const { epoch, state } = context.backend
-  const { entries, next, head, gap } = await state.feedAfter(request.after, request.limit)
+  const read = await state.feedAfter(request.after, request.limit)
+  const entries = cut(read.entries, context.options.maxPageBytes)
+  const next = entries.at(-1)?.number ?? read.next
+  const { head, gap } = read
   const events = entries.map((entry) => eventText(entry, epoch))
   const missed = gap === null ? null : { events: gap.to - gap.from + 1, reason: 'retention' }
   const tail = JSON.stringify({ next: formatMark(epoch, next), hasMore: next < head, gap: missed })
@@ -181,6 +184,16 @@ async function page(request: FeedRequest, context: GatewayContext): Promise<Http
     body: `{"events":[${events.join(',')}],${tail.slice(1)}\n`,
     headers: markHeader(context),
   }
+}
+
+/** What its bodies leave room for; one event always fits. */
+function cut(entries: readonly FeedEntry[], maxBytes: number): readonly FeedEntry[] {
+  let bytes = 0
+  const end = entries.findIndex(({ event }, at) => {
+    bytes += event?.body?.length ?? 0
+    return bytes > maxBytes && at > 0
+  })
+  return end === -1 ? entries : entries.slice(0, end)
 }
 
 /** The fields of `msg:N`; of an event that retention removed only where it was. */
