@@ -12,6 +12,7 @@ import {
   type Replica,
 } from '#cluster'
 import { LIMITS } from '#protocol'
+import { ACCOUNT_ROUTES } from './admin/account-routes.ts'
 import { adminRoutes } from './admin/admin-api.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { SETTINGS_ROUTES } from './admin/settings-routes.ts'
@@ -299,6 +300,7 @@ export class ParleyNode {
           metrics,
         }),
         ...SETTINGS_ROUTES,
+        ...ACCOUNT_ROUTES,
         ...CONVERSATION_ROUTES,
         ...MESSAGE_ROUTES,
         ...eventRoutes(),

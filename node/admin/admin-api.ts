@@ -1,8 +1,8 @@
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type { ParameterDoc, Route } from '../http/route.ts'
 import type { ClusterView } from './cluster-view.ts'
-import { ADMIN_PROBLEMS } from './settings-routes.ts'
 import { livez, readyz, type Readiness } from './health.ts'
+import { ADMIN_PROBLEMS } from './operator-call.ts'
 
 export interface AdminApiOptions {
   readonly readiness: () => Readiness
