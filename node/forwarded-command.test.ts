@@ -212,6 +212,12 @@ describe('[A9] what a peer forwards into the log', () => {
     ['a name that is too long', '', { op: 'create', name: 'n'.repeat(257) }, 'INVALID_MESSAGE'],
     ['broken metadata', '', { op: 'create', meta: Uint8Array.of(0xc1) }, 'INVALID_MESSAGE'],
     [
+      'metadata too deep for the body of its event',
+      'g',
+      { op: 'set', meta: Buffer.alloc(64, 0x91).fill(0x90, 63) },
+      'INVALID_MESSAGE',
+    ],
+    [
       'metadata that is too long',
       '',
       { op: 'create', meta: encodeBody('x'.repeat(16_384)) },

@@ -247,6 +247,27 @@ describe('[WP4] hostile input', () => {
     )
   })
 
+  test('metadata nests one level less, as it is told inside the body of an event', () => {
+    const raw = (depth: number): Uint8Array =>
+      Uint8Array.from([...Array.from({ length: depth - 1 }, () => 0x91), 0x90])
+    for (const operation of [
+      { op: 'create', members: [] },
+      { op: 'set', conv: 'c' },
+    ] as const) {
+      const decode = (depth: number) => {
+        const frame = { t: 'conv:R', id: 1, msgId: 'm', ...operation, meta: raw(depth) } as const
+        const packed = encodeFrame(frame, 'parley.v1.msgpack')
+        const text = encodeFrame(frame, 'parley.v1.json')
+        return [
+          decodeFrames(packed, 'parley.v1.msgpack', 'toServer')[0],
+          decodeFrames(text, 'parley.v1.json', 'toServer')[0],
+        ]
+      }
+      for (const result of decode(63)) expect(result).toMatchObject({ t: 'conv:R' })
+      for (const result of decode(64)) expect(result).toMatchObject({ code: 'INVALID_MESSAGE' })
+    }
+  })
+
   test('too many frames in one message', () => {
     const text = JSON.stringify(Array.from({ length: 1025 }, () => 1))
     const packed = pack(Array.from({ length: 1025 }, () => 1))

@@ -1,5 +1,6 @@
 import type { DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
+import { Reader } from './reader.ts'
 import type { Alphabet, FieldType, Fields } from './schema.ts'
 
 /** Makes an opaque value's msgpack bytes of what is validated; `null` if it is those already. */
@@ -67,6 +68,8 @@ function validate(
           `${path} has ${bytes.length} bytes as msgpack, more than ${most}`,
         )
       }
+      // It is told inside the map that its event has for a body, which nests no deeper than any other.
+      if (type.limit === 'metaBytes') new Reader(bytes).skip(1)
       return bytes
     }
     case 'array': {
