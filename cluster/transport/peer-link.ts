@@ -22,6 +22,8 @@ export const LINK = {
   silenceMs: 3_000,
   /** More than this not taken by the network: the link is cut and Raft probes anew. */
   maxBufferedBytes: 64 << 20,
+  /** While more than this waits, what may be lost is not sent at all: it would hold up what Raft says. */
+  busyBytes: 256 << 10,
 } as const
 
 /** What an operator does about frames that nobody may send. */
@@ -103,6 +105,12 @@ export class PeerLink {
     this.#failpoints.hit('transport.halfFrame')
     connection.write(half === 0 ? frame : frame.subarray(half))
     return true
+  }
+
+  /** As `send`, for what may be lost: dropped as well while the network is busy with other frames. */
+  offer(frame: Uint8Array): boolean {
+    const waiting = this.#connection?.bufferedBytes() ?? 0
+    return waiting <= LINK.busyBytes && this.send(frame)
   }
 
   /** Ends the connection and dials anew: our introduction changed. */

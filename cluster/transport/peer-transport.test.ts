@@ -159,6 +159,33 @@ describe('[MR7] who was removed', () => {
   })
 })
 
+describe('[SG6] what may be lost', () => {
+  test('is dropped while much waits, and Raft is sent all the same', async () => {
+    const { transport, dialled } = await listening()
+    const peer = 'b'.repeat(16)
+    expect(transport.offer(peer, raftFrame())).toBe(false)
+    transport.setPeers([{ name: 'n2', address: 'n2:1' }])
+    await Promise.resolve()
+    const wire = dialled[0]!
+    wire.onData(helloFrame)
+    let waiting = 0
+    wire.bufferedBytes = () => waiting
+    const sent = (send: () => boolean): [boolean, number] => {
+      const before = wire.written.length
+      return [send(), wire.written.length - before]
+    }
+    expect(sent(() => transport.offer(peer, raftFrame()))).toEqual([true, 1])
+    waiting = (256 << 10) + 1
+    expect(sent(() => transport.offer(peer, raftFrame()))).toEqual([false, 0])
+    waiting = (64 << 20) + 1
+    expect(sent(() => transport.offer(peer, raftFrame()))).toEqual([false, 0])
+    expect(wire.destroyed).toBe(false)
+    waiting = 64 << 20
+    expect(sent(() => transport.send(peer, raftFrame()))).toEqual([true, 1])
+    await transport.close()
+  })
+})
+
 describe('[PF1] a frame that cannot be read', () => {
   test('costs its sender the connection, with a reason, and nobody anything else', async () => {
     const { transport, host, frames, fatal, warnings, down, dial } = await listening()

@@ -122,6 +122,11 @@ export class PeerTransport {
     return this.#byId.get(to)?.send(frame) ?? false
   }
 
+  /** As `send`, for what may be lost: false as well while much waits, so that Raft is not held up. */
+  offer(to: RaftId, frame: Uint8Array): boolean {
+    return this.#byId.get(to)?.offer(frame) ?? false
+  }
+
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean {
     return this.#byId.get(to)?.send(encodeJsonFrame(kind, value)) ?? false
   }

@@ -36,7 +36,7 @@ export function newSignalRouter({
     voters: () =>
       cluster.replica?.committedConfiguration.configuration.voters.map(({ id }) => id) ?? [],
     peersUp: () => transport.peersUp().map(({ raftId }) => raftId),
-    send: (to, frame) => transport.send(to, frame),
+    send: (to, frame) => transport.offer(to, frame),
     sendJson: (to, kind, value) => transport.sendJson(to, kind, value),
     deliver,
   })
