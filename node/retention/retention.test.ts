@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest'
 import type { WireError } from '#protocol'
 import { groupConversationId } from '../state-machine/conversation-id.ts'
 import type { Command, RetentionPolicy, Submission } from '../state-machine/commands.ts'
-import { create, edit, erase, Machine, message, operation } from '../state-machine/testing.ts'
+import {
+  create,
+  edit,
+  erase,
+  Machine,
+  message,
+  operation,
+  recall,
+  remove,
+} from '../state-machine/testing.ts'
 import { EventKind, type WriteResult } from '../state-machine/types.ts'
 import { Retention } from './retention.ts'
 
@@ -178,6 +187,30 @@ describe('[M-53] the leader’s retention', () => {
     const before = proposed.length
     await ticks(3)
     expect(proposed).toHaveLength(before)
+    retention.close()
+  })
+
+  test('RT5 edits that nobody sees any more are erased too', async () => {
+    const { machine, ticks, proposed, retention } = await leader()
+    const conv = await chat(machine, 'one', null)
+    const results = await machine.write(
+      2_000,
+      edit({ user: 'alice', msgId: 'e1', conv, target: 2, body: 'first' }),
+      edit({ user: 'alice', msgId: 'e2', conv, target: 2, body: 'second' }),
+      recall({ user: 'alice', msgId: 'r', conv, target: 2 }),
+      edit({ user: 'alice', msgId: 'e3', conv, target: 3, body: 'third' }),
+      remove({ op: 'expire', from: conv, seqs: [3] }),
+      erase('alice'),
+    )
+    await ticks(3)
+    const { reader } = machine.machine
+    expect(await reader.erasingUsers('', 9)).toEqual([])
+    expect(await reader.bodiesAfter(conv, 'alice', 0, 99)).toEqual({ seqs: [], next: null })
+    const removed = proposed.flatMap((submission) =>
+      'removal' in submission && 'seqs' in submission.removal ? submission.removal.seqs : [],
+    )
+    const edits = [0, 1, 3].map((at) => results[at]).map((result) => result?.ok && result.seq)
+    expect(removed).toEqual(expect.arrayContaining(edits))
     retention.close()
   })
 

@@ -1,4 +1,5 @@
 import { assert } from '#cluster'
+import { isGone } from './amendments.ts'
 import { CommandKind } from './commands.ts'
 import type { ApplicationState } from './application-state.ts'
 import { conversationIdsOf, listConversations, listHeads } from './conversation-list.ts'
@@ -115,6 +116,28 @@ export class Reader implements StateReader {
     return (events ?? [])
       .filter(({ view }) => view.kind === CommandKind.message)
       .map(({ seq, view }) => ({ seq, author: view.user }))
+  }
+
+  bodiesAfter(
+    id: string,
+    user: string,
+    after: number,
+    limit: number,
+  ): Promise<{ seqs: number[]; next: number | null } | null> {
+    return this.#read(id, null, async (state, conversation) => {
+      const { head, firstSeq } = conversation
+      const from = Math.max(after + 1, firstSeq)
+      const to = Math.min(head, from + limit - 1)
+      const events = from > to ? [] : await readEvents(state, conversation, from, to, false)
+      const seqs: number[] = []
+      for (const { seq, view } of events) {
+        const says = view.kind === CommandKind.message || view.kind === CommandKind.edit
+        if (!says || view.user !== user) continue
+        if (!isGone(await state.amendments.read(conversation, seq))) seqs.push(seq)
+      }
+      const next = events.at(-1)?.seq ?? head
+      return { seqs, next: next < head ? next : null }
+    })
   }
 
   retainedConversations(after: string, limit: number): Promise<string[]> {

@@ -306,6 +306,17 @@ export interface StateReader {
     from: number,
     upTo: number,
   ): Promise<readonly { readonly seq: number; readonly author: string }[]>
+  /**
+   * Seqs of the messages and edits of `user` among the `limit` events after `after` that were not
+   * taken away: also of edits that nobody sees, as their message is gone. `next` is where to go on,
+   * `null` at the end.
+   */
+  bodiesAfter(
+    id: string,
+    user: string,
+    after: number,
+    limit: number,
+  ): Promise<{ readonly seqs: readonly number[]; readonly next: number | null } | null>
   /** Conversations with a retention policy, in an order of their own, after one of them or ''. */
   retainedConversations(after: string, limit: number): Promise<string[]>
   /** Users whose messages are being erased, in an order of their own, after one of them or ''. */

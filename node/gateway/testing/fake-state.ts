@@ -100,6 +100,10 @@ export class FakeState implements StateReader {
       .map(({ seq, from: author }) => ({ seq, author }))
   }
 
+  async bodiesAfter() {
+    return null
+  }
+
   async retainedConversations(after: string, limit: number): Promise<string[]> {
     const retained = [...this.conversations.values()].filter(({ retention }) => retention !== null)
     const ids = retained.map(({ id }) => id).sort()
