@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { AckNotice, MessageNotice, ServerFrame } from '#protocol'
+import { type AckNotice, type MessageNotice, type ServerFrame, wireError } from '#protocol'
 import { DEFAULT_GATEWAY_OPTIONS } from '../gateway/gateway-options.ts'
 import { formatMark } from '../gateway/mark.ts'
 import { SessionRegistry } from '../gateway/session-registry.ts'
@@ -248,6 +248,30 @@ describe('reading receipts', () => {
       ],
       inboxes: [{ user: 'ben', device: 'd', inbox: 3 }],
     })
+  })
+
+  test('[NR8] of positions that come faster than they are looked up the highest counts', async () => {
+    const { backend, clock, open } = fixture()
+    const client = await open()
+    const { state } = backend
+    state.inboxes.set(
+      'alice',
+      [1, 2, 3].map((seq) => ({ conv: 'c1', seq, event: event(seq) })),
+    )
+    const looked: number[] = []
+    const real = state.inboxReach.bind(state)
+    state.inboxReach = (user, device, upTo) => {
+      looked.push(upTo)
+      return real(user, device, upTo)
+    }
+    for (const upTo of [1, 2, 3, 2]) {
+      client.write({ t: 'sync:R', id: upTo, after: upTo, limit: 9, ack: upTo })
+    }
+    await clock.settle()
+    expect(looked).toEqual([1])
+    backend.submissions[0]!.done({ error: wireError('NO_QUORUM', 'nobody took it') })
+    await clock.settle()
+    expect(looked).toEqual([1, 3])
   })
 
   test('[NR8] ack on a pull is delivered', async () => {

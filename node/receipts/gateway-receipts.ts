@@ -42,6 +42,8 @@ export class GatewayReceipts {
   readonly #counts: ReceiptCounts
   readonly #redrive: Redrive
   readonly #expired: ExpiredNotices
+  /** Of sessions whose inbox is being acknowledged in the background, how far. */
+  readonly #noted = new Map<AckingDevice, number>()
 
   constructor(context: ReceiptsContext) {
     this.#context = context
@@ -107,9 +109,14 @@ export class GatewayReceipts {
     this.#background(this.ack(session, acks))
   }
 
-  /** As `ackInbox`, for the same. */
+  /**
+   * As `ackInbox`, for the same. One at a time for each session: while one looks up what it covers, the
+   * highest of those that follow is enough.
+   */
   noteInbox(session: AckingDevice, inbox: number): void {
-    this.#background(this.ackInbox(session, inbox))
+    const waiting = this.#noted.get(session)
+    this.#noted.set(session, Math.max(inbox, waiting ?? 0))
+    if (waiting === undefined) this.#background(this.#noteHighest(session))
   }
 
   /**
@@ -224,6 +231,18 @@ export class GatewayReceipts {
       this.#tell(session, { conv, kind, upTo, at, by: user })
     }
     if (!isDelivered) this.#stored.answered(session, conv, seq)
+  }
+
+  async #noteHighest(session: AckingDevice): Promise<void> {
+    let done: number
+    try {
+      do {
+        done = this.#noted.get(session)!
+        await this.ackInbox(session, done)
+      } while (this.#noted.get(session)! > done)
+    } finally {
+      this.#noted.delete(session)
+    }
   }
 
   #background(work: Promise<unknown>): void {
