@@ -86,4 +86,24 @@ describe('a table of objects', () => {
     }
     expect((await table.read('a')).count).toBe(2)
   })
+
+  test('K4 a read comes to its end, however much else leaves memory meanwhile', async () => {
+    const store = new MemoryStore()
+    const table = new ObjectTable(KIND, store, 0)
+    await table.load(['a'])
+    add(table, 'a')
+    await cut(table, store, 1)
+    for (let i = 0; i < 3; i += 1) table.evict()
+    const get = store.get.bind(store)
+    let gets = 0
+    store.get = async (key) => {
+      gets += 1
+      if (gets > 9) throw new Error('it is read again and again')
+      table.create(`other ${gets}`)
+      for (let i = 0; i < 3; i += 1) table.evict()
+      return get(key)
+    }
+    expect((await table.read('a')).count).toBe(1)
+    expect(gets).toBe(1)
+  })
 })

@@ -43,6 +43,12 @@ export interface Table {
   evict(): void
 }
 
+/** Reads of one object from the store that began since it last left memory. */
+interface Asked {
+  readers: number
+  hasLeft: boolean
+}
+
 /**
  * Mutable objects of one kind: in memory while they are dirty or were named lately, else in the store
  * only (rule K4). A cut freezes all that changed in O(1) and encodes each as it was then, before its
@@ -59,8 +65,8 @@ export class ObjectTable<T extends TableObject> implements Table {
   #frozen = 0
   #dirty: T[] = []
   #hand: Iterator<T> | null = null
-  /** Counts what left memory: a read that ran meanwhile may have missed a change. */
-  #departures = 0
+  /** Ids that readers ask the store for. Only these are watched, as something leaves all the time. */
+  readonly #asked = new Map<string, Asked>()
 
   constructor(kind: ObjectKind<T>, store: Store, maxCount: number) {
     this.#kind = kind
@@ -122,10 +128,18 @@ export class ObjectTable<T extends TableObject> implements Table {
     for (;;) {
       const hot = this.get(id)
       if (hot !== undefined) return hot
-      const departures = this.#departures
-      const bytes = await this.#store.get(this.#kind.key(id))
+      const asked = this.#asked.get(id) ?? { readers: 0, hasLeft: false }
+      asked.readers += 1
+      this.#asked.set(id, asked)
+      let bytes: Uint8Array | null
+      try {
+        bytes = await this.#store.get(this.#kind.key(id))
+      } finally {
+        asked.readers -= 1
+        if (asked.readers === 0 && !asked.hasLeft) this.#asked.delete(id)
+      }
       // Were it brought in, changed, written and let go meanwhile, the bytes would be old ones.
-      if (departures === this.#departures) return this.get(id) ?? this.#kind.decode(id, bytes)
+      if (!asked.hasLeft) return this.get(id) ?? this.#kind.decode(id, bytes)
     }
   }
 
@@ -163,9 +177,16 @@ export class ObjectTable<T extends TableObject> implements Table {
       } else if (this.#isClean(object)) {
         this.#byId.delete(object.id)
         object.gone = true
-        this.#departures += 1
+        this.#left(object.id)
       }
     }
+  }
+
+  #left(id: string): void {
+    const asked = this.#asked.get(id)
+    if (asked === undefined) return
+    asked.hasLeft = true
+    this.#asked.delete(id)
   }
 
   *#puts(frozen: readonly T[]): Generator<Put> {
