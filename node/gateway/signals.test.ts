@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { wireError } from '#protocol'
+import { directConversationId } from '../state-machine/conversation-id.ts'
 import { fixture } from './testing/fixture.ts'
-import { BODY, view } from './testing/samples.ts'
+import { BODY, errorOf, view } from './testing/samples.ts'
 
 describe('signals', () => {
   it('[SG3] a signal is taken, and goes out with the session that counts it', async () => {
@@ -66,5 +67,24 @@ describe('signals', () => {
         error: expect.objectContaining({ code: 'RATE_LIMITED', retryAfterMs: 500 }),
       }),
     ])
+  })
+
+  it('[SG5] who is blocked does not signal, by the name of the other side or of the conversation', async () => {
+    const { clock, open, backend } = fixture()
+    const client = await open()
+    const id = directConversationId('alice', 'bob')
+    const members = ['alice', 'bob'].map((user) => {
+      return { user, role: 'member' as const, blocks: user === 'bob' }
+    })
+    backend.state.conversations.set(id, { ...view(id), kind: 'direct', members })
+    for (const where of [{ to: 'bob' }, { conv: id }]) {
+      client.write({ t: 'signal:R', id: 1, ...where, name: 'typing', body: BODY, n: 1 })
+    }
+    await clock.settle()
+    expect(client.frames.map((frame) => errorOf(frame).code)).toEqual([
+      'USER_BLOCKED',
+      'USER_BLOCKED',
+    ])
+    expect(backend.published).toEqual([])
   })
 })

@@ -72,16 +72,17 @@ async function refusalOf(
   { backend: { state } }: GatewayContext,
 ): Promise<WireError | null> {
   const conversation = await state.conversation(conv ?? directConversationId(user, to!))
-  if (conv === undefined) {
-    return conversation?.members.some((member) => member.user === to && member.blocks) === true
-      ? wireError('USER_BLOCKED', 'The other side has blocked you.')
-      : null
-  }
+  // Of a direct conversation, whichever way it is named.
+  const isBlocked =
+    conversation?.kind === 'direct' &&
+    conversation.members.some((other) => other.user !== user && other.blocks)
+  const blocked = isBlocked ? wireError('USER_BLOCKED', 'The other side has blocked you.') : null
+  if (conv === undefined) return blocked
   if (conversation === null) return wireError('GROUP_NOT_FOUND', 'There is no such conversation.')
   if (!(await state.isMember(conv, user))) {
     return wireError('NOT_MEMBER', 'Only members signal to a conversation.')
   }
-  if (!conversation.large) return null
+  if (!conversation.large) return blocked
   const message = 'A large conversation carries no signals: they would go to everybody in it.'
   return wireError('FORBIDDEN', message)
 }
