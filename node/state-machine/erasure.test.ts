@@ -123,4 +123,28 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect(await secrets()).toBe(101)
     expect((await page(m)).events[0]).toMatchObject({ seq: 1_401, recalled: false })
   }, 30_000)
+
+  test('B1 with a message every edit of it is erased, however far away, and nothing else', async () => {
+    const directory = new MemoryStoreDirectory()
+    let m = await group(3_000, directory)
+    await m.write(
+      3,
+      edit({ user: 'alice', msgId: 'e', conv, target: 2, body: 'hidden one' }),
+      edit({ user: 'alice', msgId: 'f', conv, target: 3, body: 'shown' }),
+      edit({ user: 'alice', msgId: 'g', conv, target: 2, body: 'hidden two' }),
+      edit({ user: 'alice', msgId: 'h', conv, target: 2, body: 'hidden three' }),
+      recall({ user: 'alice', msgId: 'r', conv, target: 2 }),
+    )
+    await cuts(m, 2 * WINDOW)
+    expect((await stored(m)).text).toContain('hidden one')
+    await m.machine.close()
+    m = await Machine.open({ directory: directory.reopened(), settings, limits })
+    await cuts(m, 3 * WINDOW, 8)
+    const { text } = await stored(m)
+    expect(text).not.toContain('hidden')
+    expect(text).not.toContain('secret 2.')
+    expect(text).toContain('shown')
+    for (let seq = 3; seq <= 3_001; seq += 1) expect(text).toContain(`secret ${seq}.`)
+    expect((await page(m)).events[1]).toMatchObject({ seq: 2, recalled: true, body: null })
+  }, 30_000)
 })

@@ -12,6 +12,7 @@ export interface PendingRemoval {
   readonly logTime: number
   /** Ascending seqs; `null`: all from `from` to `upTo`. */
   readonly seqs: readonly number[] | null
+  /** Beside `seqs`: where the edits of the first of them are looked for next, 0 at first. */
   readonly from: number
   readonly upTo: number
 }

@@ -68,13 +68,12 @@ export class StoredEvent {
 }
 
 /**
- * Overwrites, if `isErased`, what the event at `at` of a chunk says, and says where the next begins.
- * Lengths stay, so that nothing else of the chunk moves, and so does who wrote it when: a stub is read
- * as before. `isCut` marks it as one that nobody reads again.
+ * Overwrites what the event at `at` of a chunk says. Lengths stay, so that nothing else of the chunk
+ * moves, and so does who wrote it when: a stub is read as before. `isCut` marks it as one that nobody
+ * reads again.
  */
-export function eraseEvent(chunk: Buffer, at: number, isErased: boolean, isCut: boolean): number {
+export function eraseEvent(chunk: Buffer, at: number, isCut: boolean): void {
   const { event, next } = StoredEvent.read(chunk, at, chunk.length)
-  if (!isErased) return next
   const { view } = event
   const says = view.kind === CommandKind.message || view.kind === CommandKind.edit
   if (isCut) {
@@ -83,7 +82,6 @@ export function eraseEvent(chunk: Buffer, at: number, isErased: boolean, isCut: 
   } else if (says) {
     chunk.fill(0, next - view.body().length, next)
   }
-  return next
 }
 
 /** Whether every event of the chunk was erased as one that nobody reads again. */
