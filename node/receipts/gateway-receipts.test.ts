@@ -250,6 +250,29 @@ describe('reading receipts', () => {
     })
   })
 
+  test('[NR8] an inbox position that covers more than one entry holds goes with the last of them', async () => {
+    const backend = new FakeBackend()
+    const clock = new ManualClock()
+    const context = { backend, clock, logger: new RecordingLogger() }
+    const options = DEFAULT_GATEWAY_OPTIONS
+    const receipts = new GatewayReceipts({ ...context, options, registry: new SessionRegistry() })
+    const entries = Array.from({ length: 1_500 }, (_, i) => ({
+      conv: `c${i}`,
+      seq: 1,
+      event: null,
+    }))
+    backend.state.inboxes.set('ben', entries)
+    void receipts.ackInbox({ user: 'ben', device: 'd' }, 1_500)
+    // Each conversation is looked up before.
+    for (let turn = 0; turn < 100; turn += 1) await clock.settle()
+    await clock.advance(200)
+    const inbox = { user: 'ben', device: 'd', inbox: 1_500 }
+    expect(backend.submissions.map(({ submission }) => submission)).toEqual([
+      expect.objectContaining({ inboxes: [] }),
+      expect.objectContaining({ inboxes: [inbox] }),
+    ])
+  })
+
   test('[NR8] of positions that come faster than they are looked up the highest counts', async () => {
     const { backend, clock, open } = fixture()
     const client = await open()

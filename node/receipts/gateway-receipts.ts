@@ -95,11 +95,13 @@ export class GatewayReceipts {
     for (let from = LIMITS.acks; from < acks.length; from += LIMITS.acks) {
       parts.push(acks.slice(from, from + LIMITS.acks))
     }
+    // The position goes with the last of them: it says that all before it was acknowledged.
     const done = parts.map(
-      (part) =>
-        new Promise<WireError | null>((resolve) =>
-          this.#collector.add({ user, device }, part, inbox, resolve),
-        ),
+      (part, i) =>
+        new Promise<WireError | null>((resolve) => {
+          const position = i === parts.length - 1 ? inbox : null
+          this.#collector.add({ user, device }, part, position, resolve)
+        }),
     )
     return (await Promise.all(done)).find((error) => error !== null) ?? null
   }
