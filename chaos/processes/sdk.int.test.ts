@@ -255,3 +255,30 @@ describe('with 100 messages in flight', () => {
     expect(longestMs).toBeLessThan(5_000)
   })
 })
+
+test('[CV3] blocks, retention, history and all members of a large group, on any node', async () => {
+  const [ann, bob, cid] = [newName('ann'), newName('bob'), newName('cid')]
+  const [alice, bobby] = [await connect(ann, 'n1'), await connect(bob, 'n2')]
+  await bobby.direct(ann).send('before').sent
+  await alice.block(bob)
+  await expect(bobby.direct(ann).send('refused').sent).rejects.toMatchObject({
+    code: 'USER_BLOCKED',
+  })
+  expect(await alice.direct(bob).info()).toMatchObject({ blocked: true, head: 1 })
+  await alice.unblock(bob)
+  expect(await bobby.direct(ann).send('after').sent).toMatchObject({ seq: 2 })
+
+  const members = [bob, ...Array.from({ length: 600 }, (_, n) => `${cid}-${n}`)]
+  const room = await alice.createGroup({ members })
+  const retention = { maxCount: 5 }
+  const changed = await room.set({ retention, history: true })
+  expect(changed).toMatchObject({ retention, history: true, large: true, memberCount: 602 })
+  const there = bobby.conversation(room.id!)
+  const shown: string[] = []
+  for (let membersFrom: number | null = 0; membersFrom !== null;) {
+    const info = await there.info({ membersFrom })
+    shown.push(...info.members.map(({ user }) => user))
+    membersFrom = info.nextMembers
+  }
+  expect(shown.sort()).toEqual([ann, ...members].sort())
+})
