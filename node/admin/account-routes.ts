@@ -4,7 +4,7 @@ import { jsonOf } from '../http/json-call.ts'
 import type { HttpCall, Route } from '../http/route.ts'
 import { CommandKind, SYSTEM_HEAD } from '../state-machine/commands.ts'
 import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer, submit } from './operator-call.ts'
-import { problemOf } from './problem.ts'
+import { problemOf } from '../gateway/problem.ts'
 
 /** A revocation later than this would keep its user out for nobody knows how long. */
 const MOST_AHEAD_MS = 600_000

@@ -5,7 +5,7 @@ import type { GatewayContext } from '../gateway/gateway-context.ts'
 import { markHeader } from '../http/answer.ts'
 import type { RouteDoc } from '../http/route.ts'
 import type { Submission } from '../state-machine/commands.ts'
-import { problemOf } from './problem.ts'
+import { problemOf } from '../gateway/problem.ts'
 
 /** Of every route for operators. */
 export const ADMIN_PROBLEMS = {

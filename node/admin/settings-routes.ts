@@ -11,7 +11,7 @@ import {
   settingsFault,
 } from '../state-machine/settings.ts'
 import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer, submit } from './operator-call.ts'
-import { problemOf } from './problem.ts'
+import { problemOf } from '../gateway/problem.ts'
 
 const SETTINGS_SCHEMA: JsonSchema = {
   type: 'object',

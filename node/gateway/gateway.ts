@@ -8,7 +8,7 @@ import {
 } from '#cluster'
 import { CloseCode, encodeFrame, type EncodedFrame, type ServerFrame } from '#protocol'
 import { GatewayReceipts } from '../receipts/gateway-receipts.ts'
-import { problem } from '../admin/problem.ts'
+import { problem } from './problem.ts'
 import { defineGatewayGauges, defineGatewayMetrics } from '../metrics/gateway-metrics.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type { Signal } from '../signals/signal.ts'

@@ -6,7 +6,7 @@ import type {
   HttpResponse,
   RequestHead,
 } from '../gateway/client-listener.ts'
-import { problem } from '../admin/problem.ts'
+import { problem } from '../gateway/problem.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { NetworkError } from './network-error.ts'
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { SUBPROTOCOLS, type Subprotocol } from '#protocol'
-import { problem } from '../admin/problem.ts'
+import { problem } from '../gateway/problem.ts'
 import type {
   ClientConnection,
   ClientHandlers,

@@ -1,5 +1,5 @@
 import type { ConversationRequest } from '#protocol'
-import { problem, problemOf } from '../admin/problem.ts'
+import { problem, problemOf } from '../gateway/problem.ts'
 import { isRefusal } from '../gateway/auth.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import { handleConversation } from '../gateway/handlers/conv.ts'

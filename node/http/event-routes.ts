@@ -1,5 +1,5 @@
 import { encodeFrame, type WireError, wireError } from '#protocol'
-import { problemOf } from '../admin/problem.ts'
+import { problemOf } from '../gateway/problem.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import { notServing } from '../gateway/handlers/read-position.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from '#cluster'
-import { problem, problemOf } from '../admin/problem.ts'
+import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import { adminRefusal } from './admin-guard.ts'

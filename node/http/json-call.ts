@@ -1,5 +1,5 @@
 import { wireError } from '#protocol'
-import { problem, problemOf } from '../admin/problem.ts'
+import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import type { HttpCall } from './route.ts'
 

@@ -1,4 +1,4 @@
-import { problem, problemOf } from '../admin/problem.ts'
+import { problem, problemOf } from '../gateway/problem.ts'
 import { isRefusal } from '../gateway/auth.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import { handleMessage } from '../gateway/handlers/msg.ts'

@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode, type WireError, wireError } from '#protocol'
-import type { HttpResponse } from '../gateway/client-listener.ts'
+import type { HttpResponse } from './client-listener.ts'
 
 /** A failure as RFC 9457 has it, `code` of the closed list; `detail` says what to do. */
 export function problem(
