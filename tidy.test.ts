@@ -282,6 +282,12 @@ describe('specifications', () => {
     expect(wrong).toEqual([])
   })
 
+  test('the ids at the start of a title stand in brackets', () => {
+    const bare =
+      /(?:\b(?:test|it|describe)\b[\w.]*\(|\]\)\()\s*[`'"](?:\[M-\d+\]\s*)*[A-Z]{1,4}\d+[ ,:]/
+    expect(linesWith(CODE.filter(isTest), bare)).toEqual([])
+  })
+
   test('every rule has a test', () => {
     expect([...rules].filter((id) => !tested.has(id))).toEqual([])
   })

@@ -190,7 +190,7 @@ describe('[M-53] the leader’s retention', () => {
     retention.close()
   })
 
-  test('RT5 edits that nobody sees any more are erased too', async () => {
+  test('[RT5] edits that nobody sees any more are erased too', async () => {
     const { machine, ticks, proposed, retention } = await leader()
     const conv = await chat(machine, 'one', null)
     const results = await machine.write(
@@ -214,7 +214,7 @@ describe('[M-53] the leader’s retention', () => {
     retention.close()
   })
 
-  test('RT5 a user to be erased is known after a start', async () => {
+  test('[RT5] a user to be erased is known after a start', async () => {
     const { machine, status, ticks, retention } = await leader()
     status.leads = false
     const conv = await chat(machine, 'one', null)

@@ -124,7 +124,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect((await page(m)).events[0]).toMatchObject({ seq: 1_401, recalled: false })
   }, 30_000)
 
-  test('B1 with a message every edit of it is erased, however far away, and nothing else', async () => {
+  test('[B1] with a message every edit of it is erased, however far away, and nothing else', async () => {
     const directory = new MemoryStoreDirectory()
     let m = await group(3_000, directory)
     await m.write(

@@ -87,7 +87,7 @@ describe('a table of objects', () => {
     expect((await table.read('a')).count).toBe(2)
   })
 
-  test('K4 a read comes to its end, however much else leaves memory meanwhile', async () => {
+  test('[K4] a read comes to its end, however much else leaves memory meanwhile', async () => {
     const store = new MemoryStore()
     const table = new ObjectTable(KIND, store, 0)
     await table.load(['a'])
