@@ -62,6 +62,8 @@ export function hurtDisk(
 ): boolean {
   for (const other of world.nodes) other.noteReplaced(isVoter(world, other))
   if (!mayHurt(world.members, node)) return false
+  // Emptied, it would do what its settings say: found a cluster of its own (rule K1).
+  if (fault.kind === 'wipe' && node.foundsAlone) return false
   if (fault.kind === 'rollback') return rollBack(world, fault, node, { until, bit })
   node.hurt(fault.kind === 'wipe' ? 'emptied' : 'damaged')
   const isLive = 'isLive' in fault && fault.isLive
