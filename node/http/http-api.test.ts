@@ -82,7 +82,11 @@ describe('a message by HTTP', () => {
       await call('POST', '/v1/conversations/c1/messages'),
       await call('POST', '/v1/conversations?user=ann'),
     ]
-    expect(refused.map(({ status }) => status)).toEqual([503, 400, 415, 401, 415])
+    backend.submit = () => {
+      throw new Error('broken')
+    }
+    refused.push(await post({ body: 'x' }))
+    expect(refused.map(({ status }) => status)).toEqual([503, 400, 415, 401, 415, 500])
     for (const { headers } of refused) {
       expect(headers?.['idempotency-key']).toMatch(/^[\w-]{22}$/)
     }

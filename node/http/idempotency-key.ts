@@ -1,3 +1,4 @@
+import { problem } from '../gateway/problem.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import type { HttpCall } from './route.ts'
 
@@ -9,7 +10,11 @@ export async function underKey(
   write: (msgId: string) => Promise<HttpResponse>,
 ): Promise<HttpResponse> {
   const msgId = idempotencyKey(call)
-  return withKey(await write(msgId), msgId)
+  const answer = await write(msgId).catch((error: unknown) => {
+    call.context.logger.error('http.failed', { path: call.request.path, error })
+    return problem(500, 'INTERNAL', 'The node failed to answer. See its log.')
+  })
+  return withKey(answer, msgId)
 }
 
 /** The call's msgId: as given, with or without quotes, else a new one that nobody else has. */
