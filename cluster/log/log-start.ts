@@ -87,10 +87,13 @@ async function createLog(options: StartOptions): Promise<StartedLog> {
 async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<StartedLog> {
   const { fileSystem, failpoints, directory, segmentBytes } = options
   const { state, index, salt, keptFrom, segments, unused, last } = recovered
-  for (const name of unused.toReversed()) await fileSystem.remove(name.path)
-  if (unused.length > 0) await fileSystem.syncDirectory(directory)
-  failpoints.hit('log.bootSwept')
   const old = segments.at(-1)!
+  const remove = async (names: readonly SegmentName[]): Promise<void> => {
+    for (const name of names) await fileSystem.remove(name.path)
+    if (names.length > 0) await fileSystem.syncDirectory(directory)
+  }
+  // Those that hold no batch are in the way of the new segment, which may have the number of one.
+  await remove(unused.filter(({ number }) => number > old.number).toReversed())
   // A segment with this batch alone is replaced as a whole: restarts do not pile up files.
   const alone = last.offset === 0
   const name: SegmentName = alone
@@ -107,6 +110,9 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
   const { frame, crc } = finish(writer, { batch: last.batch, salt, chain: last.chain })
   const file = await createSegment({ fileSystem, failpoints, directory, name, firstFrame: frame })
   failpoints.hit('log.bootEndCopied')
+  // Not before: that they are needed no longer may be said by the newest batch alone.
+  await remove(unused.filter(({ number }) => number < old.number))
+  failpoints.hit('log.bootSwept')
   const segment = asSegment(name, file, frame.length, last.before.position)
   segment.lowestIndex = firstIndex ?? Infinity
   index.cutAt(old.number, last.offset)
