@@ -41,4 +41,4 @@ export { DEFAULT_REPLICA_OPTIONS, type ReplicaOptions } from './replica-options.
 export type { SnapshotSink, SnapshotSource, StateMachine } from './state-machine.ts'
 export type { FrameHandler } from './transport/frame-intake.ts'
 export { PeerFrameKind, PeerProtocolError } from './transport/peer-frame.ts'
-export { PeerFrameWriter } from './transport/peer-frame-writer.ts'
+export { encodePeerFrame, PeerFrameWriter } from './transport/peer-frame-writer.ts'

@@ -1,9 +1,9 @@
 import {
   array,
+  encodePeerFrame,
   integer,
   object,
   PeerFrameKind,
-  PeerFrameWriter,
   PeerProtocolError,
   type RaftId,
   readJson,
@@ -34,13 +34,13 @@ export function decodeRoutes(body: Uint8Array): Routes {
 
 /** For the node that orders it. */
 export function encodeSignal(signal: Signal): Uint8Array {
-  return frameOf(PeerFrameKind.signal, write(new ByteWriter(256), signal))
+  return encodePeerFrame(PeerFrameKind.signal, write(new ByteWriter(256), signal))
 }
 
 /** For every node, once it is ordered. */
 export function encodeStamped({ stamp, signal }: StampedSignal): Uint8Array {
   const writer = new ByteWriter(256).varint(stamp.term).varint(stamp.version).varint(stamp.n)
-  return frameOf(PeerFrameKind.stampedSignal, write(writer, signal))
+  return encodePeerFrame(PeerFrameKind.stampedSignal, write(writer, signal))
 }
 
 /** @throws PeerProtocolError */
@@ -87,10 +87,4 @@ function read(reader: ByteReader): Signal {
 function readerOf(body: Uint8Array): ByteReader {
   const errorOf = (why: string) => new PeerProtocolError(`a signal is malformed: ${why}`)
   return new ByteReader(body, 0, body.length, errorOf)
-}
-
-function frameOf(kind: PeerFrameKind, body: Uint8Array): Uint8Array {
-  const writer = new PeerFrameWriter(kind, body.length)
-  writer.bytes(body)
-  return writer.finish()
 }

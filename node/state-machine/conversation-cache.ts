@@ -1,11 +1,9 @@
 import { assert } from '#cluster'
+import { ClockHand } from './clock-hand.ts'
 import type { Conversation } from './conversation-state.ts'
 import type { DirtySet } from './dirty-set.ts'
 import { KeyHash } from './key-hash.ts'
 import type { StateLimits } from './limits.ts'
-
-/** How far the hand moves per call: eviction never takes long at once. */
-const STEPS_PER_SWEEP = 2_048
 
 /**
  * Conversations in memory, at most about `maxCount` with at most about `maxMembers` in all: the clock
@@ -22,7 +20,7 @@ export class ConversationCache {
   readonly #hash = new KeyHash()
   /** Of all conversations here together. */
   #members = 0
-  #hand: Iterator<Conversation> | null = null
+  readonly #hand = new ClockHand(this.#byId)
 
   constructor(limits: StateLimits, dirty: DirtySet) {
     this.#maxCount = limits.conversations
@@ -64,26 +62,16 @@ export class ConversationCache {
     this.#members += 1
   }
 
-  get #isFull(): boolean {
-    return this.#byId.size > this.#maxCount || this.#members > this.#maxMembers
-  }
+  readonly #isFull = (): boolean =>
+    this.#byId.size > this.#maxCount || this.#members > this.#maxMembers
 
   /** Call between entries only: what an entry names must stay until it is applied. */
   evict(): void {
-    for (let steps = 0; this.#isFull && steps < STEPS_PER_SWEEP; steps += 1) {
-      this.#hand ??= this.#byId.values()
-      const { value: conversation, done } = this.#hand.next()
-      if (done === true) {
-        this.#hand = null
-      } else if (conversation.used) {
-        conversation.used = false
-      } else if (this.#dirty.isClean(conversation)) {
-        this.#remove(conversation)
-      }
-    }
+    this.#hand.sweep(this.#isFull, this.#letGo)
   }
 
-  #remove(conversation: Conversation): void {
+  readonly #letGo = (conversation: Conversation): void => {
+    if (!this.#dirty.isClean(conversation)) return
     this.#byId.delete(conversation.id)
     this.#members -= conversation.listed
     if (conversation.kind !== 'direct') return

@@ -1,8 +1,6 @@
 import { assert } from '#cluster'
 import type { Put, Store } from '../store/store.ts'
-
-/** How far the hand moves per call: eviction never takes long at once. */
-const STEPS_PER_SWEEP = 2_048
+import { ClockHand } from './clock-hand.ts'
 
 /** What a table keeps about each object. Only the table changes these fields. */
 export class TableObject {
@@ -64,7 +62,7 @@ export class ObjectTable<T extends TableObject> implements Table {
   /** 0 while no cut is being written. */
   #frozen = 0
   #dirty: T[] = []
-  #hand: Iterator<T> | null = null
+  readonly #hand = new ClockHand(this.#byId)
   /** Ids that readers ask the store for. Only these are watched, as something leaves all the time. */
   readonly #asked = new Map<string, Asked>()
 
@@ -102,11 +100,7 @@ export class ObjectTable<T extends TableObject> implements Table {
 
   /** Brings objects into memory; only prefetch may, as nothing is applied while it runs. */
   async load(ids: readonly string[]): Promise<void> {
-    const missing = ids.filter((id) => !this.#byId.has(id))
-    const found = await this.#store.getMany(missing.map((id) => this.#kind.key(id)))
-    missing.forEach((id, i) => {
-      if (!this.#byId.has(id)) this.#byId.set(id, this.#kind.decode(id, found[i] ?? null))
-    })
+    for (const id of await this.loadExisting(ids)) if (!this.#byId.has(id)) this.create(id)
   }
 
   /**
@@ -167,19 +161,16 @@ export class ObjectTable<T extends TableObject> implements Table {
   }
 
   evict(): void {
-    for (let steps = 0; this.#byId.size > this.#maxCount && steps < STEPS_PER_SWEEP; steps += 1) {
-      this.#hand ??= this.#byId.values()
-      const { value: object, done } = this.#hand.next()
-      if (done === true) {
-        this.#hand = null
-      } else if (object.used) {
-        object.used = false
-      } else if (this.#isClean(object)) {
-        this.#byId.delete(object.id)
-        object.gone = true
-        this.#left(object.id)
-      }
-    }
+    this.#hand.sweep(this.#isFull, this.#letGo)
+  }
+
+  readonly #isFull = (): boolean => this.#byId.size > this.#maxCount
+
+  readonly #letGo = (object: T): void => {
+    if (!this.#isClean(object)) return
+    this.#byId.delete(object.id)
+    object.gone = true
+    this.#left(object.id)
   }
 
   #left(id: string): void {
