@@ -11,9 +11,7 @@ let cluster: ProcessCluster
 const clients: Stranger[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
   for (const client of clients) if (!client.isClosed) await client.close()

@@ -11,9 +11,7 @@ let bob: WireClient
 let carol: WireClient
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   const [n1, n2, n3] = cluster.nodes.map(({ url }) => url)
   alice = await WireClient.connect(n1!, 'alice', 'a1')
   bob = await WireClient.connect(n2!, 'bob', 'b1')

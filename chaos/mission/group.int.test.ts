@@ -15,9 +15,7 @@ let cluster: ProcessCluster
 const clients: Stranger[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()))

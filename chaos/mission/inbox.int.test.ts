@@ -12,9 +12,7 @@ let cluster: ProcessCluster
 const clients: SteadyClient[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
   for (const client of clients) client.close()

@@ -7,9 +7,7 @@ let cluster: ProcessCluster
 afterEach(() => cluster.close())
 
 test('[M-31] the leader killed fifty times while numbers are given out: none is given twice', async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   const report = await runDrill({
     cluster,
     senders: 20,

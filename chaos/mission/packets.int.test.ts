@@ -8,9 +8,7 @@ import { codeOf, eventually, readAll, taken } from './mission-clients.ts'
 
 let cluster: ProcessCluster
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 

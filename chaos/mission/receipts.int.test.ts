@@ -12,9 +12,7 @@ const ended: (() => void | Promise<void>)[] = []
 let names = 0
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 afterEach(async () => {

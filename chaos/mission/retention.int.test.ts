@@ -10,9 +10,7 @@ let bobs: WireClient[]
 let alice: WireClient
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   const urls = cluster.nodes.map(({ url }) => url)
   alice = await WireClient.connect(urls[0]!, 'alice', 'a1')
   bobs = await Promise.all(urls.map((url, at) => WireClient.connect(url, 'bob', `b${at}`)))

@@ -23,9 +23,7 @@ let names = 0
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-stores-'))
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
   await cluster.close()

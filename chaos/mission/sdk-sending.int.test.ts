@@ -25,9 +25,7 @@ let folder: string
 const clients: ChatClient[] = []
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-sending-'))
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
   for (const client of clients) client.close()

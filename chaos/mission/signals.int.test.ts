@@ -8,9 +8,7 @@ let cluster: ProcessCluster
 const clients: WireClient[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   // Routes follow the leader: a signal gets through as soon as they do.
   const [ann, ben] = [await connect('first-ann', 'n1'), await connect('first-ben', 'n2')]
   for (let n = 1; signalsOf(ben).length === 0; n += 1) {

@@ -13,9 +13,7 @@ let names = 0
 const PATIENCE = { timeout: 20_000 }
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 afterEach(async () => {

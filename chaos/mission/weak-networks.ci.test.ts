@@ -8,9 +8,7 @@ import { WeakRelay } from './weak-relay.ts'
 const MESSAGES = 20
 let cluster: ProcessCluster
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 

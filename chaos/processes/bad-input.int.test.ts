@@ -16,9 +16,7 @@ let conv: string
 const said: string[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   pids = cluster.nodes.map(({ process: child }) => child?.pid)
   url = cluster.node('n1').url
   alice = await Stranger.connect(url, 'alice', 'a1')

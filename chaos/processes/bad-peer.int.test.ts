@@ -19,9 +19,7 @@ let epoch: string
 const said: string[] = []
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   pids = cluster.nodes.map(({ process: child }) => child?.pid)
   const state = (await cluster.state('n1')) as unknown as { clusterId: string; epoch: string }
   clusterId = state.clusterId

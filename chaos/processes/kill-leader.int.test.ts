@@ -13,9 +13,7 @@ describe('real nodes', () => {
   test(
     '[M-31] [M-61] the leader killed in mid-send, again and again: nothing lost, doubled or reordered',
     async () => {
-      cluster = await ProcessCluster.create(3)
-      await cluster.startAll()
-      await cluster.healthy()
+      cluster = await ProcessCluster.started(3)
       let kills = 0
       const report = await runDrill({
         cluster,

@@ -14,9 +14,7 @@ async function killRounds(options: {
   victims: (leader: string, round: number) => readonly string[]
 }): Promise<void> {
   const { size, rounds, victims } = options
-  cluster = await ProcessCluster.create(size)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(size)
   const report = await runDrill({
     cluster,
     senders: 8,

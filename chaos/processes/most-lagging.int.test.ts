@@ -38,9 +38,7 @@ test('[control] without its mark the same client sees one', async () => {
 
 /** Goes from node to node; rejects at the first older view. */
 async function travel(options: { forgetful?: boolean } = {}) {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   const names = cluster.nodes.map(({ name }) => name)
   const urlOf = (name: string) => cluster.node(name).url
   const founder = await WireClient.connect(urlOf('n1'), 'ann', 'ann-laptop')

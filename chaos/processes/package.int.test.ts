@@ -23,9 +23,7 @@ beforeAll(async () => {
   // What `npm install` would bring besides.
   await symlink(at('node_modules/level'), join(modules, 'level'))
   await writeFile(join(folder, 'package.json'), '{"type": "module"}')
-  cluster = await ProcessCluster.create(1)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(1)
 })
 afterAll(async () => {
   await cluster.close()

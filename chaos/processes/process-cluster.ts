@@ -62,6 +62,19 @@ export class ProcessCluster {
     return new ProcessCluster(directory, nodes)
   }
 
+  /** One whose nodes all run and agree on a leader. */
+  static async started(size: number): Promise<ProcessCluster> {
+    const cluster = await ProcessCluster.create(size)
+    try {
+      await cluster.startAll()
+      await cluster.healthy()
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw error
+    }
+  }
+
   node(name: string): ProcessNode {
     const found = this.nodes.find((node) => node.name === name)
     if (found === undefined) throw new Error(`no node ${name}`)

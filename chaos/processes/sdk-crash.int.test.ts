@@ -15,9 +15,7 @@ const TOTAL = 40
 let cluster: ProcessCluster
 let folder: string
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(1)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(1)
   folder = await mkdtemp(join(tmpdir(), 'parley-sdk-'))
 })
 afterAll(async () => {

@@ -7,9 +7,7 @@ const KILLS = Number(process.env.PARLEY_DRILL_KILLS ?? 20)
 
 let cluster: ProcessCluster
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 

@@ -16,9 +16,7 @@ const clients: ChatClient[] = []
 let names = 0
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 beforeEach(async () => {

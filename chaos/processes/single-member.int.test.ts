@@ -35,9 +35,7 @@ test('a cluster of one survives kill -9, and says that a tick of it is not repli
 }, 60_000)
 
 test('a cluster of three has nothing to warn of', async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   for (const { name, url } of cluster.nodes) {
     expect(await cluster.output(name)).not.toContain('not replicated')
     expect(await (await fetch(`${url}/readyz?verbose`)).text()).not.toContain('not replicated')

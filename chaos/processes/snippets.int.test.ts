@@ -28,9 +28,7 @@ let bob: ChatClient
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-snippets-'))
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
   bob = await ChatClient.connect({ urls: urls(), user: 'bob', device: 'bob' })
 })
 afterAll(async () => {

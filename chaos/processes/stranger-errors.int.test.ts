@@ -38,9 +38,7 @@ const seen = new Map<string, WireFailure>()
 let cluster: ProcessCluster
 
 beforeAll(async () => {
-  cluster = await ProcessCluster.create(3)
-  await cluster.startAll()
-  await cluster.healthy()
+  cluster = await ProcessCluster.started(3)
 })
 afterAll(() => cluster.close())
 
