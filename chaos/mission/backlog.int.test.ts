@@ -2,24 +2,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { Stranger } from '../processes/stranger.ts'
+import { WireClient } from '../workload/wire-client.ts'
 import { inboxes, range, type Shown, sendMany, syncAll } from './inbox-client.ts'
 
 const BACKLOG = 10_000
 
 let cluster: ProcessCluster
-const clients: Stranger[] = []
+const clients: WireClient[] = []
 
 beforeAll(async () => {
   cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
-  for (const client of clients) if (!client.isClosed) await client.close()
+  for (const client of clients) client.close()
   await cluster.close()
 })
 
-async function connect(user: string, node: string, device = `${user}-${node}`): Promise<Stranger> {
-  const client = await Stranger.connect(cluster.node(node).url, user, device)
+async function connect(
+  user: string,
+  node: string,
+  device = `${user}-${node}`,
+): Promise<WireClient> {
+  const client = await WireClient.connect(cluster.node(node).url, user, device)
   clients.push(client)
   return client
 }

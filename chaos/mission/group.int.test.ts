@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { Stranger } from '../processes/stranger.ts'
+import { WireClient } from '../workload/wire-client.ts'
 import { range, syncAll } from './inbox-client.ts'
 import { eventually } from './mission-clients.ts'
 
@@ -12,21 +12,21 @@ const SENDERS = 5
 const MESSAGES = 8
 
 let cluster: ProcessCluster
-const clients: Stranger[] = []
+const clients: WireClient[] = []
 
 beforeAll(async () => {
   cluster = await ProcessCluster.started(3)
 })
 afterAll(async () => {
-  await Promise.all(clients.map((client) => client.close()))
+  for (const client of clients) client.close()
   await cluster.close()
 })
 
 /** A node takes so many hellos a second; who comes too early is told to wait. */
-async function connect(user: string, node: string): Promise<Stranger> {
+async function connect(user: string, node: string): Promise<WireClient> {
   for (;;) {
     try {
-      const client = await Stranger.connect(cluster.node(node).url, user, 'phone')
+      const client = await WireClient.connect(cluster.node(node).url, user, 'phone')
       clients.push(client)
       return client
     } catch (error) {
@@ -37,7 +37,7 @@ async function connect(user: string, node: string): Promise<Stranger> {
 }
 
 /** Of the conversation: what was pushed, and what this client wrote itself. */
-function seqsOf({ received }: Stranger, conv: string): number[] {
+function seqsOf({ received }: WireClient, conv: string): number[] {
   const seen = received.filter(
     ({ t, conv: of, kind }) => of === conv && (t === 'msg:A' || (t === 'msg:N' && kind)),
   )
@@ -46,7 +46,7 @@ function seqsOf({ received }: Stranger, conv: string): number[] {
 
 test('[M-12] a group of 500, a fifth of them away: all have the same list in the end', async () => {
   const names = range(1, MEMBERS).map((n) => `user${n}`)
-  const online: Stranger[] = []
+  const online: WireClient[] = []
   for (let first = 0; first < MEMBERS - OFFLINE; first += 50) {
     const part = names.slice(first, Math.min(first + 50, MEMBERS - OFFLINE))
     online.push(

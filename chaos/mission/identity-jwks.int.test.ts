@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { tokenOf } from '../processes/token-of.ts'
-import { type Answer, WireClient } from '../workload/wire-client.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 
 let cluster: ProcessCluster
 let server: Server
@@ -61,7 +61,7 @@ afterAll(async () => {
   server.close()
 })
 
-async function greet(token: string): Promise<Answer> {
+async function greet(token: string): Promise<Frame> {
   const client = await WireClient.open(cluster.nodes[0]!.url)
   const answer = await client.request({ t: 'hello:R', v: [1, 1], device: 'd', token })
   client.close()

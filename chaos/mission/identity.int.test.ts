@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { bearer, TOKEN_SECRET, tokenOf } from '../processes/token-of.ts'
-import { type Answer, type Frame, WireClient } from '../workload/wire-client.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 import { ModerationServer } from './moderation-server.ts'
 
 const DEVICE_RATE = 5
@@ -67,13 +67,13 @@ const message = (to: string, msgId: string, body: unknown = msgId) => ({
   msgId,
   body,
 })
-const codeOf = (answer: Answer | null) => answer?.error?.code
+const codeOf = (answer: Frame | null) => answer?.error?.code
 
 /** Waits for the end of the connection; gives its close code and the code of its last error. */
 async function endOf(client: WireClient) {
-  await expect.poll(() => client.closed, { timeout: 15_000 }).toBe(true)
+  const { code: close } = await client.closed
   const error = client.pushed.findLast(({ t }) => t === 'error:N')?.['error'] as { code: string }
-  return { close: client.closeCode, code: error?.code }
+  return { close, code: error?.code }
 }
 
 describe('tokens', () => {
@@ -236,7 +236,7 @@ describe('the table of errors', () => {
   )
 
   /** How each comes about over the wire. */
-  const provoked: Record<string, () => Promise<Answer | null>> = {
+  const provoked: Record<string, () => Promise<Frame | null>> = {
     INVALID_MESSAGE: async () => (await enter('ann')).request(message('bob', 'not an id')),
     UNSUPPORTED: async () => (await enter('ann')).request({ t: 'teleport:R' }),
     PAYLOAD_TOO_LARGE: async () =>
@@ -292,7 +292,7 @@ describe('the table of errors', () => {
     },
     BEHIND: async () => {
       const ann = await enter('ann')
-      const mark = `${ann.epoch || ann.mark!.split('.')[0]}.zzzzzz`
+      const mark = `${ann.hello['epoch']}.zzzzzz`
       const { conv } = (await ann.request(message('bob', 'marked')))!
       return ann.request({ t: 'pull:R', conv, after: 0, limit: 1, mark })
     },
@@ -301,7 +301,7 @@ describe('the table of errors', () => {
       const { client } = await greet(token, { device: 'only' })
       await greet(token, { device: 'only' })
       await endOf(client)
-      return client.pushed.findLast(({ t }) => t === 'error:N') as Answer
+      return client.pushed.findLast(({ t }) => t === 'error:N') as Frame
     },
     WINDOW_EXPIRED: async () => {
       expect((await post('/v1/cluster/settings', { windowMs: 1_000 })).status).toBe(200)

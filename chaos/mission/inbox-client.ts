@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Received, Stranger } from '../processes/stranger.ts'
+import type { Frame, WireClient } from '../workload/wire-client.ts'
 
 /** An event as `sync:A` and `msg:N` show it. */
 export interface Shown {
@@ -15,7 +15,7 @@ const BURST = 500
 
 /** Sends `count` messages whose bodies count from `first`, keeping their order; all are stored. */
 export async function sendMany(
-  sender: Stranger,
+  sender: WireClient,
   to: { conv: string } | { to: string },
   count: number,
   options: { readonly name: string; readonly first?: number; readonly fill?: string },
@@ -49,10 +49,10 @@ export async function sendMany(
 
 /** In the order of the ids; they stand behind the first `before` frames. */
 async function answersTo(
-  { received }: Stranger,
+  { received }: WireClient,
   before: number,
   ids: readonly string[],
-): Promise<Received[]> {
+): Promise<Frame[]> {
   const deadline = performance.now() + 60_000
   for (;;) {
     const byId = new Map(received.slice(before).map((frame) => [frame.id, frame]))
@@ -65,12 +65,12 @@ async function answersTo(
 
 /** Every page from `after` on, each asked for with the `next` of the one before. */
 export async function syncAll(
-  client: Stranger,
+  client: WireClient,
   after: number,
   limit: number,
   more: (page: number, after: number) => object = () => ({}),
-): Promise<{ pages: Received[]; events: Shown[] }> {
-  const pages: Received[] = []
+): Promise<{ pages: Frame[]; events: Shown[] }> {
+  const pages: Frame[] = []
   for (let position = after; ;) {
     const page = await client.ask({
       t: 'sync:R',
@@ -92,9 +92,9 @@ export const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, at) => from + at)
 
 /** Events that were pushed whole. */
-export const pushed = ({ received }: Stranger): Shown[] =>
+export const pushed = ({ received }: WireClient): Shown[] =>
   received.filter(({ t, kind }) => t === 'msg:N' && kind !== undefined) as unknown as Shown[]
 
 /** Bare notifies. */
-export const notified = ({ received }: Stranger): Received[] =>
+export const notified = ({ received }: WireClient): Frame[] =>
   received.filter(({ t, kind }) => t === 'msg:N' && kind === undefined)

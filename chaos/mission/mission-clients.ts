@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Answer, Frame, WireClient } from '../workload/wire-client.ts'
+import type { Frame, Request, WireClient } from '../workload/wire-client.ts'
 
 /** Helpers for clients that know only `docs/protocol.md`. */
 
 /** The answer, of which a failure is the test's. */
-export async function taken(client: WireClient, frame: { t: string } & Omit<Frame, 'id'>) {
-  const answer = await client.request(frame)
-  if (answer === null) throw new Error(`no answer to ${frame.t}`)
+export async function taken(client: WireClient, frame: Request): Promise<Frame> {
+  const answer = await client.ask(frame)
   if (answer.error !== undefined) throw new Error(`${frame.t}: ${answer.error.code}`)
   return answer
 }
 
 /** The code that a request is refused with, "taken" if it is not. */
-export async function codeOf(client: WireClient, frame: { t: string } & Omit<Frame, 'id'>) {
-  const answer: Answer | null = await client.request(frame)
-  return answer === null ? 'no answer' : (answer.error?.code ?? 'taken')
+export async function codeOf(client: WireClient, frame: Request): Promise<string> {
+  return (await client.ask(frame)).error?.code ?? 'taken'
 }
 
 /** Waits for what another client's writes bring about. */

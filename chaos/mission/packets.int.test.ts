@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { Stranger, type Received, type Subprotocol } from '../processes/stranger.ts'
-import { WireClient } from '../workload/wire-client.ts'
+import { type Frame, type Subprotocol, WireClient } from '../workload/wire-client.ts'
 import { codeOf, eventually, readAll, taken } from './mission-clients.ts'
 
 let cluster: ProcessCluster
@@ -28,8 +27,8 @@ const messagesOf = async (client: WireClient, conv: string) =>
 
 describe('packets', () => {
   test('[M-1] each request gets one answer under its id, in any order; a notice is no answer', async () => {
-    const ann = await Stranger.connect(url(0), 'm1-ann', 'phone')
-    const ben = await Stranger.connect(url(1), 'm1-ben', 'phone')
+    const ann = await WireClient.connect(url(0), 'm1-ann', 'phone')
+    const ben = await WireClient.connect(url(1), 'm1-ben', 'phone')
     const { conv } = await ann.say({ to: 'm1-ben' }, 'first', 'hello')
     const requests = [
       { t: 'ping:R' },
@@ -54,15 +53,15 @@ describe('packets', () => {
     for (const { received } of [ann, ben]) {
       for (const frame of received) expect('id' in frame).toBe(frame.t.endsWith(':A'))
     }
-    await Promise.all([ann.close(), ben.close()])
+    await Promise.all([ann.leave(), ben.leave()])
   })
 
   test('[M-2] hello is msg:R, msg:A, msg:N', async () => {
     const [ann, ben] = await Promise.all([
-      Stranger.connect(url(0), 'm2-ann', 'phone'),
-      Stranger.connect(url(2), 'm2-ben', 'phone'),
+      WireClient.connect(url(0), 'm2-ann', 'phone'),
+      WireClient.connect(url(2), 'm2-ben', 'phone'),
     ])
-    const about = (frame: Received) => frame.t.startsWith('msg:')
+    const about = (frame: Frame) => frame.t.startsWith('msg:')
     const accepted = await ann.ask({ t: 'msg:R', to: 'm2-ben', msgId: 'h', body: 'hello' })
     expect(accepted).toMatchObject({ t: 'msg:A', msgId: 'h', seq: 1, duplicate: false })
     const pushed = await ben.until(about)
@@ -70,7 +69,7 @@ describe('packets', () => {
     await Promise.all([ann.ask({ t: 'ping:R' }), ben.ask({ t: 'ping:R' })])
     expect(ann.received.filter(about).map(({ t }) => t)).toEqual(['msg:A'])
     expect(ben.received.filter(about).map(({ t }) => t)).toEqual(['msg:N'])
-    await Promise.all([ann.close(), ben.close()])
+    await Promise.all([ann.leave(), ben.leave()])
   })
 
   test.each<Subprotocol>(['parley.v1.json', 'parley.v1.msgpack'])(
@@ -78,14 +77,14 @@ describe('packets', () => {
     async (subprotocol) => {
       const msgId = '18446744073709551615'
       const [user, other] = [`m30-${subprotocol}`, `m30-of-${subprotocol}`]
-      const ann = await Stranger.connect(url(0), user, 'phone', { subprotocol })
-      const ben = await Stranger.connect(url(1), other, 'phone', { subprotocol })
+      const ann = await WireClient.connect(url(0), user, 'phone', { subprotocol })
+      const ben = await WireClient.connect(url(1), other, 'phone', { subprotocol })
       const sent = await ann.say({ to: other }, msgId, 'x')
       expect(sent).toMatchObject({ msgId, duplicate: false })
       expect(await ben.until(({ t }) => t === 'msg:N')).toMatchObject({ msgId })
       expect(await ann.say({ to: other }, msgId, 'x')).toMatchObject({ duplicate: true })
       const page = await ben.ask({ t: 'pull:R', conv: sent.conv, after: 0, limit: 10 })
-      expect((page.events as Received[]).map((event) => event.msgId)).toEqual([msgId])
+      expect((page.events as Frame[]).map((event) => event.msgId)).toEqual([msgId])
       // A number where a text belongs is refused by name, never rounded.
       const number = await ann.ask({ t: 'msg:R', to: other, msgId: 2 ** 53, body: 1 })
       expect(number.error).toMatchObject({ code: 'INVALID_MESSAGE' })
@@ -93,7 +92,7 @@ describe('packets', () => {
         const reply = await ann.ask({ t: 'msg:R', to: other, msgId: 'r', body: 1, replyTo: seq })
         expect(reply.error).toMatchObject({ code: 'INVALID_MESSAGE' })
       }
-      await Promise.all([ann.close(), ben.close()])
+      await Promise.all([ann.leave(), ben.leave()])
     },
   )
 })

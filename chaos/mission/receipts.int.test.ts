@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ChatClient, type ChatMessage, type ChatOptions, type StreamOptions } from '#client'
 import { FrameRelay, type RelayedFrame } from '../processes/frame-relay.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { Stranger } from '../processes/stranger.ts'
+import { WireClient } from '../workload/wire-client.ts'
 import { eventually } from './mission-clients.ts'
 
 let cluster: ProcessCluster
@@ -21,9 +21,9 @@ afterEach(async () => {
 
 const newName = (name: string): string => `${name}${(names += 1)}`
 
-async function stranger(user: string, node: string): Promise<Stranger> {
-  const client = await Stranger.connect(cluster.node(node).url, user, `${user}-${node}`)
-  ended.push(() => (client.isClosed ? undefined : client.close()))
+async function stranger(user: string, node: string): Promise<WireClient> {
+  const client = await WireClient.connect(cluster.node(node).url, user, `${user}-${node}`)
+  ended.push(() => client.close())
   await client.until(({ t }) => t === 'caughtup:N')
   return client
 }

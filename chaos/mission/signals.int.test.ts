@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { type Answer, type Frame, WireClient } from '../workload/wire-client.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 
 let cluster: ProcessCluster
 const clients: WireClient[] = []
@@ -27,7 +27,7 @@ async function connect(user: string, node: string): Promise<WireClient> {
   return client
 }
 
-function send(client: WireClient, fields: object): Promise<Answer | null> {
+function send(client: WireClient, fields: object): Promise<Frame | null> {
   return client.request({ t: 'signal:R', name: 'typing', body: { on: true }, ...fields })
 }
 
@@ -114,11 +114,8 @@ test('[SG5] a stranger, a huge body and a blocked user are refused', async () =>
     error: { code: 'PAYLOAD_TOO_LARGE' },
   })
   await owner.request({ t: 'conv:R', op: 'block', user: 'stranger', msgId: 'block' })
-  const { mark, epoch } = owner
   const again = await WireClient.connect(cluster.node('n2').url, 'stranger', 'again', {
-    epoch,
-    inbox: 0,
-    mark: mark!,
+    resume: { epoch: owner.hello['epoch'] as string, inbox: 0, mark: owner.mark! },
   })
   clients.push(again)
   expect(await send(again, { to: 'host', n: 1 })).toMatchObject({ error: { code: 'USER_BLOCKED' } })

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessCluster } from '../processes/process-cluster.ts'
-import { type Answer, WireClient } from '../workload/wire-client.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 
 /** No answer by then: somebody else may have it. */
 const ANSWER_MS = 3_000
@@ -24,7 +24,7 @@ export class SteadyClient {
   }
 
   /** Throws the code of a final refusal. */
-  async ask(frame: { t: string; [field: string]: unknown }, limitMs = 60_000): Promise<Answer> {
+  async ask(frame: { t: string; [field: string]: unknown }, limitMs = 60_000): Promise<Frame> {
     const deadline = performance.now() + limitMs
     for (;;) {
       const answer = await this.#try(frame)
@@ -39,12 +39,14 @@ export class SteadyClient {
     this.#client?.close()
   }
 
-  async #try(frame: { t: string; [field: string]: unknown }): Promise<Answer | null> {
+  async #try(frame: { t: string; [field: string]: unknown }): Promise<Frame | null> {
     const { nodes } = this.#cluster
     try {
-      if (this.#client === null || this.#client.closed) {
+      if (this.#client === null || this.#client.isClosed) {
         const { url } = nodes[this.#at % nodes.length]!
-        this.#client = await WireClient.connect(url, this.#user, this.#device)
+        this.#client = await WireClient.connect(url, this.#user, this.#device, {
+          openMs: ANSWER_MS,
+        })
       }
     } catch {
       this.#at += 1

@@ -3,11 +3,11 @@ import { randomInt } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { FrameRelay } from '../processes/frame-relay.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
-import { type Received, Stranger } from '../processes/stranger.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 import { inboxes, notified, pushed, range, sendMany, syncAll } from './inbox-client.ts'
 
 let cluster: ProcessCluster
-const clients: Stranger[] = []
+const clients: WireClient[] = []
 let names = 0
 /** Of what comes by itself, on a machine that is busy. */
 const PATIENCE = { timeout: 20_000 }
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => cluster.close())
 afterEach(async () => {
-  for (const client of clients.splice(0)) if (!client.isClosed) await client.close()
+  for (const client of clients.splice(0)) client.close()
 })
 
 const newName = (name: string): string => `${name}${(names += 1)}`
@@ -31,10 +31,15 @@ interface Hello {
 
 async function connect(user: string, { node = 'n1', device, mode, inbox }: Hello = {}) {
   const epoch = clients[0]?.hello['epoch'] as string
-  const client = await Stranger.connect(cluster.node(node).url, user, device ?? `${user}-${node}`, {
-    ...(mode === undefined ? {} : { mode }),
-    ...(inbox === undefined ? {} : { resume: { epoch, inbox } }),
-  })
+  const client = await WireClient.connect(
+    cluster.node(node).url,
+    user,
+    device ?? `${user}-${node}`,
+    {
+      ...(mode === undefined ? {} : { mode }),
+      ...(inbox === undefined ? {} : { resume: { epoch, inbox } }),
+    },
+  )
   clients.push(client)
   return client
 }
@@ -86,7 +91,7 @@ test('[M-19] one whom nothing pushed reaches learns by its next heartbeat, and g
   try {
     relay.filter = ({ t }) => t !== 'msg:N'
     const subprotocol = 'parley.v1.msgpack'
-    const client = await Stranger.connect(relay.url, bob, 'phone', { subprotocol })
+    const client = await WireClient.connect(relay.url, bob, 'phone', { subprotocol })
     clients.push(client)
     const ann = await connect(newName('ann'))
     const { seqs } = await sendMany(ann, { to: bob }, 120, { name: newName('m') })
@@ -127,7 +132,7 @@ test('[M-10] a client that dies before it confirms a page gets the same page aga
   const bob = await backlog(120)
   const dying = await connect(bob, { node: 'n1', inbox: 0 })
   const first = await dying.ask({ t: 'sync:R', after: 0, limit: 50 })
-  await dying.close()
+  await dying.leave()
   const next = await connect(bob, { node: 'n2', inbox: 0 })
   const again = await next.ask({ t: 'sync:R', after: 0, limit: 50 })
   expect(again['events']).toEqual(first['events'])
@@ -150,7 +155,7 @@ test('[M-52] what waits for one who is away is there, comes in order, and comes 
   expect(await back.until(({ t }) => t === 'caughtup:N')).toMatchObject({ inbox: 30 })
   expect(pushed(back).map(({ seq }) => seq)).toEqual(seqs)
   expect((await back.ask({ t: 'sync:R', after: 30, limit: 50, ack: 30 }))['events']).toEqual([])
-  await back.close()
+  await back.leave()
   // d: what a device has is not sent to it again, and stays in the history.
   const later = await connect(bob, { node: 'n3', inbox: 30 })
   await later.until(({ t }) => t === 'caughtup:N')
@@ -175,7 +180,7 @@ test('[M-27] the ack of a page rides on the request for the next one', async () 
   expect(pages).toHaveLength(3)
   expect(requests).toBe(pages.length + 1)
   const delivered = { conv, kind: 'delivered', by: bob }
-  const isTold = (upTo: number) => (frame: Received) =>
+  const isTold = (upTo: number) => (frame: Frame) =>
     Object.entries({ ...delivered, t: 'ack:N', upTo }).every(([name, is]) => frame[name] === is)
   await ann.until(isTold(seqs[149]!), 'the receipt of the last page')
 
@@ -196,7 +201,7 @@ test('[M-55] who was away learns what became of 1,000 messages in a tenth of the
   }
   const mark = sending.received.findLast((frame) => frame['mark'] !== undefined)!['mark'] as string
   const epoch = sending.hello['epoch'] as string
-  await sending.close()
+  await sending.leave()
   for (const bob of bobs) {
     const client = await connect(bob, { node: 'n3' })
     const { events } = await syncAll(client, 0, 100)
@@ -206,13 +211,15 @@ test('[M-55] who was away learns what became of 1,000 messages in a tenth of the
   }
 
   const url = cluster.node('n2').url
-  const back = await Stranger.connect(url, ann, 'phone', { resume: { epoch, inbox: 1_000, mark } })
+  const back = await WireClient.connect(url, ann, 'phone', {
+    resume: { epoch, inbox: 1_000, mark },
+  })
   clients.push(back)
   const statuses: { kind: string; upTo: number; user: string }[] = []
   // Of the newest receipts each node hears a little later than the one that took them.
   await expect
     .poll(async () => {
-      const again = await Stranger.connect(url, ann, 'tablet', {
+      const again = await WireClient.connect(url, ann, 'tablet', {
         resume: { epoch, inbox: 0, mark },
       })
       clients.push(again)

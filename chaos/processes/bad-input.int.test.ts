@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { connect as dial, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
-import { type Received, Stranger, type Subprotocol } from './stranger.ts'
+import { type Frame, WireClient, type Subprotocol } from '../workload/wire-client.ts'
 
 const SUBPROTOCOLS: readonly Subprotocol[] = ['parley.v1.json', 'parley.v1.msgpack']
 
@@ -11,7 +11,7 @@ let cluster: ProcessCluster
 let url: string
 let pids: (number | undefined)[]
 /** A member of `conv` who says something in between; all of it must be there in the end. */
-let alice: Stranger
+let alice: WireClient
 let conv: string
 const said: string[] = []
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   cluster = await ProcessCluster.started(3)
   pids = cluster.nodes.map(({ process: child }) => child?.pid)
   url = cluster.node('n1').url
-  alice = await Stranger.connect(url, 'alice', 'a1')
+  alice = await WireClient.connect(url, 'alice', 'a1')
   const created = await alice.ask({ t: 'conv:R', op: 'create', msgId: 'c', members: ['bob'] })
   conv = created.conversation.id as string
 })
@@ -70,7 +70,7 @@ function raw(bytes: string | Uint8Array, waitMs = 2_000): Promise<string> {
 }
 
 describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
-  const open = (device: string) => Stranger.connect(url, 'alice', device, { subprotocol })
+  const open = (device: string) => WireClient.connect(url, 'alice', device, { subprotocol })
 
   const NAMES = [1, true, {}, [], '', 'a b', 'é', 'x'.repeat(200), [['a']]]
   const INTEGERS = ['1', true, 1.5, -1, 2 ** 53, {}, [], [1]]
@@ -155,7 +155,7 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
       }
     }
     expect(count).toBeGreaterThan(150)
-    await client.close()
+    await client.leave()
     await say()
   })
 
@@ -187,7 +187,7 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
     client.send(tooMany)
     const refused = await client.until(({ error }) => error?.code === 'PAYLOAD_TOO_LARGE')
     expect(refused.t).toBe('error:N')
-    await client.close()
+    await client.leave()
     await say()
   })
 
@@ -203,12 +203,12 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
       sent += count
       await client.ask({ t: 'ping:R' })
       answered += client.received.filter(({ t, error }) => t === 'error:N' && error).length
-      await client.close()
+      await client.leave()
       client = await open('garbage')
       await say()
     }
     expect(answered).toBe(sent)
-    await client.close()
+    await client.leave()
   })
 
   test('the wrong kind of message, one that is too large, one before hello', async () => {
@@ -227,7 +227,7 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
     mute.sendRaw(Buffer.from([0xff, 0xfe]), false)
     expect((await mute.closed).code).toBe(1007)
     for (const early of [{ t: 'ping:R', id: 1 }, { t: 'nonsense' }, 17]) {
-      const stranger = await Stranger.open(url, { subprotocol })
+      const stranger = await WireClient.open(url, { subprotocol })
       stranger.send(early)
       expect((await stranger.closed).code).toBe(1008)
       expect(stranger.received[0]!.error?.code).toMatch(/INVALID_MESSAGE|UNSUPPORTED/)
@@ -237,7 +237,7 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
 })
 
 test('who is no member learns and changes nothing', async () => {
-  const eve = await Stranger.connect(url, 'eve', 'e1')
+  const eve = await WireClient.connect(url, 'eve', 'e1')
   await say()
   const asks: { t: string; [field: string]: unknown }[] = [
     { t: 'msg:R', msgId: 'e1', body: 1 },
@@ -264,13 +264,13 @@ test('who is no member learns and changes nothing', async () => {
   }
   expect((await eve.ask({ t: 'conv:R', op: 'list' })).conversations).toEqual([])
   expect(eve.received.filter(({ t }) => t === 'msg:N')).toEqual([])
-  await eve.close()
+  await eve.leave()
 })
 
 test('upgrades that are not granted: wrong origin, host, path, subprotocol', async () => {
   const { host } = new URL(url)
-  const refused = (options: Parameters<typeof Stranger.open>[1]) =>
-    Stranger.open(url, options).then(
+  const refused = (options: Parameters<typeof WireClient.open>[1]) =>
+    WireClient.open(url, options).then(
       () => 'granted',
       (error: Error) => error.message,
     )
@@ -334,12 +334,12 @@ test('connections that begin and say nothing more cost nobody anything', async (
     socket.write(halves[n % 3]!)
     sockets.push(socket)
   }
-  const silent = await Promise.all(Array.from({ length: 50 }, () => Stranger.open(url)))
+  const silent = await Promise.all(Array.from({ length: 50 }, () => WireClient.open(url)))
   for (let n = 0; n < 20; n += 1) {
     await say()
-    const quick = await Stranger.connect(url, 'alice', 'quick')
+    const quick = await WireClient.connect(url, 'alice', 'quick')
     quick.sendRaw(frames[n % 2]!)
-    await quick.close()
+    await quick.leave()
   }
   // Hello has to come within 5 s.
   for (const one of silent) expect((await one.closed).code).toBe(1008)
@@ -368,15 +368,15 @@ test('after all of it every node runs, is ready, and has everything that was ack
   await cluster.healthy()
   await cluster.converged()
   for (const node of cluster.nodes) {
-    const reader = await Stranger.connect(node.url, 'alice', 'reader')
-    const events: Received[] = []
-    for (let page: Received, after = 0; ; after = page.next as number) {
+    const reader = await WireClient.connect(node.url, 'alice', 'reader')
+    const events: Frame[] = []
+    for (let page: Frame, after = 0; ; after = page.next as number) {
       page = await reader.ask({ t: 'pull:R', conv, after, limit: 100, read: 'linearizable' })
-      events.push(...(page.events as Received[]))
+      events.push(...(page.events as Frame[]))
       if (page.hasMore !== true) break
     }
     expect(events.slice(1).map(({ msgId }) => msgId)).toEqual(said)
-    await reader.close()
+    await reader.leave()
   }
   for (const { name } of cluster.nodes) {
     const output = await cluster.output(name)

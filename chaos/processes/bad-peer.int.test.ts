@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32c } from '@node-rs/crc32'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
-import { Stranger } from './stranger.ts'
+import { WireClient } from '../workload/wire-client.ts'
 
 const HELLO = 1
 const REFUSED = 2
@@ -89,11 +89,11 @@ async function linesSince(node: string, from: number): Promise<Record<string, un
 const lengthOfLog = async (node: string) => (await cluster.output(node)).length
 
 async function stillWorks(): Promise<void> {
-  const client = await Stranger.connect(cluster.node('n1').url, 'alice', 'a')
+  const client = await WireClient.connect(cluster.node('n1').url, 'alice', 'a')
   const msgId = `m${said.length}`
   await client.say({ to: 'bob' }, msgId, msgId)
   said.push(msgId)
-  await client.close()
+  await client.leave()
 }
 
 describe('a wrong introduction is refused with what to do, in one line of the log', () => {
@@ -187,7 +187,7 @@ test('after all of it every node runs, is ready, and nothing is lost', async () 
   expect(cluster.nodes.map(({ process: child }) => child?.pid)).toEqual(pids)
   await cluster.healthy()
   await cluster.converged()
-  const reader = await Stranger.connect(cluster.node('n3').url, 'alice', 'reader')
+  const reader = await WireClient.connect(cluster.node('n3').url, 'alice', 'reader')
   const { conv } = await reader.say({ to: 'bob' }, 'last', 'last')
   const page = await reader.ask({ t: 'pull:R', conv, after: 0, limit: 100 })
   expect(page.events.map(({ msgId }: { msgId: string }) => msgId)).toEqual([...said, 'last'])

@@ -10,7 +10,7 @@ import { main } from '../../cli/main.ts'
 import { freePorts } from './free-ports.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { TOKEN_SECRET } from './token-of.ts'
-import { Stranger } from './stranger.ts'
+import { WireClient } from '../workload/wire-client.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const SMALL = ['--log-segment-bytes', '65536', '--checkpoint-bytes', '100000']
@@ -24,14 +24,14 @@ beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
   await cluster.startAll({ flags: SMALL })
   await cluster.healthy()
-  const client = await Stranger.connect(cluster.node('n1').url, 'ann', 'a')
+  const client = await WireClient.connect(cluster.node('n1').url, 'ann', 'a')
   const body = 'x'.repeat(1_000)
   // In rounds, so that it takes many batches and several segments.
   for (let round = 0; round < 20; round += 1) {
     const ids = Array.from({ length: 20 }, (_, n) => `m${round}-${n}`)
     await Promise.all(ids.map((msgId) => client.say({ to: 'bob' }, msgId, body)))
   }
-  await client.close()
+  await client.leave()
   await cluster.converged()
   await cluster.signal('n2', 'SIGTERM')
   backup = join(cluster.directory, 'backup')

@@ -15,18 +15,22 @@ export interface RelayedFrame {
 export type FrameFilter = (frame: RelayedFrame) => boolean
 
 /**
- * A way to one node on which single frames are lost: between clients that speak `parley.v1.msgpack`
- * and that node it passes on every frame that the filter lets through, and keeps what it passed on.
+ * A slow way to one node on which frames are lost: between clients that speak `parley.v1.msgpack`
+ * and that node it passes on, in order, every frame that the filter lets through, and keeps what it
+ * passed on.
  */
 export class FrameRelay {
   /** What got through, both ways, with the time in ms. */
   readonly passed: { readonly frame: RelayedFrame; readonly atMs: number }[] = []
   filter: FrameFilter = () => true
+  lost = 0
+  readonly #delayMs: number
   readonly #server: WebSocketServer
   readonly #sockets = new Set<WebSocket>()
 
-  private constructor(server: WebSocketServer, nodeUrl: string) {
+  private constructor(server: WebSocketServer, nodeUrl: string, delayMs: number) {
     this.#server = server
+    this.#delayMs = delayMs
     server.on('connection', (client) => {
       const node = new WebSocket(`${nodeUrl.replace('http', 'ws')}/v1/ws`, SUBPROTOCOL)
       const waiting: Buffer[] = []
@@ -43,11 +47,12 @@ export class FrameRelay {
     })
   }
 
-  static async to(nodeUrl: string): Promise<FrameRelay> {
+  /** @param delayMs added to every message, each way */
+  static async to(nodeUrl: string, delayMs = 0): Promise<FrameRelay> {
     const handleProtocols = (): string => SUBPROTOCOL
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols })
     await once(server, 'listening')
-    return new FrameRelay(server, nodeUrl)
+    return new FrameRelay(server, nodeUrl, delayMs)
   }
 
   get url(): string {
@@ -83,8 +88,11 @@ export class FrameRelay {
       const frames = Array.isArray(message) ? message : [message]
       const passed = frames.filter((frame) => this.filter(frame))
       for (const frame of passed) this.passed.push({ frame, atMs: performance.now() })
-      if (passed.length === frames.length) send(data)
-      else if (passed.length > 0) send(packr.pack(passed))
+      this.lost += frames.length - passed.length
+      if (passed.length === 0) return
+      const rest = passed.length === frames.length ? data : packr.pack(passed)
+      if (this.#delayMs === 0) send(rest)
+      else setTimeout(() => send(rest), this.#delayMs)
     })
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
-import { type Received, Stranger, type WireFailure } from './stranger.ts'
+import { type Frame, WireClient, type WireFailure } from '../workload/wire-client.ts'
 
 interface Documented {
   readonly category: string
@@ -45,7 +45,7 @@ afterAll(() => cluster.close())
 const urlOf = (name: string) => cluster.node(name).url
 
 /** Checks a refusal against the page, and keeps it. */
-function refusal(frame: Received | undefined, code: string): WireFailure {
+function refusal(frame: Frame | undefined, code: string): WireFailure {
   const error = frame?.error
   expect(error, `${code}: ${JSON.stringify(frame)}`).toBeDefined()
   const documented = DOCUMENTED.get(error!.code)
@@ -68,7 +68,7 @@ async function set(settings: object): Promise<void> {
 }
 
 async function setUp(name: string, node = 'n1') {
-  const client = await Stranger.connect(urlOf(node), name, `${name}-phone`)
+  const client = await WireClient.connect(urlOf(node), name, `${name}-phone`)
   const created = await client.ask({ t: 'conv:R', op: 'create', msgId: 'c', members: [] })
   return { client, conv: created.conversation.id as string }
 }
@@ -82,7 +82,7 @@ test('what the frame alone shows', async () => {
   const from = client.received.length
   client.sendRaw('{"t":')
   refusal(await client.until((frame) => client.received.indexOf(frame) >= from), 'INVALID_MESSAGE')
-  await client.close()
+  await client.leave()
 })
 
 test('what the log decides', async () => {
@@ -102,25 +102,25 @@ test('what the log decides', async () => {
   const direct = await client.say({ to: 'otto' }, 'm8', 1)
   await other.client.ask({ t: 'conv:R', op: 'block', user: 'lola', msgId: 'b' })
   refusal(await send({ msgId: 'm9', conv: direct.conv }), 'USER_BLOCKED')
-  await Promise.all([client.close(), other.client.close()])
+  await Promise.all([client.leave(), other.client.leave()])
 })
 
 test('who may come in', async () => {
   for (const hello of [{}, { token: 'made up' }, { user: 'eve', token: 'made up' }]) {
-    const client = await Stranger.open(urlOf('n1'))
+    const client = await WireClient.open(urlOf('n1'))
     const answer = await client.ask({ t: 'hello:R', v: [1, 1], device: 'd', ...hello })
     refusal(answer, 'AUTHENTICATION_FAILED')
     expect((await client.closed).code).toBe(1008)
   }
-  const newer = await Stranger.open(urlOf('n1'))
+  const newer = await WireClient.open(urlOf('n1'))
   const answer = await newer.ask({ t: 'hello:R', v: [2, 9], device: 'd', user: 'eve' })
   refusal(answer, 'UNSUPPORTED')
   expect((await newer.closed).code).toBe(4004)
-  const first = await Stranger.connect(urlOf('n1'), 'eve', 'd')
-  const second = await Stranger.connect(urlOf('n1'), 'eve', 'd')
+  const first = await WireClient.connect(urlOf('n1'), 'eve', 'd')
+  const second = await WireClient.connect(urlOf('n1'), 'eve', 'd')
   expect((await first.closed).code).toBe(4002)
   refusal(first.received.at(-1), 'REPLACED')
-  await second.close()
+  await second.leave()
 })
 
 test('more than the node takes at once', async () => {
@@ -136,14 +136,14 @@ test('more than the node takes at once', async () => {
   const refused = answers.filter(({ error }) => error !== undefined)
   expect(refused).toHaveLength(count - most)
   for (const answer of refused) refusal(answer, 'OVERLOADED')
-  await client.close()
+  await client.leave()
 })
 
 test('a group holds as many members as the settings say, and not one more', async () => {
   const most = 50
   await set({ groupMembers: most })
   const members = Array.from({ length: most - 2 }, (_, n) => `member-${n}`)
-  const client = await Stranger.connect(urlOf('n1'), 'grete', 'g0')
+  const client = await WireClient.connect(urlOf('n1'), 'grete', 'g0')
   const created = await client.ask({ t: 'conv:R', op: 'create', msgId: 'c', members })
   const conv = created.conversation.id as string
   const add = (user: string) => client.ask({ t: 'conv:R', op: 'add', conv, msgId: user, user })
@@ -151,7 +151,7 @@ test('a group holds as many members as the settings say, and not one more', asyn
   refusal(await add('one-more'), 'GROUP_FULL')
   const full = await client.ask({ t: 'conv:R', op: 'get', conv })
   expect(full.conversation.members).toHaveLength(most)
-  await client.close()
+  await client.leave()
 })
 
 test('a node that goes away answers what still comes', async () => {
@@ -160,7 +160,7 @@ test('a node that goes away answers what still comes', async () => {
   client.send({ t: 'pull:R', id: 'p', conv, after: 0, limit: 1, mark: farMark(client) })
   const ended = cluster.signal('n3', 'SIGTERM')
   await client.until(({ t }) => t === 'goaway:N')
-  let answer: Received
+  let answer: Frame
   do answer = await client.ask({ t: 'ping:R' })
   while (answer.error === undefined)
   refusal(answer, 'DRAINING')
@@ -190,9 +190,9 @@ test('without a majority', async () => {
   const body = (msgId: string) => client.say({ conv }, msgId, msgId)
   const [unknown, none] = [await body('unknown'), await body('none')]
   expect(none.seq).not.toBe(unknown.seq)
-  const events = (await client.ask({ ...page, read: 'linearizable' })).events as Received[]
+  const events = (await client.ask({ ...page, read: 'linearizable' })).events as Frame[]
   expect(events.filter(({ msgId }) => msgId === 'unknown')).toHaveLength(1)
-  await client.close()
+  await client.leave()
 })
 
 test('a write of before the window', async () => {
@@ -200,12 +200,12 @@ test('a write of before the window', async () => {
   const { client, conv } = await setUp('wendy')
   const since = client.hello.now as number
   const write = (msgId: string) => client.ask({ t: 'msg:R', conv, msgId, body: 1, since })
-  let answer: Received
+  let answer: Frame
   let n = 0
   do answer = await write(`m${(n += 1)}`)
   while (answer.error === undefined)
   refusal(answer, 'WINDOW_EXPIRED')
-  await client.close()
+  await client.leave()
 })
 
 test('every code of the page was seen, or is known to be out of reach', () => {
@@ -216,7 +216,7 @@ test('every code of the page was seen, or is known to be out of reach', () => {
 })
 
 /** A mark that no node has reached: opaque to a client, but a client may come with anything. */
-function farMark(client: Stranger): string {
+function farMark(client: WireClient): string {
   const mark = client.received.findLast((frame) => frame.mark !== undefined)!.mark as string
   return `${mark}zzz`
 }

@@ -1,13 +1,13 @@
 // A client written from docs/protocol.md alone, against real nodes.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
-import { type Received, Stranger, type Subprotocol } from './stranger.ts'
+import { type Frame, WireClient, type Subprotocol } from '../workload/wire-client.ts'
 
 const SUBPROTOCOLS: readonly Subprotocol[] = ['parley.v1.json', 'parley.v1.msgpack']
 const NEWEST = 9007199254740991
 
 let cluster: ProcessCluster
-const open: Stranger[] = []
+const open: WireClient[] = []
 let names = 0
 
 beforeAll(async () => {
@@ -21,27 +21,27 @@ const newName = (name: string): string => `${name}-${(names += 1)}`
 async function connect(
   user: string,
   node: 'n1' | 'n2' | 'n3' = 'n1',
-  more: Parameters<typeof Stranger.connect>[3] & { device?: string } = {},
-): Promise<Stranger> {
+  more: Parameters<typeof WireClient.connect>[3] & { device?: string } = {},
+): Promise<WireClient> {
   const { device = `${user}-phone`, ...rest } = more
-  const stranger = await Stranger.connect(cluster.node(node).url, user, device, rest)
+  const stranger = await WireClient.connect(cluster.node(node).url, user, device, rest)
   open.push(stranger)
   return stranger
 }
 
-async function group(owner: Stranger, ...members: string[]): Promise<string> {
+async function group(owner: WireClient, ...members: string[]): Promise<string> {
   const answer = await owner.ask({ t: 'conv:R', op: 'create', msgId: newName('create'), members })
   expect(answer.error).toBeUndefined()
   return answer.conversation.id as string
 }
 
 /** Everything that the user sees of the conversation, as complete pages. */
-async function readAll(client: Stranger, conv: string): Promise<Received[]> {
-  const events: Received[] = []
+async function readAll(client: WireClient, conv: string): Promise<Frame[]> {
+  const events: Frame[] = []
   for (let after = 0; ;) {
     const page = await client.ask({ t: 'pull:R', conv, after, limit: 100, read: 'linearizable' })
     expect(page.error).toBeUndefined()
-    events.push(...(page.events as Received[]))
+    events.push(...(page.events as Frame[]))
     after = page.next as number
     if (page.hasMore !== true) return events
   }
@@ -103,17 +103,17 @@ describe.each(SUBPROTOCOLS)('%s', (subprotocol) => {
 
     // The other's mark: this node may not have applied the last of them yet.
     const all = await bobby.ask({ t: 'pull:R', conv, after: 0, limit: 100, mark })
-    expect(all.events.map((event: Received) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(all.events.map((event: Frame) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     expect(all).toMatchObject({ next: 10, upTo: 10, hasMore: false, gap: null })
     expect(all.events[0]).toMatchObject({ kind: 'member', from: ann })
     const middle = await bobby.ask({ t: 'pull:R', conv, after: 4, limit: 3 })
-    expect(middle.events.map((event: Received) => event.seq)).toEqual([5, 6, 7])
+    expect(middle.events.map((event: Frame) => event.seq)).toEqual([5, 6, 7])
     expect(middle).toMatchObject({ next: 7, hasMore: true })
     const end = await bobby.ask({ t: 'pull:R', conv, before: NEWEST, limit: 3 })
-    expect(end.events.map((event: Received) => event.seq)).toEqual([8, 9, 10])
+    expect(end.events.map((event: Frame) => event.seq)).toEqual([8, 9, 10])
     expect(end).toMatchObject({ next: 8, upTo: 10, hasMore: true })
     const before = await bobby.ask({ t: 'pull:R', conv, before: end.next, limit: 100 })
-    expect(before.events.map((event: Received) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7])
+    expect(before.events.map((event: Frame) => event.seq)).toEqual([1, 2, 3, 4, 5, 6, 7])
     expect(before.hasMore).toBe(false)
     expect((await bobby.ask({ t: 'pull:R', conv, after: 10, limit: 9 })).events).toEqual([])
   })
@@ -270,9 +270,9 @@ test('groups: who may do what, what is shown, what is seen after leaving', async
   const dana = await connect(dan, 'n3')
   const conv = await group(alice, bob, cid)
   let n = 0
-  const change = (who: Stranger, op: object) =>
+  const change = (who: WireClient, op: object) =>
     who.ask({ t: 'conv:R', msgId: `op${(n += 1)}`, conv, ...op })
-  const refused = async (who: Stranger, op: object, code: string) =>
+  const refused = async (who: WireClient, op: object, code: string) =>
     expect((await change(who, op)).error).toMatchObject({ code, outcome: 'notApplied' })
 
   await refused(bobby, { op: 'add', user: dan }, 'FORBIDDEN')
@@ -295,7 +295,7 @@ test('groups: who may do what, what is shown, what is seen after leaving', async
   expect(removed.error).toBeUndefined()
   const seen = await dana.ask({ t: 'pull:R', conv, after: 0, limit: 100 })
   expect(seen.gap).toMatchObject({ from: 1, to: added.seq - 1, reason: 'membership' })
-  expect(seen.events.map((event: Received) => event.seq)).toEqual([added.seq, removed.seq])
+  expect(seen.events.map((event: Frame) => event.seq)).toEqual([added.seq, removed.seq])
   expect(JSON.stringify(seen)).not.toContain('dan was not here')
 
   const left = await change(bobby, { op: 'leave' })

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, WireClient } from '../workload/wire-client.ts'
+import { type Frame, WireClient } from '../workload/wire-client.ts'
 
 interface Event {
   readonly seq: number
@@ -53,8 +53,7 @@ export class Traveller {
       })
       if (client && answer && answer.error === undefined) {
         this.#epoch = answer['epoch'] as string
-        client.onPush = (frame) => this.#pushed(frame)
-        for (const frame of client.pushed) this.#pushed(frame)
+        client.onPush((frame) => this.#pushed(frame))
         this.#client = client
         return
       }
@@ -123,7 +122,7 @@ export class Traveller {
   }
 
   #connected(): WireClient {
-    if (this.#client === null || this.#client.closed) throw new Error('the connection ended')
+    if (this.#client === null || this.#client.isClosed) throw new Error('the connection ended')
     return this.#client
   }
 
@@ -133,7 +132,7 @@ export class Traveller {
   }
 
   /** Anything final would be a lie: the node only has to catch up. */
-  #refused(answer: Answer | null): void {
+  #refused(answer: Frame | null): void {
     if (answer === null) return
     if (answer.error?.retryable !== true) throw new Error(`refused: ${JSON.stringify(answer)}`)
     if (answer.error.code === 'BEHIND') this.behind += 1

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { History, SendRecord, WireEvent } from '../history/history.ts'
-import { type Answer, type Frame, WireClient } from './wire-client.ts'
+import { type Frame, type HelloOptions, type Resume, WireClient } from './wire-client.ts'
 
 export interface SenderOptions {
   readonly user: string
@@ -21,6 +21,8 @@ export interface SenderOptions {
   readonly resumes: boolean
 }
 
+/** Then it tries another node. */
+const OPEN_MS = 3_000
 /** One step in so many is a read. */
 const READ_EVERY = 10
 
@@ -40,7 +42,7 @@ export class Sender {
   readonly #orders = new Map<string, number>()
   #client: WireClient | null = null
   #node = ''
-  #resume: { epoch: string; inbox: number; mark: string } | null = null
+  #resume: Resume | null = null
   #session = 0
   #steps = 0
   #repeats = 0
@@ -64,7 +66,7 @@ export class Sender {
         continue
       }
       this.#resendAll(client)
-      while (!client.closed && (this.#running || this.#unsettled() > 0)) {
+      while (!client.isClosed && (this.#running || this.#unsettled() > 0)) {
         this.#steps += 1
         if (this.#steps % READ_EVERY === 0) this.#read(client)
         else if (this.#running) this.#sendNew(client)
@@ -78,6 +80,10 @@ export class Sender {
     this.#running = false
   }
 
+  get #hello(): HelloOptions {
+    return { openMs: OPEN_MS, ...(this.#resume !== null && { resume: this.#resume }) }
+  }
+
   #unsettled(): number {
     let count = 0
     for (const queue of this.#queues.values()) count += queue.length
@@ -85,20 +91,19 @@ export class Sender {
   }
 
   async #connected(): Promise<WireClient | null> {
-    if (this.#client !== null && !this.#client.closed) return this.#client
+    if (this.#client !== null && !this.#client.isClosed) return this.#client
     const { user, device, pickNode, resumes } = this.#options
-    const { epoch, mark } = this.#client ?? {}
-    if (resumes && typeof epoch === 'string' && typeof mark === 'string') {
-      this.#resume = { epoch, inbox: 0, mark }
+    const { hello, mark } = this.#client ?? {}
+    if (resumes && typeof mark === 'string') {
+      this.#resume = { epoch: hello!['epoch'] as string, inbox: 0, mark }
     }
     try {
       const node = pickNode()
-      const client = await WireClient.connect(node, user, device, this.#resume ?? undefined)
+      const client = await WireClient.connect(node, user, device, this.#hello)
       this.#client = client
       this.#node = node
       this.#session += 1
-      client.onPush = (frame) => this.#pushed(frame)
-      for (const frame of client.pushed.splice(0)) this.#pushed(frame)
+      client.onPush((frame) => this.#pushed(frame))
       return client
     } catch {
       return null
@@ -177,7 +182,7 @@ export class Sender {
     void client.request(frame).then((answer) => this.#answered(client, unsettled, answer))
   }
 
-  #answered(client: WireClient, unsettled: Unsettled, answer: Answer | null): void {
+  #answered(client: WireClient, unsettled: Unsettled, answer: Frame | null): void {
     const { record } = unsettled
     const queue = this.#queues.get(record.conv)!
     const at = queue.indexOf(unsettled)
@@ -191,16 +196,16 @@ export class Sender {
     } else if (!answer.error.retryable) {
       this.#options.history.refuse(record, answer.error.code, this.#node)
       if (at >= 0) queue.splice(at, 1)
-    } else if (at === 0 && client === this.#client && !client.closed) {
+    } else if (at === 0 && client === this.#client && !client.isClosed) {
       // Only the oldest write starts the queue again: the others follow it.
       const pauseMs = answer.error.code === 'OUT_OF_ORDER' ? 5 : 50
       void sleep(pauseMs).then(() => {
-        if (client === this.#client && !client.closed) this.#resend(client, record.conv)
+        if (client === this.#client && !client.isClosed) this.#resend(client, record.conv)
       })
     }
   }
 
-  #acknowledged(record: SendRecord, answer: Answer): void {
+  #acknowledged(record: SendRecord, answer: Frame): void {
     const now = performance.now()
     if (this.#lastAckAt !== null) {
       this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastAckAt)
@@ -219,7 +224,7 @@ export class Sender {
     const device = `${this.#options.device}-r`
     try {
       const node = pickNode()
-      const client = await WireClient.connect(node, user, device, this.#resume ?? undefined)
+      const client = await WireClient.connect(node, user, device, this.#hello)
       const { conv, msgId, body } = record
       const answer = await client.request({ t: 'msg:R', conv, msgId, body })
       if (answer !== null && answer.error === undefined) {
@@ -235,7 +240,7 @@ export class Sender {
   }
 }
 
-function acceptanceOf(answer: Answer, node: string) {
+function acceptanceOf(answer: Frame, node: string) {
   return {
     seq: answer['seq'] as number,
     at: answer['at'] as number,
