@@ -252,11 +252,11 @@ export class Conversations implements ConversationOwner, CoreListener {
 
   onReceipt(notice: AckNotice): void {
     const { conv, kind, upTo, at } = notice
-    const [by, count] = [notice.by ?? null, notice.count ?? null]
-    const event = { conversation: conv, kind, upTo, at, by, count }
+    const [by, count, seqs] = [notice.by ?? null, notice.count ?? null, notice.seqs ?? null]
+    const event = { conversation: conv, kind, upTo, seqs, at, by, count }
     // What another device of one's own has says nothing about the others.
     if (by === null || by !== this.core.user) {
-      this.core.waiting.acknowledged(conv, upTo)
+      this.core.waiting.acknowledged(event)
       this.sender.receipts.notice(event)
     } else if (kind === 'read') this.receiving.view.read(conv, upTo)
     this.#emitter.emit('receipt', { conversation: conv, event })

@@ -264,6 +264,32 @@ test('[IN17] own messages that a restore took are listed, even to a later client
   third.chat.close()
 })
 
+test('[IN17] what no node could tell is not missing, and is looked for again', async () => {
+  const restarts = new Restarts()
+  cluster = restarts.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+  cluster.group('shut', 'alice', 'bob')
+  const { chat } = await restarts.live()
+  const [lost, kept] = ['team', 'shut'].map((conv) => chat.conversation(conv).send(conv))
+  await restarts.harness.clock.advance(1000)
+  const missing: string[][] = []
+  chat.sync.on('missing', ({ messages }) => missing.push(messages.map(({ msgId }) => msgId)))
+  cluster.fault = (frame) =>
+    frame.t === 'pull:R' && frame.conv === 'shut' ? FakeCluster.error('FORBIDDEN') : null
+  cluster.conversations.get('team')!.events.length = 0
+  cluster.restore('epoch-2', 1)
+  await restarts.harness.clock.advance(5000)
+  expect(missing).toEqual([[lost!.msgId]])
+  // Meanwhile it turns out that it is not there either.
+  cluster.fault = () => null
+  cluster.conversations.get('shut')!.events.length = 0
+  cluster.disconnect()
+  await restarts.harness.clock.advance(5000)
+  expect(missing).toEqual([[lost!.msgId], [kept!.msgId]])
+  chat.close()
+})
+
 test('[IN15] [M-55] receipts that came while it was away move its messages on', async () => {
   const chat = await harness.connect('alice')
   const message = chat.conversation('team').send('hello')
@@ -329,6 +355,34 @@ test('[IN13] another epoch drops position and events, and goes on from its end (
   restarts.post(3)
   await restarts.harness.clock.advance(1000)
   expect(seqs(seen)).toEqual([11, 12, 13])
+  chat.close()
+})
+
+test('[IN13] a catch-up that another epoch cut short tells nothing of the conversations it named', async () => {
+  const store = new MemoryStore()
+  const before = await harness.connect('alice', { store })
+  before.close()
+  await before.closed
+  cluster.group('gone', 'alice', 'bob')
+  posts(300)
+  posts(1, 'gone')
+  let pages = 0
+  cluster.fault = (frame) => (frame.t === 'sync:R' && ++pages > 1 ? 'drop' : null)
+  const chat = await harness.connect('alice', { store })
+  const seen = collect(chat.messages())
+  await harness.clock.advance(100)
+  cluster.fault = () => null
+  cluster.conversations.delete('gone')
+  cluster.restore('epoch-2', 0)
+  const from = cluster.requests.length
+  await harness.clock.advance(10_000)
+  const asked = cluster.requests
+    .slice(from)
+    .flatMap(({ frame }) => ('conv' in frame ? [frame] : []))
+  expect(asked.filter(({ t, conv }) => t === 'pull:R' && conv === 'gone')).toEqual([])
+  posts(1)
+  await harness.clock.advance(100)
+  expect(seqs(seen)).toEqual([1])
   chat.close()
 })
 

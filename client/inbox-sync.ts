@@ -114,6 +114,7 @@ export class InboxSync {
   forget(): void {
     this.#position = null
     this.#wantsAll = true
+    this.#rows = []
     this.#epochs++
   }
 

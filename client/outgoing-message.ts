@@ -68,6 +68,7 @@ export class OutgoingMessage {
   readonly #milestones = new Map<Milestone, Deferred>()
   #status: MessageStatus = 'pending'
   #isKept = false
+  #isExpired = false
   #error: ChatError | null = null
   #result: SendResult | null = null
 
@@ -201,7 +202,8 @@ export class OutgoingMessage {
     } else if (this.#status === 'sent' && kind === 'delivered') {
       this.#change('delivered')
       this.#acknowledged(AckType.DELIVERED, at, by)
-    } else if (this.#status === 'sent' && kind === 'expired') {
+    } else if (this.#status === 'sent' && kind === 'expired' && !this.#isExpired) {
+      this.#isExpired = true
       this.#acknowledged(AckType.FAILED, at, null)
     }
   }

@@ -11,7 +11,7 @@ import { encodeBody } from './protocol/body-codec.ts'
 import type { AckNotice, AckRequest } from './protocol/frames.ts'
 import { Receipts, type Receipt } from './receipts.ts'
 import { FakeCluster } from './testing/fake-cluster.ts'
-import { Harness, asked, collect } from './testing/harness.ts'
+import { Harness, asked, collect, upTo } from './testing/harness.ts'
 import { VirtualClock } from './testing/virtual-clock.ts'
 
 let harness: Harness
@@ -96,7 +96,14 @@ describe('own messages', () => {
             message.fail(new ChatError('REJECTED_SPAM', 'no', { outcome }))
             isRefused ||= before === 'pending' && step === 'refused'
           } else {
-            receipts.notice({ conversation: 'team', at: 1, by: 'bob', count: null, ...step })
+            receipts.notice({
+              conversation: 'team',
+              at: 1,
+              by: 'bob',
+              count: null,
+              seqs: null,
+              ...step,
+            })
             if (step.upTo >= 2 && step.kind === 'read') highest = 'read'
             if (step.upTo >= 2 && step.kind === 'delivered' && highest === 'sent') {
               highest = 'delivered'
@@ -207,6 +214,29 @@ describe('own messages', () => {
     expect(acks[5]).toMatchObject({ message_id: refused.msgId, error_code: 'REJECTED_SPAM' })
     chat.close()
   })
+})
+
+test('[RC6] what retention took from the middle says nothing of what it kept', async () => {
+  const chat = await harness.connect('alice')
+  const room = chat.conversation('team')
+  const failed: string[] = []
+  const messages = upTo(4).map((n) => {
+    const message = room.send(n)
+    message.on('ack', ({ type }) => {
+      if (type === AckType.FAILED) failed.push(message.msgId)
+    })
+    return message
+  })
+  await harness.clock.advance(100)
+  const idsOf = (...at: number[]) => at.map((seq) => messages[seq - 1]!.msgId)
+  tell({ kind: 'expired', upTo: 3, seqs: [1, 3] })
+  await harness.clock.advance(10)
+  expect(failed).toEqual(idsOf(1, 3))
+  expect(chat.outbox.unacknowledged).toBe(2)
+  tell({ kind: 'expired', upTo: 2 })
+  await harness.clock.advance(10)
+  expect(failed).toEqual(idsOf(1, 3, 2))
+  chat.close()
 })
 
 describe('receipts for others', () => {

@@ -10,6 +10,8 @@ export interface Receipt {
   readonly kind: 'stored' | 'delivered' | 'read' | 'expired'
   /** Seq up to which this is so. */
   readonly upTo: number
+  /** Of `expired`: it is so of these seqs alone; `null`: of everything up to `upTo`. */
+  readonly seqs: readonly number[] | null
   /** Wall time in ms, for display. */
   readonly at: number
   /** The member; `null` in large conversations, which only count, and where it is nobody. */
@@ -56,9 +58,11 @@ export class Receipts {
   /** Somebody else has more of the conversation than before. */
   notice(receipt: Receipt): void {
     const track = this.#trackOf(receipt.conversation)
-    const before = track.highest.get(receipt.kind)
-    if (before !== undefined && before.upTo >= receipt.upTo) return
-    track.highest.set(receipt.kind, receipt)
+    if (receipt.seqs === null) {
+      const before = track.highest.get(receipt.kind)
+      if (before !== undefined && before.upTo >= receipt.upTo) return
+      track.highest.set(receipt.kind, receipt)
+    }
     for (const { seq, message } of track.messages) apply(receipt, seq, message)
     if (receipt.kind !== 'read') return
     const unread = track.messages.filter(({ seq }) => seq > receipt.upTo)
@@ -104,8 +108,12 @@ export class Receipts {
   }
 }
 
+/** Receipts are cumulative, but for what retention took out of the middle. */
+export const covers = ({ seqs, upTo }: Pick<Receipt, 'seqs' | 'upTo'>, seq: number): boolean =>
+  seqs === null ? seq <= upTo : seqs.includes(seq)
+
 function apply(receipt: Receipt, seq: number, message: OutgoingMessage): void {
-  if (seq <= receipt.upTo) message.acknowledge(receipt)
+  if (covers(receipt, seq)) message.acknowledge(receipt)
 }
 
 const MAX_WATCHED = 10_000

@@ -122,18 +122,16 @@ export class Receiving implements Omit<InboxOwner, 'ports' | 'sync'> {
   onRestored(epoch: string, places: readonly StoredPlace[]): void {
     if (places.length === 0 || this.#isSearching) return
     this.#isSearching = true
-    findMissing(places, (conv, after) => this.#owner.pull(conv, after)).then(
-      (missing) => {
+    void findMissing(places, (conv, after) => this.#owner.pull(conv, after)).then(
+      ({ missing, looked }) => {
         this.#isSearching = false
-        const { status } = this.#core.connection
         // Who closes meanwhile is told the next time.
-        if (status.state === 'closed') return
+        if (this.#core.connection.isClosed) return
         const messages = missing.map(({ conv, seq, msgId }) => ({ conversation: conv, seq, msgId }))
-        // Until somebody has heard it, every session looks again.
+        // Until somebody has heard it, and wherever nobody could tell, every session looks again.
         const isTold = messages.length === 0 || this.#emitter.emit('missing', { epoch, messages })
-        if (isTold) this.#core.journal.forgetAcknowledged(places)
+        if (isTold && looked.length > 0) this.#core.journal.forgetAcknowledged(looked)
       },
-      () => {},
     )
   }
 

@@ -2,6 +2,7 @@ import { backoffMs } from './backoff.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Timer } from './ports.ts'
 import { isFailure } from './protocol/frames.ts'
+import { covers, type Receipt } from './receipts.ts'
 import type { Requests } from './requests.ts'
 import type { MessageDraft } from './write.ts'
 
@@ -58,10 +59,11 @@ export class WaitingAcks {
     this.#arm(waiting.dueMs)
   }
 
-  /** Somebody else has it up to `upTo`, or the cluster says that it keeps it. */
-  acknowledged(conv: string, upTo: number): void {
+  /** Somebody else has what the receipt covers, or the cluster says that it keeps it. */
+  acknowledged(receipt: Receipt): void {
     for (const waiting of this.#waiting.values()) {
-      if (waiting.conv === conv && waiting.seq <= upTo) this.#drop(waiting)
+      const isHere = waiting.conv === receipt.conversation
+      if (isHere && covers(receipt, waiting.seq)) this.#drop(waiting)
     }
   }
 

@@ -220,6 +220,8 @@ export interface AckNotice extends Marked {
   readonly at: number
   readonly by?: string | undefined
   readonly count?: number | undefined
+  /** Of `expired`: it is so of these alone, not of everything up to `upTo`. */
+  readonly seqs?: readonly number[] | undefined
 }
 
 export interface Gap {

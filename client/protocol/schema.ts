@@ -340,6 +340,7 @@ export const SERVER_SCHEMAS: Readonly<Record<AnswerFrame['t'] | NoticeFrame['t']
     at: required(integer()),
     by: optional(user),
     count: optional(integer()),
+    seqs: optional(array(seq, SERVER_PAGE)),
   }),
   'sync:A': answer({
     events: required(

@@ -21,6 +21,11 @@ export const VERSION_HISTORY: readonly {
   { version: 1, schemaHash: '515ae8cc9c554636', change: 'settings and blocks in a conversation' },
   { version: 1, schemaHash: '8d03b58512e325f3', change: 'receipts in conv:A' },
   { version: 1, schemaHash: '03232fbc01113746', change: 'large conversations show some members' },
+  {
+    version: 1,
+    schemaHash: '4d8f7cec39c8559e',
+    change: '`ack:N` of the kind `expired` names what went',
+  },
 ]
 
 /** The highest version in both ranges, `null` if they do not meet. */

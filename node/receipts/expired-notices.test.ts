@@ -30,7 +30,7 @@ function fixture() {
     for (let turn = 0; turn < 50; turn += 1) await Promise.resolve()
     return told.map(({ author, upTo, by: who }) => `${author} ${upTo} ${who}`)
   }
-  return { state, here, removed, failures }
+  return { state, here, removed, failures, told }
 }
 
 describe('what retention took away before somebody had it', () => {
@@ -46,6 +46,18 @@ describe('what retention took away before somebody had it', () => {
     expect(await removed({ seqs: [3] })).toEqual(['ben 3 cy'])
     here.add('ben')
     expect(await removed({ conversation: { ...small, large: true } })).toEqual(['ben 3 cy'])
+  })
+
+  test('[NR9] of what went from the middle each is named, and only what was lacked', async () => {
+    const { removed, told } = fixture()
+    await removed({ from: 1, upTo: 3, seqs: [1, 2, 3] })
+    await removed({ from: 1, upTo: 2, seqs: null })
+    const lacked = told.map(({ by, upTo, seqs }) => ({ by, upTo, seqs }))
+    expect(lacked).toEqual([
+      { by: 'cy', upTo: 2, seqs: [2] },
+      { by: 'cy', upTo: 3, seqs: [3] },
+      { by: 'cy', upTo: 2, seqs: undefined },
+    ])
   })
 
   test('[NR9] who was not there when it was said does not lack it', async () => {

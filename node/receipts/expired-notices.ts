@@ -11,6 +11,8 @@ export interface ExpiredNotice {
   readonly conv: string
   /** The newest of them. */
   readonly upTo: number
+  /** All of them that `by` never had, ascending; `undefined`: everything up to there went. */
+  readonly seqs: readonly number[] | undefined
   /** Who never had it. */
   readonly by: string
 }
@@ -63,20 +65,25 @@ export class ExpiredNotices {
   }
 
   async #look({ conversation: { id: conv }, from, upTo, seqs }: AppliedRemoval): Promise<void> {
-    const newestOf = new Map<string, number>()
+    const removed = seqs === null ? null : new Set(seqs)
+    const removedOf = new Map<string, number[]>()
     for (const { seq, author } of await this.#state.authorsBetween(conv, from, upTo)) {
-      if (seqs !== null && !seqs.includes(seq)) continue
-      if (this.#isHere(author)) newestOf.set(author, Math.max(seq, newestOf.get(author) ?? 0))
+      if (removed?.has(seq) === false || !this.#isHere(author)) continue
+      const own = removedOf.get(author)
+      if (own === undefined) removedOf.set(author, [seq])
+      else own.push(seq)
     }
-    if (newestOf.size === 0) return
+    if (removedOf.size === 0) return
     let left = MAX_NOTICES
     const receipts = (await this.#state.receiptsOf(conv)) ?? []
-    for (const [author, newest] of newestOf) {
+    for (const [author, own] of removedOf) {
+      const newest = own.at(-1)!
       for (const { user: by, delivered } of receipts) {
         if (by === author || delivered >= newest || left === 0) continue
         if (!(await this.#wasHis(conv, by, newest))) continue
         left -= 1
-        this.#tell({ author, conv, upTo: newest, by })
+        const lacked = seqs === null ? undefined : own.filter((seq) => seq > delivered)
+        this.#tell({ author, conv, upTo: newest, seqs: lacked, by })
       }
     }
   }

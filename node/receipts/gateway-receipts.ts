@@ -59,8 +59,8 @@ export class GatewayReceipts {
     this.#expired = new ExpiredNotices(
       backend.state,
       (user) => context.registry.of(user) !== undefined,
-      ({ author, conv, upTo, by }) => {
-        const notice = { conv, kind: 'expired', upTo, at: clock.wallMs(), by } as const
+      ({ author, ...what }) => {
+        const notice = { ...what, kind: 'expired', at: clock.wallMs() } as const
         for (const session of context.registry.of(author) ?? []) this.#tell(session, notice)
       },
       onError,
