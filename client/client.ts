@@ -146,7 +146,7 @@ export class ChatClient {
 
   /**
    * Messages of all this user's conversations from now on, new conversations included: in order
-   * and without holes within each, each once. Of a user with more than 1,000 conversations, those
+   * and without holes within each, each once. Now is as of `Conversation.messages`. Of a user with more than 1,000 conversations, those
    * that changed least recently are followed only from their next pushed message on.
    * @param options.after `'cursor'`: each conversation goes on where this device's cursor is, as of
    *   `Conversation.messages`; one without a cursor begins with its first message.

@@ -204,7 +204,10 @@ export class Conversation {
    * @param options.after seq to go on after; 0 begins with the first. `'cursor'` goes on after the
    *   last one that this device acknowledged by asking for the next, the first time with the first;
    *   what it had in hand when it ended comes again as `redelivered`. One stream at a time moves a
-   *   cursor, and keeps it in the store. The default begins now.
+   *   cursor, and keeps it in the store. The default begins now:
+   *   with what this device had not heard of when this was called, however late a node is reached; of
+   *   a conversation that it had heard nothing of, with what comes after its first contact with a
+   *   node from then on.
    */
   messages(options: StreamOptions = {}): AsyncIterableIterator<ChatMessage> {
     return this.#owner.stream(this.#target, options.after ?? 'now', isMessage)

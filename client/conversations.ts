@@ -82,6 +82,8 @@ export class Conversations implements ConversationOwner, CoreListener {
         head: async (conv) => (await this.#get(conv, null)).head,
         onEvent: (conv, event) => this.receiving.onEvent(conv, event),
         inboxHead: () => this.core.inbox.head,
+        known: () => ({ heads: this.receiving.view.heads, isAll: this.core.inbox.namedAll }),
+        caughtUp: () => this.core.inbox.caughtUp(),
         onHandled: (event) => this.receiving.onHandled(event),
       },
       this.core.journal,

@@ -144,6 +144,73 @@ describe('keeping up', () => {
   })
 })
 
+describe('from now on', () => {
+  const isQuestion = (type: string) => ['conv:R', 'pull:R', 'sync:R'].includes(type)
+
+  test.each([true, false])(
+    '[SU11] what comes after the call is in it, whatever the network does (inboxes: %s)',
+    async (hasInboxes) => {
+      cluster.hasInboxes = hasInboxes
+      const chat = await harness.connect('alice')
+      await harness.clock.advance(100)
+      posts(3)
+      await harness.clock.advance(100)
+      cluster.fault = (frame) => (isQuestion(frame.t) ? 'drop' : null)
+      cluster.push = 'none'
+      const streams = [collect(chat.conversation('team').messages())]
+      if (hasInboxes) streams.push(collect(chat.messages()))
+      posts(2)
+      cluster.disconnect()
+      await harness.clock.advance(5000)
+      posts(2)
+      cluster.fault = () => null
+      await harness.clock.advance(cluster.heartbeatMs * 3)
+      for (const stream of streams) expect(seqs(stream)).toEqual(upTo(4, 4))
+      chat.close()
+    },
+  )
+
+  test.each(['one', 'all'])(
+    '[SU11] with nothing known, it begins at the first contact (%s)',
+    async (which) => {
+      posts(3)
+      const open = (chat: ChatClient) =>
+        collect(which === 'one' ? chat.conversation('team').messages() : chat.messages())
+      const chat = await ChatClient.connect(harness.options('alice', { connectTimeoutMs: 0 }))
+      const stream = open(chat)
+      cluster.fault = (frame) => (isQuestion(frame.t) ? 'drop' : null)
+      cluster.push = 'none'
+      await harness.clock.advance(20)
+      posts(2)
+      cluster.disconnect()
+      await harness.clock.advance(5000)
+      posts(2)
+      // The heads are told well before the events up to them.
+      cluster.fault = (frame) => (frame.t === 'sync:R' ? 'drop' : null)
+      await harness.clock.advance(cluster.heartbeatMs * 3)
+      cluster.fault = () => null
+      await harness.clock.advance(cluster.heartbeatMs * 3)
+      expect(seqs(stream)).toEqual(upTo(4, 4))
+      chat.close()
+    },
+  )
+
+  test('[SU11] a restore before it has begun: it begins in the new history', async () => {
+    posts(9)
+    const chat = await ChatClient.connect(harness.options('alice', { connectTimeoutMs: 0 }))
+    const stream = collect(chat.messages())
+    cluster.fault = (frame) => (frame.t === 'sync:R' ? 'drop' : null)
+    await harness.clock.advance(2000)
+    cluster.restore('epoch-2', 4)
+    cluster.fault = () => null
+    await harness.clock.advance(5000)
+    posts(2)
+    await harness.clock.advance(1000)
+    expect(seqs(stream)).toEqual([5, 6])
+    chat.close()
+  })
+})
+
 describe('one who was away', () => {
   /** Away for 10,000 messages in 50 conversations; the newest is `g50`. */
   const away = async () => {

@@ -50,10 +50,15 @@ export class InboxSync {
   /** The highest number known to exist. */
   #known = 0
   #isNumbered = false
+  /** As of the last session. */
+  #hasNumbers = false
   #isSyncing = false
   #mustLook = false
   /** The next page is to name all conversations, not only those that changed since. */
   #wantsAll = true
+  #namedAll = false
+  /** Those who want all that the inbox had at some time; `upTo` is where that is, once it is known. */
+  #waiters: { upTo: number | null; isAsked: boolean; resolve: (isSame: boolean) => void }[] = []
   #rows: SyncAnswer['conversations'] = []
   /** Where the catch-up under way began. */
   #from = 0
@@ -70,9 +75,14 @@ export class InboxSync {
     return this.#position
   }
 
-  /** The highest number known to exist; `null` without numbers. */
+  /** The highest number known to exist, of this session or the last; `null` without numbers. */
   get head(): number | null {
-    return this.#isNumbered ? this.#known : null
+    return this.#hasNumbers ? this.#known : null
+  }
+
+  /** A node has named the conversations that there are: one it did not name is new. */
+  get namedAll(): boolean {
+    return this.#namedAll
   }
 
   /** Whether this session numbers the inbox. */
@@ -91,13 +101,27 @@ export class InboxSync {
    * @param isKnownDevice it was connected before, so what it has not got is to be brought.
    */
   greeted(head: number | null, isKnownDevice: boolean): void {
-    this.#isNumbered = head !== null
-    if (head === null) return
+    this.#isNumbered = this.#hasNumbers = head !== null
+    for (const waiter of this.#waiters) waiter.upTo ??= head
+    if (head === null) return this.#wake(true)
     // A new device begins at the end: what was before is there to be looked up.
     this.#position ??= isKnownDevice ? 0 : head
     this.#known = Math.max(head, this.#position)
     this.#from = this.#position
     this.#mustLook = true
+  }
+
+  /**
+   * Resolves when everything was told that the inbox had when this was called, without numbers at
+   * once: with whether the history is still the same.
+   */
+  caughtUp(): Promise<boolean> {
+    if (!this.#hasNumbers) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      this.#waiters.push({ upTo: null, isAsked: false, resolve })
+      this.#mustLook = true
+      this.#fill()
+    })
   }
 
   start(): void {
@@ -114,26 +138,24 @@ export class InboxSync {
   forget(): void {
     this.#position = null
     this.#wantsAll = true
+    this.#namedAll = false
     this.#rows = []
     this.#epochs++
+    this.#wake(false)
   }
 
   /** A pushed event or a notify that has a number. Whether it was told as the next one. */
   receive(notice: MessageNotice | BareNotice, inbox: number): boolean {
     const isNext = notice.kind !== undefined && this.#isNext(inbox)
-    if (isNext) {
-      this.#position = inbox
-      this.#owner.onInbox([{ conv: notice.conv, event: notice, inbox }])
-    } else this.#want(inbox)
+    if (isNext) this.#moveTo(inbox, [{ conv: notice.conv, event: notice, inbox }])
+    else this.#want(inbox)
     return isNext
   }
 
   /** An own message was answered; the node pushes no event of it. */
   own(inbox: number): void {
-    if (this.#isNext(inbox)) {
-      this.#position = inbox
-      this.#owner.onInbox([])
-    } else this.#want(inbox)
+    if (this.#isNext(inbox)) this.#moveTo(inbox, [])
+    else this.#want(inbox)
   }
 
   pong({ inbox, heads }: PingAnswer): void {
@@ -143,6 +165,21 @@ export class InboxSync {
 
   #isNext(inbox: number): boolean {
     return this.#isNumbered && inbox === this.#position! + 1
+  }
+
+  #moveTo(position: number, events: readonly InboxEvent[]): void {
+    this.#position = position
+    this.#owner.onInbox(events)
+    if (this.#waiters.length > 0) this.#wake(true, position)
+  }
+
+  /** Those who want no more than is here now. */
+  #wake(isSame: boolean, position = Infinity): void {
+    this.#waiters = this.#waiters.filter(({ upTo, resolve }) => {
+      const isHere = position === Infinity || (upTo !== null && upTo <= position)
+      if (isHere) resolve(isSame)
+      return !isHere
+    })
   }
 
   #want(inbox: number): void {
@@ -156,6 +193,7 @@ export class InboxSync {
     this.#isSyncing = true
     this.#mustLook = false
     const epochs = this.#epochs
+    for (const waiter of this.#waiters) waiter.isAsked = true
     const frame = (): WithoutId => ({
       t: 'sync:R',
       after: this.#position ?? 0,
@@ -172,7 +210,8 @@ export class InboxSync {
       () => {
         // The client was closed, or the nodes know no inbox: the heads are what is left.
         this.#isSyncing = false
-        this.#isNumbered = false
+        this.#isNumbered = this.#hasNumbers = false
+        this.#wake(true)
         this.#owner.onHole(null)
       },
     )
@@ -184,24 +223,29 @@ export class InboxSync {
       this.#rows = conversations
       this.#owner.onHeads(conversations, false)
     }
+    if (this.#wantsAll) this.#namedAll = true
     this.#wantsAll = false
     const fresh = page.events.filter(({ inbox }) => inbox > before)
     let expected = before
     const isWhole = fresh.every(({ inbox }) => inbox === ++expected) && expected >= page.next
     const gap = page.gap ?? null
-    this.#position = Math.max(before, page.next)
+    const position = Math.max(before, page.next)
     this.#known = Math.max(this.#known, page.upTo)
-    this.#owner.onInbox(fresh.map((event) => ({ conv: event.conv, event, inbox: event.inbox })))
+    for (const waiter of this.#waiters) if (waiter.isAsked) waiter.upTo ??= page.upTo
+    this.#moveTo(
+      position,
+      fresh.map((event) => ({ conv: event.conv, event, inbox: event.inbox })),
+    )
     if (page.statuses.length > 0) this.#owner.onStatuses(page.statuses)
     if (gap !== null || !isWhole) this.#owner.onHole(gap)
     const total = this.#known - this.#from
-    if (total > 0) this.#owner.onProgress(this.#position - this.#from, total)
-    const isEnd = !page.hasMore && this.#position >= this.#known
+    if (total > 0) this.#owner.onProgress(position - this.#from, total)
+    const isEnd = !page.hasMore && position >= this.#known
     if (isEnd) {
-      this.#from = this.#position
+      this.#from = position
       if (this.#rows.length > 0) this.#owner.onHeads(this.#rows, true)
       this.#rows = []
-    } else if (this.#position > before) this.#mustLook = true
+    } else if (position > before) this.#mustLook = true
     else {
       // Announced, but this node does not have it yet.
       this.#timer = this.#owner.ports.clock.after(LATE_MS, () => {

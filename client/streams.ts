@@ -24,6 +24,10 @@ export interface StreamsOwner extends SubscriptionOwner {
   onEvent(conversation: string, event: WireEvent): void
   /** The highest inbox number known to exist; `null` while none is known, or there are none. */
   inboxHead(): number | null
+  /** The newest seqs that this device has heard of. `isAll`: another conversation is new. */
+  known(): { readonly heads: ReadonlyMap<string, number>; readonly isAll: boolean }
+  /** Resolves when all was told that the inbox has by now: with whether the history is the same. */
+  caughtUp(): Promise<boolean>
   /** The application has handled it. */
   onHandled(event: ChatEvent): void
 }
@@ -44,7 +48,11 @@ interface Stream {
   readonly delivery: Delivery | null
 }
 
-/** Where a stream begins: after a seq, at the present head, or where this device's cursor is. */
+/**
+ * Where a stream begins: after a seq; where this device's cursor is; or now, which is with what this
+ * device has not heard of. If it has heard nothing of the conversation, that is what came after the
+ * first contact with a node.
+ */
 export type Start = number | 'now' | 'cursor'
 
 /** Brings events to every running `messages()` and `events()`. */
@@ -53,6 +61,8 @@ export class Streams {
   readonly #journal: Journal
   readonly #bufferedEvents: number
   readonly #streams = new Set<Stream>()
+  /** Counts histories. */
+  #epochs = 0
 
   constructor(owner: StreamsOwner, journal: Journal, bufferedEvents: number) {
     this.#owner = owner
@@ -67,12 +77,17 @@ export class Streams {
     wanted: (event: ChatEvent) => event is Event,
   ): AsyncIterableIterator<Event> {
     const stream = this.#open(false, start)
+    // Whatever the network does from here on, what comes later is behind these.
+    const known = start === 'now' ? this.#owner.known() : null
+    const epochs = this.#epochs
     const begin = async (): Promise<void> => {
       const id = await conversation
-      const head = start === 'now' ? await this.#owner.head(id) : 0
+      const isSame = epochs === this.#epochs
+      let head = isSame ? known?.heads.get(id) : undefined
+      if (start === 'now') head ??= await this.#atContact(() => this.#owner.head(id))
       if (!this.#streams.has(stream)) return
       this.#checkAlone(stream, id)
-      const from = typeof start === 'number' ? start : this.#beginning(stream, id, head)
+      const from = typeof start === 'number' ? start : this.#beginning(stream, id, head ?? 0)
       const subscription = this.#subscribe(stream, id, from)
       stream.hasBegun = true
       stream.early.clear()
@@ -90,7 +105,14 @@ export class Streams {
     const stream = this.#open(true, start)
     const begin = async (): Promise<void> => {
       this.#checkAlone(stream, null)
-      const conversations = await this.#owner.list()
+      const known = start === 'now' ? this.#owner.known() : null
+      if (known?.isAll === true && known.heads.size < LIMITS.pageEvents) {
+        for (const [id, head] of known.heads) this.#subscribe(stream, id, head)
+        stream.hasBegun = true
+        return
+      }
+      const list = () => this.#owner.list()
+      const conversations = await (start === 'now' ? this.#atContact(list) : list())
       if (!this.#streams.has(stream)) return
       for (const { id, head } of conversations) {
         const subscription = this.#subscribe(stream, id, this.#beginning(stream, id, head))
@@ -158,7 +180,12 @@ export class Streams {
 
   /** The history is another one now: every running stream goes on from its present end. */
   newEpoch(): void {
+    this.#epochs++
     for (const stream of this.#streams) {
+      if (!stream.hasBegun) {
+        stream.early.clear()
+        stream.inboxHead = null
+      }
       if (stream.delivery !== null) {
         stream.delivery.forget()
         stream.queue.clear()
@@ -250,7 +277,18 @@ export class Streams {
     return this.#subscribe(stream, conversation, stream.delivery?.begin(conversation) ?? from)
   }
 
-  /** The head may be told late: what was pushed since the stream was asked for belongs to it. */
+  /**
+   * What a node says now, when all is here that came before it said so: of what came since the stream
+   * was asked for the first is known then.
+   */
+  async #atContact<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      const answer = await ask()
+      if (await this.#owner.caughtUp()) return answer
+    }
+  }
+
+  /** The head may be told late: what was told since the stream was asked for belongs to it. */
   #beginning({ delivery, early }: Stream, conversation: string, head: number): number {
     if (delivery !== null) return delivery.begin(conversation)
     const first = early.get(conversation)?.first

@@ -63,6 +63,11 @@ export class SyncView {
       .toReversed()
   }
 
+  /** @internal The newest seq of each that this device has heard of. */
+  get heads(): ReadonlyMap<string, number> {
+    return new Map([...this.#rows].map(([conversation, { head }]) => [conversation, head]))
+  }
+
   /** Returns what takes the listener off again. */
   on<Name extends keyof SyncEvents>(
     name: Name,
