@@ -2,6 +2,7 @@ import { encodeBody, LIMITS } from '#protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { refusalOf } from './forwarded-command.ts'
+import { push } from './state-machine/testing.ts'
 import { prepareEntry } from './state-machine/prepared-entry.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import { decodeCommand, encodeCommand } from './state-machine/command-codec.ts'
@@ -70,6 +71,12 @@ const change: fc.Arbitrary<ConversationOperation> = fc.oneof(
 )
 const fits = (reaction: string) => Buffer.byteLength(reaction) <= 64
 /** What gateways forward. */
+const WEB = {
+  kind: 'web' as const,
+  endpoint: 'https://push.example.org/x',
+  p256dh: `B${'a'.repeat(86)}`,
+  auth: 'b'.repeat(22),
+}
 const commands: fc.Arbitrary<Command> = fc.oneof(
   fc
     .record({
@@ -137,8 +144,22 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
       inboxes: fc.array(fc.record({ user, device: name, inbox: fc.nat() }), { maxLength: 4 }),
     })
     .map((fields): Command => ({ kind: CommandKind.cursors, ...SYSTEM_HEAD, ...fields })),
+  fc
+    .tuple(user, name, fc.nat())
+    .chain(([of, on, inbox]) =>
+      fc.constantFrom(
+        push(of, on, { op: 'subscribe', target: WEB }),
+        push(of, on, { op: 'unsubscribe', endpoint: null }),
+        push(of, on, { op: 'claim', inbox }),
+        push(of, on, { op: 'seen' }),
+      ),
+    ),
 )
 
+const subscribe = (change: object) => ({
+  op: 'subscribe' as const,
+  target: { ...WEB, ...change },
+})
 const refusal = (command: Uint8Array) => refusalOf(command, LIMITS)
 
 /** Whatever is let in is read by apply, and has no second spelling. */
@@ -255,6 +276,21 @@ describe('[A9] what a peer forwards into the log', () => {
   ])('cursors with %s are refused', (_, change) => {
     const none = { conversations: [], inboxes: [], origin: 1, request: 2 }
     const command = { kind: CommandKind.cursors, ...SYSTEM_HEAD, ...none, ...change } as Command
+    expect(refusal(encodeCommand(command))).toBe('INVALID_MESSAGE')
+  })
+
+  test.each<[string, Command]>([
+    ['no user', push('', 'd', { op: 'seen' })],
+    ['a device of other characters', push('alice', 'a b', { op: 'seen' })],
+    ['an endpoint that is no URL', push('a', 'd', subscribe({ endpoint: 'here' }))],
+    ['a line break', push('a', 'd', subscribe({ endpoint: 'https://a.example/\r\nx: y' }))],
+    [
+      'an endpoint that is too long',
+      push('a', 'd', subscribe({ endpoint: `https://a.example/${'x'.repeat(2_048)}` })),
+    ],
+    ['a key of other bytes', push('a', 'd', subscribe({ p256dh: 'B' }))],
+    ['a secret of other bytes', push('a', 'd', subscribe({ auth: 'x'.repeat(23) }))],
+  ])('a push subscription with %s is refused', (_, command) => {
     expect(refusal(encodeCommand(command))).toBe('INVALID_MESSAGE')
   })
 

@@ -16,9 +16,11 @@ import {
   isKeyed,
   MAX_CURSORS,
   MAX_EXPIRED_SEQS,
+  type PushOperation,
   type Removal,
   type RetentionPolicy,
 } from './state-machine/commands.ts'
+import { pushTargetFault } from './state-machine/push-target.ts'
 import { settingsFault } from './state-machine/settings.ts'
 
 /**
@@ -95,6 +97,8 @@ function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
   } else if (view.kind === CommandKind.retention) {
     const fault = removalFault(view.removal())
     if (fault !== null) return fault
+  } else if (view.kind === CommandKind.push) {
+    if (!isPush(view.pushOperation())) return 'INVALID_MESSAGE'
   } else if (view.kind === CommandKind.settings) {
     if (settingsFault(view.settingsChanges()) !== null) return 'INVALID_MESSAGE'
   } else if (view.kind === CommandKind.cursors) {
@@ -106,6 +110,11 @@ function systemFault(view: CommandView, command: Uint8Array): ErrorCode | null {
 /** These are few, and their fields can be written in more ways than one: ours is the only one. */
 function isCanonical(view: CommandView, command: Uint8Array): boolean {
   return Buffer.compare(encodeCommand(toCommand(view)), command) === 0
+}
+
+function isPush(operation: PushOperation): boolean {
+  if (!isUser(operation.account) || !isDevice(operation.ofDevice)) return false
+  return operation.op !== 'subscribe' || pushTargetFault(operation.target) === null
 }
 
 function areCursors(view: CommandView): boolean {

@@ -17,6 +17,7 @@ import { ObjectTable, type Table } from './object-table.ts'
 import { RECEIPT_BLOCKS, type ReceiptBlock } from './receipt-block.ts'
 import { Removals } from './removals.ts'
 import { NameSet } from './name-set.ts'
+import { PushSubscriptions } from './push-subscriptions.ts'
 import { ReadGuard } from './read-guard.ts'
 import { Revocations } from './revocations.ts'
 import { Users } from './user.ts'
@@ -42,6 +43,7 @@ export class ApplicationState {
   readonly users: Users
   readonly numbers: ConversationNumbers
   readonly revocations: Revocations
+  readonly push: PushSubscriptions
   readonly readers = new ReadGuard()
   /** Every kind of mutable object but conversations: frozen, written and let go together. */
   readonly tables: readonly Table[]
@@ -91,6 +93,12 @@ export class ApplicationState {
     this.receipts = new ObjectTable(RECEIPT_BLOCKS, store, limits.receiptBlocks)
     this.verdicts.written(record.lastVerdict)
     this.revocations = new Revocations(store, record.revocationBlocks)
+    this.push = new PushSubscriptions({
+      store,
+      dirty: this.dirty,
+      present: record.pushBlocks,
+      blocksInMemory: limits.pushBlocks,
+    })
     this.feed = new FeedIndex(store, () => this.settings.feedEvents)
     this.tables = [
       this.amendments.table,
@@ -100,6 +108,7 @@ export class ApplicationState {
       this.feed,
       this.receipts,
       this.revocations.table,
+      this.push.table,
       this.users.inboxes,
       this.users.pages,
       this.numbers,
@@ -186,6 +195,7 @@ function firstRecord(initial: InitialState): StateRecord {
     settings,
     configuration: new Uint8Array(0),
     revocationBlocks: new Uint8Array(0),
+    pushBlocks: new Uint8Array(0),
     removals: { last: 0, erased: 0 },
     dedupeCuts: [],
   }

@@ -155,6 +155,7 @@ export class Checkpointer {
         settings: state.settings,
         configuration: state.configuration,
         revocationBlocks: state.revocations.present,
+        pushBlocks: state.push.present,
         removals: state.removals.place,
         dedupeCuts: state.dedupeCuts,
       }),

@@ -17,6 +17,7 @@ import {
   cursors,
   edit,
   erase,
+  push,
   message,
   operation,
   react,
@@ -117,6 +118,18 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
     .map(([base, conv, of, what]): Command => ({ kind: 6, ...base, conv, target: of, ...what })),
   anyRemoval.map(remove),
   name.map(erase),
+  fc.tuple(name, name, name, fc.nat(), fc.boolean()).chain(([of, on, text, n, flag]) =>
+    fc.constantFrom(
+      push(of, on, { op: 'subscribe', target: { kind: 'webhook', endpoint: text } }),
+      push(of, on, {
+        op: 'subscribe',
+        target: { kind: 'web', endpoint: text, p256dh: of, auth: on },
+      }),
+      push(of, on, { op: 'unsubscribe', endpoint: flag ? text : null }),
+      push(of, on, { op: flag ? 'claim' : 'done', inbox: n }),
+      push(of, on, { op: 'seen' }),
+    ),
+  ),
   fc.constant(null).chain(() => anySystemCommand),
 )
 const cursor = fc.record({
@@ -244,6 +257,15 @@ describe('commands', () => {
       [remove({ op: 'truncate', from: 'c', upTo: 300 }), '09' + nobody + '010163' + 'ac02'],
       [remove({ op: 'expire', from: 'c', seqs: [3, 5] }), '09' + nobody + '020163' + '020302'],
       [erase('alice'), '0b' + nobody + '0205616c696365'],
+      [push('al', 'd', { op: 'claim', inbox: 300 }), '0a' + nobody + '0302616c0164' + 'ac02'],
+      [
+        push('al', 'd', { op: 'subscribe', target: { kind: 'webhook', endpoint: 'e' } }),
+        '0a' + nobody + '0102616c0164' + '000165',
+      ],
+      [
+        push('al', 'd', { op: 'unsubscribe', endpoint: null }),
+        '0a' + nobody + '0202616c0164' + '00',
+      ],
     )
     for (const [command, hex] of golden) {
       expect(Buffer.from(encodeCommand(command)).toString('hex')).toBe(hex)

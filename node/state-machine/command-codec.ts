@@ -6,6 +6,7 @@ import {
   type AccountOperation,
   type ConversationOperation,
   type CursorsCommand,
+  type PushOperation,
   type Removal,
   type RetentionPolicy,
   type SettingsChange,
@@ -21,11 +22,13 @@ import {
   CURSOR_NUMBERS,
   OPERATION_NUMBERS,
   PolicyField,
+  PUSH_OPERATION_NUMBERS,
   REFUSE_NUMBERS,
   REMOVAL_NUMBERS,
   ROLE_NUMBERS,
   SetField,
 } from './command-view.ts'
+import { PUSH_KINDS } from './push-target.ts'
 import { writeSettings } from './settings.ts'
 
 const writer = new ByteWriter(4096)
@@ -76,6 +79,9 @@ export function encodeSubmission(command: Submission, origin: number, request: n
     case CommandKind.account:
       writeAccountOperation(command.operation)
       break
+    case CommandKind.push:
+      writePush(command.operation)
+      break
     case CommandKind.cursors:
       writeCursors(command)
       break
@@ -121,6 +127,8 @@ export function toCommand(view: CommandView): Command {
       return { kind, ...SYSTEM_HEAD, origin, request, changes: view.settingsChanges() }
     case CommandKind.account:
       return { kind, ...SYSTEM_HEAD, origin, request, operation: view.accountOperation() }
+    case CommandKind.push:
+      return { kind, ...SYSTEM_HEAD, origin, request, operation: view.pushOperation() }
     case CommandKind.cursors:
       return { kind, ...SYSTEM_HEAD, origin, request, ...view.cursors() }
     case CommandKind.edit:
@@ -190,6 +198,30 @@ function writeAccountOperation(operation: AccountOperation): void {
   if (operation.op !== 'revoke') return
   optionalText(operation.ofDevice)
   writer.varint(operation.before)
+}
+
+function writePush(operation: PushOperation): void {
+  const { op, account, ofDevice } = operation
+  writer.u8(PUSH_OPERATION_NUMBERS[op]).string(account).string(ofDevice)
+  switch (op) {
+    case 'subscribe': {
+      const { target } = operation
+      writer.u8(PUSH_KINDS.indexOf(target.kind)).string(target.endpoint)
+      if (target.kind === 'web') writer.string(target.p256dh).string(target.auth)
+      break
+    }
+    case 'unsubscribe':
+      optionalText(operation.endpoint)
+      break
+    case 'claim':
+    case 'done':
+      writer.varint(operation.inbox)
+      break
+    case 'seen':
+      break
+    default:
+      unreachable(op)
+  }
 }
 
 function writeCursors({

@@ -11,11 +11,14 @@ import {
   type InboxAck,
   isKeyed,
   MAX_CURSORS,
+  type PushOperation,
+  type PushTarget,
   type RefuseCommand,
   type Removal,
   type RetentionPolicy,
   type SettingsChange,
 } from './commands.ts'
+import { PUSH_KINDS } from './push-target.ts'
 import { readSettings, type SettingsChanges } from './settings.ts'
 
 export const COMMAND_VERSION = 1
@@ -36,10 +39,11 @@ export const COMMAND_VERSION = 1
  *     reaction: u48 target, u8 on, text to the end
  *     settings: varint count, then per change u8 number, varint value
  *     retention: u8 operation, its fields (see `readRemoval`)
+ *     push: u8 operation, its fields (see `readPush`)
  *     account: u8 operation, its fields (see `accountOperation`)
  *     cursors: conversations and inboxes (see `readCursors`)
  *
- * User, device, msgId and conv of cursors, settings, retention and account are empty.
+ * User, device, msgId and conv of cursors, settings, retention, push and account are empty.
  */
 export const CommandFlag = {
   prev: 1,
@@ -91,6 +95,14 @@ export const ACCOUNT_OPERATION_NUMBERS = {
   erase: 2,
   erased: 3,
 } as const satisfies Record<AccountOperation['op'], number>
+
+export const PUSH_OPERATION_NUMBERS = {
+  subscribe: 1,
+  unsubscribe: 2,
+  claim: 3,
+  done: 4,
+  seen: 5,
+} as const satisfies Record<PushOperation['op'], number>
 
 const KNOWN_KINDS: ReadonlySet<number> = new Set(Object.values(CommandKind))
 
@@ -290,6 +302,14 @@ export class CommandView {
     return changes
   }
 
+  pushOperation(): PushOperation {
+    assert(this.kind === CommandKind.push, 'the command calls nobody')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const operation = readPush(reader)
+    reader.end('a push operation')
+    return operation
+  }
+
   accountOperation(): AccountOperation {
     assert(this.kind === CommandKind.account, 'the command is about no account')
     const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
@@ -393,6 +413,30 @@ function readRemoval(reader: ByteReader): Removal {
     seqs.push(seq)
   }
   return { op, from, seqs }
+}
+
+function readPush(reader: ByteReader): PushOperation {
+  const op = nameOf(PUSH_OPERATION_NUMBERS, reader.u8(), 'push operation')
+  const head = { account: reader.string(), ofDevice: reader.string() }
+  switch (op) {
+    case 'subscribe':
+      return { ...head, op, target: readTarget(reader) }
+    case 'unsubscribe':
+      return { ...head, op, endpoint: optional(reader, readText) }
+    case 'claim':
+    case 'done':
+      return { ...head, op, inbox: reader.varint() }
+    case 'seen':
+      return { ...head, op }
+  }
+}
+
+function readTarget(reader: ByteReader): PushTarget {
+  const number = reader.u8()
+  const kind = PUSH_KINDS[number] ?? unknown(`kind ${number} of push`)
+  const endpoint = reader.string()
+  if (kind === 'webhook') return { kind, endpoint }
+  return { kind, endpoint, p256dh: reader.string(), auth: reader.string() }
 }
 
 function readBoolean(reader: ByteReader): boolean {

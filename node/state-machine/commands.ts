@@ -27,6 +27,7 @@ export const CommandKind = {
   cursors: 7,
   settings: 8,
   retention: 9,
+  push: 10,
   account: 11,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
@@ -211,7 +212,41 @@ export interface RetentionCommand extends SystemCommandBase {
   readonly removal: Removal
 }
 
-export type SystemCommand = CursorsCommand | SettingsCommand | RetentionCommand | AccountCommand
+/** How a device that is away is called. */
+export type PushTarget =
+  /** By the operator's webhook, which gets the endpoint as it is: the token of another service. */
+  | { readonly kind: 'webhook'; readonly endpoint: string }
+  /** By the push service of a browser (RFC 8030); the keys, as base64url, are those of RFC 8291. */
+  | {
+      readonly kind: 'web'
+      readonly endpoint: string
+      readonly p256dh: string
+      readonly auth: string
+    }
+
+export type PushOperation = {
+  readonly account: string
+  readonly ofDevice: string
+} & (
+  | { readonly op: 'subscribe'; readonly target: PushTarget }
+  /** Only if this is the endpoint; `null`: whatever it is. */
+  | { readonly op: 'unsubscribe'; readonly endpoint: string | null }
+  /** The device is away and is going to be called for that entry of its user's inbox. */
+  | { readonly op: 'claim'; readonly inbox: number }
+  /** It was called, or cannot be. */
+  | { readonly op: 'done'; readonly inbox: number }
+  /** It is back: its next absence is another one. */
+  | { readonly op: 'seen' }
+)
+
+/** What is kept of calling devices that are away (rule B9). */
+export interface PushCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.push
+  readonly operation: PushOperation
+}
+
+export type SystemCommand =
+  CursorsCommand | SettingsCommand | RetentionCommand | AccountCommand | PushCommand
 
 /** A write, or the refusal of one: it has a key, and one result for all its copies. */
 export type KeyedCommand =

@@ -41,6 +41,7 @@ export class CursorsApply {
     })
     for (const { user, device, inbox } of cursors.inboxes) {
       this.#state.users.deviceCursor(user, device, inbox, now)
+      if (this.#state.push.acked(user, device, inbox)) listener?.onPush?.({ user, device })
     }
     const nothing = { conv: '', msgId: '', seq: 0, ord: 0, at: 0, inbox: null }
     return { ok: true, ...nothing, duplicate: false, now }

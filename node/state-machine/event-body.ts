@@ -21,6 +21,7 @@ export function eventKindOf(view: CommandView): EventKind {
     case CommandKind.settings:
     case CommandKind.retention:
     case CommandKind.account:
+    case CommandKind.push:
       assert(false, 'the command makes no event')
     // falls through: the assertion above never returns
     default:

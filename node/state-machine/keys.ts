@@ -14,6 +14,7 @@ import type { NameKeys } from './name-set.ts'
  *     r  u48 number            a verdict that left no event
  *     u  u16 length, user, conv              the user is or was a member; holds his position in the list
  *     k  u64 block             revoked tokens of the users of one block
+ *     s  u64 block             push subscriptions of the users of one block
  *     o  u16 length, user      his inbox: its head, the entries that fill no page, his devices
  *     i  u16 length, user, u32 page          a full page of his inbox
  *     n  u64 number            the id of the conversation with that number
@@ -76,6 +77,7 @@ export const dedupeKey = (block: number): Buffer => withNumber(0x64, block)
 export const verdictKey = (number: number): Buffer => withNumber(0x72, number)
 export const numberKey = (conversation: number): Buffer => withNumber(0x6e, conversation)
 
+export const pushKey = (block: number): Buffer => withNumber(0x73, block)
 export const revocationsKey = (block: number): Buffer => withNumber(0x6b, block)
 
 export function userKey(user: string, conv: string): Buffer {

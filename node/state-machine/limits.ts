@@ -8,6 +8,8 @@ export interface StateLimits {
   readonly inboxes: number
   /** Blocks of receipts (128 members each) kept in memory once clean. @default 50,000 */
   readonly receiptBlocks: number
+  /** Blocks of push subscriptions kept in memory once clean. @default 4,096 */
+  readonly pushBlocks: number
   /** Blocks of what became of events that are kept in memory once clean. @default 4,000 */
   readonly amendmentBlocks: number
   /** Bytes of events kept in memory once written. @default 8 MiB */
@@ -36,6 +38,7 @@ export const DEFAULT_LIMITS: StateLimits = {
   members: 2_000_000,
   inboxes: 200_000,
   receiptBlocks: 50_000,
+  pushBlocks: 4_096,
   amendmentBlocks: 4_000,
   hotBytes: 8 * MIB,
   verdicts: 20_000,

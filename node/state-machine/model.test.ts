@@ -18,6 +18,8 @@ import {
   recall,
   refuse,
   remove,
+  push,
+  reached,
   revoke,
   setting,
 } from './testing.ts'
@@ -46,6 +48,7 @@ const TINY: Partial<StateLimits> = {
   inboxes: 1,
   receiptBlocks: 0,
   amendmentBlocks: 0,
+  pushBlocks: 0,
   hotBytes: 0,
   verdicts: 0,
   chunkBytes: 300,
@@ -171,6 +174,18 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     ),
   },
 )
+const pushed = fc
+  .tuple(user, fc.constantFrom('phone', 'laptop'), fc.nat(9))
+  .chain(([of, on, n]) =>
+    fc.constantFrom(
+      push(of, on, { op: 'subscribe', target: { kind: 'webhook', endpoint: `e${n % 2}` } }),
+      push(of, on, { op: 'claim', inbox: n }),
+      push(of, on, { op: 'done', inbox: n }),
+      push(of, on, { op: 'seen' }),
+      push(of, on, { op: 'unsubscribe', endpoint: n === 0 ? null : `e${n % 2}` }),
+      reached(of, on, n),
+    ),
+  )
 /** Acks of a node's clients: of any user in any conversation, of this entry too. */
 const acks = fc
   .array(
@@ -191,6 +206,7 @@ const step = fc.record({
     fc.oneof(
       { weight: 9, arbitrary: command },
       { weight: 2, arbitrary: acks },
+      { weight: 2, arbitrary: pushed },
       { weight: 3, arbitrary: copy },
     ),
     {
@@ -347,6 +363,12 @@ async function compareRevoked(machine: Machine, model: Model): Promise<void> {
   }
 }
 
+async function comparePush(machine: Machine, model: Model): Promise<void> {
+  for (const name of USERS) {
+    expect(await machine.machine.reader.pushSubscriptions(name)).toEqual(model.push.of(name))
+  }
+}
+
 async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Promise<Machine> {
   const machine = await Machine.open({
     directory: new PacedDirectory(directory.inner.reopened()),
@@ -358,7 +380,7 @@ async function reopen(directory: PacedDirectory, entries: readonly Entry[]): Pro
 }
 
 describe('against the model', () => {
-  test('[M-25] [A2] [A3] [A4] [A5] [A7] [B3] [B5] [B7] [K3] [K4] [K5] every answer, hash and read agrees, with all or no memory, over crashes', async () => {
+  test('[M-25] [A2] [A3] [A4] [A5] [A7] [B3] [B5] [B7] [B9] [K3] [K4] [K5] every answer, hash and read agrees, with all or no memory, over crashes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 60, size: 'max' }),
@@ -403,6 +425,8 @@ describe('against the model', () => {
           await compareInboxes(tiny, model)
           await compareRevoked(roomy, model)
           await compareRevoked(tiny, model)
+          await comparePush(roomy, model)
+          await comparePush(tiny, model)
           expect(tiny.machine.reader.settings).toEqual(roomy.machine.reader.settings)
           await tiny.machine.close()
         },

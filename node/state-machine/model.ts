@@ -7,6 +7,7 @@ import type {
 } from './commands.ts'
 import { CommandKind } from './commands.ts'
 import { directConversationId, groupConversationId } from './conversation-id.ts'
+import { ModelPush } from './model-push.ts'
 import { ModelInboxes } from './model-inboxes.ts'
 import { settingsFault } from './settings.ts'
 
@@ -76,6 +77,7 @@ export class Model {
   /** By user and device; '' for all devices. */
   readonly revoked = new Map<string, number>()
   readonly inboxes: ModelInboxes
+  readonly push = new ModelPush()
   #windowMs: number
   #groupMembers: number
   #now = 0
@@ -112,6 +114,10 @@ export class Model {
       const key = `${account} ${ofDevice ?? ''}`
       this.revoked.set(key, Math.max(this.revoked.get(key) ?? 0, before))
       return DONE
+    }
+    if (command.kind === CommandKind.push) {
+      const head = this.inboxes.entries(command.operation.account).length
+      return { ...DONE, seq: this.push.apply(command, head) }
     }
     if (command.kind === CommandKind.cursors) return this.#cursors(command)
     if (command.kind === CommandKind.retention) return this.#remove(command.removal)
@@ -169,7 +175,7 @@ export class Model {
     return this.conversations.get(id)?.cursors.get(user) ?? { delivered: 0, read: 0 }
   }
 
-  #cursors({ conversations }: CursorsCommand): ModelAnswer {
+  #cursors({ conversations, inboxes }: CursorsCommand): ModelAnswer {
     for (const { conv, acks } of conversations) {
       for (const { user, kind, upTo } of acks) {
         const seen = this.#everVisible(conv, user).filter(({ seq }) => seq <= upTo)
@@ -182,6 +188,7 @@ export class Model {
         })
       }
     }
+    for (const ack of inboxes) this.push.acked(ack)
     return DONE
   }
 

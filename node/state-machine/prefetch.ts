@@ -10,6 +10,7 @@ import type { Conversation } from './conversation-state.ts'
 import { missingReceipts } from './cursors-prefetch.ts'
 import { userRange, verdictKey } from './keys.ts'
 import { isPresent } from './members.ts'
+import { missingPush } from './push-prefetch.ts'
 import type { PreparedCommand, PreparedEntry } from './prepared-entry.ts'
 import type { Missing, Results } from './results.ts'
 import type { SystemApply } from './system.ts'
@@ -79,8 +80,10 @@ export class Prefetch {
     const results = this.#missingResults(entry)
     const receipts = missingReceipts(this.#state, entry)
     const blocks = missingAmendments(this.#state, entry)
-    if (users === null && results === null && receipts === null && blocks === null) return null
-    return this.#loadRest(users, results, receipts, blocks)
+    const push = missingPush(this.#state, entry)
+    const named = [receipts, blocks, push]
+    if (users === null && results === null && named.every((ids) => ids === null)) return null
+    return this.#loadRest(users, results, { receipts, blocks, push })
   }
 
   /**
@@ -97,6 +100,10 @@ export class Prefetch {
     let previous: Conversation | null = null
     for (const command of entry.commands) {
       for (const { user } of command.cursors?.inboxes ?? []) wants(user)
+      if (command.view.kind === CommandKind.push) {
+        const { op, account } = command.view.pushOperation()
+        if (op === 'subscribe') wants(account)
+      }
       if (!isKeyed(command.view.kind)) continue
       const conversation = this.#results.conversation(command)
       if (conversation !== undefined && conversation !== previous) {
@@ -178,9 +185,10 @@ export class Prefetch {
   async #loadRest(
     users: MissingUsers | null,
     results: readonly MissingResult[] | null,
-    receipts: readonly string[] | null,
-    blocks: readonly string[] | null,
+    named: Readonly<Record<'receipts' | 'blocks' | 'push', readonly string[] | null>>,
   ): Promise<void> {
+    const { receipts, blocks, push } = named
+    if (push !== null) await this.#state.push.table.load(push)
     if (blocks !== null) await this.#state.amendments.load(blocks)
     if (receipts !== null) await this.#state.receipts.load(receipts)
     if (users !== null) await this.#loadUsers(users)

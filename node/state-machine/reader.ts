@@ -20,6 +20,7 @@ import type {
   EventPage,
   InboxPage,
   MemberReceipt,
+  PushSubscription,
   ReceiptChange,
   ReceiptCounts,
   StateReader,
@@ -171,6 +172,14 @@ export class Reader implements StateReader {
 
   devicesOf(user: string): Promise<readonly DevicePosition[]> {
     return this.#pinned(async (state) => (await userInbox(state, user)).devices)
+  }
+
+  pushSubscriptions(user: string): Promise<readonly PushSubscription[]> {
+    return this.#pinned((state) => state.push.of(user))
+  }
+
+  pushUsers(from: number): Promise<{ users: readonly string[]; next: number } | null> {
+    return this.#pinned((state) => state.push.users(from))
   }
 
   receiptsChanged(user: string, after: number, limit: number): Promise<ReceiptChange[]> {

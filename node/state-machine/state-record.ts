@@ -3,7 +3,7 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { decodeSettings, encodeSettings, type Settings } from './settings.ts'
 
-const FORMAT = 2
+const FORMAT = 3
 
 /** What one cut left for the dedupe table: dropped once the window has passed it. */
 export interface DedupeCut {
@@ -36,6 +36,8 @@ export interface StateRecord {
   readonly configuration: Uint8Array
   /** Which blocks of revoked tokens there are, a bit each; empty before the first. */
   readonly revocationBlocks: Uint8Array
+  /** Which blocks of push subscriptions there are, a bit each; empty before the first. */
+  readonly pushBlocks: Uint8Array
   /** What retention took away: numbers up to `last`, of which those up to `erased` are done with. */
   readonly removals: { readonly last: number; readonly erased: number }
   readonly dedupeCuts: readonly DedupeCut[]
@@ -60,6 +62,7 @@ export function encodeStateRecord(record: StateRecord): Uint8Array {
     .bytes(encodeSettings(record.settings))
     .bytes(record.configuration)
     .bytes(record.revocationBlocks)
+    .bytes(record.pushBlocks)
     .varint(record.removals.last)
     .varint(record.removals.erased)
     .varint(record.dedupeCuts.length)
@@ -88,6 +91,7 @@ export function decodeStateRecord(bytes: Uint8Array): StateRecord {
     settings: decodeSettings(reader.bytes()),
     configuration: new Uint8Array(reader.bytes()),
     revocationBlocks: new Uint8Array(reader.bytes()),
+    pushBlocks: new Uint8Array(reader.bytes()),
     removals: { last: reader.varint(), erased: reader.varint() },
     dedupeCuts: [] as DedupeCut[],
   }

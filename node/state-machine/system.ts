@@ -2,7 +2,7 @@ import { assert, unreachable } from '#cluster'
 import type { ErrorCode } from '#protocol'
 import type { ApplicationState } from './application-state.ts'
 import type { CommandView } from './command-view.ts'
-import { CommandKind, type Removal } from './commands.ts'
+import { CommandKind, type PushOperation, type Removal } from './commands.ts'
 import { Refusal, REFUSALS } from './refusals.ts'
 import { RetentionApply } from './retention-apply.ts'
 import { settingsFault } from './settings.ts'
@@ -40,6 +40,8 @@ export class SystemApply {
         return this.#settings(view)
       case CommandKind.account:
         return this.#account(view)
+      case CommandKind.push:
+        return this.#push(view.pushOperation())
       case CommandKind.retention:
         return this.#remove(view.removal())
       case CommandKind.message:
@@ -75,6 +77,37 @@ export class SystemApply {
     this.#state.revocations.revoke(account, ofDevice, before)
     this.listener?.onRevoked?.({ user: account, device: ofDevice, before })
     return this.#done()
+  }
+
+  #push(operation: PushOperation): WriteResult {
+    const { push, users } = this.#state
+    const { op, account: user, ofDevice: device } = operation
+    let inbox = 0
+    let isChange = true
+    switch (op) {
+      case 'subscribe':
+        push.subscribe(user, device, operation.target, users.inboxes.get(user)?.head ?? 0)
+        break
+      case 'unsubscribe':
+        isChange = push.unsubscribe(user, device, operation.endpoint)
+        break
+      case 'claim':
+        inbox = push.claim(user, device, operation.inbox)
+        isChange = false
+        break
+      case 'done':
+        push.done(user, device, operation.inbox)
+        isChange = false
+        break
+      case 'seen':
+        isChange = push.seen(user, device)
+        break
+      default:
+        unreachable(op)
+    }
+    if (isChange) this.listener?.onPush?.({ user, device })
+    // What the device is called for now is part of the state hash.
+    return this.#done('', inbox)
   }
 
   #remove(removal: Removal): WriteResult {

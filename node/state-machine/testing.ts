@@ -8,6 +8,7 @@ import {
   type Command,
   type ConversationOperation,
   type CursorAck,
+  type PushOperation,
   type RefuseCommand,
   type Removal,
   SYSTEM_HEAD,
@@ -96,6 +97,24 @@ export function erase(account: string): Command {
 export function revoke(account: string, ofDevice: string | null, before: number): Command {
   const operation = { op: 'revoke' as const, account, ofDevice, before }
   return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }
+}
+
+/** Without whose device it is. */
+type PushWhat = PushOperation extends infer T
+  ? T extends PushOperation
+    ? Omit<T, 'account' | 'ofDevice'>
+    : never
+  : never
+
+export function push(account: string, ofDevice: string, what: PushWhat): Command {
+  const operation = { account, ofDevice, ...what } as PushOperation
+  return { kind: CommandKind.push, ...SYSTEM_HEAD, origin: 1, request: 2, operation }
+}
+
+/** The device has its user's inbox up to there. */
+export function reached(user: string, device: string, inbox: number): Command {
+  const common = { kind: CommandKind.cursors, ...SYSTEM_HEAD, origin: 1, request: 2 } as const
+  return { ...common, conversations: [], inboxes: [{ user, device, inbox }] }
 }
 
 /** `[user, conv, kind, upTo, device?]` of each. */

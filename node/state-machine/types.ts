@@ -1,6 +1,6 @@
 import type { ErrorCode } from '#protocol'
 import type { Settings } from './settings.ts'
-import type { CursorKind, RetentionPolicy } from './commands.ts'
+import type { CursorKind, PushTarget, RetentionPolicy } from './commands.ts'
 
 /** What an event of a conversation is (rule B1). Numbers are part of the store format. */
 export const EventKind = {
@@ -133,6 +133,8 @@ export interface ApplyListener {
   onApplied(index: number): void
   /** Tokens are refused from now on, those of live sessions too. */
   onRevoked?(revocation: Revocation): void
+  /** A device subscribed, or ended that, or may be called again for it was seen (rule B9). */
+  onPush?(device: { readonly user: string; readonly device: string }): void
   onSettings?(settings: Settings): void
 }
 
@@ -180,6 +182,16 @@ export interface InboxPage {
   readonly hasMore: boolean
   /** Inbox numbers whose entries are kept no more. */
   readonly gap: { readonly from: number; readonly to: number; readonly reason: GapReason } | null
+}
+
+/** How a device is called when it is away, and what it was called for (rule B9). */
+export interface PushSubscription {
+  readonly device: string
+  readonly target: PushTarget
+  /** The inbox number that it was last called for, or the newest one when it subscribed. */
+  readonly told: number
+  /** Of this absence: whether the device is being called, or was. */
+  readonly claim: 'none' | 'claimed' | 'done'
 }
 
 /** Up to where one of a user's devices has his inbox. */
@@ -292,6 +304,12 @@ export interface StateReader {
   largeHeads(user: string): Promise<{ readonly conv: string; readonly seq: number }[]>
   /** The user's devices that were heard of, the latest last. */
   devicesOf(user: string): Promise<readonly DevicePosition[]>
+  /** The user's devices that are called when they are away (rule B9). */
+  pushSubscriptions(user: string): Promise<readonly PushSubscription[]>
+  /** Users who have such devices, from a place of their order on, 0 at first; `null`: no more. */
+  pushUsers(
+    from: number,
+  ): Promise<{ readonly users: readonly string[]; readonly next: number } | null>
   /** `null`: no such conversation. Throws nothing for a non-member: the page is then all gap. */
   eventsAfter(id: string, user: string, after: number, limit: number): Promise<EventPage | null>
   eventsBefore(id: string, user: string, before: number, limit: number): Promise<EventPage | null>

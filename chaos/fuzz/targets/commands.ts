@@ -23,6 +23,7 @@ import {
   erase,
   Machine,
   message,
+  push,
   revoke,
   setting,
 } from '../../../node/state-machine/testing.ts'
@@ -53,6 +54,7 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
     const windowMs = random.pick([0, 1_000, 2_000, 86_400_000])
     const ofDevice = random.chance(0.5) ? null : common.device
     if (random.chance(0.2)) return erase(name())
+    if (random.chance(0.4)) return randomPush(random, name())
     return random.chance(0.5)
       ? setting(random.chance(0.5) ? { windowMs } : { groupMembers: random.below(5) })
       : revoke(name(), ofDevice, random.below(2_000))
@@ -100,6 +102,19 @@ export function randomCommand(random: Prng, conversations: readonly string[]): C
   const operation = random.pick(operations)()
   const ofUser = ['create', 'direct', 'block', 'unblock'].includes(operation.op)
   return { kind: CommandKind.conversation, ...common, conv: ofUser ? '' : conv, operation }
+}
+
+/** Of one device, so that claims meet their subscription. */
+function randomPush(random: Prng, user: string): Command {
+  const inbox = 1 + random.below(9)
+  const target = { kind: 'webhook' as const, endpoint: `e${random.below(2)}` }
+  return random.pick([
+    push(user, 'phone', { op: 'subscribe', target }),
+    push(user, 'phone', { op: 'claim', inbox }),
+    push(user, 'phone', { op: 'done', inbox }),
+    push(user, 'phone', { op: 'seen' }),
+    push(user, 'phone', { op: 'unsubscribe', endpoint: random.chance(0.5) ? null : 'e1' }),
+  ])
 }
 
 type Head = Omit<Extract<Command, { kind: 5 }>, 'kind' | 'target'>

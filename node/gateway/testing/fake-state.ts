@@ -10,6 +10,7 @@ import type {
   InboxEvent,
   InboxPage,
   MemberReceipt,
+  PushSubscription,
   ReceiptChange,
   ReceiptCounts,
   StateReader,
@@ -38,6 +39,7 @@ export class FakeState implements StateReader {
   /** Users that never were members of anything. */
   readonly strangers = new Set<string>()
   settings: Settings = DEFAULT_SETTINGS
+  readonly subscriptions = new Map<string, PushSubscription[]>()
   /** By user, for every device. */
   readonly revoked = new Map<string, number>()
 
@@ -49,6 +51,15 @@ export class FakeState implements StateReader {
     const entries = this.feed.filter(({ number }) => number > after).slice(0, limit)
     const next = entries.at(-1)?.number ?? after
     return { entries, next, head: this.feedHead, gap: this.feedGap }
+  }
+
+  async pushSubscriptions(user: string): Promise<readonly PushSubscription[]> {
+    return this.subscriptions.get(user) ?? []
+  }
+
+  async pushUsers(from: number): Promise<{ users: string[]; next: number } | null> {
+    const users = [...this.subscriptions.keys()].slice(from)
+    return users.length === 0 ? null : { users, next: from + users.length }
   }
 
   async conversation(id: string): Promise<ConversationView | null> {
