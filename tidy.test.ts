@@ -30,6 +30,7 @@ const DOORS: Record<string, { doors: string[]; packages: string[] }> = {
       'level',
       'abstract-level',
       'prom-client',
+      'web-push',
       'pino',
       '@node-rs/crc32',
     ],

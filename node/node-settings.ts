@@ -5,6 +5,7 @@ import type { ClientNetwork } from './gateway/client-listener.ts'
 import type { GatewayOptions } from './gateway/gateway-options.ts'
 import type { OriginPolicyOptions } from './gateway/origin-policy.ts'
 import type { TokenSettings } from './identity/token-authenticator.ts'
+import type { PushSettings } from './push/push-provider.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 
@@ -37,6 +38,8 @@ export interface NodeSettings {
   readonly rates?: Partial<RateLimits>
   /** Whom to ask about messages before they are stored. @default nobody */
   readonly moderation?: ModerationOptions & { readonly hook: ModerationHook }
+  /** How devices that are away are called. @default nobody is */
+  readonly push?: PushSettings
   readonly version: string
   readonly replica?: Partial<ReplicaOptions>
   readonly gateway?: Partial<GatewayOptions>

@@ -29,11 +29,15 @@ import { Gateway } from './gateway/gateway.ts'
 import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
 import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
+import { pushRoutes } from './http/push-routes.ts'
 import { MESSAGE_ROUTES } from './http/message-routes.ts'
 import { newAuthenticator } from './identity/new-authenticator.ts'
+import { handLeadershipOn } from './hand-leadership-on.ts'
 import { LogClock } from './log-clock.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
+import { defineDamageMetrics } from './metrics/damage-metrics.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { NodePush } from './push/node-push.ts'
 import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
 import type { SignalRouter } from './signals/signal-router.ts'
 import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
@@ -63,6 +67,7 @@ export class ParleyNode {
   readonly #cluster: ClusterNode
   readonly #audit: StateAudit
   readonly #signals: SignalRouter
+  readonly #push: NodePush
   readonly #retention: Retention
   readonly #scrub: StoreScrub
   #listener: ClientListener | null = null
@@ -146,7 +151,11 @@ export class ParleyNode {
       metrics,
       deliver: (signal) => this.#gateway.onSignal(signal),
     })
-    this.#countDamage(metrics)
+    this.#push = this.#newPush(metrics)
+    defineDamageMetrics(metrics, {
+      divergences: () => this.#audit.divergences,
+      malformed: () => this.#forwarder.malformedCommands,
+    })
     data.stateMachine.listen(this.#applyListener(() => messages.add()))
     this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
@@ -194,7 +203,7 @@ export class ParleyNode {
     this.#draining = true
     this.#logger.info('node.drain')
     this.#listener?.stopAccepting()
-    this.#handLeadershipOn()
+    handLeadershipOn(this.#cluster.replica)
     await this.#gateway.drain(timeoutMs)
     await this.close()
   }
@@ -205,6 +214,7 @@ export class ParleyNode {
     this.#catchUp.close()
     this.#scrub.close()
     this.#retention.close()
+    this.#push.close()
     this.#signals.close()
     this.#gateway.close()
     await this.#listener?.close()
@@ -234,12 +244,14 @@ export class ParleyNode {
       onEvent: (conversation, event) => {
         if (event.kind === EventKind.message) onMessage()
         this.#gateway.onEvent(conversation, event)
+        this.#push.onEvent(conversation, event)
       },
       onRemoved: (removal) => this.#gateway.onRemoved(removal),
       onReceipt: (receipt) => this.#gateway.onReceipt(receipt),
       onDuplicate: (conversation, seq, from) => this.#gateway.onDuplicate(conversation, seq, from),
       onApplied: (index) => this.#audit.applied(index),
       onRevoked: (revocation) => this.#gateway.revoked(revocation),
+      onPush: ({ user, device }) => this.#push.onPush(user, device),
       onSettings: (values) => this.#logger.info('settings.changed', { ...values }),
     }
   }
@@ -280,7 +292,10 @@ export class ParleyNode {
         onSnapshotInstalled: () => this.#gateway.resync(),
         readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onPeerUp: (id) => {
-          if (id === this.#cluster.replica?.leader) this.#forwarder.handAgain()
+          if (id === this.#cluster.replica?.leader) {
+            this.#forwarder.handAgain()
+            this.#push.leaderUp()
+          }
           this.#signals.peerUp(id)
         },
         onRemoved: () => this.#removed(),
@@ -304,6 +319,7 @@ export class ParleyNode {
         ...CONVERSATION_ROUTES,
         ...MESSAGE_ROUTES,
         ...eventRoutes(),
+        ...pushRoutes(this.#settings.push ?? null),
       ],
       version: this.#settings.version,
       logger: this.#logger,
@@ -316,6 +332,7 @@ export class ParleyNode {
       failpoints,
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
+      onSession: (user, device) => this.#push.sessionChanged(user, device),
       onRequest: (request, context) => http.handle(request, context),
       authenticator: newAuthenticator(this.#settings, clock, this.#logger, this.state),
       origins: this.#settings.origins ?? {},
@@ -333,19 +350,18 @@ export class ParleyNode {
     })
   }
 
-  #countDamage(metrics: MetricsRegistry): void {
-    metrics.collected(
-      'parley_state_divergences_total',
-      'Comparisons in which nodes held different states at one index.',
-      'counter',
-      () => [{ labels: {}, value: this.#audit.divergences }],
-    )
-    metrics.collected(
-      'parley_forwarded_malformed_total',
-      'Writes that a peer forwarded and this node kept out of the log.',
-      'counter',
-      () => [{ labels: {}, value: this.#forwarder.malformedCommands }],
-    )
+  #newPush(metrics: MetricsRegistry): NodePush {
+    return new NodePush({
+      ...this.#ports,
+      logger: this.#logger,
+      log: this.#data.log,
+      cluster: this.#cluster,
+      metrics,
+      state: this.state,
+      settings: this.#settings.push ?? null,
+      gateway: () => this.#gateway,
+      submit: (submission, done) => this.#forwarder.submit(submission, done),
+    })
   }
 
   #newAudit(): StateAudit {
@@ -398,6 +414,7 @@ export class ParleyNode {
     this.#forwarder.leaderLost()
     if (leader !== NO_ONE && leader !== this.#data.log.raftId) this.#forwarder.handAgain()
     this.#gateway.leaderChanged()
+    this.#push.leaderUp()
   }
 
   #readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
@@ -410,6 +427,8 @@ export class ParleyNode {
         const refusals = decodeRefusals(body)
         return () => this.#forwarder.refused(refusals)
       }
+      case PeerFrameKind.sessions:
+        return this.#push.readReport(from, body)
       case PeerFrameKind.stateHash: {
         const point = decodeHashPoint(body)
         return () => this.#audit.received(from, point)
@@ -427,16 +446,6 @@ export class ParleyNode {
       strangerTo: this.#strangerTo,
       caughtUp: this.#catchUp.done,
     })
-  }
-
-  #handLeadershipOn(): void {
-    const replica = this.#cluster.replica
-    if (replica === null || replica.leader !== this.#data.log.raftId) return
-    const best = replica
-      .status()
-      .progress.filter(({ id, learner }) => !learner && id !== this.#data.log.raftId)
-      .sort((a, b) => b.match - a.match)[0]
-    if (best !== undefined) replica.transferLeadership(best.id)
   }
 
   #stranger(clusterId: string): void {
@@ -468,7 +477,7 @@ export class ParleyNode {
       message: 'this node throws its state away and ends; started again it rebuilds it',
     })
     this.#gateway.close()
-    this.#handLeadershipOn()
+    handLeadershipOn(this.#cluster.replica)
     const discard = async () => {
       await this.#data.stateMachine.close()
       await this.#data.stores.discard()
@@ -485,6 +494,7 @@ export class ParleyNode {
     this.#ended = true
     this.#logger.error('node.failed', { error })
     this.#retention.close()
+    this.#push.close()
     this.#cluster.replica?.stop()
     this.#gateway.close()
     this.#end(error)

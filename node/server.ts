@@ -13,6 +13,7 @@ import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
+import { type PushOptions, readPushSettings } from './host/push-files.ts'
 import { readTokenSettings, type TokenOptions } from './host/token-files.ts'
 import { setV8Flags } from './host/v8-flags.ts'
 import { WsNetwork } from './host/ws-listener.ts'
@@ -33,6 +34,8 @@ export interface ServerOptions extends Pick<
   readonly moderation?: Pick<ModerationOptions, 'timeoutMs' | 'onFailure'> & {
     readonly url: string
   }
+  /** How devices that are away are called. @default nobody is */
+  readonly push?: PushOptions
   /** Keys that tokens of clients are checked with. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
@@ -68,8 +71,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const fileSystem = new NodeFileSystem()
   const tokens = await readTokenSettings(options.tokens ?? {})
   if (tokens === null) refuseStrangers(options.listen)
+  const clock = new NodeClock()
+  const push = await readPushSettings(options.push ?? {}, clock)
   const ports: NodePorts = {
-    clock: new NodeClock(),
+    clock,
     random: new NodeRandom(),
     fileSystem,
     network: new NodeNetwork(),
@@ -78,7 +83,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes, rates = {}, moderation } = options
-  const { tokens: _, rates: __, moderation: ___, ...said } = options
+  const { tokens: _, rates: __, moderation: ___, push: ____, ...said } = options
   const settings: NodeSettings = {
     ...said,
     ...(tokens === null ? {} : { tokens }),
@@ -86,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(moderation === undefined
       ? {}
       : { moderation: { ...moderation, hook: httpModeration(moderation.url) } }),
+    ...(push === null ? {} : { push }),
     version: packageJson.version,
     processMetrics: true,
     ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),

@@ -3,12 +3,13 @@ import { flushCompileCache } from 'node:module'
 import { type Command, Option } from 'commander'
 import { isAddress, parseMembers } from '../cluster/initial-members.ts'
 import { accessOptions, type AccessFlags, configureAccess } from '../node-access.ts'
+import { configurePush, type PushFlags, pushOptions } from '../node-push.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { watchParent } from '../parent-watch.mjs'
 import { onStopSignals } from '../stop-signals.ts'
 import type { ServerOptions } from '#node'
 
-interface NodeFlags extends AccessFlags {
+interface NodeFlags extends AccessFlags, PushFlags {
   readonly name?: string
   readonly listen?: string
   readonly peerListen?: string
@@ -45,6 +46,7 @@ export function configure(command: Command): void {
       ),
     )
   configureAccess(command)
+  configurePush(command)
   command
     .addOption(
       option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
@@ -89,6 +91,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
     ...accessOptions(flags),
+    push: pushOptions(flags),
     logLevel: flags.logLevel,
     ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
     ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),

@@ -46,6 +46,8 @@ export const PeerFrameKind = {
   signal: 19,
   /** The same with its place in the order, for every node. */
   stampedSignal: 20,
+  /** JSON `SessionReport`: which devices that want to be called have a session at the sender. */
+  sessions: 21,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

@@ -58,6 +58,8 @@ export interface GatewayParts {
   readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
   /** @default dev mode from loopback only */
   readonly authenticator?: Authenticator
+  /** A session of the device began or ended. */
+  readonly onSession?: (user: string, device: string) => void
   /** Answers HTTP calls that passed the origin check. */
   readonly onRequest: (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 }
@@ -100,7 +102,7 @@ export class Gateway {
     this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
     this.#slow = new SessionPoll(clock, SLOW_POLL_MS, (session) => session.caughtUp())
     this.#notified = new SessionPoll(clock, options.notifyMs, (session) => session.push.cooled())
-    const registry = new SessionRegistry()
+    const registry = new SessionRegistry(parts.onSession)
     this.#receipts = new GatewayReceipts({ backend, clock, logger, options, registry })
     this.#context = {
       backend,
@@ -152,6 +154,19 @@ export class Gateway {
   /** Sessions that were greeted and not ended. */
   get sessionCount(): number {
     return this.#context.registry.size
+  }
+
+  /** Users with a session here, with their devices. */
+  devicesHere(): [user: string, devices: string[]][] {
+    const here: [string, string[]][] = []
+    this.#context.registry.forEachUser((user, sessions) =>
+      here.push([user, sessions.map(({ device }) => device)]),
+    )
+    return here
+  }
+
+  hasSession(user: string, device: string): boolean {
+    return this.#context.registry.has(user, device)
   }
 
   /** Called during apply, in log order, for every event. Queues only; cheap if nobody listens. */

@@ -4,7 +4,13 @@ import type { Session } from './session.ts'
 /** Open sessions of this node by user: at most one per (user, device) (rule B4). */
 export class SessionRegistry {
   readonly #byUser = new Map<string, Session[]>()
+  readonly #onChange: ((user: string, device: string) => void) | null
   #size = 0
+
+  /** `onChange`: the device has a session here from now on, or has none any more. */
+  constructor(onChange: ((user: string, device: string) => void) | null = null) {
+    this.#onChange = onChange
+  }
 
   get size(): number {
     return this.#size
@@ -24,10 +30,15 @@ export class SessionRegistry {
     return this.#byUser.get(user)
   }
 
+  has(user: string, device: string): boolean {
+    return this.#byUser.get(user)?.some((session) => session.device === device) ?? false
+  }
+
   /** Adds the session and returns the one it replaces, already removed. */
   add(session: Session): Session | null {
     const sessions = this.#byUser.get(session.user)
     this.#size++
+    this.#onChange?.(session.user, session.device)
     if (sessions === undefined) {
       this.#byUser.set(session.user, [session])
       return null
@@ -52,5 +63,6 @@ export class SessionRegistry {
     if (sessions.length === 1) this.#byUser.delete(session.user)
     else sessions.splice(at, 1)
     this.#size--
+    this.#onChange?.(session.user, session.device)
   }
 }

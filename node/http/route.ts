@@ -48,7 +48,7 @@ export interface RouteDoc {
 
 /** What the node does at one method and path. */
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** `{name}` stands for one segment. */
   readonly path: string
   readonly doc: RouteDoc

@@ -45,6 +45,11 @@ export class PushSubscriptions {
     return this.#isEmpty ? new Uint8Array(0) : this.#present.slice()
   }
 
+  /** Nobody ever subscribed. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
+  }
+
   /** Whether the user may have a subscription; `false` is certain. */
   mayHold(user: string): boolean {
     return !this.#isEmpty && this.#isPresent(blockOf(user))

@@ -174,6 +174,10 @@ export class Reader implements StateReader {
     return this.#pinned(async (state) => (await userInbox(state, user)).devices)
   }
 
+  get hasPushSubscriptions(): boolean {
+    return !this.#current().push.isEmpty
+  }
+
   pushSubscriptions(user: string): Promise<readonly PushSubscription[]> {
     return this.#pinned((state) => state.push.of(user))
   }

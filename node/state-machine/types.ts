@@ -304,6 +304,8 @@ export interface StateReader {
   largeHeads(user: string): Promise<{ readonly conv: string; readonly seq: number }[]>
   /** The user's devices that were heard of, the latest last. */
   devicesOf(user: string): Promise<readonly DevicePosition[]>
+  /** `false`: nobody ever subscribed to be called. */
+  readonly hasPushSubscriptions: boolean
   /** The user's devices that are called when they are away (rule B9). */
   pushSubscriptions(user: string): Promise<readonly PushSubscription[]>
   /** Users who have such devices, from a place of their order on, 0 at first; `null`: no more. */

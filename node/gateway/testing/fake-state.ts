@@ -53,6 +53,10 @@ export class FakeState implements StateReader {
     return { entries, next, head: this.feedHead, gap: this.feedGap }
   }
 
+  get hasPushSubscriptions(): boolean {
+    return this.subscriptions.size > 0
+  }
+
   async pushSubscriptions(user: string): Promise<readonly PushSubscription[]> {
     return this.subscriptions.get(user) ?? []
   }
