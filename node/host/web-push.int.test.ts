@@ -87,7 +87,7 @@ function decrypted(body: Buffer, ecdh: ECDH, auth: Buffer): string {
 
 const provider = () => webPushProvider({ keys, subject: 'mailto:ops@example.org', http: HTTP_POST })
 
-test('B9 [PU6] a call is encrypted for the device, signed with VAPID, and has its key as topic', async () => {
+test('[M-15] [PU6] a call is encrypted for the device, signed with VAPID, and has its key as topic', async () => {
   const device = browser()
   status = 201
   expect(await provider().call(callOf(device), 5_000)).toEqual({ is: 'sent' })
@@ -126,12 +126,12 @@ test.each([
   [307, { is: 'refused' }],
   [429, { is: 'failed', retryAfterMs: 7_000 }],
   [503, { is: 'failed', retryAfterMs: 7_000 }],
-])('B9 [PU4] to status %i the outcome is', async (answer, expected) => {
+])('[PU4] to status %i the outcome is', async (answer, expected) => {
   status = answer
   expect(await provider().call(callOf(browser()), 5_000)).toMatchObject(expected)
 })
 
-test('B9 [PU4] a service that cannot be reached, and a key that is no point of the curve', async () => {
+test('[PU4] a service that cannot be reached, and a key that is no point of the curve', async () => {
   const device = browser()
   const call = callOf(device)
   const target = { ...call.target, endpoint: 'http://127.0.0.1:1/x' }

@@ -6,7 +6,7 @@ const claims = async ({ m }: Leader) =>
   (await m.machine.reader.pushSubscriptions('ben')).map(({ told, claim }) => [told, claim])
 
 describe('the leader calls devices that are away', () => {
-  test('B9 [PU1] once per absence, for a message of somebody else', async () => {
+  test('[M-15] [PU1] once per absence, for a message of somebody else', async () => {
     const leader = await Leader.open()
     const { provider } = leader
     await leader.say('ann', 'ben')
@@ -20,14 +20,14 @@ describe('the leader calls devices that are away', () => {
     expect(provider.calls).toHaveLength(1)
   })
 
-  test('B9 [PU1] what a user says himself calls none of his devices', async () => {
+  test('[PU1] what a user says himself calls none of his devices', async () => {
     const leader = await Leader.open()
     await leader.say('ben', 'ann')
     await leader.pass(5_000)
     expect(leader.provider.calls).toEqual([])
   })
 
-  test('B9 [PU2] a device that is there is not called; it is once it left without the message', async () => {
+  test('[PU2] a device that is there is not called; it is once it left without the message', async () => {
     const leader = await Leader.open()
     leader.here('ben', 'phone')
     await leader.say('ann', 'ben')
@@ -40,7 +40,7 @@ describe('the leader calls devices that are away', () => {
     expect(leader.provider.calls).toHaveLength(1)
   })
 
-  test('B9 [PU2] it is not called for what it acknowledged', async () => {
+  test('[PU2] it is not called for what it acknowledged', async () => {
     const leader = await Leader.open()
     leader.here('ben', 'phone')
     await leader.say('ann', 'ben')
@@ -50,7 +50,7 @@ describe('the leader calls devices that are away', () => {
     expect(leader.provider.calls).toEqual([])
   })
 
-  test('B9 [PU1] the next absence is called again, under another key, for what is new', async () => {
+  test('[PU1] the next absence is called again, under another key, for what is new', async () => {
     const leader = await Leader.open()
     const { provider } = leader
     await leader.say('ann', 'ben')
@@ -66,7 +66,7 @@ describe('the leader calls devices that are away', () => {
     expect(provider.calls[0]!.key).not.toBe(provider.calls[1]!.key)
   })
 
-  test('B9 [PU3] a new leader waits for every gateway, 10 s at most, and repeats what has no end', async () => {
+  test('[M-15] [PU3] a new leader waits for every gateway, 10 s at most, and repeats what has no end', async () => {
     const first = await Leader.open()
     first.provider.slow = new Promise(() => {})
     await first.say('ann', 'ben')
@@ -96,7 +96,7 @@ describe('the leader calls devices that are away', () => {
     expect(third.provider.calls).toHaveLength(1)
   })
 
-  test('B9 [PU3] what came while nobody led is found', async () => {
+  test('[PU3] what came while nobody led is found', async () => {
     const leader = await Leader.open()
     leader.term = null
     await leader.pass(500)
@@ -110,7 +110,7 @@ describe('the leader calls devices that are away', () => {
     expect(leader.provider.calls).toHaveLength(1)
   })
 
-  test('B9 [PU4] a failed call comes again under its key, an endpoint that is gone never', async () => {
+  test('[PU4] a failed call comes again under its key, an endpoint that is gone never', async () => {
     const leader = await Leader.open()
     const { provider } = leader
     provider.outcomes = [
@@ -129,7 +129,7 @@ describe('the leader calls devices that are away', () => {
     expect(await claims(leader)).toEqual([])
   })
 
-  test('B9 [PU4] a device that comes back is not called any more, whatever failed before', async () => {
+  test('[PU4] a device that comes back is not called any more, whatever failed before', async () => {
     const leader = await Leader.open()
     leader.provider.outcomes = [{ is: 'failed', why: 'down', retryAfterMs: 0 }]
     await leader.say('ann', 'ben')
@@ -141,7 +141,7 @@ describe('the leader calls devices that are away', () => {
     expect(await claims(leader)).toEqual([[1, 'none']])
   })
 
-  test('B9 [PU4] an end that the log did not take is proposed again, and the call not repeated', async () => {
+  test('[PU4] an end that the log did not take is proposed again, and the call not repeated', async () => {
     const leader = await Leader.open()
     let answer = () => {}
     leader.provider.slow = new Promise((resolve) => (answer = resolve))
@@ -156,7 +156,7 @@ describe('the leader calls devices that are away', () => {
     expect(leader.provider.calls).toHaveLength(1)
   })
 
-  test('B9 [PU2] clients of a gateway that is gone get time to come to another one', async () => {
+  test('[PU2] clients of a gateway that is gone get time to come to another one', async () => {
     const leader = await Leader.open()
     leader.up = ['n2']
     leader.report('n2', { part: 'only', here: [{ user: 'ben', device: 'phone' }] })

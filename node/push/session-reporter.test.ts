@@ -47,7 +47,7 @@ function gateway(users: number) {
   }
 }
 
-test('B9 [PU2] a new leader is told all devices with a subscription and a session, then what changes', async () => {
+test('[PU2] a new leader is told all devices with a subscription and a session, then what changes', async () => {
   const { reporter, here, sent, settle } = gateway(MAX_REPORTED + 1)
   reporter.leaderUp()
   await settle()
@@ -71,7 +71,7 @@ test('B9 [PU2] a new leader is told all devices with a subscription and a sessio
   ])
 })
 
-test('B9 [PU2] who has nothing to say waits; what did not go out is told again, all of it', async () => {
+test('[PU2] who has nothing to say waits; what did not go out is told again, all of it', async () => {
   const { reporter, state, here, sent, settle, subscribe, clock, up } = gateway(0)
   here.set('ben', ['phone'])
   reporter.leaderUp()
@@ -89,7 +89,7 @@ test('B9 [PU2] who has nothing to say waits; what did not go out is told again, 
   expect(sent).toMatchObject([{ part: 'only', here: [{ user: 'ben', device: 'phone' }] }])
 })
 
-test('B9 [PU2] a report of another form ends the connection', () => {
+test('[PU2] a report of another form ends the connection', () => {
   const good = { term: 1, part: 'only', here: [{ user: 'a', device: 'd' }], gone: [] }
   const bytes = (value: unknown) => Buffer.from(JSON.stringify(value))
   expect(decodeSessionReport(bytes(good))).toEqual(good)

@@ -35,7 +35,7 @@ async function outcome(status: number, call = CALL) {
   return { answer, seen: seen! as { headers: Record<string, string>; body: string } }
 }
 
-test('B9 [PU5] a call is signed over its time and body, bears its key, and says nothing of the message', async () => {
+test('[PU5] a call is signed over its time and body, bears its key, and says nothing of the message', async () => {
   const { answer, seen } = await outcome(204)
   expect(answer).toEqual({ is: 'sent' })
   expect(seen.headers).toMatchObject({ 'idempotency-key': CALL.key, 'parley-timestamp': '12' })
@@ -54,6 +54,6 @@ test.each([
   [404, { is: 'failed' }],
   [410, { is: 'gone' }],
   [503, { is: 'failed', retryAfterMs: 9_000 }],
-])('B9 [PU4] of status %i the call is', async (status, expected) => {
+])('[PU4] of status %i the call is', async (status, expected) => {
   expect((await outcome(status)).answer).toMatchObject(expected)
 })

@@ -9,6 +9,7 @@ import {
   type PeerHello,
 } from '../../../cluster/transport/peer-hello.ts'
 import { decodeRefusals } from '../../../node/forward-frame.ts'
+import { decodeSessionReport } from '../../../node/push/session-report.ts'
 import { decodeHashPoint } from '../../../node/state-audit.ts'
 import type { Prng } from '../../prng.ts'
 import type { Captured } from '../capture.ts'
@@ -69,6 +70,13 @@ const BODIES = {
   },
   ack: { samples: [{ id: 7, offset: 1_000, state: 'more' }], decode: decodeAck },
   hash: { samples: [{ index: 10_000, hash: '00112233' }], decode: decodeHashPoint },
+  sessions: {
+    samples: [
+      { term: 2, part: 'only', here: [{ user: 'ann', device: 'phone' }], gone: [] },
+      { term: 2, part: 'change', here: [], gone: [{ user: 'ann', device: 'phone' }] },
+    ],
+    decode: decodeSessionReport,
+  },
   refusals: {
     samples: [[{ origin: 1, request: 2, code: 'OVERLOADED' }]],
     decode: decodeRefusals,
