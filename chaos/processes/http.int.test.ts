@@ -1,4 +1,6 @@
 // HTTP of real nodes, from their own description: GET /openapi.json tells what is called here.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
 import { bearer, TOKEN_SECRET } from './token-of.ts'
@@ -8,7 +10,7 @@ interface Documented {
 }
 type Operations = Record<string, { responses: Record<string, Documented> }>
 
-const TOKENS = { env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET } }
+const TOKENS = { env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET }, flags: [] as string[] }
 let cluster: ProcessCluster
 let documented: Record<string, Operations>
 let schemas: Record<string, { required: string[] }>
@@ -17,6 +19,10 @@ const seen = new Map<string, Set<number>>()
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
+  const secretFile = join(cluster.directory, 'push-secret')
+  await writeFile(secretFile, TOKEN_SECRET)
+  const webhook = ['--push-webhook-url', 'http://127.0.0.1:9/']
+  TOKENS.flags = [...webhook, '--push-webhook-secret-file', secretFile]
   await cluster.startAll(TOKENS)
   await cluster.healthy()
   const description = (await (await fetch(`${cluster.nodes[0]!.url}/openapi.json`)).json()) as {
@@ -233,6 +239,32 @@ test('[HT5] a token says who calls; a service sends as any user, a viewer not at
   const read = { id, headers: bearer({ sub: 'bob', role: 'viewer' }) }
   const page = await call('GET', '/v1/conversations/{id}/messages', read)
   expect(page.json['events']).toMatchObject([{ seq: 1 }, { from: 'ann' }, { from: 'bob' }])
+})
+
+test('[HT6] [PU7] a device subscribes to be called, with a token that is its own', async () => {
+  const route = '/v1/push/subscriptions'
+  expect((await call('GET', '/v1/push')).json).toMatchObject({ kinds: ['webhook'] })
+  const headers = bearer({ sub: 'ann', device: 'phone' })
+  const body = { device: 'phone', kind: 'webhook', endpoint: 'token' }
+  const query = '?device=phone'
+  for (const [method, more] of [
+    ['POST', { body }],
+    ['DELETE', { query }],
+  ] as const) {
+    expect(await call(method, route, { ...more, headers })).toMatchObject({ status: 200 })
+    expect(await call(method, route, more)).toMatchObject({ status: 401 })
+    const other = bearer({ sub: 'ann', device: 'laptop' })
+    expect(await call(method, route, { ...more, headers: other })).toMatchObject({ status: 403 })
+  }
+  expect(await call('DELETE', route, { headers })).toMatchObject({ status: 400 })
+  const web = { ...body, kind: 'web', keys: { p256dh: 'x', auth: 'y' } }
+  expect(await call('POST', route, { headers, body: web })).toMatchObject({
+    status: 400,
+    json: { code: 'UNSUPPORTED' },
+  })
+  expect(await call('POST', route, { headers, body: TOO_LARGE })).toMatchObject({ status: 413 })
+  const plain = { headers: { ...headers, 'content-type': 'text/plain' }, body: '{}' }
+  expect(await call('POST', route, plain)).toMatchObject({ status: 415 })
 })
 
 test('[HT6] what machines ask', async () => {
