@@ -332,7 +332,8 @@ export class ParleyNode {
       failpoints,
       metrics,
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
-      onSession: (user, device) => this.#push.sessionChanged(user, device),
+      // Whom a draining node sends away is on his way to another one, and not absent.
+      onSession: (user, device) => this.#draining || this.#push.sessionChanged(user, device),
       onRequest: (request, context) => http.handle(request, context),
       authenticator: newAuthenticator(this.#settings, clock, this.#logger, this.state),
       origins: this.#settings.origins ?? {},
@@ -354,10 +355,9 @@ export class ParleyNode {
     return new NodePush({
       ...this.#ports,
       logger: this.#logger,
-      log: this.#data.log,
+      data: this.#data,
       cluster: this.#cluster,
       metrics,
-      state: this.state,
       settings: this.#settings.push ?? null,
       gateway: () => this.#gateway,
       submit: (submission, done) => this.#forwarder.submit(submission, done),

@@ -2,7 +2,6 @@ import {
   type Clock,
   type ClusterNode,
   type Logger,
-  type LogStorage,
   NO_ONE,
   PeerFrameKind,
   type RaftId,
@@ -10,12 +9,12 @@ import {
 } from '#cluster'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import type { NodeData } from '../node-data.ts'
 import type { Submission } from '../state-machine/commands.ts'
 import {
   type AppliedConversation,
   type ConversationEvent,
   EventKind,
-  type StateReader,
 } from '../state-machine/types.ts'
 import type { PushSettings } from './push-provider.ts'
 import { type PushHost, PushToAbsent } from './push-to-absent.ts'
@@ -26,10 +25,9 @@ interface NodeParts {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly log: LogStorage
+  readonly data: Pick<NodeData, 'log' | 'stateMachine'>
   readonly cluster: ClusterNode
   readonly metrics: MetricsRegistry
-  readonly state: StateReader
   /** `null`: this node calls nobody, and still says who is there. */
   readonly settings: PushSettings | null
   gateway(): Gateway
@@ -44,7 +42,8 @@ export class NodePush {
 
   constructor(parts: NodeParts) {
     this.#parts = parts
-    const { clock, state, settings } = parts
+    const { clock, settings } = parts
+    const state = parts.data.stateMachine.reader
     this.#reporter = new SessionReporter({
       clock,
       state,
@@ -97,9 +96,9 @@ export class NodePush {
   }
 
   #send(report: SessionReport): boolean {
-    const { log, cluster } = this.#parts
+    const { data, cluster } = this.#parts
     const leader = this.#leaderId
-    if (leader !== log.raftId) {
+    if (leader !== data.log.raftId) {
       return cluster.transport.sendJson(leader, PeerFrameKind.sessions, report)
     }
     this.#leader?.reported(leader, report)
@@ -107,12 +106,13 @@ export class NodePush {
   }
 
   #newLeader(settings: PushSettings): PushToAbsent {
-    const { clock, random, logger, log, cluster, metrics, state } = this.#parts
+    const { clock, random, logger, data, cluster, metrics } = this.#parts
+    const { log, stateMachine } = data
     const leader = new PushToAbsent({
       clock,
       random,
       logger,
-      state,
+      state: stateMachine.reader,
       settings,
       self: () => log.raftId,
       leadingTerm: () => (this.#leaderId === log.raftId ? this.#term : null),

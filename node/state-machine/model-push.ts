@@ -7,7 +7,7 @@ type Device = { -readonly [K in keyof PushSubscription]: PushSubscription[K] }
 export class ModelPush {
   readonly #devices = new Map<string, Device[]>()
 
-  of(user: string): readonly PushSubscription[] {
+  of(user: string): readonly Device[] {
     return this.#devices.get(user) ?? []
   }
 
@@ -43,6 +43,11 @@ export class ModelPush {
         if (device !== undefined) device.claim = 'none'
         return 0
     }
+  }
+
+  forget(user: string, ofDevice: string | null): void {
+    const kept = this.of(user).filter(({ device }) => ofDevice !== null && device !== ofDevice)
+    this.#devices.set(user, kept)
   }
 
   acked({ user, device, inbox }: InboxAck): void {

@@ -109,8 +109,12 @@ export class Model {
       return DONE
     }
     if (command.kind === CommandKind.account) {
-      if (command.operation.op !== 'revoke') return DONE
+      if (command.operation.op !== 'revoke') {
+        if (command.operation.op === 'erase') this.push.forget(command.operation.account, null)
+        return DONE
+      }
       const { account, ofDevice, before } = command.operation
+      this.push.forget(account, ofDevice)
       const key = `${account} ${ofDevice ?? ''}`
       this.revoked.set(key, Math.max(this.revoked.get(key) ?? 0, before))
       return DONE

@@ -11,6 +11,10 @@ export function missingPush({ push }: ApplicationState, entry: PreparedEntry): s
   }
   for (const { view, cursors } of entry.commands) {
     if (view.kind === CommandKind.push) want(view.pushOperation().account)
+    if (view.kind === CommandKind.account) {
+      const { account } = view.accountOperation()
+      if (push.mayHold(account)) want(account)
+    }
     for (const { user } of cursors?.inboxes ?? []) if (push.mayHold(user)) want(user)
   }
   return missing === null ? null : [...missing]

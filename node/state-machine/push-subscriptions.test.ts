@@ -3,7 +3,7 @@ import { StoreDamagedError } from '../store/store.ts'
 import { MemoryStoreDirectory } from '../store/memory-store-directory.ts'
 import { pushKey } from './keys.ts'
 import { MAX_SUBSCRIPTIONS, PUSH_BLOCKS } from './push-subscriptions.ts'
-import { Machine, message, push, reached } from './testing.ts'
+import { erase, Machine, message, push, reached, revoke } from './testing.ts'
 
 const WEB = {
   kind: 'web' as const,
@@ -69,6 +69,17 @@ describe('push subscriptions', () => {
     await m.one(3, push('ben', 'phone', { op: 'unsubscribe', endpoint: WEB.endpoint }))
     expect(await of(m)).toEqual([])
     expect(await claim(m, 1)).toMatchObject({ seq: 0 })
+  })
+
+  test('[B9] who lost his tokens or is erased is called no more', async () => {
+    const m = await opened()
+    await m.one(2, push('ben', 'laptop', { op: 'subscribe', target: HOOK }))
+    await m.one(3, revoke('ben', 'phone', 1))
+    expect(await of(m)).toMatchObject([{ device: 'laptop' }])
+    await m.write(4, revoke('ben', null, 1), push('ben', 'tv', { op: 'subscribe', target: HOOK }))
+    expect(await of(m)).toMatchObject([{ device: 'tv' }])
+    await m.one(5, erase('ben'))
+    expect(await of(m)).toEqual([])
   })
 
   test('[B9] a user has so many devices, and the oldest goes', async () => {

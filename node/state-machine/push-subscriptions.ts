@@ -78,6 +78,14 @@ export class PushSubscriptions {
     return true
   }
 
+  /** Who lost his tokens or is erased is called no more: the device, or all of them. */
+  forget(user: string, device: string | null): void {
+    if (!this.mayHold(user)) return
+    const list = this.table.need(blockOf(user)).of(user)
+    const kept = device === null ? NOTHING : list.filter((each) => each.device !== device)
+    if (kept.length < list.length) this.#changed(user).set(user, kept)
+  }
+
   /** The number that the device is called for now; 0: none. Equal to `inbox` if the claim holds. */
   claim(user: string, device: string, inbox: number): number {
     const known = this.#find(user, device)

@@ -71,10 +71,12 @@ export class SystemApply {
     const operation = view.accountOperation()
     if (operation.op !== 'revoke') {
       this.#state.erasing.set(operation.account, operation.op === 'erase')
+      if (operation.op === 'erase') this.#state.push.forget(operation.account, null)
       return this.#done()
     }
     const { account, ofDevice, before } = operation
     this.#state.revocations.revoke(account, ofDevice, before)
+    this.#state.push.forget(account, ofDevice)
     this.listener?.onRevoked?.({ user: account, device: ofDevice, before })
     return this.#done()
   }
