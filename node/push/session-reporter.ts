@@ -43,7 +43,7 @@ export class SessionReporter {
   /** There is a leader who knows nothing yet, or one that may have missed something. */
   leaderUp(): void {
     this.#everything = true
-    this.#run()
+    if (this.#host.state.hasPushSubscriptions) this.#run()
   }
 
   /** A session of the device began or ended here, or it subscribed. */
