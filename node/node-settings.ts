@@ -50,3 +50,8 @@ export interface NodeSettings {
   /** Memory, CPU, event loop of the process: not in a simulator. @default false */
   readonly processMetrics?: boolean
 }
+
+/** Where clients reach the node. */
+export function ownUrl({ initialMembers, name, listen }: NodeSettings): string {
+  return initialMembers.find((member) => member.name === name)?.clientUrl ?? `http://${listen}`
+}

@@ -45,7 +45,7 @@ import { Retention } from './retention/retention.ts'
 import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
-import type { NodePorts, NodeSettings } from './node-settings.ts'
+import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import { type ApplyListener, EventKind, type StateReader } from './state-machine/types.ts'
 
@@ -130,7 +130,7 @@ export class ParleyNode {
       this.#forwarder.submit(write, done),
     )
     this.#backend = new NodeBackend({
-      self: { id: settings.name, url: this.#ownUrl() },
+      self: { id: settings.name, url: ownUrl(settings) },
       log: data.log,
       state: data.stateMachine.reader,
       waiters: this.#waiters,
@@ -402,11 +402,6 @@ export class ParleyNode {
       isUp: (id) => this.#cluster.transport.isUp(id),
       leaderRef: () => this.#backend.leader(),
     })
-  }
-
-  #ownUrl(): string {
-    const { initialMembers, name, listen } = this.#settings
-    return initialMembers.find((member) => member.name === name)?.clientUrl ?? `http://${listen}`
   }
 
   #leaderChanged(leader: RaftId, term: number): void {

@@ -365,6 +365,11 @@ test('[HT2] without a majority a write ends unknown, and its copy later is the o
   expect(lost.headers.get('idempotency-key')).toBe('u1')
   const late = { ...group, headers: key('g3') }
   expect(await call('POST', '/v1/conversations', late)).toMatchObject({ status: 503 })
+  const push = '/v1/push/subscriptions'
+  const device = { device: 'd', kind: 'webhook' }
+  const subscribed = call('POST', push, { query: '?user=ann', body: device })
+  expect(await call('DELETE', push, { query: '?user=ann&device=d' })).toMatchObject({ status: 503 })
+  expect(await subscribed).toMatchObject({ status: 503 })
   await expect
     .poll(async () => (await call('GET', '/readyz')).status, { timeout: 10_000 })
     .toBe(503)

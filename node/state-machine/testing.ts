@@ -162,7 +162,7 @@ export class ManualClock implements Clock {
   }
 }
 
-const fixedRandom: Random = {
+export const fixedRandom: Random = {
   uint32: () => 0x1234_5678,
   bytes: (length) => new Uint8Array(length).fill(7),
 }
