@@ -11,6 +11,7 @@ export interface Mutant extends Omit<SeededBug, 'breaks'> {
 const PACKETS = 'chaos/mission/packets.int.test.ts'
 const FAILOVERS = 'chaos/mission/failovers.int.test.ts'
 const SYNC = 'chaos/mission/sync.int.test.ts'
+const PUSH = 'chaos/mission/push.int.test.ts'
 const RECEIPTS = 'chaos/mission/receipts.int.test.ts'
 const ERRORS = 'client/errors.test.ts'
 const RECEIVED = 'client/received.test.ts'
@@ -328,5 +329,15 @@ export const MUTANTS: readonly Mutant[] = [
     'node/state-machine/results.ts',
     'if (count === 0 && !command.ofUser) return null',
     'if (count === 0 || !command.ofUser) return null',
+  ]),
+  mutant(15, 'called-although-there', 'devices with a session are taken for absent', PUSH, [
+    'node/push/present-devices.ts',
+    'if (here.has(key)) return true',
+    'if (here.has(key)) break',
+  ]),
+  mutant(15, 'another-key-each-term', 'the next leader repeats a call under another key', PUSH, [
+    'node/push/push-to-absent.ts',
+    '\\n${inbox}`',
+    '\\n${inbox}\\n${this.#term}`',
   ]),
 ]
