@@ -11,7 +11,10 @@ import { writeFormatted } from '../search/write-formatted.ts'
 import { type Mutant, MUTANTS } from './mutants.ts'
 
 const TABLE = join(ROOT, 'chaos/mission/mutants.json')
-const PARTS = ['package.json', 'vitest.config.ts', 'cli', 'client', 'cluster', 'node', 'chaos']
+const PARTS = [
+  ...['package.json', 'vitest.config.ts', '.ci'],
+  ...['cli', 'client', 'cluster', 'node', 'chaos'],
+]
 const RUN_TIMEOUT_MS = 300_000
 
 /** What the tests of one number said. */
@@ -45,7 +48,9 @@ async function run(tree: string, mutant: Mutant, all: boolean): Promise<Outcome>
   const report = join(tree, 'report.json')
   await rm(report, { force: true })
   const titles = all ? '\\[M-' : `\\[M-${mutant.row}\\]`
-  const words = ['run', mutant.test, '-t', titles, '--reporter=json', `--outputFile=${report}`]
+  const config = mutant.test.endsWith('.ci.test.ts') ? '.ci/vitest.config.ts' : 'vitest.config.ts'
+  const what = ['run', mutant.test, '--config', config, '-t', titles]
+  const words = [...what, '--reporter=json', `--outputFile=${report}`]
   const vitest = join(tree, 'node_modules/vitest/vitest.mjs')
   await new Promise<void>((resolve) => {
     const options = { cwd: tree, timeout: RUN_TIMEOUT_MS, killSignal: 'SIGKILL' as const }

@@ -11,7 +11,7 @@ export interface Mutant extends Omit<SeededBug, 'breaks'> {
 const PACKETS = 'chaos/mission/packets.int.test.ts'
 const FAILOVERS = 'chaos/mission/failovers.int.test.ts'
 const SYNC = 'chaos/mission/sync.int.test.ts'
-const PUSH = 'chaos/mission/push.int.test.ts'
+const PUSH = 'chaos/mission/push.ci.test.ts'
 const RECEIPTS = 'chaos/mission/receipts.int.test.ts'
 const ERRORS = 'client/errors.test.ts'
 const RECEIVED = 'client/received.test.ts'
