@@ -1,8 +1,6 @@
 import { Level } from 'level'
 import type { FileSystem } from '#cluster'
 import {
-  DatabaseError,
-  type DatabaseErrorKind,
   type DatabaseSnapshot,
   type KeyRange,
   type KeyValueDatabase,
@@ -12,6 +10,7 @@ import {
   type VerifyOptions,
   type WriteBatch,
 } from './key-value-database.ts'
+import { databaseError } from './level-error.ts'
 import { verifyTables } from './table-verifier.ts'
 
 /** The figures are in `bench/README.md`: memory during compactions decided. */
@@ -178,44 +177,4 @@ function translatedSync<T>(work: () => T): T {
   } catch (error) {
     throw databaseError(error, 'use')
   }
-}
-
-function databaseError(error: unknown, during: 'open' | 'use'): DatabaseError {
-  const source = error as { code?: string; message?: string; cause?: unknown }
-  const isOpenFailure = during === 'open' && source.code === 'LEVEL_DATABASE_NOT_OPEN'
-  const cause = (isOpenFailure ? (source.cause ?? error) : error) as typeof source
-  const message = cause.message ?? 'an unknown failure'
-  return new DatabaseError(kindOf(cause.code, message, during), message, { cause: error })
-}
-
-function kindOf(
-  code: string | undefined,
-  message: string,
-  during: 'open' | 'use',
-): DatabaseErrorKind {
-  switch (code) {
-    case 'LEVEL_CORRUPTION':
-      return 'corrupt'
-    case 'LEVEL_LOCKED':
-      return 'locked'
-    case 'LEVEL_IO_ERROR':
-      return isBrokenFile(message) ? 'corrupt' : 'io'
-    case undefined:
-      // An invalid argument: a database that must be there has no CURRENT, or a foreign comparator.
-      return during === 'open' ? 'corrupt' : 'io'
-    default:
-      return code.endsWith('_NOT_OPEN') ? 'closed' : 'io'
-  }
-}
-
-/**
- * LevelDB reports a file that is gone, too short for what the manifest says of it (EINVAL from its
- * memory map) or unreadable as an I/O error, told from a lack of file descriptors or rights by the
- * text alone. Whatever is not listed is taken for the environment's fault: calling it damage would
- * throw away a good store, perhaps on every node at once.
- */
-function isBrokenFile(message: string): boolean {
-  return ['No such file or directory', 'Invalid argument', 'Input/output error'].some((text) =>
-    message.includes(text),
-  )
 }
