@@ -10,7 +10,7 @@ import { freePorts } from './free-ports.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 /** Where the `parley` command keeps compiled code. */
-const COMPILED = fileURLToPath(new URL('../../.cache/compiled', import.meta.url))
+const COMPILED = join(import.meta.dirname, '../../.cache/compiled')
 
 export interface ProcessNode {
   readonly name: string

@@ -120,8 +120,10 @@ export class RunEnding {
 
   /** Who does not know yet that it was removed is told by those whom it dials. */
   get #removedEnded(): boolean {
-    return this.#world.nodes.every(({ standing, isUp, disk, parley }) => {
+    return this.#world.nodes.every(({ standing, isUp, wiped, disk, parley }) => {
       const replica = parley?.replica
+      // Emptied since, it is a stranger that waits for an operator (rule K1).
+      if (wiped && replica === null) return true
       const members = replica?.committedConfiguration.configuration
       const knows = members !== undefined && findMember(members, disk.raftId) === undefined
       return standing !== 'removed' || !isUp || knows

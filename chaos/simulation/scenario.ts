@@ -42,6 +42,12 @@ export interface Scenario {
 }
 
 const SPARES = 2
+/** What a snapshot may take of the time in which a cluster has to recover: see `liveness.ts`. */
+const SNAPSHOT_TICKS = 60
+/** Of the work of both ends on a chunk. */
+const CHUNK_WORK_MS = 2
+/** What a message takes in a store, without its padding: body, names, places in inboxes, result. */
+const EVENT_BYTES = 400
 /** A cluster forms within less; then what keeps it from that is put right. */
 const FORMING_MS = 2_000
 /** What a node may meet before it has anything to lose (rule K1). */
@@ -64,7 +70,6 @@ export function drawScenario(
   const prng = new Prng(seed)
   const swarm = drawSwarm(prng.split('swarm'), fixed)
   const { nodes, link, conversations, window } = swarm
-  const profile = withChunksFor(swarm.profile, safetyMs)
   const protocols = prng.split('protocols')
   const applications = prng.split('applications')
   const forming = swarm.faults.filter((kind) => WHILE_FORMING.some((one) => one === kind))
@@ -77,13 +82,14 @@ export function drawScenario(
       ...(isSdk ? { sdk: drawApplication(applications) } : {}),
     }
   })
+  const operations = drawOperations(prng.split('operations'), { ...swarm, devices }, safetyMs)
   return {
     seed,
     safetyMs,
     nodes,
     ...(swarm.faults.includes('addMember') ? { spares: SPARES } : {}),
     link,
-    profile,
+    profile: withChunksFor(swarm.profile, link, operations),
     conversations,
     window,
     devices,
@@ -93,18 +99,27 @@ export function drawScenario(
       FORMING_MS,
     ),
     faults: drawFaults(prng.split('faults'), swarm, safetyMs),
-    operations: drawOperations(prng.split('operations'), { ...swarm, devices }, safetyMs),
+    operations,
   }
 }
 
-/** What a snapshot holds grows with the run: how many chunks it takes, and so how long, must not. */
-function withChunksFor(profile: NodeProfile, safetyMs: number): NodeProfile {
-  const { snapshotChunkBytes = 1 << 20 } = profile.replica
-  const bytes = snapshotChunkBytes * Math.max(1, Math.ceil(safetyMs / 60_000))
-  return {
-    ...profile,
-    replica: { ...profile.replica, snapshotChunkBytes: Math.min(bytes, 1 << 20) },
-  }
+/**
+ * A snapshot holds what was ever sent, and one chunk of it is on its way at a time: with the smallest
+ * chunks no cluster of two that waits for one recovers in time where links are slow and clients busy.
+ */
+function withChunksFor(
+  profile: NodeProfile,
+  { delayMs, jitterMs }: LinkOptions,
+  operations: readonly Operation[],
+): NodeProfile {
+  const { snapshotChunkBytes = 1 << 20, tickMs = 50 } = profile.replica
+  let bytes = 0
+  for (const one of operations) if (one.kind === 'send') bytes += EVENT_BYTES + one.padding
+  // Jitter is most often little: a quarter of it on average.
+  const roundMs = 2 * (delayMs + jitterMs / 4) + CHUNK_WORK_MS
+  const most = Math.ceil((SNAPSHOT_TICKS * tickMs) / roundMs)
+  const chunkBytes = Math.max(snapshotChunkBytes, Math.ceil(bytes / most))
+  return { ...profile, replica: { ...profile.replica, snapshotChunkBytes: chunkBytes } }
 }
 
 function drawApplication(prng: Prng): Application {

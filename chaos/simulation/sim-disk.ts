@@ -170,7 +170,7 @@ export class SimDisk {
   rot(prng: Prng, matches: (path: string) => boolean): string | null {
     const files = this.#proven(matches)
     if (files.length === 0) return null
-    const [path, file] = prng.pick(files)
+    const [path, file] = pickFile(prng, files)
     const bit = prng.below(file.provenBytes * 8)
     file.flipBit(bit)
     return `${path}: bit ${bit}`
@@ -183,7 +183,7 @@ export class SimDisk {
   loseWrite(prng: Prng, matches: (path: string) => boolean, elsewhere: boolean): string | null {
     const files = this.#proven(matches)
     if (files.length === 0) return null
-    const [path, file] = prng.pick(files)
+    const [path, file] = pickFile(prng, files)
     const bytes = file.loseWrite((count) => prng.below(count))
     if (bytes === null) return null
     const lost = `${path}: a write of ${bytes.length} bytes is lost`
@@ -195,7 +195,8 @@ export class SimDisk {
   }
 
   #proven(matches: (path: string) => boolean): (readonly [string, DiskFile])[] {
-    return this.tree.files().filter(([path, file]) => matches(path) && file.provenBytes > 0)
+    const files = this.tree.files()
+    return files.filter(([path, file]) => matches(path) && file.provenBytes > 0).toSorted(byPath)
   }
 
   #survival(): Survival {
@@ -399,4 +400,14 @@ export class SimDisk {
     const uniform = this.#prng.float()
     return low + (high - low) * uniform * uniform * uniform * uniform
   }
+}
+
+/** Names of log segments ascend: the last file is the one that is being written. */
+function byPath([one]: readonly [string, DiskFile], [other]: readonly [string, DiskFile]): number {
+  return one < other ? -1 : 1
+}
+
+/** Half of the time what a start has to tell from a torn end. */
+function pickFile<T>(prng: Prng, files: readonly T[]): T {
+  return prng.chance(0.5) ? files.at(-1)! : prng.pick(files)
 }

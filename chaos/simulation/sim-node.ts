@@ -87,6 +87,8 @@ export class SimNode implements ObservedReplica {
   /** Its disk was lost: it is a stranger now (rule K1). */
   wiped = false
   starts = 0
+  /** Errors that its disk had given by the time of its last start. */
+  #errorsBefore = 0
   /** How often it died at which failpoint. */
   readonly deathsAt = new Map<FailpointName | 'beforeSync', number>()
   /** How often it came by each. */
@@ -158,6 +160,11 @@ export class SimNode implements ObservedReplica {
     return this.process !== null
   }
 
+  /** Errors that its disk gave in this life, or in the one that just ended. */
+  get errorsMet(): number {
+    return this.platter.errors + this.databases.errors - this.#errorsBefore
+  }
+
   get isPaused(): boolean {
     return this.process?.isPaused === true
   }
@@ -171,6 +178,7 @@ export class SimNode implements ObservedReplica {
   start(): void {
     if (this.process !== null || this.retired !== null || this.standing === 'spare') return
     this.starts += 1
+    this.#errorsBefore = this.platter.errors + this.databases.errors
     const { scheduler, network, clients } = this.#host
     const prng = this.#prng.split(`life ${this.starts}`)
     const process: SimProcess = new SimProcess(scheduler, {

@@ -7,6 +7,7 @@ import {
 } from '#cluster'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import { RaftJudges } from '../checkers/raft/raft-judges.ts'
+import { LogFormatError } from '../../cluster/log/log-format-error.ts'
 import type { Message } from '../../cluster/raft/messages.ts'
 import type { Prng } from '../prng.ts'
 import type { EventOwner } from './event-heap.ts'
@@ -202,10 +203,14 @@ export class SimWorld {
     this.fail(new PropertyViolation('R20', `${node.name} takes itself for removed`))
   }
 
-  /** A node stops itself for what was done to its disk, never for anything else. */
+  /**
+   * A node stops itself for what was done to its disk, never for anything else; and whatever a disk
+   * does, no batch with a right checksum says what this version never writes.
+   */
   #ended(node: SimNode, error: Error, how: 'stopped' | 'threw'): void {
     this.note(`${node.name} ${how}: ${error.message}`)
-    const broken = error instanceof AssertionError || how === 'threw'
+    const misread = error instanceof LogFormatError
+    const broken = error instanceof AssertionError || misread || how === 'threw'
     if (broken) {
       this.fail(new PropertyViolation('R9', `${node.name} ${how}: ${error.stack ?? error.message}`))
       return
@@ -219,7 +224,7 @@ export class SimWorld {
         )
       return
     }
-    if (node.platter.errors + node.databases.errors === 0 && !node.isHurt) {
+    if (node.errorsMet === 0 && !node.isHurt) {
       this.fail(new PropertyViolation('R9', `${node.name} stopped for no fault: ${error.stack}`))
       return
     }
