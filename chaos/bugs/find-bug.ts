@@ -17,18 +17,26 @@ export interface Finding {
   readonly cpuMs: number
 }
 
-/** Looks for one bug from each of the seeds, for `timeMs` of one core, in a copy that has it. */
+/** Where a search ends that has found nothing. */
+export interface SearchLimit {
+  /** Seeds: with these alone the outcome is the same on every machine. @default no limit */
+  readonly runs?: number
+  /** Of one core. @default no limit */
+  readonly timeMs?: number
+}
+
+/** Looks for one bug from each of the seeds, up to `limit`, in a copy that has it. */
 export async function findBug(
   bug: SeededBug,
   seeds: readonly number[],
-  timeMs: number,
+  limit: SearchLimit,
   onFinding: (finding: Finding) => void = () => {},
 ): Promise<Finding[]> {
   await using broken = await BrokenTree.make(bug)
   await using sound = await BrokenTree.make(null)
   const findings: Finding[] = []
   for (const from of seeds) {
-    const finding = await search(bug, from, timeMs, { broken, sound })
+    const finding = await search(bug, from, limit, { broken, sound })
     findings.push(finding)
     onFinding(finding)
   }
@@ -38,14 +46,18 @@ export async function findBug(
 async function search(
   bug: SeededBug,
   from: number,
-  timeMs: number,
+  { runs: mostRuns = Infinity, timeMs = Infinity }: SearchLimit,
   { broken, sound }: { readonly broken: BrokenTree; readonly sound: BrokenTree },
 ): Promise<Finding> {
   const others: Violation[] = []
   let [seed, runs, cpuMs] = [from, 0, 0]
   // The search stops by the clock on the wall; where others use the machine too, it goes on.
-  while (cpuMs < timeMs) {
-    const hunted = await hunt(broken.path, seed, ['--time', `${Math.ceil(timeMs - cpuMs)}ms`])
+  while (runs < mostRuns && cpuMs < timeMs) {
+    const flags = [
+      ...(mostRuns === Infinity ? [] : ['--runs', String(mostRuns - runs)]),
+      ...(timeMs === Infinity ? [] : ['--time', `${Math.ceil(timeMs - cpuMs)}ms`]),
+    ]
+    const hunted = await hunt(broken.path, seed, flags)
     runs += hunted.runs
     cpuMs += hunted.cpuMs
     seed += hunted.runs

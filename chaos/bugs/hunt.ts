@@ -19,8 +19,8 @@ export interface Hunt {
 
 /** What a run counts whose process did not live to tell. */
 const DIED_MS = 1_000
-/** A run that takes so long hangs. */
-const PATIENCE_MS = 5 * 60_000
+/** A run that takes so long hangs: longer than the simulator itself waits for one. */
+const PATIENCE_MS = 15 * 60_000
 
 /** Runs the simulator that stands in `tree` as anybody would: one process, until it finds something. */
 export async function hunt(tree: string, seed: number, flags: readonly string[]): Promise<Hunt> {
@@ -35,6 +35,7 @@ export async function hunt(tree: string, seed: number, flags: readonly string[])
   for await (const line of createInterface({ input: child.stdout })) {
     const told = JSON.parse(line) as { event: string } & RunReport
     if (told.event !== 'run') continue
+    timer.refresh()
     runs += 1
     cpuMs += told.stats?.cpuMs ?? DIED_MS
     if (told.violation !== null) violation ??= { ...told.violation, seed: Number(told.seed) }

@@ -38,7 +38,7 @@ describe('the simulator, as it stands, finds', () => {
     '%s',
     { timeout: 120_000 },
     async (name) => {
-      const [finding] = await findBug(bugCalled(name), [1], 60_000)
+      const [finding] = await findBug(bugCalled(name), [1], { runs: 40 })
       expect(bugCalled(name).breaks).toContain(finding!.found?.property)
     },
   )
@@ -46,12 +46,12 @@ describe('the simulator, as it stands, finds', () => {
   test('nothing in a change that changes nothing', { timeout: 60_000 }, async () => {
     const bug = bugCalled('old-term-commit')
     const same: SeededBug = { ...bug, replace: `${bug.find} // the same` }
-    const [finding] = await findBug(same, [1], 1)
+    const [finding] = await findBug(same, [1], { runs: 1 })
     expect(finding).toMatchObject({ found: null, others: [], runs: 1 })
   })
 
   test('nothing where the program does not even run', { timeout: 60_000 }, async () => {
     const bug = { ...bugCalled('old-term-commit'), replace: 'no longer a program' }
-    await expect(findBug(bug, [1], 60_000)).rejects.toThrow('the simulator did not run')
+    await expect(findBug(bug, [1], { runs: 1 })).rejects.toThrow('the simulator did not run')
   })
 })

@@ -1,19 +1,21 @@
 import { parseArgs } from 'node:util'
 import { Prng } from '../prng.ts'
 import { currentCommit, describeCommit, seedOfCommit } from '../search/commit.ts'
-import { type Finding, findBug } from './find-bug.ts'
+import { type Finding, findBug, type SearchLimit } from './find-bug.ts'
 import { recordFindings } from './findings-record.ts'
 import type { SeededBug } from './seeded-bug.ts'
 import { SEEDED_BUGS } from './seeded-bugs.ts'
 
 const USAGE = `Puts bugs into copies of the program, one at a time, and lets \`parley sim\` look for them.
 
-  npm run sim:bugs -- [--seeds 3] [--jobs 1] [--only NAME,…] [--seed N|commit] [--time 60] [--record]
+  npm run sim:bugs -- [--seeds 3] [--jobs 1] [--only NAME,…] [--seed N|commit]
+                      [--time 60 | --runs N] [--record]
 
   --seeds   searches for each bug, each from a seed of its own
   --seed    what these are drawn from; "commit" derives it from the commit that is checked out.
             Without it they are new every time
   --time    seconds of one core that a search may begin runs in
+  --runs    instead of --time: runs of a search, so that the outcome does not depend on the machine
   --record  writes what was found into chaos/README.md
 
 Bugs: ${SEEDED_BUGS.map(({ name }) => name).join(', ')}`
@@ -35,7 +37,7 @@ async function work(): Promise<void> {
   for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
     const prng = new Prng(`${options.seed}/${bug.name}`)
     const seeds = Array.from({ length: options.seeds }, () => prng.uint32())
-    const findings = await findBug(bug, seeds, options.timeMs, (finding) => tell(bug.name, finding))
+    const findings = await findBug(bug, seeds, options.limit, (finding) => tell(bug.name, finding))
     done.push({ bug, findings })
     if (!options.record) continue
     recording = recording.then(() => recordFindings(bug, findings, commit))
@@ -57,11 +59,6 @@ function firstLine(message: string): string {
 }
 
 function readArguments() {
-  const number = (text: string, flag: string): number => {
-    const value = Number(text)
-    if (Number.isSafeInteger(value) && value >= 1) return value
-    return usage(`--${flag} must be an integer from 1 on`)
-  }
   try {
     const { values } = parseArgs({
       options: {
@@ -69,7 +66,8 @@ function readArguments() {
         jobs: { type: 'string', default: '1' },
         only: { type: 'string' },
         seed: { type: 'string' },
-        time: { type: 'string', default: '60' },
+        time: { type: 'string' },
+        runs: { type: 'string' },
         record: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -84,12 +82,23 @@ function readArguments() {
       seeds: number(values.seeds, 'seeds'),
       jobs: number(values.jobs, 'jobs'),
       seed: seedOf(values.seed),
-      timeMs: number(values.time, 'time') * 1_000,
+      limit: limitOf(values.time, values.runs),
       record: values.record,
     }
   } catch (error) {
     return usage((error as Error).message)
   }
+}
+
+function number(text: string, flag: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 1) return value
+  return usage(`--${flag} must be an integer from 1 on`)
+}
+
+function limitOf(time: string | undefined, runs: string | undefined): SearchLimit {
+  if (runs === undefined) return { timeMs: number(time ?? '60', 'time') * 1_000 }
+  return time === undefined ? { runs: number(runs, 'runs') } : usage('--time or --runs, not both')
 }
 
 function seedOf(text: string | undefined): number {
