@@ -1,27 +1,18 @@
-import { Packr } from 'msgpackr'
-import type { Subprotocol } from '#protocol'
 import type { History, SendRecord, WireEvent } from '../history/history.ts'
 import type { Prng } from '../prng.ts'
-import type { ClientSocket, SimClients } from '../simulation/sim-clients.ts'
+import type { SimClients } from '../simulation/sim-clients.ts'
 import type { SimScheduler } from '../simulation/sim-scheduler.ts'
 import type { Device } from './device.ts'
 import type { Operation } from './operation.ts'
+import { type Frame, type SessionOptions, SimSession } from './sim-session.ts'
 
-const packr = new Packr({ useRecords: false, int64AsType: 'number' })
-
-export type Frame = { t: string; id?: number; [field: string]: unknown }
 interface Failure {
   readonly code: string
   readonly retryable: boolean
   readonly retryAfterMs?: number
 }
 
-export interface DeviceOptions {
-  readonly user: string
-  readonly device: string
-  readonly subprotocol: Subprotocol
-  /** Client addresses of all nodes. */
-  readonly addresses: readonly string[]
+export interface DeviceOptions extends SessionOptions {
   /** Unsettled writes per conversation. */
   readonly window: number
 }
@@ -34,9 +25,6 @@ interface Unsettled {
 /** So many writes of a device to a conversation make one reply, so many copies one forged copy. */
 const REPLY_EVERY = 8
 const FORGE_EVERY = 5
-const REQUEST_TIMEOUT_MS = 7_000
-/** Neither open nor greeted by then: another node may do better. */
-const GREETING_MS = 4_000
 
 /**
  * One device: writes with `prev` and `since`, pipelined, never takes silence for a failure, repeats a
@@ -45,29 +33,16 @@ const GREETING_MS = 4_000
  */
 export class SimDevice implements Device {
   readonly options: DeviceOptions
-  readonly #scheduler: SimScheduler
   readonly #clients: SimClients
-  readonly #prng: Prng
+  readonly #session: SimSession
   readonly #history: History
   readonly #convs: string[] = []
   readonly #queues = new Map<string, Unsettled[]>()
   readonly #orders = new Map<string, number>()
   readonly #settled: Unsettled[] = []
-  readonly #waiting = new Map<number, (answer: Frame | null) => void>()
-  #socket: ClientSocket | null = null
-  #greeted = false
-  #connection = 0
-  #id = 0
   #count = 0
   #repeats = 0
   #now = 0
-  /** The node that it is connected to. */
-  #node = ''
-  #mark: string | null = null
-  /** Of the message that is being read. */
-  #shownMark: string | null = null
-  #epoch = ''
-  #stopped = false
   /** Answers that were no acknowledgement, by code. */
   readonly refusals = new Map<string, number>()
 
@@ -79,10 +54,17 @@ export class SimDevice implements Device {
     history: History
   }) {
     this.options = parts.options
-    this.#scheduler = parts.scheduler
     this.#clients = parts.clients
-    this.#prng = parts.prng
     this.#history = parts.history
+    this.#session = new SimSession(parts.options, parts, {
+      onGreeted: (answer) => {
+        this.#learn(answer)
+        for (const conv of this.#queues.keys()) this.#resend(conv)
+      },
+      onNotice: (notice) => {
+        if (notice.t === 'msg:N') this.#pushed(notice)
+      },
+    })
   }
 
   get unsettled(): number {
@@ -92,7 +74,7 @@ export class SimDevice implements Device {
   }
 
   start(): void {
-    this.#connect()
+    this.#session.start()
   }
 
   /** The conversation that operations call by that number. */
@@ -103,12 +85,12 @@ export class SimDevice implements Device {
 
   /** Says whether it came to it. */
   perform(operation: Operation): boolean {
-    if (!this.#greeted) return false
+    if (!this.#session.isReady) return false
     switch (operation.kind) {
       case 'crash':
         return false
       case 'move':
-        this.#drop()
+        this.#session.drop()
         return true
       case 'repeat':
         return this.#repeat(operation.back)
@@ -120,125 +102,23 @@ export class SimDevice implements Device {
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#socket?.drop()
+    this.#session.stop()
   }
 
   /** Sends once connected; `null` if the connection ended first. */
   request(frame: Frame, done: (answer: Frame | null) => void): void {
-    const socket = this.#socket
-    if (socket === null || !this.#greeted) {
-      done(null)
-      return
-    }
-    const id = ++this.#id
-    this.#waiting.set(id, done)
-    this.#write({ ...frame, id })
-    this.#later(REQUEST_TIMEOUT_MS, () => {
-      if (!this.#waiting.has(id)) return
-      // Nothing for so long: another node may do better.
-      this.#drop()
-    })
+    this.#session.request(frame, done)
   }
 
   get isReady(): boolean {
-    return this.#greeted
-  }
-
-  // ——— connection ———
-
-  #later(delayMs: number, run: () => void): void {
-    this.#scheduler.after(delayMs, null, () => {
-      if (!this.#stopped) run()
-    })
-  }
-
-  #connect(): void {
-    const address = this.#prng.pick(this.options.addresses)
-    this.#node = address
-    const { user, device, subprotocol } = this.options
-    const connection = ++this.#connection
-    const mine = (run: () => void) => () => {
-      if (connection === this.#connection && !this.#stopped) run()
-    }
-    this.#later(
-      GREETING_MS,
-      mine(() => {
-        if (!this.#greeted) this.#drop()
-      }),
-    )
-    this.#socket = this.#clients.connect(device, address, subprotocol, {
-      onOpen: mine(() => {
-        // Monotonic reads across nodes: the next one first applies what the last one showed (B2).
-        const resume =
-          this.#mark === null ? {} : { resume: { epoch: this.#epoch, mark: this.#mark } }
-        const id = ++this.#id
-        this.#waiting.set(id, (answer) => this.#hello(answer))
-        this.#write({ t: 'hello:R', id, v: [1, 1], user, device, ...resume })
-      }),
-      onMessage: (message) => {
-        if (connection === this.#connection && !this.#stopped) this.#receive(message)
-      },
-      onClose: mine(() => this.#drop()),
-    })
-  }
-
-  #drop(): void {
-    this.#connection += 1
-    this.#socket?.drop()
-    this.#socket = null
-    this.#greeted = false
-    const waiting = [...this.#waiting.values()]
-    this.#waiting.clear()
-    for (const done of waiting) done(null)
-    this.#later(this.#prng.between(5, 150), () => {
-      if (this.#socket === null) this.#connect()
-    })
-  }
-
-  #hello(answer: Frame | null): void {
-    if (answer === null) return
-    if (answer['error'] !== undefined) {
-      this.#drop()
-      return
-    }
-    this.#greeted = true
-    this.#epoch = answer['epoch'] as string
-    this.#learn(answer)
-    for (const conv of this.#queues.keys()) this.#resend(conv)
-  }
-
-  #write(frame: Frame): void {
-    const { subprotocol } = this.options
-    const message =
-      subprotocol === 'parley.v1.json' ? JSON.stringify(frame) : new Uint8Array(packr.pack(frame))
-    this.#socket?.send(message)
-  }
-
-  #receive(message: Uint8Array | string): void {
-    const decoded = (typeof message === 'string' ? JSON.parse(message) : packr.unpack(message)) as
-      Frame | Frame[]
-    const frames = Array.isArray(decoded) ? decoded : [decoded]
-    const mark = frames.at(-1)?.['mark']
-    if (typeof mark === 'string') this.#mark = mark
-    this.#shownMark = typeof mark === 'string' ? mark : null
-    for (const frame of frames) {
-      const done = frame.id === undefined ? undefined : this.#waiting.get(frame.id)
-      if (done !== undefined) {
-        this.#waiting.delete(frame.id!)
-        done(frame)
-      } else if (frame.t === 'msg:N') this.#pushed(frame)
-    }
+    return this.#session.isReady
   }
 
   #pushed(frame: Frame): void {
-    const session = this.#connection
+    const { connection: session, node, shownMark: mark } = this.#session
     const conv = frame['conv'] as string
     const { device } = this.options
-    this.#history.push(
-      { device, session, conv, node: this.#node, mark: this.#shownMark },
-      frame as unknown as WireEvent,
-    )
+    this.#history.push({ device, session, conv, node, mark }, frame as unknown as WireEvent)
   }
 
   // ——— what it does ———
@@ -289,31 +169,31 @@ export class SimDevice implements Device {
       return
     }
     this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
-    if (!error.retryable) this.#history.refuse(record, error.code, this.#node)
+    if (!error.retryable) this.#history.refuse(record, error.code, this.#session.node)
     if (record.acked !== null) return
     if (!error.retryable) {
       this.#settle(unsettled)
       return
     }
-    const connection = this.#connection
+    const { connection } = this.#session
     const pauseMs = error.code === 'OUT_OF_ORDER' ? 5 : (error.retryAfterMs ?? 50)
     if (this.#resending.has(record.conv)) return
     this.#resending.add(record.conv)
-    this.#later(pauseMs, () => {
+    this.#session.later(pauseMs, () => {
       this.#resending.delete(record.conv)
-      if (connection === this.#connection) this.#resend(record.conv)
+      if (connection === this.#session.connection) this.#resend(record.conv)
     })
   }
 
   #accepted(record: SendRecord, answer: Frame, forged = false): void {
-    this.#clients.onSent(this.#node, record, this.#clients.left)
+    this.#clients.onSent(this.#session.node, record, this.#clients.left)
     this.#history.accept(record, {
       seq: answer['seq'] as number,
       at: answer['at'] as number,
       ord: answer['ord'] as number,
       duplicate: answer['duplicate'] as boolean,
-      node: this.#node,
-      mark: this.#shownMark,
+      node: this.#session.node,
+      mark: this.#session.shownMark,
       forged,
     })
   }
@@ -356,7 +236,7 @@ export class SimDevice implements Device {
       if (answer === null) return
       const error = answer['error'] as Failure | undefined
       if (error === undefined) this.#accepted(record, answer, true)
-      else if (!error.retryable) this.#history.refuse(record, error.code, this.#node, true)
+      else if (!error.retryable) this.#history.refuse(record, error.code, this.#session.node, true)
     })
   }
 
@@ -368,11 +248,11 @@ export class SimDevice implements Device {
     const asked = this.#history.ask({
       device: this.options.device,
       conv,
-      node: this.#node,
+      node: this.#session.node,
       linearizable,
-      rests: this.#mark,
+      rests: this.#session.mark,
     })
-    const mark = linearizable || this.#mark === null ? {} : { mark: this.#mark }
+    const mark = linearizable || this.#session.mark === null ? {} : { mark: this.#session.mark }
     const read = linearizable ? { read: 'linearizable' } : {}
     this.request({ t: 'pull:R', conv, after, limit: 100, ...read, ...mark }, (answer) => {
       if (answer === null) return
@@ -386,7 +266,7 @@ export class SimDevice implements Device {
         upTo: answer['upTo'] as number,
         after,
         hasMore: answer['hasMore'] as boolean,
-        mark: this.#shownMark,
+        mark: this.#session.shownMark,
       })
     })
     return true
