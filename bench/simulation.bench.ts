@@ -46,6 +46,8 @@ const LOADS: Readonly<Record<string, Swarm>> = {
     pullShare: 0.2,
     sdkShare: 0,
     crashShare: 0,
+    featureShare: 0,
+    featureKinds: [],
   },
   sparse: {
     ...HEALTHY,
@@ -61,6 +63,8 @@ const LOADS: Readonly<Record<string, Swarm>> = {
     pullShare: 0.2,
     sdkShare: 0,
     crashShare: 0,
+    featureShare: 0,
+    featureKinds: [],
   },
 }
 

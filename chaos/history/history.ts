@@ -1,3 +1,4 @@
+import { type Features, noFeatures } from './features.ts'
 import { ShownEvents } from './shown-events.ts'
 
 /** Where in the history something stands: 1, 2, 3 … in the order the driver saw it happen. */
@@ -215,6 +216,8 @@ export class History {
   readonly deliveries: Delivery[] = []
   readonly finals: FinalRead[] = []
   readonly inboxes: FinalInbox[] = []
+  /** Everything beside messages, in conversations of its own. */
+  features: Features = noFeatures()
   readonly shown = new ShownEvents((conv, user, msgId) => this.find(conv, user, msgId))
   /** Reads asked for, answered or not. */
   readonly asked = { linearizable: 0, session: 0 }
@@ -245,7 +248,7 @@ export class History {
       prev: null,
       replyTo: null,
       ...record,
-      invoked: this.#moment(),
+      invoked: this.moment(),
       acked: null,
       ackedAt: Infinity,
       seen: null,
@@ -270,7 +273,7 @@ export class History {
 
   /** A copy of the write was accepted: the first or a repeated one. */
   accept(send: SendRecord, { seq, duplicate, ...rest }: Acceptance): void {
-    const moment = this.#moment()
+    const moment = this.moment()
     const { at = null, ord = null, node = '', mark = null, forged = false } = rest
     const { device = send.device } = rest
     const told = { at, ord, node, device, mark: this.#kept(mark), forged }
@@ -286,17 +289,17 @@ export class History {
   refuse(send: SendRecord, code: string, node = '', forged = false): void {
     const [seq, at, ord, mark] = [null, null, null, null]
     const told = { node, device: send.device, seq, at, ord, mark, forged }
-    send.verdicts.push({ moment: this.#moment(), duplicate: false, refused: code, ...told })
+    send.verdicts.push({ moment: this.moment(), duplicate: false, refused: code, ...told })
     if (!forged && send.acked === null && !OPEN_REFUSALS.has(code)) send.refused ??= code
   }
 
   ask(read: Omit<AskedRead, 'asked'>): AskedRead {
     this.asked[read.linearizable ? 'linearizable' : 'session'] += 1
-    return { ...read, rests: this.#kept(read.rests), asked: this.#moment() }
+    return { ...read, rests: this.#kept(read.rests), asked: this.moment() }
   }
 
   answer(read: AskedRead, page: Page): void {
-    const moment = this.#moment()
+    const moment = this.moment()
     const { device, node, conv } = read
     const by = () => `a read by ${device} on ${node}`
     const events = this.#show(conv, page.events, moment, by)
@@ -306,7 +309,7 @@ export class History {
   }
 
   push(push: Omit<PushRecord, 'shown' | 'event' | 'seq'>, wire: WireEvent): void {
-    const moment = this.#moment()
+    const moment = this.moment()
     const { device, session, node } = push
     const conv = this.#kept(push.conv)!
     const mark = this.#kept(push.mark)
@@ -319,7 +322,7 @@ export class History {
   }
 
   deliver(delivery: Omit<Delivery, 'shown' | 'event'>, wire: WireEvent): void {
-    const shown = this.#moment()
+    const shown = this.moment()
     const by = () => `the stream of ${delivery.stream}`
     const [event] = this.#show(delivery.conv, [wire], shown, by)
     this.deliveries.push({ ...delivery, event: event!, shown })
@@ -335,7 +338,7 @@ export class History {
     events: readonly WireEvent[]
   }): void {
     const by = () => `the final read on ${node}`
-    const shown = this.#show(conv, events, this.#moment(), by)
+    const shown = this.#show(conv, events, this.moment(), by)
     this.finals.push({ node, conv, events: shown })
   }
 
@@ -375,7 +378,8 @@ export class History {
     return kept
   }
 
-  #moment(): Moment {
+  /** Now: later than all that is recorded. */
+  moment(): Moment {
     return this.#times.push(this.#clock()) - 1
   }
 

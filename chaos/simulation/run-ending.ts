@@ -8,6 +8,7 @@ import type { SdkDevice } from '../workload/sdk-device.ts'
 import type { SimDevice } from '../workload/sim-device.ts'
 import type { Frame } from '../workload/sim-session.ts'
 import { Prng } from '../prng.ts'
+import type { FeatureRun } from './feature-run.ts'
 import type { Scenario } from './scenario.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
@@ -18,6 +19,8 @@ const PATIENCE_MS = 150_000
 interface EndingParts {
   readonly world: SimWorld
   readonly history: History
+  /** What of the run is beside messages, if anything. */
+  readonly features: FeatureRun | null
   readonly scenario: Scenario
   readonly devices: readonly Device[]
   /** Those of them that run on the SDK. */
@@ -36,6 +39,7 @@ interface EndingParts {
 export class RunEnding {
   readonly #world: SimWorld
   readonly #history: History
+  readonly #features: FeatureRun | null
   readonly #scenario: Scenario
   readonly #devices: readonly Device[]
   readonly #applications: readonly SdkDevice[]
@@ -44,6 +48,7 @@ export class RunEnding {
   constructor(parts: EndingParts) {
     this.#world = parts.world
     this.#history = parts.history
+    this.#features = parts.features
     this.#scenario = parts.scenario
     this.#devices = parts.devices
     this.#applications = parts.applications
@@ -107,7 +112,8 @@ export class RunEnding {
   }
 
   get #unsettled(): number {
-    return this.#devices.reduce((sum, device) => sum + device.unsettled, 0)
+    const ofFeatures = this.#features?.unsettled ?? 0
+    return this.#devices.reduce((sum, device) => sum + device.unsettled, ofFeatures)
   }
 
   /** Nodes that still have what they promised, and those that have taken the place of one. */
@@ -195,6 +201,27 @@ export class RunEnding {
         missing += 1
         this.#readOne(reader, name, conv, 0, [], () => (missing -= 1))
       }
+    }
+    await this.#until(() => missing === 0)
+    await this.#readFeatures()
+  }
+
+  async #readFeatures(): Promise<void> {
+    const features = this.#features
+    if (features === null) return
+    const present = this.#present
+    const erasing = new Set(present.map(({ clientAddress }) => clientAddress))
+    const look = () => {
+      for (const address of erasing) {
+        features.isErased(address, (isDone) => isDone && erasing.delete(address))
+      }
+      if (erasing.size > 0) this.#world.scheduler.after(1_000, null, look)
+    }
+    look()
+    if (!(await this.#until(() => erasing.size === 0))) return
+    let missing = present.length
+    for (const { name, clientAddress } of present) {
+      features.readAll(name, clientAddress, () => (missing -= 1))
     }
     await this.#until(() => missing === 0)
   }

@@ -6,6 +6,7 @@ import { Prng } from '../prng.ts'
 import type { Device } from '../workload/device.ts'
 import { type Application, SdkDevice, type SdkTotals } from '../workload/sdk-device.ts'
 import { SimDevice } from '../workload/sim-device.ts'
+import { FeatureRun } from './feature-run.ts'
 import { Nemesis } from './nemesis.ts'
 import { ProcessDeath } from './sim-process.ts'
 import { RunEnding } from './run-ending.ts'
@@ -110,6 +111,7 @@ class Run {
   readonly #history: History
   readonly #devices: Device[]
   readonly #applications: SdkDevice[]
+  readonly #features: FeatureRun | null
   readonly #nemesis: Nemesis
   readonly #ending: RunEnding
 
@@ -129,9 +131,11 @@ class Run {
         : this.#application(who, who.sdk, own)
     })
     this.#applications = this.#devices.filter((one) => one instanceof SdkDevice)
+    this.#features = this.#newFeatures(prng)
     this.#ending = new RunEnding({
       world: this.world,
       history: this.#history,
+      features: this.#features,
       scenario,
       devices: this.#devices,
       applications: this.#applications,
@@ -154,6 +158,7 @@ class Run {
     this.#brokenAtMs = world.scheduler.nowMs
     this.#nemesis.start()
     this.#operate(0, world.scheduler.nowMs)
+    this.#features?.operate(world.scheduler.nowMs)
     await this.#run(this.#scenario.safetyMs)
     if (this.#over) return
     this.#nemesis.stop()
@@ -169,8 +174,9 @@ class Run {
   result(cpuMs: number): RunResult {
     const { world } = this
     const refusals: Record<string, number> = {}
-    for (const device of this.#devices) {
-      for (const [code, count] of device.refusals) refusals[code] = (refusals[code] ?? 0) + count
+    const told = this.#devices.map((device) => device.refusals)
+    for (const codes of [...told, ...(this.#features?.refusals ?? [])]) {
+      for (const [code, count] of codes) refusals[code] = (refusals[code] ?? 0) + count
     }
     const { violation } = world
     return {
@@ -189,7 +195,7 @@ class Run {
         events: world.scheduler.events,
         writes: this.#history.sends.length,
         acknowledged: this.#history.acknowledgedCount,
-        operations: this.#operations,
+        operations: this.#operations + (this.#features?.operations ?? 0),
         reads: this.#history.reads.length,
         pushes: this.#history.pushes.length,
         elections: world.judges.elections.elections,
@@ -272,6 +278,13 @@ class Run {
     return device
   }
 
+  #newFeatures(prng: Prng): FeatureRun | null {
+    const { features: plan } = this.#scenario
+    if (plan === undefined || plan.devices.length < 2) return null
+    const parts = { world: this.world, history: this.#history, plan }
+    return new FeatureRun({ ...parts, prng: prng.split('features') })
+  }
+
   #recordFaults(): void {
     const { injected, evidence } = this.#nemesis
     for (const [kind, count] of Object.entries(injected)) {
@@ -325,8 +338,10 @@ class Run {
       }
       ask()
     }
-    await this.#run(SETUP_MS, () => made === conversations)
-    if (made < conversations)
+    let isFormed = this.#features === null
+    this.#features?.form(() => (isFormed = true))
+    await this.#run(SETUP_MS, () => made === conversations && isFormed)
+    if (made < conversations || !isFormed)
       this.#fail('R10', `no ${conversations} conversations within ${SETUP_MS} ms`)
   }
 }

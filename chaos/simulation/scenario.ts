@@ -3,6 +3,7 @@ import { Prng } from '../prng.ts'
 import type { Operation } from '../workload/operation.ts'
 import type { Application } from '../workload/sdk-device.ts'
 import { drawFaults, type PlannedFault } from './fault-plan.ts'
+import { drawFeatures, type FeaturePlan } from './feature-plan.ts'
 import { drawOperations } from './operation-plan.ts'
 import type { LinkOptions } from './sim-link.ts'
 import type { NodeProfile } from './sim-node.ts'
@@ -39,6 +40,8 @@ export interface Scenario {
   readonly faults: readonly PlannedFault[]
   /** In order of time. */
   readonly operations: readonly Operation[]
+  /** Everything beside messages. @default none */
+  readonly features?: FeaturePlan
 }
 
 const SPARES = 2
@@ -72,6 +75,11 @@ export function drawScenario(
   const { nodes, link, conversations, window } = swarm
   const protocols = prng.split('protocols')
   const applications = prng.split('applications')
+  const { featureShare } = swarm
+  const everyMs = swarm.thinkMs / swarm.devices / featureShare
+  const features =
+    featureShare === 0 ? null : drawFeatures(prng.split('features'), swarm, everyMs, safetyMs)
+  const left = prng.split('left')
   const forming = swarm.faults.filter((kind) => WHILE_FORMING.some((one) => one === kind))
   const devices = Array.from({ length: swarm.devices }, (_, at) => {
     const isSdk = at > 0 && applications.chance(swarm.sdkShare)
@@ -99,7 +107,9 @@ export function drawScenario(
       FORMING_MS,
     ),
     faults: drawFaults(prng.split('faults'), swarm, safetyMs),
-    operations,
+    // All together as many as without the others.
+    operations: operations.filter(() => !left.chance(featureShare)),
+    ...(features === null ? {} : { features }),
   }
 }
 

@@ -3,6 +3,8 @@ import type {
   ClientConnection,
   ClientHandlers,
   ClientNetwork,
+  HttpRequest,
+  HttpResponse,
   RequestHead,
 } from '../../node/gateway/client-listener.ts'
 import type { SimNetwork } from './sim-network.ts'
@@ -19,6 +21,16 @@ interface Accepting {
   readonly handlers: ClientHandlers
   open: boolean
 }
+
+/** An HTTP call, its query as text; a body is JSON. */
+export interface SimHttpCall {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly body: string | null
+}
+
+export type SimHttpAnswer = Pick<HttpResponse, 'status' | 'body'>
 
 /** What a client sees of its connection. Calls come as events of the world, in order. */
 export interface ClientEvents {
@@ -38,6 +50,8 @@ export interface ClientSocket {
 
 /** No answer to an upgrade within this: the client gives up. */
 const OPEN_TIMEOUT_MS = 2_000
+/** The same for an HTTP call. */
+const CALL_TIMEOUT_MS = 7_000
 const ABNORMAL = 1006
 
 /** WebSocket connections of simulated clients, message by message, over the same links as peers. */
@@ -147,6 +161,52 @@ export class SimClients {
         else connection.dropByClient()
       },
     }
+  }
+
+  /** One HTTP call on a connection of its own; `null`: no answer came in time. */
+  call(
+    from: string,
+    address: string,
+    call: SimHttpCall,
+    done: (answer: SimHttpAnswer | null) => void,
+  ): void {
+    let settled = false
+    const give = (answer: SimHttpAnswer | null) => {
+      if (settled) return
+      settled = true
+      done(answer)
+    }
+    this.#scheduler.after(CALL_TIMEOUT_MS, null, () => give(null))
+    const host = this.#hostOf.get(address) ?? ''
+    const there = this.#network.link(from, host)
+    const back = this.#network.link(host, from)
+    this.#scheduler.after(there.transitMs(), null, () => {
+      const accepting = this.#accepting.get(address)
+      if (there.isCut || accepting?.open !== true) return
+      const { process, handlers } = accepting
+      this.#scheduler.after(0, process, () => {
+        const request = this.#request(address, call, () => settled)
+        const refusal = handlers.admit(request, false)
+        const answered = (response: HttpResponse) => {
+          // What the process says leaves it at once, as long as it lives; a cut loses it.
+          if (!process.isAlive || back.isCut) return
+          this.#scheduler.after(back.transitMs(), null, () => give(response))
+        }
+        if (refusal === null) void handlers.onRequest(request).then(answered)
+        else answered(refusal)
+      })
+    })
+  }
+
+  #request(address: string, { method, path, query, body }: SimHttpCall, isGone: () => boolean) {
+    const type = body === null ? null : 'application/json'
+    return {
+      ...this.#head(address),
+      ...{ method, path, query: new URLSearchParams(query) },
+      header: (name) => (name === 'content-type' ? type : null),
+      body: () => Promise.resolve(new TextEncoder().encode(body ?? '')),
+      isGone,
+    } satisfies HttpRequest
   }
 
   #head(address: string): RequestHead {

@@ -1,4 +1,5 @@
 import type { Prng } from '../prng.ts'
+import { drawFeatureSwarm, type FeatureSwarm } from './feature-plan.ts'
 import type { LinkOptions } from './sim-link.ts'
 import type { NodeProfile } from './sim-node.ts'
 
@@ -47,7 +48,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number]
 
 /** Everything that a seed decides about a run before it begins. */
-export interface Swarm {
+export interface Swarm extends FeatureSwarm {
   readonly nodes: number
   readonly link: LinkOptions
   readonly profile: NodeProfile
@@ -101,6 +102,7 @@ export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
     moveShare: prng.pick([0, 0.002, 0.02]),
     pullShare: prng.pick([0.05, 0.2, 0.5]),
     ...drawApplications(prng.split('applications')),
+    ...drawFeatureSwarm(prng.split('features')),
     ...fixed,
   }
 }

@@ -18,8 +18,8 @@ export interface SessionOptions {
 
 /** Who hears what comes. */
 export interface SessionEvents {
-  /** What `hello:R` says beside who it is; asked each time. */
-  readonly hello?: () => Record<string, unknown>
+  /** What it resumes from beside the mark; asked each time. */
+  readonly position?: () => { readonly inbox: number }
   readonly onGreeted: (answer: Frame) => void
   readonly onNotice: (notice: Frame) => void
 }
@@ -84,15 +84,13 @@ export class SimSession {
     )
     this.#socket = this.#clients.connect(device, address, subprotocol, {
       onOpen: mine(() => {
-        const more = this.#events.hello?.() ?? {}
         // Monotonic reads across nodes: the next one first applies what the last one showed (B2).
+        const position = this.#events.position?.() ?? {}
         const resume =
-          this.mark === null
-            ? {}
-            : { resume: { epoch: this.#epoch, mark: this.mark, ...(more['resume'] ?? {}) } }
+          this.mark === null ? {} : { resume: { epoch: this.#epoch, mark: this.mark, ...position } }
         const id = ++this.#id
         this.#waiting.set(id, (answer) => this.#hello(answer))
-        this.#write({ t: 'hello:R', id, v: [1, 1], user, device, ...more, ...resume })
+        this.#write({ t: 'hello:R', id, v: [1, 1], user, device, ...resume })
       }),
       onMessage: (message) => {
         if (connection === this.connection && !this.#stopped) this.#receive(message)
