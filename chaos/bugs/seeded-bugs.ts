@@ -1,3 +1,4 @@
+import { FEATURE_BUGS } from './feature-bugs.ts'
 import { GATEWAY_BUGS } from './gateway-bugs.ts'
 import { LOG_BUGS } from './log-bugs.ts'
 import { RAFT_BUGS } from './raft-bugs.ts'
@@ -9,4 +10,5 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   ...LOG_BUGS,
   ...STATE_BUGS,
   ...GATEWAY_BUGS,
+  ...FEATURE_BUGS,
 ]

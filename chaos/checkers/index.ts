@@ -1,6 +1,7 @@
 import type { Checker, History, Violation } from '../history/history.ts'
 import { acknowledgedNeverLost } from './acknowledged-never-lost.ts'
 import { causalReplies } from './causal-replies.ts'
+import { changes } from './changes.ts'
 import { fifo } from './fifo.ts'
 import { gapless } from './gapless.ts'
 import { inboxes } from './inboxes.ts'
@@ -14,6 +15,7 @@ import { notVacuous } from './not-vacuous.ts'
 import { orderAgreement } from './order-agreement.ts'
 import { ownWrites } from './own-writes.ts'
 import { pushOrder } from './push-order.ts'
+import { receipts } from './receipts.ts'
 import { streams } from './streams.ts'
 
 /** All that judge a history, by the property of `chaos/SPEC.md`. */
@@ -36,7 +38,14 @@ export const CHECKERS = {
   R19: notVacuous,
 } as const satisfies Readonly<Record<string, Checker>>
 
+/** The same for what is done beside messages. */
+export const FEATURE_CHECKERS = {
+  P10: receipts,
+  P17: changes,
+} as const satisfies Readonly<Record<string, Checker>>
+
 /** What is broken, by the most telling property first. */
 export function check(history: History): Violation[] {
-  return Object.values(CHECKERS).flatMap((checker) => checker(history))
+  const checkers = [...Object.values(CHECKERS), ...Object.values(FEATURE_CHECKERS)]
+  return checkers.flatMap((checker) => checker(history))
 }

@@ -91,6 +91,8 @@ export interface AckRecord {
   readonly conv: string
   readonly kind: 'delivered' | 'read'
   readonly upTo: number
+  /** Of that what it had been shown: the rest may not be there. */
+  readonly shown: number
   readonly invoked: Moment
   /** When the cluster had it, `Infinity` if nobody said so. */
   answered: Moment

@@ -17,6 +17,8 @@ import type { Fault, Swarm } from './swarm.ts'
 export interface RunHooks {
   /** Called with the world before it runs: to watch it, or to break it on purpose. */
   readonly prepare?: (world: SimWorld) => void
+  /** Called with all that was recorded, before it is judged. */
+  readonly recorded?: (history: History) => void
 }
 
 export interface RunOptions extends RunHooks {
@@ -108,6 +110,7 @@ export async function runScenario(scenario: Scenario, hooks: RunHooks = {}): Pro
 class Run {
   readonly world: SimWorld
   readonly #scenario: Scenario
+  readonly #recorded: (history: History) => void
   readonly #history: History
   readonly #devices: Device[]
   readonly #applications: SdkDevice[]
@@ -120,6 +123,7 @@ class Run {
 
   constructor(scenario: Scenario, hooks: RunHooks) {
     this.#scenario = scenario
+    this.#recorded = hooks.recorded ?? (() => {})
     const prng = new Prng(scenario.seed)
     this.world = new SimWorld(prng.split('world'), scenario)
     this.#history = new History(() => this.world.scheduler.nowMs)
@@ -167,6 +171,7 @@ class Run {
     this.#recordFaults()
     await this.#ending.perform()
     if (this.#over) return
+    this.#recorded(this.#history)
     const [first] = check(this.#history)
     if (first !== undefined) this.#fail(first.property, first.message)
   }

@@ -276,7 +276,7 @@ export class FeatureDevice {
     const kind = read ? 'read' : 'delivered'
     const ack = { conv: room.conv, upTo, kind } as const
     const record: AckRecord = {
-      ...{ user, device, ...ack },
+      ...{ user, device, ...ack, shown: Math.min(upTo, room.head) },
       invoked: this.#history.moment(),
       answered: Infinity,
     }
