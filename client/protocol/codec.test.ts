@@ -7,6 +7,7 @@ import { wireError } from './error-codes.ts'
 import { arbitraryFrame, arbitraryJson } from './frames.arbitrary.ts'
 import type { Frame, MessageRequest, ServerFrame } from './frames.ts'
 import { ProtocolError } from './protocol-error.ts'
+import { OPAQUE_FIELDS, REQUEST_SCHEMAS, SERVER_SCHEMAS, type Fields } from './schema.ts'
 
 const asFrame = (value: unknown): Frame => value as Frame
 
@@ -104,17 +105,15 @@ test('[WP3] a body nests as deep wherever it stands, and has a type wherever tha
   }
 })
 
-test('[WP3] a frame with two types is refused', () => {
+test('[WP3] of equal keys the last counts, as in JSON', () => {
   const type = (text: string) => Buffer.from([0xa1, 0x74, 0xa0 | text.length, ...Buffer.from(text)])
   const id = Buffer.from([0xa2, 0x69, 0x64, 9])
-  for (const keys of [
-    [type('ping:R'), type('list'), id],
-    [id, type('ping:R'), type('ping:R')],
-  ]) {
+  const decoded = (...keys: Buffer[]) => {
     const data = Buffer.concat([Buffer.from([0x83]), ...keys])
-    const [refused] = decodeFrames(data, 'parley.v1.msgpack', 'toServer')
-    expect(refused).toMatchObject({ code: 'INVALID_MESSAGE', id: 9, message: 't is given twice' })
+    return decodeFrames(data, 'parley.v1.msgpack', 'toServer')[0]
   }
+  expect(decoded(type('list'), type('ping:R'), id)).toMatchObject({ t: 'ping:R', id: 9 })
+  expect(decoded(type('ping:R'), type('list'), id)).toMatchObject({ code: 'UNSUPPORTED', id: 9 })
 })
 
 test('[WP3] fields in any order and of any encoder are read alike', () => {
@@ -461,4 +460,22 @@ describe('[M-30] a seq is below 2^53', () => {
       expect((refusal as ProtocolError).message).toContain('after')
     }
   })
+})
+
+test('[WP1] the names of opaque fields are those that the table has', () => {
+  const names = new Set<string>()
+  const others = new Set<string>()
+  const visit = (fields: Fields): void => {
+    for (const [name, { type }] of Object.entries(fields)) {
+      ;(type.type === 'value' ? names : others).add(name)
+      const of = type.type === 'array' || type.type === 'nullable' ? type.of : type
+      if (of.type === 'object') visit(of.fields)
+    }
+  }
+  for (const schema of [...Object.values(REQUEST_SCHEMAS), ...Object.values(SERVER_SCHEMAS)]) {
+    visit(schema.fields)
+    for (const fields of Object.values(schema.variants?.fields ?? {})) visit(fields)
+  }
+  expect(names).toEqual(OPAQUE_FIELDS)
+  expect([...names].filter((name) => others.has(name))).toEqual([])
 })

@@ -1,10 +1,10 @@
 import type { Frame } from './frames.ts'
 import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
-import { Reader, isArray, isMap, isString } from './reader.ts'
+import { Reader, isArray } from './reader.ts'
 import type { Salvaged } from './salvage.ts'
-import { allFields, fieldsToEncode, type Direction } from './schema-of.ts'
-import type { FieldType, Fields } from './schema.ts'
+import { fieldsToEncode, type Direction } from './schema-of.ts'
+import { OPAQUE_FIELDS, type FieldType, type Fields } from './schema.ts'
 import { asProtocolError, identify, toFrame } from './to-frame.ts'
 import { Writer } from './writer.ts'
 
@@ -64,7 +64,8 @@ function decodeOne(
 ): Frame | ProtocolError {
   const from = reader.position
   try {
-    return toFrame(readFrame(reader, direction), direction, null, limits)
+    // Opaque values stay bytes; what the schema does not know is passed over afterwards.
+    return toFrame(reader.value(0, OPAQUE_FIELDS), direction, null, limits)
   } catch (error) {
     const failure = asProtocolError(error)
     const salvaged = codec?.salvage(reader.bytes, from) ?? null
@@ -107,87 +108,6 @@ export function joinMsgpack(parts: readonly Uint8Array[]): Uint8Array {
 
 const ARRAY_HEADER_BYTES = 3
 const writer = new Writer()
-
-/** A frame's map as an object, its opaque values as bytes. Fields without a schema are passed over. */
-function readFrame(reader: Reader, direction: Direction): unknown {
-  if (!isMap(reader.peek())) {
-    reader.skip()
-    return null
-  }
-  const from = reader.position
-  const frameType = findFrameType(reader)
-  reader.position = from
-  const fields = frameType === null ? null : allFields(frameType, direction)
-  const source = readObject(reader, fields ?? ID_ONLY, 0)
-  if (frameType !== null) source['t'] = frameType
-  return source
-}
-
-const ID_ONLY: Fields = { id: { type: { type: 'id' }, required: true } }
-
-function findFrameType(reader: Reader): string | null {
-  let frameType: string | null = null
-  const length = reader.mapLength(0)
-  for (let i = 0; i < length; i++) {
-    const key = reader.key()
-    if (key === 't' && isString(reader.peek())) {
-      frameType = reader.key()
-      // Usually the first key.
-      if (i === 0) return frameType
-      // A body may nest as deep as if it were read alone; what else is too deep is found later.
-    } else reader.skip(0)
-  }
-  return frameType
-}
-
-function readObject(reader: Reader, fields: Fields, depth: number): Record<string, unknown> {
-  const result: Record<string, unknown> = {}
-  const length = reader.mapLength(depth)
-  let hasType = false
-  for (let i = 0; i < length; i++) {
-    const key = reader.key()
-    const field = Object.hasOwn(fields, key) ? fields[key] : undefined
-    if (field !== undefined) result[key] = readField(reader, field.type, depth + 1)
-    else {
-      // Of other equal keys the last counts, but by this one the others are read.
-      if (key === 't' && depth === 0 && hasType) throw invalid('t is given twice')
-      hasType ||= key === 't'
-      reader.skip(depth + 1)
-    }
-  }
-  return result
-}
-
-function readField(reader: Reader, type: FieldType, depth: number): unknown {
-  if (type.type === 'value') return reader.slice()
-  const byte = reader.peek()
-  if (type.type === 'nullable') {
-    if (byte !== 0xc0) return readField(reader, type.of, depth)
-    reader.position++
-    return null
-  }
-  if (isMap(byte)) {
-    if (type.type === 'object') return readObject(reader, type.fields, depth)
-    reader.skip(depth)
-    return WRONG_TYPE
-  }
-  if (isArray(byte)) {
-    if (type.type !== 'array' && type.type !== 'range') {
-      reader.skip(depth)
-      return WRONG_TYPE
-    }
-    const of: FieldType = type.type === 'array' ? type.of : ANY_INTEGER
-    const result: unknown[] = []
-    const length = reader.arrayLength(depth)
-    for (let i = 0; i < length; i++) result.push(readField(reader, of, depth + 1))
-    return result
-  }
-  return reader.scalar()
-}
-
-/** Stands for a container where the schema has a scalar: no field accepts it. */
-const WRONG_TYPE = Symbol('wrong type')
-const ANY_INTEGER: FieldType = { type: 'integer', min: 0, max: Number.MAX_SAFE_INTEGER }
 
 function writeFrame(frame: Frame): void {
   const source = frame as unknown as Record<string, unknown>

@@ -19,49 +19,21 @@ export class Reader {
 
   /** Passes over one value of JSON's model plus byte strings; map keys must be strings. */
   skip(depth = 0): void {
-    const byte = this.byte()
-    if (byte <= 0x7f || byte >= 0xe0) return
-    if (byte <= 0x8f) return this.#skipMap(byte & 0x0f, depth)
-    if (byte <= 0x9f) return this.#skipArray(byte & 0x0f, depth)
-    if (byte <= 0xbf) return this.#advance(byte & 0x1f)
-    switch (byte) {
-      case 0xc0:
-      case 0xc2:
-      case 0xc3:
-        return
-      case 0xc4:
-      case 0xd9:
-        return this.#advance(this.#u8())
-      case 0xc5:
-      case 0xda:
-        return this.#advance(this.#u16())
-      case 0xc6:
-      case 0xdb:
-        return this.#advance(this.#u32())
-      case 0xcc:
-      case 0xd0:
-        return this.#advance(1)
-      case 0xcd:
-      case 0xd1:
-        return this.#advance(2)
-      case 0xca:
-      case 0xce:
-      case 0xd2:
-        return this.#advance(4)
-      case 0xcb:
-      case 0xcf:
-      case 0xd3:
-        return this.#advance(8)
-      case 0xdc:
-        return this.#skipArray(this.#u16(), depth)
-      case 0xdd:
-        return this.#skipArray(this.#u32(), depth)
-      case 0xde:
-        return this.#skipMap(this.#u16(), depth)
-      case 0xdf:
-        return this.#skipMap(this.#u32(), depth)
-      default:
-        throw malformed(`msgpack type 0x${byte.toString(16)} is not part of the protocol`)
+    const byte = this.peek()
+    if (isMap(byte)) {
+      for (let left = this.mapLength(depth); left > 0; left--) {
+        this.#advance(this.#stringLength())
+        this.skip(depth + 1)
+      }
+    } else if (isArray(byte)) {
+      for (let left = this.arrayLength(depth); left > 0; left--) this.skip(depth + 1)
+    } else if (isString(byte)) this.#advance(this.#stringLength())
+    else {
+      this.position++
+      if (byte <= 0x7f || byte >= 0xe0) return
+      const width = WIDTHS[byte - 0xc0]
+      if (width === undefined) throw foreign(byte)
+      this.#advance(isBytes(byte) ? this.#uint(width) : width)
     }
   }
 
@@ -72,15 +44,19 @@ export class Reader {
     return this.bytes.subarray(from, this.position)
   }
 
-  /** One value as JavaScript: bytes as `Uint8Array`, integers beyond 2^53 as `bigint`. */
-  value(depth = 0): unknown {
+  /**
+   * One value as JavaScript: bytes as `Uint8Array`, integers beyond 2^53 as `bigint`. What stands
+   * under an opaque key of a map is left as it is, and nests as deep as if it stood alone.
+   */
+  value(depth = 0, opaque: ReadonlySet<string> | null = null): unknown {
     const byte = this.peek()
     if (isMap(byte)) {
       const length = this.mapLength(depth)
       const result: Record<string, unknown> = {}
       for (let i = 0; i < length; i++) {
         const key = this.key()
-        const value = this.value(depth + 1)
+        const isOpaque = opaque?.has(key) === true
+        const value = isOpaque ? this.slice() : this.value(depth + 1, opaque)
         if (key === '__proto__') {
           // Plain assignment would change the prototype instead of adding a property.
           Object.defineProperty(result, key, OWN(value))
@@ -91,7 +67,7 @@ export class Reader {
     if (isArray(byte)) {
       const length = this.arrayLength(depth)
       const result: unknown[] = []
-      for (let i = 0; i < length; i++) result.push(this.value(depth + 1))
+      for (let i = 0; i < length; i++) result.push(this.value(depth + 1, opaque))
       return result
     }
     return this.scalar()
@@ -104,6 +80,9 @@ export class Reader {
     this.position++
     if (byte <= 0x7f) return byte
     if (byte >= 0xe0) return byte - 0x100
+    const width = WIDTHS[byte - 0xc0]
+    if (width === undefined) throw foreign(byte)
+    if (isBytes(byte)) return this.#take(this.#uint(width))
     switch (byte) {
       case 0xc0:
         return null
@@ -111,22 +90,10 @@ export class Reader {
         return false
       case 0xc3:
         return true
-      case 0xc4:
-        return this.#take(this.#u8())
-      case 0xc5:
-        return this.#take(this.#u16())
-      case 0xc6:
-        return this.#take(this.#u32())
       case 0xca:
         return this.#view(4).getFloat32(0)
       case 0xcb:
         return this.#view(8).getFloat64(0)
-      case 0xcc:
-        return this.#u8()
-      case 0xcd:
-        return this.#u16()
-      case 0xce:
-        return this.#u32()
       case 0xcf:
         return number(this.#view(8).getBigUint64(0))
       case 0xd0:
@@ -138,86 +105,58 @@ export class Reader {
       case 0xd3:
         return number(this.#view(8).getBigInt64(0))
       default:
-        throw malformed(`msgpack type 0x${byte.toString(16)} is not part of the protocol`)
+        return this.#uint(width)
     }
   }
 
   string(): string {
     const length = this.#stringLength()
+    this.#advance(length)
     return utf8Text(this.bytes, this.position - length, this.position)
   }
 
   /** A string that is likely one of few. */
   key(): string {
     const length = this.#stringLength()
+    this.#advance(length)
     return length <= 32
       ? keys.get(this.bytes, this.position - length, this.position)
       : utf8Text(this.bytes, this.position - length, this.position)
   }
 
-  /** Passes over a string, whose last byte is then just behind. */
   #stringLength(): number {
-    const byte = this.byte()
-    let length: number
-    if (byte >= 0xa0 && byte <= 0xbf) length = byte & 0x1f
-    else if (byte === 0xd9) length = this.#u8()
-    else if (byte === 0xda) length = this.#u16()
-    else if (byte === 0xdb) length = this.#u32()
-    else throw malformed('a map key must be a string')
-    this.#advance(length)
-    return length
+    const byte = this.peek()
+    if (!isString(byte)) throw malformed('a map key must be a string')
+    this.position++
+    return byte <= 0xbf ? byte & 0x1f : this.#uint(WIDTHS[byte - 0xc0]!)
   }
 
   mapLength(depth: number): number {
-    const byte = this.byte()
-    const length = byte <= 0x8f ? byte & 0x0f : byte === 0xde ? this.#u16() : this.#u32()
-    this.#enter(length * 2, depth)
-    return length
+    return this.#count(0x8f, depth, 2)
   }
 
   arrayLength(depth: number): number {
-    const byte = this.byte()
-    const length = byte <= 0x9f ? byte & 0x0f : byte === 0xdc ? this.#u16() : this.#u32()
-    this.#enter(length, depth)
-    return length
+    return this.#count(0x9f, depth, 1)
   }
 
   peek(): number {
-    if (this.position >= this.end) throw malformed('the message ends in the middle of a value')
+    if (this.position >= this.end) throw cutOff()
     return this.bytes[this.position]!
   }
 
-  byte(): number {
+  /** Every element takes a byte at least, so a count beyond what is left is a lie. */
+  #count(lastShort: number, depth: number, perElement: number): number {
     const byte = this.peek()
     this.position++
-    return byte
-  }
-
-  /** Every element takes a byte at least, so a count beyond what is left is a lie. */
-  #enter(elements: number, depth: number): void {
+    const count = byte <= lastShort ? byte & 0x0f : this.#uint(WIDTHS[byte - 0xc0]!)
     if (depth >= LIMITS.depth) throw malformed(`values nest deeper than ${LIMITS.depth}`)
-    if (elements > this.end - this.position) {
-      throw malformed('the message ends in the middle of a value')
-    }
-  }
-
-  #skipMap(length: number, depth: number): void {
-    this.#enter(length * 2, depth)
-    for (let i = 0; i < length; i++) {
-      if (!isString(this.peek())) throw malformed('a map key must be a string')
-      this.skip(depth + 1)
-      this.skip(depth + 1)
-    }
-  }
-
-  #skipArray(length: number, depth: number): void {
-    this.#enter(length, depth)
-    for (let i = 0; i < length; i++) this.skip(depth + 1)
+    if (count * perElement > this.end - this.position) throw cutOff()
+    return count
   }
 
   #advance(length: number): void {
     this.position += length
-    if (this.position > this.end) throw malformed('the message ends in the middle of a value')
+    if (this.position > this.end) throw cutOff()
   }
 
   #take(length: number): Uint8Array {
@@ -233,16 +172,12 @@ export class Reader {
     return new DataView(this.bytes.buffer, this.bytes.byteOffset + from, length)
   }
 
-  #u8(): number {
-    return this.byte()
-  }
-
-  #u16(): number {
-    return this.byte() * 0x100 + this.byte()
-  }
-
-  #u32(): number {
-    return this.#u16() * 0x10000 + this.#u16()
+  #uint(width: number): number {
+    const from = this.position
+    this.#advance(width)
+    let value = 0
+    for (let at = from; at < this.position; at++) value = value * 0x100 + this.bytes[at]!
+    return value
   }
 }
 
@@ -254,6 +189,14 @@ export const isArray = (byte: number): boolean =>
 
 export const isString = (byte: number): boolean =>
   (byte >= 0xa0 && byte <= 0xbf) || (byte >= 0xd9 && byte <= 0xdb)
+
+const isBytes = (byte: number): boolean => byte >= 0xc4 && byte <= 0xc6
+
+/** By type from 0xc0 on: bytes of the value, or of its length; types without are not of the wire. */
+const WIDTHS: readonly (number | undefined)[] = Array.from(
+  '0-00124---4812481248-----1242424',
+  (width) => (width === '-' ? undefined : Number(width)),
+)
 
 const keys = new TextCache(1024)
 
@@ -268,3 +211,6 @@ const OWN = (value: unknown): PropertyDescriptor => ({
 })
 
 const malformed = (message: string): ProtocolError => new ProtocolError('INVALID_MESSAGE', message)
+const cutOff = (): ProtocolError => malformed('the message ends in the middle of a value')
+const foreign = (byte: number): ProtocolError =>
+  malformed(`msgpack type 0x${byte.toString(16)} is not part of the protocol`)

@@ -12,19 +12,6 @@ import {
 /** Which side decodes: a node takes requests, a client takes answers and notices. */
 export type Direction = FrameSchema['direction']
 
-/**
- * Every field that any shape of this frame may have: enough to tell opaque values from others
- * while the bytes are read, before it is known which shape it is.
- */
-export function allFields(frameType: string, direction: Direction): Fields | null {
-  const key = `${direction} ${frameType}`
-  let fields = ALL_FIELDS.get(key)
-  if (fields === undefined && direction === 'toClient' && /^[a-z]{1,16}:A$/.test(frameType)) {
-    fields = FAILURE_SCHEMA.fields
-  }
-  return fields ?? null
-}
-
 /** The fields of the one shape that `source` has. */
 export function fieldsOf(
   frameType: string,
@@ -69,23 +56,13 @@ function lookup(frameType: string, direction: Direction): FrameSchema | undefine
   return Object.hasOwn(table, frameType) ? table[frameType] : undefined
 }
 
-const ALL_FIELDS = new Map<string, Fields>()
 const VARIANT_FIELDS = new Map<string, Fields>()
 
-for (const table of [REQUEST_SCHEMAS, SERVER_SCHEMAS]) {
-  for (const [frameType, schema] of Object.entries(table)) {
-    let all: Fields = { ...schema.fields }
-    if (frameType.endsWith(':A')) all = { ...FAILURE_SCHEMA.fields, ...all }
-    for (const [value, fields] of Object.entries(schema.variants?.fields ?? {})) {
-      const on: Fields = {
-        [schema.variants!.on]: {
-          type: { type: 'enum', values: [value] },
-          required: true,
-        },
-      }
-      VARIANT_FIELDS.set(`${frameType} ${value}`, { ...schema.fields, ...on, ...fields })
-      all = { ...all, ...on, ...fields }
+for (const [frameType, { fields, variants }] of Object.entries(REQUEST_SCHEMAS)) {
+  for (const [value, more] of Object.entries(variants?.fields ?? {})) {
+    const on: Fields = {
+      [variants!.on]: { type: { type: 'enum', values: [value] }, required: true },
     }
-    ALL_FIELDS.set(`${schema.direction} ${frameType}`, all)
+    VARIANT_FIELDS.set(`${frameType} ${value}`, { ...fields, ...on, ...more })
   }
 }

@@ -39,367 +39,182 @@ export interface FrameSchema {
   readonly variants?: { readonly on: string; readonly fields: Readonly<Record<string, Fields>> }
 }
 
-const MAX = Number.MAX_SAFE_INTEGER
-const required = (type: FieldType): Field => ({ type, required: true })
-const optional = (type: FieldType): Field => ({ type, required: false })
-const nullable = (of: FieldType): FieldType => ({ type: 'nullable', of })
-const array = (of: FieldType, max: number): FieldType => ({ type: 'array', of, max })
-const object = (fields: Fields): FieldType => ({ type: 'object', fields })
-const oneOf = (...values: readonly string[]): FieldType => ({ type: 'enum', values })
-const text = (maxBytes: number): FieldType => ({ type: 'string', maxBytes })
-const integer = (min = 0, max = MAX): FieldType => ({ type: 'integer', min, max })
+/** Names of the fields whose values are opaque, wherever in a frame they stand. */
+export const OPAQUE_FIELDS: ReadonlySet<string> = new Set(['body', 'meta', 'retention'])
 
-const id: FieldType = { type: 'id' }
-const boolean: FieldType = { type: 'boolean' }
-const body: FieldType = { type: 'value', limit: 'bodyBytes' }
-const meta: FieldType = { type: 'value', limit: 'metaBytes' }
-const msgId: FieldType = { type: 'string', maxBytes: LIMITS.msgIdLength, alphabet: 'name' }
-const device: FieldType = { type: 'string', maxBytes: LIMITS.deviceLength, alphabet: 'name' }
-const user: FieldType = { type: 'string', maxBytes: LIMITS.userLength, alphabet: 'printable' }
-const conv: FieldType = {
+const integer = (min = 0): FieldType => ({ type: 'integer', min, max: Number.MAX_SAFE_INTEGER })
+const ascii = (maxBytes: number, alphabet: Alphabet): FieldType => ({
   type: 'string',
-  maxBytes: LIMITS.conversationLength,
-  alphabet: 'printable',
+  maxBytes,
+  alphabet,
+})
+const meta: FieldType = { type: 'value', limit: 'metaBytes' }
+
+/** Types by name. Those of objects, further down, are made of those before them. */
+const types: Record<string, FieldType> = {
+  id: { type: 'id' },
+  int: integer(),
+  seq: integer(1),
+  limit: { type: 'integer', min: 1, max: LIMITS.pageEvents },
+  bool: { type: 'boolean' },
+  range: { type: 'range' },
+  body: { type: 'value', limit: 'bodyBytes' },
+  meta,
+  retention: meta,
+  msgId: ascii(LIMITS.msgIdLength, 'name'),
+  device: ascii(LIMITS.deviceLength, 'name'),
+  user: ascii(LIMITS.userLength, 'printable'),
+  conv: ascii(LIMITS.conversationLength, 'printable'),
+  code: { type: 'enum', values: Object.keys(ERROR_CODES) },
+  kind: { type: 'enum', values: EVENT_KINDS },
 }
-const role = oneOf('owner', 'admin', 'member')
-const seq = integer(1)
-const mark = text(256)
-const url = text(512)
-const inbox = optional(nullable(integer()))
 
-const node = object({ id: required(text(64)), url: required(url) })
-const gap = object({
-  from: required(integer()),
-  to: required(integer()),
-  reason: required(oneOf('membership', 'retention', 'restore')),
-})
-const error = object({
-  code: required(oneOf(...Object.keys(ERROR_CODES))),
-  category: required(oneOf('invalid', 'rejected', 'auth', 'overload', 'unavailable', 'internal')),
-  message: required(text(4096)),
-  retryable: required(boolean),
-  retryAfterMs: optional(integer()),
-  leader: optional(nullable(node)),
-  outcome: required(oneOf('notApplied', 'unknown')),
-})
-const conversation = object({
-  id: required(conv),
-  kind: required(oneOf('direct', 'group')),
-  name: required(nullable(text(LIMITS.nameBytes))),
-  meta: optional(meta),
-  members: required(array(object({ user: required(user), role: required(role) }), 1_000_000)),
-  head: required(integer()),
-  ord: required(integer()),
-  createdAt: required(integer()),
-  retention: optional(meta),
-  history: optional(boolean),
-  blocked: optional(boolean),
-  large: optional(boolean),
-  memberCount: optional(integer()),
-  nextMembers: optional(integer()),
-})
-const receipts = object({
-  seq: required(seq),
-  delivered: required(integer()),
-  read: required(integer()),
-  members: optional(
-    array(
-      object({ user: required(user), delivered: required(integer()), read: required(integer()) }),
-      1_000_000,
-    ),
-  ),
-})
-const eventDetails: Fields = {
-  kind: required(oneOf(...EVENT_KINDS)),
-  ord: required(integer()),
-  msgId: required(msgId),
-  from: required(user),
-  device: required(device),
-  at: required(integer()),
-  body: optional(body),
-  replyTo: optional(seq),
-  target: optional(seq),
-  large: optional(boolean),
-  edited: optional(seq),
-  recalled: optional(boolean),
-  expired: optional(boolean),
+/**
+ * The fields that a text names: `name:type`, or `name` alone where the type has the same name; with
+ * `?` it is optional. A type is one of `types`; a number, for a text of so many bytes; words with `|`
+ * between them, for one of these; `[9]type`, for a list of at most nine; `type~`, where it may be null.
+ */
+const fields = (text: string): Fields =>
+  Object.fromEntries(
+    text.split(' ').map((word) => {
+      const [, name, mark, type] = /^(\w+)(\??)(?::(.+))?$/.exec(word)!
+      return [name!, { type: typeOf(type ?? name!), required: mark === '' }]
+    }),
+  )
+
+function typeOf(text: string): FieldType {
+  if (text.endsWith('~')) return { type: 'nullable', of: typeOf(text.slice(0, -1)) }
+  const list = /^\[(\d+)\](.+)$/.exec(text)
+  if (list !== null) return { type: 'array', of: typeOf(list[2]!), max: Number(list[1]) }
+  if (text.includes('|')) return { type: 'enum', values: text.split('|') }
+  if (Number(text) > 0) return { type: 'string', maxBytes: Number(text) }
+  const type = types[text]
+  if (type === undefined) throw new TypeError(`the schema has no type ${text}`)
+  return type
 }
-const event: Fields = { seq: required(seq), ...eventDetails }
 
-const order: Fields = { prev: optional(msgId), since: optional(integer()) }
-const write: Fields = { id: required(id), msgId: required(msgId), ...order }
-const conversationWrite: Fields = { msgId: required(msgId), ...order }
-const inConversation: Fields = { conv: required(conv) }
+const PAGE = '[1000000]'
+const MARK = 'mark?:256'
+const NAME = LIMITS.nameBytes
+const EVENT =
+  'seq kind ord:int msgId from:user device at:int body? replyTo?:seq target?:seq large?:bool ' +
+  'edited?:seq recalled?:bool expired?:bool'
 
-const toServer = (fields: Fields, more: Partial<FrameSchema> = {}): FrameSchema => ({
+for (const [name, text] of Object.entries({
+  resume: `epoch:64 inbox?:int ${MARK}`,
+  node: 'id:64 url:512',
+  gap: 'from:int to:int reason:membership|retention|restore',
+  error:
+    'code category:invalid|rejected|auth|overload|unavailable|internal message:4096 ' +
+    'retryable:bool retryAfterMs?:int leader?:node~ outcome:notApplied|unknown',
+  member: 'user role:owner|admin|member',
+  conversation:
+    `id:conv kind:direct|group name:${NAME}~ meta? members:${PAGE}member head:int ord:int ` +
+    'createdAt:int retention? history?:bool blocked?:bool large?:bool memberCount?:int nextMembers?:int',
+  cursor: 'user delivered:int read:int',
+  receipts: `seq delivered:int read:int members?:${PAGE}cursor`,
+  ack: 'conv upTo:int kind:delivered|read',
+  position: 'conv seq:int',
+  limits:
+    'bodyBytes:int messageBytes:int framesPerMessage:int inflight:int pageEvents:int members:int',
+  event: EVENT,
+  entry: `conv inbox:int ${EVENT}`,
+  status: 'conv user kind:delivered|read upTo:int',
+  change: 'conv head:int unread:int',
+})) {
+  types[name] = { type: 'object', fields: fields(text) }
+}
+
+const ORDER = 'prev?:msgId since?:int'
+const WRITE = `id msgId ${ORDER} conv`
+const CHANGE = `msgId ${ORDER}`
+
+const request = (text: string, more: Partial<FrameSchema> = {}): FrameSchema => ({
   direction: 'toServer',
-  fields,
+  fields: fields(text),
   ...more,
 })
-const answer = (fields: Fields): FrameSchema => ({
+const notice = (text: string): FrameSchema => ({
   direction: 'toClient',
-  fields: { id: required(id), ...fields, mark: optional(mark) },
+  fields: fields(`${text} ${MARK}`.trim()),
 })
-const notice = (fields: Fields, more: Partial<FrameSchema> = {}): FrameSchema => ({
-  direction: 'toClient',
-  fields: { ...fields, mark: optional(mark) },
-  ...more,
-})
+const answer = (text: string): FrameSchema => notice(`id ${text}`.trim())
 
 export const REQUEST_SCHEMAS: Readonly<Record<RequestFrame['t'], FrameSchema>> = {
-  'hello:R': toServer({
-    id: required(id),
-    v: required({ type: 'range' }),
-    device: required(device),
-    token: optional(text(LIMITS.tokenBytes)),
-    user: optional(user),
-    sdk: optional(text(64)),
-    mode: optional(oneOf('push', 'notify')),
-    resume: optional(
-      object({ epoch: required(text(64)), inbox: optional(integer()), mark: optional(mark) }),
-    ),
-  }),
-  'msg:R': toServer(
-    {
-      id: required(id),
-      conv: optional(conv),
-      to: optional(user),
-      msgId: required(msgId),
-      body: required(body),
-      replyTo: optional(seq),
-      ...order,
-      large: optional(boolean),
-    },
-    { oneOf: ['conv', 'to'] },
+  'hello:R': request(
+    `id v:range device token?:${LIMITS.tokenBytes} user? sdk?:64 mode?:push|notify resume?`,
   ),
-  'edit:R': toServer({ ...write, ...inConversation, seq: required(seq), body: required(body) }),
-  'recall:R': toServer({ ...write, ...inConversation, seq: required(seq) }),
-  'react:R': toServer({
-    ...write,
-    ...inConversation,
-    seq: required(seq),
-    reaction: required(text(LIMITS.reactionBytes)),
-    on: required(boolean),
+  'msg:R': request(`id conv? to?:user msgId body replyTo?:seq ${ORDER} large?:bool`, {
+    oneOf: ['conv', 'to'],
   }),
-  'conv:R': toServer(
-    { id: required(id) },
-    {
-      variants: {
-        on: 'op',
-        fields: {
-          create: {
-            ...conversationWrite,
-            members: required(array(user, LIMITS.members)),
-            name: optional(text(LIMITS.nameBytes)),
-            meta: optional(meta),
-          },
-          direct: { ...conversationWrite, with: required(user) },
-          get: { ...inConversation, membersFrom: optional(integer()) },
-          list: { limit: optional(integer(1, LIMITS.pageEvents)) },
-          add: {
-            ...conversationWrite,
-            ...inConversation,
-            user: required(user),
-            role: optional(oneOf('admin', 'member')),
-          },
-          remove: { ...conversationWrite, ...inConversation, user: required(user) },
-          role: {
-            ...conversationWrite,
-            ...inConversation,
-            user: required(user),
-            role: required(role),
-          },
-          leave: { ...conversationWrite, ...inConversation },
-          set: {
-            ...conversationWrite,
-            ...inConversation,
-            name: optional(nullable(text(LIMITS.nameBytes))),
-            meta: optional(meta),
-            retention: optional(meta),
-            history: optional(boolean),
-          },
-          block: { ...conversationWrite, conv: optional(conv), user: required(user) },
-          unblock: { ...conversationWrite, conv: optional(conv), user: required(user) },
-          receipts: { ...inConversation, seq: required(seq) },
-        },
+  'edit:R': request(`${WRITE} seq body`),
+  'recall:R': request(`${WRITE} seq`),
+  'react:R': request(`${WRITE} seq reaction:${LIMITS.reactionBytes} on:bool`),
+  'conv:R': request('id', {
+    variants: {
+      on: 'op',
+      fields: {
+        create: fields(`${CHANGE} members:[${LIMITS.members}]user name?:${NAME} meta?`),
+        direct: fields(`${CHANGE} with:user`),
+        get: fields('conv membersFrom?:int'),
+        list: fields('limit?'),
+        add: fields(`${CHANGE} conv user role?:admin|member`),
+        remove: fields(`${CHANGE} conv user`),
+        role: fields(`${CHANGE} conv user role:owner|admin|member`),
+        leave: fields(`${CHANGE} conv`),
+        set: fields(`${CHANGE} conv name?:${NAME}~ meta? retention? history?:bool`),
+        block: fields(`${CHANGE} conv? user`),
+        unblock: fields(`${CHANGE} conv? user`),
+        receipts: fields('conv seq'),
       },
     },
+  }),
+  'cancel:R': request('id conv msgId'),
+  'ack:R': request(`id acks:[${LIMITS.acks}]ack inbox?:int`),
+  'sync:R': request(
+    `id after:int limit ack?:int positions?:[${LIMITS.acks}]position bodies?:full|small ${MARK}`,
   ),
-  'cancel:R': toServer({ id: required(id), ...inConversation, msgId: required(msgId) }),
-  'ack:R': toServer({
-    id: required(id),
-    acks: required(
-      array(
-        object({
-          ...inConversation,
-          upTo: required(integer()),
-          kind: required(oneOf('delivered', 'read')),
-        }),
-        LIMITS.acks,
-      ),
-    ),
-    inbox: optional(integer()),
-  }),
-  'sync:R': toServer({
-    id: required(id),
-    after: required(integer()),
-    limit: required(integer(1, LIMITS.pageEvents)),
-    ack: optional(integer()),
-    positions: optional(
-      array(object({ ...inConversation, seq: required(integer()) }), LIMITS.acks),
-    ),
-    bodies: optional(oneOf('full', 'small')),
-    mark: optional(mark),
-  }),
-  'pull:R': toServer(
-    {
-      id: required(id),
-      ...inConversation,
-      after: optional(integer()),
-      before: optional(integer()),
-      limit: required(integer(1, LIMITS.pageEvents)),
-      ack: optional(integer()),
-      read: optional(oneOf('session', 'linearizable')),
-      mark: optional(mark),
-    },
+  'pull:R': request(
+    `id conv after?:int before?:int limit ack?:int read?:session|linearizable ${MARK}`,
     { oneOf: ['after', 'before'] },
   ),
-  'signal:R': toServer(
-    {
-      id: required(id),
-      conv: optional(conv),
-      to: optional(user),
-      name: required(text(64)),
-      body: required(body),
-      n: required(integer()),
-      ttlMs: optional(integer()),
-    },
-    { oneOf: ['conv', 'to'] },
-  ),
-  'ping:R': toServer({ id: required(id), inbox: optional(integer()) }),
+  'signal:R': request('id conv? to?:user name:64 body n:int ttlMs?:int', { oneOf: ['conv', 'to'] }),
+  'ping:R': request('id inbox?:int'),
 }
 
-const SERVER_PAGE = 1_000_000
-
 export const SERVER_SCHEMAS: Readonly<Record<AnswerFrame['t'] | NoticeFrame['t'], FrameSchema>> = {
-  'hello:A': answer({
-    v: required(integer()),
-    features: required(array(text(64), 256)),
-    user: required(user),
-    device: required(device),
-    node: required(text(64)),
-    leader: required(nullable(node)),
-    nodes: required(array(node, 256)),
-    epoch: required(text(64)),
-    now: required(integer()),
-    inbox: required(nullable(integer())),
-    heartbeatMs: required(integer(1)),
-    spreadMs: required(integer()),
-    limits: required(
-      object({
-        bodyBytes: required(integer()),
-        messageBytes: required(integer()),
-        framesPerMessage: required(integer()),
-        inflight: required(integer()),
-        pageEvents: required(integer()),
-        members: required(integer()),
-      }),
-    ),
-  }),
-  'msg:A': answer({
-    msgId: required(msgId),
-    conv: required(conv),
-    seq: required(seq),
-    at: required(integer()),
-    ord: required(integer()),
-    duplicate: required(boolean),
-    inbox,
-    now: required(integer()),
-  }),
-  'conv:A': answer({
-    conversation: optional(conversation),
-    conversations: optional(array(conversation, SERVER_PAGE)),
-    receipts: optional(receipts),
-    msgId: optional(msgId),
-    seq: optional(integer()),
-    duplicate: optional(boolean),
-    now: optional(integer()),
-  }),
-  'cancel:A': answer({
-    cancelled: optional(boolean),
-    seq: optional(seq),
-    at: optional(integer()),
-  }),
+  'hello:A': answer(
+    'v:int features:[256]64 user device node:64 leader:node~ nodes:[256]node epoch:64 now:int ' +
+      'inbox:int~ heartbeatMs:seq spreadMs:int limits',
+  ),
+  'msg:A': answer('msgId conv seq at:int ord:int duplicate:bool inbox?:int~ now:int'),
+  'conv:A': answer(
+    `conversation? conversations?:${PAGE}conversation receipts? msgId? seq?:int ` +
+      'duplicate?:bool now?:int',
+  ),
+  'cancel:A': answer('cancelled?:bool seq? at?:int'),
   /** Without `kind` it is a bare notify, with it all of an event's required fields are there. */
-  'msg:N': notice({ conv: required(conv), ...event, inbox }),
-  'ack:A': answer({}),
-  'ack:N': notice({
-    conv: required(conv),
-    kind: required(oneOf('stored', 'delivered', 'read', 'expired')),
-    upTo: required(integer()),
-    at: required(integer()),
-    by: optional(user),
-    count: optional(integer()),
-    seqs: optional(array(seq, SERVER_PAGE)),
-  }),
-  'sync:A': answer({
-    events: required(
-      array(object({ conv: required(conv), inbox: required(integer()), ...event }), SERVER_PAGE),
-    ),
-    statuses: required(
-      array(
-        object({
-          conv: required(conv),
-          user: required(user),
-          kind: required(oneOf('delivered', 'read')),
-          upTo: required(integer()),
-        }),
-        SERVER_PAGE,
-      ),
-    ),
-    conversations: required(
-      array(
-        object({ conv: required(conv), head: required(integer()), unread: required(integer()) }),
-        SERVER_PAGE,
-      ),
-    ),
-    next: required(integer()),
-    upTo: required(integer()),
-    hasMore: required(boolean),
-    gap: optional(nullable(gap)),
-  }),
-  'pull:A': answer({
-    events: required(array(object(event), SERVER_PAGE)),
-    next: required(integer()),
-    upTo: required(integer()),
-    hasMore: required(boolean),
-    gap: optional(nullable(gap)),
-  }),
-  'signal:A': answer({}),
-  'signal:N': notice({
-    conv: optional(conv),
-    from: required(user),
-    device: required(device),
-    name: required(text(64)),
-    body: required(body),
-  }),
-  'ping:A': answer({
-    inbox,
-    heads: optional(array(object({ conv: required(conv), seq: required(integer()) }), SERVER_PAGE)),
-    now: required(integer()),
-  }),
-  'leader:N': notice({ leader: required(nullable(node)) }),
-  'caughtup:N': notice({ inbox: required(nullable(integer())) }),
-  'goaway:N': notice({ reconnectAfterMs: required(integer()), url: optional(url) }),
-  'error:N': notice({ error: required(error) }),
+  'msg:N': notice(`conv ${EVENT} inbox?:int~`),
+  'ack:A': answer(''),
+  'ack:N': notice(
+    `conv kind:stored|delivered|read|expired upTo:int at:int by?:user count?:int seqs?:${PAGE}seq`,
+  ),
+  'sync:A': answer(
+    `events:${PAGE}entry statuses:${PAGE}status conversations:${PAGE}change next:int upTo:int ` +
+      'hasMore:bool gap?:gap~',
+  ),
+  'pull:A': answer(`events:${PAGE}event next:int upTo:int hasMore:bool gap?:gap~`),
+  'signal:A': answer(''),
+  'signal:N': notice('conv? from:user device name:64 body'),
+  'ping:A': answer(`inbox?:int~ heads?:${PAGE}position now:int`),
+  'leader:N': notice('leader:node~'),
+  'caughtup:N': notice('inbox:int~'),
+  'goaway:N': notice('reconnectAfterMs:int url?:512'),
+  'error:N': notice('error'),
 }
 
 /** A bare notify: `msg:N` without `kind`. */
-export const BARE_NOTICE_SCHEMA: FrameSchema = notice({
-  conv: required(conv),
-  seq: required(seq),
-  inbox,
-})
+export const BARE_NOTICE_SCHEMA: FrameSchema = notice('conv seq inbox?:int~')
 
 /** What an answer holds when it tells of a failure. */
-export const FAILURE_SCHEMA: FrameSchema = answer({ error: required(error) })
+export const FAILURE_SCHEMA: FrameSchema = answer('error')

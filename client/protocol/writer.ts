@@ -46,64 +46,42 @@ export class Writer {
   }
 
   nil(): void {
-    this.#reserve(1)
-    this.#bytes[this.#position++] = 0xc0
+    this.#byte(0xc0)
   }
 
   boolean(value: boolean): void {
-    this.#reserve(1)
-    this.#bytes[this.#position++] = value ? 0xc3 : 0xc2
+    this.#byte(value ? 0xc3 : 0xc2)
   }
 
   /** 0 to 2^53-1, in the shortest form; beyond 32 bits a u64, so that typed readers see an integer. */
   integer(value: number): void {
     assertInteger(value)
+    if (value < 0x80) return this.#byte(value)
     this.#reserve(9)
-    const bytes = this.#bytes
-    if (value < 0x80) bytes[this.#position++] = value
-    else if (value <= 0xff) {
-      bytes[this.#position++] = 0xcc
-      bytes[this.#position++] = value
-    } else if (value <= 0xffff) {
-      bytes[this.#position++] = 0xcd
-      this.#u16(value)
-    } else if (value <= 0xffffffff) {
-      bytes[this.#position++] = 0xce
-      this.#u32(value)
-    } else {
-      bytes[this.#position++] = 0xcf
-      const high = Math.floor(value / 0x100000000)
-      this.#u32(high)
-      this.#u32(value - high * 0x100000000)
-    }
+    if (value <= 0xffffffff) return this.#sized(value, 0xcc)
+    const high = Math.floor(value / 0x100000000)
+    this.#uint(high, 0xcf, 4)
+    this.#bits(value - high * 0x100000000, 4)
   }
 
   /** Any number, as msgpackr writes it: integers of 32 bits in the shortest form, else a double. */
   number(value: number): void {
     if (value >>> 0 === value) return this.integer(value)
     this.#reserve(9)
-    const bytes = this.#bytes
     if (value >> 0 !== value) {
-      bytes[this.#position] = 0xcb
-      new DataView(bytes.buffer).setFloat64(this.#position + 1, value)
+      this.#bytes[this.#position] = 0xcb
+      new DataView(this.#bytes.buffer).setFloat64(this.#position + 1, value)
       this.#position += 9
-    } else if (value >= -0x20) bytes[this.#position++] = value
-    else if (value >= -0x80) {
-      bytes[this.#position++] = 0xd0
-      bytes[this.#position++] = value
-    } else if (value >= -0x8000) {
-      bytes[this.#position++] = 0xd1
-      this.#u16(value)
-    } else {
-      bytes[this.#position++] = 0xd2
-      this.#u32(value)
-    }
+    } else if (value >= -0x20) this.#byte(value)
+    else if (value >= -0x80) this.#uint(value, 0xd0, 1)
+    else if (value >= -0x8000) this.#uint(value, 0xd1, 2)
+    else this.#uint(value, 0xd2, 4)
   }
 
   /** A byte string. */
   bytes(value: Uint8Array): void {
     this.#reserve(5)
-    this.#length(value.length, 0xc4)
+    this.#sized(value.length, 0xc4)
     this.raw(value)
   }
 
@@ -121,7 +99,7 @@ export class Writer {
       this.#bytes.copyWithin(this.#position + header, from, from + written)
     }
     if (header === 1) this.#bytes[this.#position++] = 0xa0 | written
-    else this.#length(written, 0xd9)
+    else this.#sized(written, 0xd9)
     this.#position += written
   }
 
@@ -144,41 +122,34 @@ export class Writer {
   }
 
   #container(length: number, short: number, long: number): void {
+    if (length <= 15) return this.#byte(short | length)
     this.#reserve(5)
-    if (length <= 15) this.#bytes[this.#position++] = short | length
-    else if (length <= 0xffff) {
-      this.#bytes[this.#position++] = long
-      this.#u16(length)
-    } else {
-      this.#bytes[this.#position++] = long + 1
-      this.#u32(length)
-    }
+    if (length <= 0xffff) this.#uint(length, long, 2)
+    else this.#uint(length, long + 1, 4)
   }
 
   /** In one, two or four bytes behind the first of three types. */
-  #length(length: number, type: number): void {
-    if (length <= 0xff) {
-      this.#bytes[this.#position++] = type
-      this.#bytes[this.#position++] = length
-    } else if (length <= 0xffff) {
-      this.#bytes[this.#position++] = type + 1
-      this.#u16(length)
-    } else {
-      this.#bytes[this.#position++] = type + 2
-      this.#u32(length)
+  #sized(value: number, type: number): void {
+    if (value <= 0xff) this.#uint(value, type, 1)
+    else if (value <= 0xffff) this.#uint(value, type + 1, 2)
+    else this.#uint(value, type + 2, 4)
+  }
+
+  #uint(value: number, type: number, width: number): void {
+    this.#bytes[this.#position++] = type
+    this.#bits(value, width)
+  }
+
+  /** The lowest ones, the most significant byte first. */
+  #bits(value: number, width: number): void {
+    for (let shift = width * 8 - 8; shift >= 0; shift -= 8) {
+      this.#bytes[this.#position++] = value >>> shift
     }
   }
 
-  #u16(value: number): void {
-    this.#bytes[this.#position++] = value >>> 8
-    this.#bytes[this.#position++] = value & 0xff
-  }
-
-  #u32(value: number): void {
-    this.#bytes[this.#position++] = value >>> 24
-    this.#bytes[this.#position++] = (value >>> 16) & 0xff
-    this.#bytes[this.#position++] = (value >>> 8) & 0xff
-    this.#bytes[this.#position++] = value & 0xff
+  #byte(value: number): void {
+    this.#reserve(1)
+    this.#bytes[this.#position++] = value
   }
 
   #reserve(length: number): void {
