@@ -147,7 +147,7 @@ describe('connecting', () => {
 })
 
 describe('reconnecting', () => {
-  test('[CN6] with a write under way: within 100 ms to another node', async () => {
+  test('[M-46] [CN6] with a write under way and the node gone: within 100 ms to another one', async () => {
     cluster.group('team', 'alice')
     for (let seed = 1; seed <= 20; seed++) {
       const chat = await harness.connect('alice', {

@@ -132,6 +132,29 @@ describe('order', () => {
     }
   })
 
+  test('[M-47] what overtakes the message before it is held off: the order is that of its device', async () => {
+    const [first, second] = await Promise.all(
+      [0, 1].map((at) => WireClient.connect(url(at), 'm47-ann', `phone-${at}`)),
+    )
+    const conv = await group(first!, 'm47', [])
+    const message = (n: number, prev?: string) => ({
+      ...{ t: 'msg:R', conv, msgId: `w${n}`, body: n },
+      ...(prev === undefined ? {} : { prev }),
+    })
+    // Of three that are under way the later ones come in first, also by another way.
+    expect(await codeOf(second!, message(3, 'w2'))).toBe('OUT_OF_ORDER')
+    expect(await codeOf(first!, message(2, 'w1'))).toBe('OUT_OF_ORDER')
+    await taken(first!, message(1))
+    expect(await codeOf(second!, message(3, 'w2'))).toBe('OUT_OF_ORDER')
+    await taken(second!, message(2, 'w1'))
+    await taken(first!, message(3, 'w2'))
+    // A copy of an early one is no way around it.
+    await taken(second!, message(1))
+    expect((await messagesOf(first!, conv)).map(({ body }) => body)).toEqual([1, 2, 3])
+    first!.close()
+    second!.close()
+  })
+
   test('[M-48] a reply names an event that exists and that its writer may see', async () => {
     const ann = await WireClient.connect(url(0), 'm48-ann', 'phone')
     const ben = await WireClient.connect(url(1), 'm48-ben', 'phone')

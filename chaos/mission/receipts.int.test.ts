@@ -5,6 +5,7 @@ import { ChatClient, type ChatMessage, type ChatOptions, type StreamOptions } fr
 import { FrameRelay, type RelayedFrame } from '../processes/frame-relay.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { WireClient } from '../workload/wire-client.ts'
+import { sendMany } from './inbox-client.ts'
 import { eventually } from './mission-clients.ts'
 
 let cluster: ProcessCluster
@@ -196,9 +197,10 @@ describe('acknowledgements', () => {
     const [ann, ben] = [newName('ann'), newName('ben')]
     const sender = await stranger(ann, 'n1')
     const receiver = await stranger(ben, 'n3')
-    const name = newName('m')
-    let conv = ''
-    for (let n = 1; n <= 50; n += 1) conv = (await sender.say({ to: ben }, `${name}-${n}`, n)).conv
+    const writer = await through(await relayTo('n2'), ann)
+    const messages = Array.from({ length: 50 }, (_, n) => writer.direct(ben).send(n))
+    const { conversation: conv } = await messages[0]!.sent
+    await Promise.all(messages.map(({ sent }) => sent))
     const acks = [{ conv, upTo: 47, kind: 'delivered' }]
     expect((await receiver.ask({ t: 'ack:R', acks })).error).toBeUndefined()
     const told = await sender.until(({ t }) => t === 'ack:N')
@@ -206,9 +208,43 @@ describe('acknowledgements', () => {
     const answer = await sender.ask({ t: 'conv:R', op: 'receipts', conv, seq: 47 })
     expect(answer['receipts']).toMatchObject({ seq: 47, delivered: 1, read: 0 })
     expect(answer['receipts'].members).toContainEqual({ user: ben, delivered: 47, read: 0 })
+    await eventually(
+      () => messages.filter(({ status }) => status === 'delivered').length,
+      (count) => count === 47,
+    )
+    expect(messages.slice(47).map(({ status }) => status)).toEqual(['sent', 'sent', 'sent'])
     const later = await sender.ask({ t: 'conv:R', op: 'receipts', conv, seq: 48 })
     expect(later['receipts']).toMatchObject({ seq: 48, delivered: 0 })
     expect(sender.received.filter(({ t }) => t === 'ack:N')).toHaveLength(1)
+  })
+
+  test('[M-41] 1,000 receipts of one device are 100 frames at most, and wait 300 ms on average', async () => {
+    const [ann, ben] = [newName('ann'), newName('ben')]
+    const relay = await relayTo('n3')
+    const receiver = await through(relay, ben, { ackDelayMs: 500 })
+    const messages = shown(receiver, ann)
+    const sender = await stranger(ann, 'n1')
+    await sendMany(sender, { to: ben }, 1_000, { name: newName('m') })
+    const acked = () =>
+      relay.passed.flatMap(({ frame, atMs }) =>
+        frame.t === 'ack:R'
+          ? (frame['acks'] as { upTo: number; kind: string }[]).map(({ upTo }) => ({ upTo, atMs }))
+          : [],
+      )
+    await eventually(
+      () => acked().at(-1)?.upTo,
+      (upTo) => upTo === 1_000,
+    )
+    expect(messages).toHaveLength(1_000)
+    const came = relay.passed.filter(({ frame }) => frame.t === 'msg:N' && 'kind' in frame)
+    const waits = came.map(({ frame, atMs }) => {
+      const seq = frame['seq'] as number
+      return acked().find(({ upTo }) => upTo >= seq)!.atMs - atMs
+    })
+    const mean = waits.reduce((sum, each) => sum + each, 0) / waits.length
+    console.log(`1,000 receipts: ${acked().length} frames, ${mean.toFixed(0)} ms on average`)
+    expect(relay.types.filter((type) => type === 'ack:R').length).toBeLessThanOrEqual(100)
+    expect(mean).toBeLessThanOrEqual(300)
   })
 
   test('[M-41] 1,000 receipts of 50 clients are few entries of the log, and none waits long', async () => {

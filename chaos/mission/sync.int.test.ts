@@ -53,6 +53,8 @@ async function backlog(count: number): Promise<string> {
     const many = Math.floor((count * (n + 1)) / 3) - first
     await sendMany(sender, { to: bob }, many, { name: newName('m'), first: first + 1 })
   }
+  // Any node is asked for it next.
+  await cluster.converged()
   return bob
 }
 
@@ -72,6 +74,14 @@ test('[M-18] whatever number a client has, it gets exactly the ones after it', a
 
 test('[M-20] each device gets what it lacks itself', async () => {
   const bob = await backlog(10)
+  // Each confirms what it got, and goes.
+  for (const [device, inbox] of [['phone', 10] as const, ['laptop', 4] as const]) {
+    const first = await connect(bob, { device, node: 'n2', inbox: 0 })
+    await first.until(({ t }) => t === 'caughtup:N')
+    expect(inboxes(pushed(first))).toEqual(range(1, 10))
+    expect((await first.ask({ t: 'ack:R', acks: [], inbox })).error).toBeUndefined()
+    await first.leave()
+  }
   const phone = await connect(bob, { device: 'phone', node: 'n1', inbox: 10 })
   const laptop = await connect(bob, { device: 'laptop', node: 'n3', inbox: 4 })
   await laptop.until(({ t }) => t === 'caughtup:N')
@@ -80,9 +90,14 @@ test('[M-20] each device gets what it lacks itself', async () => {
   expect(pushed(phone)).toEqual([])
   const ann = await connect(newName('ann'))
   await sendMany(ann, { to: bob }, 1, { name: newName('m') })
+  const tablet = await connect(bob, { device: 'tablet', node: 'n3', inbox: 11 })
   for (const device of [phone, laptop]) await device.until(({ inbox }) => inbox === 11)
   expect(inboxes(pushed(phone))).toEqual([11])
   expect(inboxes(pushed(laptop))).toEqual(range(5, 11))
+  // Two of them at one node.
+  await sendMany(ann, { to: bob }, 1, { name: newName('m') })
+  for (const device of [phone, laptop, tablet]) await device.until(({ inbox }) => inbox === 12)
+  expect(inboxes(pushed(tablet))).toEqual([12])
 })
 
 test('[M-19] one whom nothing pushed reaches learns by its next heartbeat, and gets it all', async () => {
@@ -133,6 +148,12 @@ test('[M-10] a client that dies before it confirms a page gets the same page aga
   const dying = await connect(bob, { node: 'n1', inbox: 0 })
   const first = await dying.ask({ t: 'sync:R', after: 0, limit: 50 })
   await dying.leave()
+  // Nothing of it counts as delivered: the acks of others that come later stand behind it.
+  const conv = first['events'][0].conv as string
+  const reader = await connect(bob, { device: 'reader', node: 'n1', inbox: 120 })
+  expect((await reader.ask({ t: 'ack:R', acks: [], inbox: 120 })).error).toBeUndefined()
+  const { receipts } = await reader.ask({ t: 'conv:R', op: 'receipts', conv, seq: 1 })
+  expect(receipts).toMatchObject({ seq: 1, delivered: 0 })
   const next = await connect(bob, { node: 'n2', inbox: 0 })
   const again = await next.ask({ t: 'sync:R', after: 0, limit: 50 })
   expect(again['events']).toEqual(first['events'])
@@ -149,6 +170,7 @@ test('[M-52] what waits for one who is away is there, comes in order, and comes 
   const ann = await connect(newName('ann'))
   // a: nobody is there, and it is stored; b: the position tells what waits.
   const { seqs } = await sendMany(ann, { to: bob }, 30, { name: newName('m') })
+  await cluster.converged()
   const back = await connect(bob, { node: 'n2' })
   expect(back.hello['inbox']).toBe(30)
   // c: it is pushed in order, then nothing is left.

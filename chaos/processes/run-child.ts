@@ -9,23 +9,32 @@ export interface ChildEnd<Line> {
 }
 
 /**
- * One life of a child that takes its plan as its argument and says lines of JSON. Rejects with what
- * it wrote to its errors if it ended in another way.
+ * One life of a child that takes its plan as its argument and says lines of JSON, each told to
+ * `onLine` as it comes. Rejects with what it wrote to its errors if it ended in another way.
  */
 export async function runChild<Plan extends object, Line>(
   program: string,
   plan: Plan,
+  onLine: (line: Line) => void = () => {},
 ): Promise<ChildEnd<Line>> {
   const child = spawn(process.execPath, [program, JSON.stringify(plan)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  let [output, errors] = ['', '']
-  child.stdout.on('data', (data: Buffer) => (output += data.toString()))
+  const lines: Line[] = []
+  let [rest, errors] = ['', '']
+  child.stdout.on('data', (data: Buffer) => {
+    const parts = (rest + data.toString()).split('\n')
+    // A line that it died in is none.
+    rest = parts.pop()!
+    for (const part of parts) {
+      const line = JSON.parse(part) as Line
+      lines.push(line)
+      onLine(line)
+    }
+  })
   child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   const killed = signal === 'SIGKILL'
   if (!killed && code !== 0) throw new Error(`exit ${code} ${signal}: ${errors}`)
-  // A line that it died in is none.
-  const lines = output.split('\n').filter((line) => line.endsWith('}'))
-  return { lines: lines.map((line) => JSON.parse(line) as Line), killed }
+  return { lines, killed }
 }

@@ -40,7 +40,7 @@ const DEATHS: Record<ClientFailpoint, readonly number[]> = {
 
 describe('an application that dies', () => {
   test.each(Object.keys(DEATHS) as ClientFailpoint[])(
-    '[M-11] [M-28] [RS14] at %s: everything once, in order',
+    '[M-28] [RS14] at %s: everything once, in order',
     async (at) => {
       const user = at.replace('.', '-')
       const urls = [cluster.nodes[0]!.url]
