@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { ApplyQueue } from './apply-queue.ts'
+import { HistogramCell } from './cells.ts'
 import { NO_FAILPOINTS } from './failpoints.ts'
 import type { Clock } from './ports.ts'
 import { type Entry, EntryType } from './raft/types.ts'
@@ -20,6 +21,7 @@ function setUp() {
       apply: ({ index }: Entry) => applied.push(index),
     } as unknown as StateMachine,
     failpoints: NO_FAILPOINTS,
+    delay: new HistogramCell(),
     onApplied: () => {},
     onError: (error) => {
       throw error

@@ -1,3 +1,4 @@
+import type { HistogramCell } from './cells.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Clock } from './ports.ts'
 import { type Entry, EntryType } from './raft/types.ts'
@@ -11,6 +12,7 @@ export class ApplyQueue {
   readonly #clock: Clock
   readonly #stateMachine: StateMachine
   readonly #failpoints: Failpoints
+  readonly #delay: HistogramCell
   readonly #onApplied: (entry: Entry) => void
   readonly #onError: (error: Error) => void
   #entries: Entry[] = []
@@ -25,12 +27,15 @@ export class ApplyQueue {
     clock: Clock
     stateMachine: StateMachine
     failpoints: Failpoints
+    /** Gets for how long each entry was committed and not applied. */
+    delay: HistogramCell
     onApplied: (entry: Entry) => void
     onError: (error: Error) => void
   }) {
     this.#clock = parts.clock
     this.#stateMachine = parts.stateMachine
     this.#failpoints = parts.failpoints
+    this.#delay = parts.delay
     this.#onApplied = parts.onApplied
     this.#onError = parts.onError
   }
@@ -96,10 +101,12 @@ export class ApplyQueue {
   }
 
   #apply(entry: Entry): void {
+    const cameMs = this.#cameMs[this.#next]!
     this.#next += 1
     const isConfiguration = entry.type === EntryType.configuration
     if (isConfiguration) this.#failpoints.hit('membership.configurationCommitted')
     this.#stateMachine.apply(entry)
+    this.#delay.observe((this.#clock.monotonicMs() - cameMs) / 1_000)
     this.#onApplied(entry)
     if (isConfiguration) this.#failpoints.hit('membership.configurationApplied')
     if (this.#next < this.#entries.length) this.#failpoints.hit('replica.batchHalfApplied')

@@ -1,3 +1,4 @@
+import { ClusterMetrics } from './cluster-metrics.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import type { Logger } from './logger.ts'
@@ -79,6 +80,7 @@ const FORMATION_FRAMES: ReadonlySet<number> = new Set([
 
 /** One node's share of a cluster: its links, its formation, its replica and snapshot streams. */
 export class ClusterNode {
+  readonly metrics = new ClusterMetrics()
   readonly transport: PeerTransport
   readonly #parts: ClusterNodeParts
   readonly #formation: ClusterFormation
@@ -98,6 +100,7 @@ export class ClusterNode {
       logger,
       failpoints,
       local: () => this.#hello(),
+      metrics: this.metrics,
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
         onPeerDown: (peer) => this.#peerDown(peer),
@@ -117,10 +120,7 @@ export class ClusterNode {
       failpoints,
       peers: () => this.transport.peersUp(),
       sendJson,
-      onFormed: () => {
-        this.#createReplica()
-        this.transport.reintroduce()
-      },
+      onFormed: () => this.#formed(),
       onComplete: () => this.#replica!.start(),
       onStranger: (clusterId) => events.onStranger(clusterId),
       onFatal: (error) => events.onFatal(error),
@@ -140,6 +140,7 @@ export class ClusterNode {
       random,
       logger,
       failpoints,
+      metrics: this.metrics,
       chunkBytes: parts.options.snapshotChunkBytes,
       leadingTerm: () => this.#leadingTerm(),
       openSnapshot: () => parts.stateMachine.openSnapshot(),
@@ -150,6 +151,7 @@ export class ClusterNode {
     this.#receiver = new SnapshotReceiver({
       logger,
       failpoints,
+      metrics: this.metrics,
       hasRoom: () => this.#replica?.takesSnapshots ?? true,
       worthTaking: ({ meta }) => meta.index > parts.stateMachine.appliedIndex,
       beginInstall: (meta) => parts.stateMachine.beginInstall(meta),
@@ -162,6 +164,11 @@ export class ClusterNode {
   /** `null` while the cluster is forming. */
   get replica(): Replica | null {
     return this.#replica
+  }
+
+  /** Snapshots on their way to peers, those beginning included. */
+  get snapshotsSending(): number {
+    return this.#sender.active
   }
 
   /** Begins what an operator asks of the members; see `Replacer.ask`. */
@@ -248,6 +255,11 @@ export class ClusterNode {
     }
   }
 
+  #formed(): void {
+    this.#createReplica()
+    this.transport.reintroduce()
+  }
+
   #createReplica(): void {
     const { options, clock, random, log, logger, stateMachine, events, failpoints } = this.#parts
     const replica = new Replica({
@@ -258,6 +270,7 @@ export class ClusterNode {
       logger,
       stateMachine,
       failpoints,
+      metrics: this.metrics,
       events: {
         send: (messages) => this.#send(messages),
         sendSnapshot: (to) => this.#sender.start(to),

@@ -1,5 +1,13 @@
 /** The door of this package: what a node needs to run a replicated log. */
 export { assert, assertSafeInteger, AssertionError, unreachable } from './assert.ts'
+export {
+  counterCells,
+  COUNT_BUCKETS,
+  CounterCell,
+  DURATION_BUCKETS_S,
+  HistogramCell,
+} from './cells.ts'
+export type { ClusterMetrics } from './cluster-metrics.ts'
 export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cluster-node.ts'
 export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'

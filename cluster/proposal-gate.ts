@@ -62,6 +62,11 @@ export class ProposalGate {
     return closedMs >= this.#options.maxHoldMs || this.#queue.bytes >= this.#options.maxHeldBytes
   }
 
+  /** `overloaded`: certainly not taken. */
+  take(command: Uint8Array): 'taken' | 'overloaded' {
+    return this.full || !this.#queue.push(command) ? 'overloaded' : 'taken'
+  }
+
   get #behind(): boolean {
     return this.#stateMachine.overloaded || this.#applies.lagMs > this.#options.maxApplyLagMs
   }

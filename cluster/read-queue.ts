@@ -1,4 +1,5 @@
-import type { Random } from './ports.ts'
+import type { ClusterMetrics } from './cluster-metrics.ts'
+import type { Clock, Random } from './ports.ts'
 import type { Raft } from './raft/raft.ts'
 import type { ReadState } from './raft/ready.ts'
 
@@ -10,6 +11,7 @@ export class ReadUnavailableError extends Error {
 }
 
 interface Waiter {
+  readonly sinceMs: number
   resolve(index: number): void
   reject(error: Error): void
 }
@@ -20,24 +22,29 @@ interface Waiter {
  */
 export class ReadQueue {
   readonly #raft: Raft
+  readonly #clock: Clock
+  readonly #metrics: ClusterMetrics
   readonly #rounds = new Map<number, Waiter[]>()
   #gathering: Waiter[] = []
   #waiting = 0
   #lastId: number
 
-  constructor(raft: Raft, random: Random) {
+  constructor(raft: Raft, parts: { clock: Clock; random: Random; metrics: ClusterMetrics }) {
     this.#raft = raft
-    this.#lastId = random.uint32() * 2 ** 20
+    this.#clock = parts.clock
+    this.#metrics = parts.metrics
+    this.#lastId = parts.random.uint32() * 2 ** 20
   }
 
   begin(): Promise<number> {
     return new Promise((resolve, reject) => {
       if (this.#waiting >= MAX_WAITING) {
+        this.#metrics.reads.refused.add()
         reject(new ReadUnavailableError('too many linearizable reads wait'))
         return
       }
       this.#waiting += 1
-      this.#gathering.push({ resolve, reject })
+      this.#gathering.push({ sinceMs: this.#clock.monotonicMs(), resolve, reject })
     })
   }
 
@@ -55,8 +62,14 @@ export class ReadQueue {
     this.#rounds.delete(read.readId)
     this.#waiting -= waiters.length
     for (const waiter of waiters) {
-      if (read.index > 0) waiter.resolve(read.index)
-      else waiter.reject(new ReadUnavailableError('the leader cannot confirm its lead now'))
+      if (read.index > 0) {
+        this.#metrics.reads.confirmed.add()
+        this.#metrics.readDuration.observe((this.#clock.monotonicMs() - waiter.sinceMs) / 1_000)
+        waiter.resolve(read.index)
+      } else {
+        this.#metrics.reads.refused.add()
+        waiter.reject(new ReadUnavailableError('the leader cannot confirm its lead now'))
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ClusterMetrics } from './cluster-metrics.ts'
 import { NO_FAILPOINTS } from './failpoints.ts'
 import { MemoryLog } from './log/memory-log.ts'
 import { configuration, FORMATION } from './log/testing/log-samples.ts'
@@ -43,6 +44,7 @@ async function group() {
       logger,
       stateMachine,
       failpoints: NO_FAILPOINTS,
+      metrics: new ClusterMetrics(),
       events: {
         send: (messages) => {
           for (const message of messages) {

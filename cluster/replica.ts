@@ -1,35 +1,30 @@
 import { ApplyQueue } from './apply-queue.ts'
 import { assert } from './assert.ts'
+import type { ClusterMetrics } from './cluster-metrics.ts'
+import { ElectionCounts } from './election-counts.ts'
 import { LogCompactor } from './log-compactor.ts'
 import type { LogStorage } from './log/log-storage.ts'
+import { LostLogError } from './lost-log-error.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Logger } from './logger.ts'
-import type { Clock, Random, Timer } from './ports.ts'
+import { measuredAppend } from './measured-append.ts'
+import type { Clock, Timer } from './ports.ts'
 import type { CommittedConfiguration, Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { type ProposalResult, Raft } from './raft/raft.ts'
-import type { LostLog, RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
+import type { RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
 import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
 import type { ReplicaEvents } from './replica-events.ts'
 import { ReplicaFailpoints } from './replica-failpoints.ts'
 import type { ReplicaOptions } from './replica-options.ts'
+import type { ReplicaParts } from './replica-parts.ts'
 import { ProposalGate } from './proposal-gate.ts'
 import { ProposalQueue } from './proposal-queue.ts'
+import { ProposalTimes } from './proposal-times.ts'
 import { ReadQueue } from './read-queue.ts'
 import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
 import type { SnapshotSink, StateMachine } from './state-machine.ts'
 import type { PeerMessage } from './transport/message-codec.ts'
-
-/** The leader remembers more of this replica's log than the disk does (rule K1). */
-export class LostLogError extends Error {
-  override readonly name = 'LostLogError'
-
-  constructor(lost: LostLog) {
-    super(
-      `this node acknowledged its log up to ${lost.acknowledged}, and it ends at ${lost.lastIndex}: the disk forgot what it had synced. Do not start it again with this directory; replace the node (parley members replace)`,
-    )
-  }
-}
 
 interface ReceivedSnapshot {
   readonly offer: SnapshotOffer
@@ -50,11 +45,14 @@ export class Replica {
   readonly #failpoints: Failpoints
   readonly #places: ReplicaFailpoints
   readonly #events: ReplicaEvents
+  readonly #metrics: ClusterMetrics
   readonly #raft: Raft
   readonly #applies: ApplyQueue
   readonly #proposals: ProposalQueue
   readonly #gate: ProposalGate
+  readonly #times: ProposalTimes
   readonly #reads: ReadQueue
+  readonly #elections: ElectionCounts
   readonly #compactor: LogCompactor
   #inbox: Message[] = []
   #scheduled = false
@@ -72,16 +70,7 @@ export class Replica {
   /** Snapshots whose files are being removed. */
   #dropping = 0
 
-  constructor(parts: {
-    options: ReplicaOptions
-    clock: Clock
-    random: Random
-    log: LogStorage
-    logger: Logger
-    stateMachine: StateMachine
-    failpoints: Failpoints
-    events: ReplicaEvents
-  }) {
+  constructor(parts: ReplicaParts) {
     this.#options = parts.options
     this.#clock = parts.clock
     this.#log = parts.log
@@ -90,6 +79,7 @@ export class Replica {
     this.#failpoints = parts.failpoints
     this.#places = new ReplicaFailpoints(parts.failpoints)
     this.#events = parts.events
+    this.#metrics = parts.metrics
     assert(this.#log.formation !== null, 'a replica runs on a formed log')
     this.#raft = new Raft({
       id: this.#log.raftId,
@@ -104,10 +94,12 @@ export class Replica {
     this.#configuration = this.#raft.configuration
     this.#applies = new ApplyQueue({
       ...parts,
+      delay: this.#metrics.applyDelay,
       onApplied: (entry) => this.#applied(entry),
       onError: fail,
     })
     this.#proposals = new ProposalQueue(this.#options)
+    this.#times = new ProposalTimes(this.#metrics)
     const look = () => this.#schedule()
     this.#gate = new ProposalGate({
       ...parts,
@@ -115,7 +107,8 @@ export class Replica {
       queue: this.#proposals,
       look,
     })
-    this.#reads = new ReadQueue(this.#raft, parts.random)
+    this.#reads = new ReadQueue(this.#raft, parts)
+    this.#elections = new ElectionCounts(this.#metrics, this.raftId, this.#raft.term)
     this.#compactor = new LogCompactor({ ...parts, raft: this.#raft, onError: fail })
     this.#stateMachine.logPersisted(this.#log.lastIndex())
   }
@@ -175,10 +168,16 @@ export class Replica {
    * when it is applied, or never. `overloaded`: certainly not taken.
    */
   propose(command: Uint8Array): 'taken' | 'notLeader' | 'overloaded' {
-    if (!this.hasAuthority || this.#stopped) return 'notLeader'
-    if (this.#gate.full || !this.#proposals.push(command)) return 'overloaded'
-    this.#schedule()
-    return 'taken'
+    const may = this.hasAuthority && !this.#stopped
+    const outcome = may ? this.#gate.take(command) : 'notLeader'
+    this.#metrics.proposals[outcome].add()
+    if (outcome === 'taken') this.#schedule()
+    return outcome
+  }
+
+  /** Of commands that wait to be proposed. */
+  get waitingBytes(): number {
+    return this.#proposals.bytes
   }
 
   /** An index that covers every write acknowledged before the call; rejects if that cannot be had. */
@@ -208,7 +207,7 @@ export class Replica {
 
   /** Hands leadership on (thesis §3.10); what became of it shows in `onLeader`. */
   transferLeadership(to: RaftId): void {
-    this.#raft.transferLeadership(to)
+    if (this.#raft.transferLeadership(to).accepted) this.#metrics.transfers.add()
     this.#schedule()
   }
 
@@ -314,6 +313,7 @@ export class Replica {
         this.#proposals.putBack(commands)
         return
       }
+      this.#times.proposed(proposed.index, commands.length, this.#clock)
     }
   }
 
@@ -340,6 +340,7 @@ export class Replica {
     if (this.hasAuthority && ready.committed.length > 0) {
       this.#failpoints.hit('leader.committedUnanswered')
     }
+    this.#times.committed(ready.committed, this.#clock)
     this.#applies.push(ready.committed)
     for (const read of ready.reads) {
       if (read.index > 0) this.#failpoints.hit('replica.readConfirmed')
@@ -365,7 +366,8 @@ export class Replica {
   /** One write and one fdatasync; the core hands out the next only after this one is done. */
   #write(append: StorageAppend): void {
     const { hardState, entries } = append
-    this.#log.append({ hardState, entries, snapshot: null }, (error) => {
+    const to = { log: this.#log, clock: this.#clock, metrics: this.#metrics }
+    measuredAppend(to, { hardState, entries, snapshot: null }, (error) => {
       if (error === null) this.#persisted(append)
       else this.#fail(error)
     })
@@ -404,8 +406,10 @@ export class Replica {
     if (role !== Role.leader && this.#authorityTerm !== 0) {
       this.#authorityTerm = 0
       this.#proposals.clear()
+      this.#times.clear()
     }
     if (leader === this.#leader && term === this.#term) return
+    this.#elections.noticed(this.#raft.status())
     this.#leader = leader
     this.#term = term
     this.#reads.failAll()
@@ -437,6 +441,7 @@ export class Replica {
           error === null ? resolve() : reject(error),
         )
       })
+      this.#metrics.snapshots.installed.add()
       this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
       this.#failpoints.hit('snapshot.noted')
       this.#persisted(append)
@@ -456,6 +461,7 @@ export class Replica {
     const work = async () => {
       await this.#applies.pause()
       await sink.activate()
+      this.#metrics.snapshots.installed.add()
       this.#logger.info('state.recovered', { index: meta.index, term: meta.term })
       this.#raft.stateInstalled(meta)
       this.#events.onApplied(meta.index)

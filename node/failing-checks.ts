@@ -1,5 +1,15 @@
 import { NO_ONE, type Replica } from '#cluster'
 
+/** How the sentences of failing checks begin. */
+export const CHECKS = [
+  'draining',
+  'forming',
+  'stranger',
+  'no leader',
+  'not a voter',
+  'catching up',
+] as const
+
 export interface NodeCondition {
   readonly name: string
   readonly replica: Replica | null

@@ -17,6 +17,14 @@ export interface NodePorts {
   readonly network: Network
   readonly clientNetwork: ClientNetwork
   readonly databases: KeyValueDatabaseFactory
+  /** Of the file system that holds the path. @default unknown, and not among the metrics */
+  readonly diskSpace?: (path: string) => Promise<DiskSpace>
+}
+
+export interface DiskSpace {
+  /** What a process without privileges may still take. */
+  readonly freeBytes: number
+  readonly sizeBytes: number
 }
 
 /** What an operator says of one node. */

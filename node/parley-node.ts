@@ -12,10 +12,7 @@ import {
   type Replica,
 } from '#cluster'
 import { LIMITS } from '#protocol'
-import { ACCOUNT_ROUTES } from './admin/account-routes.ts'
-import { adminRoutes } from './admin/admin-api.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
-import { SETTINGS_ROUTES } from './admin/settings-routes.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
 import { StartError } from './data-directory.ts'
@@ -26,17 +23,15 @@ import { Forwarder } from './forwarder.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
-import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
-import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
-import { pushRoutes } from './http/push-routes.ts'
-import { MESSAGE_ROUTES } from './http/message-routes.ts'
+import { nodeRoutes } from './http/node-routes.ts'
 import { newAuthenticator } from './identity/new-authenticator.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
 import { LogClock } from './log-clock.ts'
+import { countedApply } from './metrics/applied-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
-import { defineDamageMetrics } from './metrics/damage-metrics.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { defineWorkMetrics } from './metrics/work-metrics.ts'
 import { NodePush } from './push/node-push.ts'
 import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
 import type { SignalRouter } from './signals/signal-router.ts'
@@ -47,7 +42,7 @@ import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
 import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
-import { type ApplyListener, EventKind, type StateReader } from './state-machine/types.ts'
+import type { ApplyListener, StateReader } from './state-machine/types.ts'
 
 /** How long the clients of a removed node get to leave on their own. */
 const REMOVED_DRAIN_MS = 5_000
@@ -140,8 +135,14 @@ export class ParleyNode {
       failing: () => this.#failing(),
       serving: () => this.#catchUp.done && !this.#draining,
     })
-    if (settings.processMetrics === true) metrics.collectProcessMetrics()
-    const { messages } = defineNodeMetrics(metrics, () => this.#cluster, data.log, settings)
+    defineNodeMetrics(metrics, {
+      settings,
+      ports,
+      data,
+      cluster: () => this.#cluster,
+      failing: () => this.#failing(),
+      pendingWrites: () => this.#forwarder.pending,
+    })
     this.#gateway = this.#newGateway(metrics, failpoints)
     this.#audit = this.#newAudit()
     this.#signals = newSignalRouter({
@@ -152,11 +153,7 @@ export class ParleyNode {
       deliver: (signal) => this.#gateway.onSignal(signal),
     })
     this.#push = this.#newPush(metrics)
-    defineDamageMetrics(metrics, {
-      divergences: () => this.#audit.divergences,
-      malformed: () => this.#forwarder.malformedCommands,
-    })
-    data.stateMachine.listen(this.#applyListener(() => messages.add()))
+    data.stateMachine.listen(countedApply(metrics, this.#applyListener()))
     this.#retention = this.#newRetention()
     this.#scrub = new StoreScrub(
       ports.clock,
@@ -164,6 +161,12 @@ export class ParleyNode {
       () => data.stores.store,
       (error) => this.#discardState(error),
     )
+    defineWorkMetrics(metrics, {
+      retention: this.#retention,
+      scrub: this.#scrub,
+      audit: this.#audit,
+      forwarder: this.#forwarder,
+    })
   }
 
   /** This node's member of the group, `null` before there is one: for whoever watches from inside. */
@@ -236,13 +239,12 @@ export class ParleyNode {
   }
 
   /** What apply tells of, and to whom it goes. */
-  #applyListener(onMessage: () => void): ApplyListener {
+  #applyListener(): ApplyListener {
     return {
       onResult: (origin, request, result) => {
         this.#forwarder.result(origin, request, result)
       },
       onEvent: (conversation, event) => {
-        if (event.kind === EventKind.message) onMessage()
         this.#gateway.onEvent(conversation, event)
         this.#push.onEvent(conversation, event)
       },
@@ -307,22 +309,16 @@ export class ParleyNode {
 
   #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#ports
+    const admin = {
+      readiness: () => this.#backend.readiness(),
+      clusterView: () => this.view(),
+      metrics,
+    }
     const http = new HttpApi({
-      routes: [
-        ...adminRoutes({
-          readiness: () => this.#backend.readiness(),
-          clusterView: () => this.view(),
-          metrics,
-        }),
-        ...SETTINGS_ROUTES,
-        ...ACCOUNT_ROUTES,
-        ...CONVERSATION_ROUTES,
-        ...MESSAGE_ROUTES,
-        ...eventRoutes(),
-        ...pushRoutes(this.#settings.push ?? null),
-      ],
+      routes: nodeRoutes(admin, this.#settings.push ?? null),
       version: this.#settings.version,
       logger: this.#logger,
+      metrics,
     })
     return new Gateway({
       backend: this.#backend,

@@ -7,6 +7,7 @@ import type { RateLimits } from './filters/rate-limiter.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
+import { diskSpace } from './host/disk-space.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { httpModeration } from './host/http-moderation.ts'
 import { NodeClock } from './host/node-clock.ts'
@@ -80,6 +81,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     network: new NodeNetwork(),
     clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
     databases: new LevelDatabaseFactory(fileSystem),
+    diskSpace,
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes, rates = {}, moderation } = options

@@ -9,6 +9,8 @@ const EVERY_MS = 24 * 3_600_000
  * ordinary reads verify what they find, and cannot miss what rot made invisible.
  */
 export class StoreScrub {
+  /** Wall time in ms when the last one ended, 0 before the first. */
+  lastMs = 0
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #store: () => Store | null
@@ -47,6 +49,8 @@ export class StoreScrub {
 
   async #run(): Promise<void> {
     const scrubbed = await this.#store()?.scrub()
-    if (scrubbed !== undefined) this.#logger.info('store.scrubbed', { bytes: scrubbed.bytes })
+    if (scrubbed === undefined) return
+    this.lastMs = this.#clock.wallMs()
+    this.#logger.info('store.scrubbed', { bytes: scrubbed.bytes })
   }
 }

@@ -1,4 +1,5 @@
 import { AssertionError } from '../assert.ts'
+import { ClusterMetrics } from '../cluster-metrics.ts'
 import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId, SnapshotMeta } from '../raft/types.ts'
@@ -10,6 +11,8 @@ export interface SnapshotReceiverHost {
   readonly logger: Logger
   /** @default none */
   readonly failpoints?: Failpoints
+  /** @default cells that nobody reads */
+  readonly metrics?: ClusterMetrics
   /** Whether there is room for one more. If not, an offer waits to be repeated. */
   hasRoom(): boolean
   /** Nothing newer than what is applied here is worth taking. */
@@ -38,6 +41,7 @@ const MAX_WAITING_CHUNKS = 2
 export class SnapshotReceiver {
   readonly #host: SnapshotReceiverHost
   readonly #failpoints: Failpoints
+  readonly #metrics: ClusterMetrics
   #incoming: Incoming | null = null
   /** The newest that waits for its turn. */
   #offered: { readonly from: RaftId; readonly offer: SnapshotOffer } | null = null
@@ -47,6 +51,7 @@ export class SnapshotReceiver {
   constructor(host: SnapshotReceiverHost) {
     this.#host = host
     this.#failpoints = host.failpoints ?? NO_FAILPOINTS
+    this.#metrics = host.metrics ?? new ClusterMetrics()
   }
 
   /** Answered at once for the stream under way, however long a write or the check at its end takes. */
@@ -118,6 +123,7 @@ export class SnapshotReceiver {
         this.#host.onFatal(error)
         return
       }
+      this.#metrics.snapshots.receiveFailed.add()
       this.#host.logger.error('snapshot.failed', { message: error.message })
       const incoming = this.#incoming
       await this.#abort()

@@ -1,3 +1,4 @@
+import { ClusterMetrics } from '../cluster-metrics.ts'
 import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Clock, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
@@ -20,6 +21,8 @@ export interface SnapshotSenderHost {
   readonly logger: Logger
   /** @default none */
   readonly failpoints?: Failpoints
+  /** @default cells that nobody reads */
+  readonly metrics?: ClusterMetrics
   /** Bytes of a chunk. @default 1 MiB */
   readonly chunkBytes?: number
   /** The term that this node leads; `null` if it does not. */
@@ -35,6 +38,7 @@ interface Stream {
   readonly id: number
   readonly to: RaftId
   readonly source: SnapshotSource
+  readonly beganMs: number
   /** When the peer was last heard of. */
   heardMs: number
   /** When it last took anything. */
@@ -60,6 +64,7 @@ interface Stream {
 export class SnapshotSender {
   readonly #host: SnapshotSenderHost
   readonly #failpoints: Failpoints
+  readonly #metrics: ClusterMetrics
   readonly #streams = new Map<RaftId, Stream>()
   readonly #opening = new Set<RaftId>()
   /** Taken by a peer that may still be installing them. */
@@ -69,6 +74,7 @@ export class SnapshotSender {
   constructor(host: SnapshotSenderHost) {
     this.#host = host
     this.#failpoints = host.failpoints ?? NO_FAILPOINTS
+    this.#metrics = host.metrics ?? new ClusterMetrics()
   }
 
   /** Streams under way or beginning, for status and metrics. */
@@ -102,6 +108,7 @@ export class SnapshotSender {
       },
       (error: Error) => {
         this.#opening.delete(to)
+        this.#metrics.snapshots.sendFailed.add()
         this.#host.logger.warn('snapshot.unavailable', { to, message: error.message })
         this.#host.onFinished(to, false, 0)
       },
@@ -144,6 +151,7 @@ export class SnapshotSender {
       id: random.uint32(),
       to,
       source,
+      beganMs: clock.monotonicMs(),
       heardMs: clock.monotonicMs(),
       progressMs: clock.monotonicMs(),
       handedBytes: 0,
@@ -183,6 +191,7 @@ export class SnapshotSender {
         stream.sentMs = this.#host.clock.monotonicMs()
         stream.sentLast = last
         stream.handedBytes = Math.max(stream.handedBytes, stream.sentEnd)
+        this.#metrics.snapshotBytes.add(bytes.length)
         this.#host.send(stream.to, encodeChunk({ id: stream.id, offset, last, bytes }))
         this.#failpoints.hit(last ? 'snapshot.lastChunkSent' : 'snapshot.chunkSent')
       },
@@ -213,8 +222,10 @@ export class SnapshotSender {
     stream.timer.cancel()
     const { to, source, takenBytes: bytes } = stream
     this.#host.logger.info('snapshot.sent', { to, index: source.meta.index, ok, bytes })
+    this.#metrics.snapshots[ok ? 'sent' : 'sendFailed'].add()
     if (ok) {
       const atMs = this.#host.clock.monotonicMs()
+      this.#metrics.snapshotDuration.observe((atMs - stream.beganMs) / 1_000)
       this.#taken.set(stream.to, { index: stream.source.meta.index, atMs })
     }
     this.#release(stream.source)

@@ -1,6 +1,7 @@
 import type { Failpoints } from '../failpoints.ts'
 import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
+import type { ClusterMetrics } from '../cluster-metrics.ts'
 import { FrameIntake, type FrameHandler } from './frame-intake.ts'
 import { MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
 import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
@@ -58,6 +59,7 @@ export class PeerLink {
   readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
   readonly #events: LinkEvents
+  readonly #metrics: ClusterMetrics
   #connection: Connection | null = null
   #remote: PeerHello | null = null
   #timer: Timer | null = null
@@ -74,6 +76,7 @@ export class PeerLink {
     logger: Logger
     failpoints: Failpoints
     local: () => PeerHello
+    metrics: ClusterMetrics
     events: LinkEvents
   }) {
     this.name = options.name
@@ -83,6 +86,7 @@ export class PeerLink {
     this.#failpoints = options.failpoints
     this.#local = options.local
     this.#events = options.events
+    this.#metrics = options.metrics
     this.#dial()
   }
 
@@ -94,12 +98,14 @@ export class PeerLink {
   /** False if the link is down: the frame is dropped. */
   send(frame: Uint8Array): boolean {
     const connection = this.#connection
-    if (connection === null || this.#remote === null) return false
+    if (connection === null || this.#remote === null) return this.#drop()
     if (connection.bufferedBytes() > LINK.maxBufferedBytes) {
       this.#complain('peer.link.overrun', `${this.name} does not take what it is sent`)
       connection.destroy()
-      return false
+      return this.#drop()
     }
+    this.#metrics.peerFrames.sent.add()
+    this.#metrics.peerBytes.sent.add(frame.length)
     const half = this.#failpoints.armed('transport.halfFrame') ? frame.length >> 1 : 0
     if (half > 0) connection.write(frame.subarray(0, half))
     this.#failpoints.hit('transport.halfFrame')
@@ -110,7 +116,7 @@ export class PeerLink {
   /** As `send`, for what may be lost: dropped as well while the network is busy with other frames. */
   offer(frame: Uint8Array): boolean {
     const waiting = this.#connection?.bufferedBytes() ?? 0
-    return waiting <= LINK.busyBytes && this.send(frame)
+    return waiting <= LINK.busyBytes ? this.send(frame) : this.#drop()
   }
 
   /** Ends the connection and dials anew: our introduction changed. */
@@ -122,6 +128,11 @@ export class PeerLink {
     this.#closed = true
     this.#timer?.cancel()
     this.#connection?.destroy()
+  }
+
+  #drop(): false {
+    this.#metrics.peerFramesDropped.add()
+    return false
   }
 
   #dial(): void {
@@ -243,7 +254,10 @@ export class PeerLink {
     this.#remote = null
     this.roundTripMs = null
     this.#failpoints.hit('transport.linkLost')
-    if (wasUp) this.#events.onDown(this)
+    if (wasUp) {
+      this.#metrics.peerDisconnects.add()
+      this.#events.onDown(this)
+    }
     this.#dialLater()
   }
 

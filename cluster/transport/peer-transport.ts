@@ -1,3 +1,4 @@
+import { ClusterMetrics } from '../cluster-metrics.ts'
 import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
@@ -65,6 +66,7 @@ export class PeerTransport {
   readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
   readonly #events: TransportEvents
+  readonly #metrics: ClusterMetrics
   readonly #links = new Map<string, PeerLink>()
   readonly #byId = new Map<RaftId, PeerLink>()
   readonly #accepted = new Map<Connection, Accepted>()
@@ -81,6 +83,8 @@ export class PeerTransport {
     /** @default none */
     failpoints?: Failpoints
     local: () => PeerHello
+    /** @default cells that nobody reads */
+    metrics?: ClusterMetrics
     events: TransportEvents
   }) {
     this.#ports = options.ports
@@ -88,6 +92,7 @@ export class PeerTransport {
     this.#failpoints = options.failpoints ?? NO_FAILPOINTS
     this.#local = options.local
     this.#events = options.events
+    this.#metrics = options.metrics ?? new ClusterMetrics()
   }
 
   async listen(address: Address): Promise<void> {
@@ -119,16 +124,16 @@ export class PeerTransport {
 
   /** A whole frame, which must not change any more. False if there is no link now: it is dropped. */
   send(to: RaftId, frame: Uint8Array): boolean {
-    return this.#byId.get(to)?.send(frame) ?? false
+    return this.#byId.get(to)?.send(frame) ?? this.#drop()
   }
 
   /** As `send`, for what may be lost: false as well while much waits, so that Raft is not held up. */
   offer(to: RaftId, frame: Uint8Array): boolean {
-    return this.#byId.get(to)?.offer(frame) ?? false
+    return this.#byId.get(to)?.offer(frame) ?? this.#drop()
   }
 
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean {
-    return this.#byId.get(to)?.send(encodeJsonFrame(kind, value)) ?? false
+    return this.#byId.get(to)?.send(encodeJsonFrame(kind, value)) ?? this.#drop()
   }
 
   /** Connections that ended because of what the other side sent, since the start. */
@@ -170,6 +175,11 @@ export class PeerTransport {
     await this.#listener?.close()
   }
 
+  #drop(): false {
+    this.#metrics.peerFramesDropped.add()
+    return false
+  }
+
   #newLink(name: string, address: Address): PeerLink {
     return new PeerLink({
       name,
@@ -178,6 +188,7 @@ export class PeerTransport {
       logger: this.#logger,
       failpoints: this.#failpoints,
       local: this.#local,
+      metrics: this.#metrics,
       events: {
         onUp: (link, hello) => {
           this.#byId.set(hello.raftId, link)
@@ -219,6 +230,7 @@ export class PeerTransport {
       if (!this.#accepted.has(connection) || this.#closed) return
       // Who does not say who it is in time is ended, however much it sends.
       if (state.remote !== null) state.heardMs = this.#ports.clock.monotonicMs()
+      this.#metrics.peerBytes.received.add(bytes.length)
       state.intake.push(bytes)
     }
     connection.onClose = () => {
@@ -237,6 +249,7 @@ export class PeerTransport {
       return () => this.#introduce(connection, state, hello)
     }
     if (kind === PeerFrameKind.ping) return () => connection.write(PONG)
+    this.#metrics.peerFrames.received.add()
     this.#failpoints.hit('transport.frameReceived')
     return this.#events.readFrame(remote, kind, body)
   }

@@ -1,3 +1,4 @@
+import { HistogramCell } from '#cluster'
 import { describe, expect, it } from 'vitest'
 import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
@@ -43,7 +44,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
   const logger = new RecordingLogger()
   const metrics = new MetricsRegistry()
   const routes = adminRoutes({ readiness: () => cluster(more), clusterView, metrics })
-  const http = new HttpApi({ routes, version: '0', logger })
+  const http = new HttpApi({ routes, version: '0', logger, metrics })
   const { gateway } = fixture(
     {},
     { onRequest: (request, context) => http.handle(request, context) },
@@ -95,7 +96,7 @@ describe('admin api', () => {
     counter.add(2)
     const kinds = metrics.counters('parley_kinds_total', 'Kinds.', 'kind', ['a', 'b'])
     kinds.b.add()
-    const seconds = metrics.histogram('parley_wait_seconds', 'Waits.', [0.1, 1])
+    const seconds = metrics.histogram('parley_wait_seconds', 'Waits.', new HistogramCell([0.1, 1]))
     for (const value of [0.1, 0.5, 7]) seconds.observe(value)
     const lines = (await get('/metrics')).body.split('\n')
     expect(lines).toEqual(

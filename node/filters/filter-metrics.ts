@@ -8,15 +8,14 @@ export function defineFilterMetrics(
   rate: RateLimiter | null,
   moderation: Moderation | null,
 ): void {
-  metrics.collected(
+  metrics.total(
     'parley_rate_limited_writes_total',
     'Writes answered RATE_LIMITED because their user or device wrote too fast.',
-    'counter',
-    () => [{ labels: {}, value: rate?.limited ?? 0 }],
+    () => rate?.limited ?? 0,
   )
   metrics.collected(
     'parley_moderation_verdicts_total',
-    'Verdicts of the moderation hook; fail: none came in time.',
+    'Verdicts of the moderation hook; fail: none came in time. Growing failures mean that the hook is slow or down.',
     'counter',
     () =>
       (['accept', 'refuse', 'fail'] as const).map((verdict) => ({

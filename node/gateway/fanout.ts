@@ -16,6 +16,7 @@ export class Fanout implements ToldEvent {
   #event: ConversationEvent | null = null
   #full: Record<string, EncodedFrame> = {}
   #bare: Record<string, EncodedFrame> = {}
+  #told = 0
 
   constructor(context: GatewayContext) {
     this.#context = context
@@ -23,18 +24,22 @@ export class Fanout implements ToldEvent {
 
   /** Called during apply: queues, never writes. */
   onEvent(conversation: AppliedConversation, event: ConversationEvent): void {
-    const { registry } = this.#context
+    const { registry, metrics, clock } = this.#context
     if (registry.size === 0) return
     this.#conversation = conversation
     this.#event = event
     this.#full = {}
     this.#bare = {}
+    this.#told = 0
     if (conversation.large && registry.users < conversation.memberCount) {
       registry.forEachUser(this.#visitUser)
     } else conversation.forEachMember(this.#visitMember)
     this.#context.failpoints.hit('gateway.pushQueued')
     this.#conversation = null
     this.#event = null
+    metrics.fanout.observe(this.#told)
+    if (this.#told === 0) return
+    metrics.deliveryLatency.observe(Math.max(0, clock.wallMs() - event.at) / 1_000)
   }
 
   get conv(): string {
@@ -76,6 +81,7 @@ export class Fanout implements ToldEvent {
 
   #tell(sessions: readonly Session[], inbox: number | null): void {
     const event = this.#event as ConversationEvent
+    this.#told += sessions.length
     for (const session of sessions) session.push.event(this, inbox, isSender(session, event))
   }
 }

@@ -127,6 +127,7 @@ export class Session {
     if (this.#state === 'ended') return
     const nowMs = this.#context.clock.monotonicMs()
     this.heardMs = nowMs
+    this.#context.metrics.clientBytes.received.add(message.length)
     if (this.#state === 'greeting' && !this.#mayHold(message.length)) return
     const { subprotocol } = this.connection
     for (const decoded of decodeFrames(message, subprotocol, 'toServer', this.#limits)) {
@@ -340,7 +341,8 @@ export class Session {
   }
 
   #write(message: EncodedFrame): void {
-    const { failpoints } = this.#context
+    const { failpoints, metrics } = this.#context
+    metrics.clientBytes.sent.add(message.length)
     const half = this.#pushes ? 'gateway.halfPush' : 'gateway.halfAnswer'
     if (failpoints.armed(half)) this.connection.sendHalf(message, () => failpoints.hit(half))
     else {
@@ -378,7 +380,10 @@ export class Session {
   end(code: number, text: string, reason: CloseReason): void {
     if (this.#state === 'ended') return
     if (this.#queue.length > 0) {
-      this.#queue.flush(this.#context.currentMark(), (message) => this.connection.send(message))
+      this.#queue.flush(this.#context.currentMark(), (message) => {
+        this.#context.metrics.clientBytes.sent.add(message.length)
+        this.connection.send(message)
+      })
     }
     this.#finish(reason)
     // A close frame carries at most 123 bytes of text.

@@ -40,7 +40,7 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
   const routes = adminRoutes({ readiness, clusterView, metrics })
-  const http = new HttpApi({ routes, version: '0', logger })
+  const http = new HttpApi({ routes, version: '0', logger, metrics })
   const gateway = new Gateway({
     backend,
     clock: new NodeClock(),

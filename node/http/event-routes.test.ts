@@ -5,11 +5,17 @@ import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { event } from '../gateway/testing/samples.ts'
+import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { eventRoutes } from './event-routes.ts'
 import { HttpApi } from './http-api.ts'
 
 it('[HT7] a page is bounded by bytes, and goes on without a hole', async () => {
-  const http = new HttpApi({ routes: eventRoutes(), version: '0', logger: new RecordingLogger() })
+  const http = new HttpApi({
+    routes: eventRoutes(),
+    version: '0',
+    logger: new RecordingLogger(),
+    metrics: new MetricsRegistry(),
+  })
   const { gateway, backend } = fixture(
     { maxPageBytes: 250 },
     { onRequest: (request, context) => http.handle(request, context) },

@@ -9,6 +9,7 @@ import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { view } from '../gateway/testing/samples.ts'
 import { CONVERSATION_ROUTES } from './conversation-routes.ts'
 import { HttpApi, type HttpApiOptions } from './http-api.ts'
+import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { MESSAGE_ROUTES } from './message-routes.ts'
 import { MAX_CALL_BYTES } from './request-frame.ts'
 
@@ -23,7 +24,13 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 function api(more: Partial<HttpApiOptions> = {}) {
   const logger = new RecordingLogger()
   const routes = [...CONVERSATION_ROUTES, ...MESSAGE_ROUTES]
-  const http = new HttpApi({ routes, version: '0', logger, ...more })
+  const http = new HttpApi({
+    routes,
+    version: '0',
+    logger,
+    metrics: new MetricsRegistry(),
+    ...more,
+  })
   const { gateway, backend } = fixture(
     {},
     { onRequest: (request, context) => http.handle(request, context) },

@@ -1,5 +1,5 @@
+import { COUNT_BUCKETS, type CounterCell, HistogramCell } from '#cluster'
 import { ERROR_CODES, type ErrorCode } from '#protocol'
-import type { CounterCell, HistogramCell } from './cells.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** What a request was, for operators: the frame type without its direction. */
@@ -33,6 +33,7 @@ const CLOSE_REASONS = [
 export type CloseReason = (typeof CLOSE_REASONS)[number]
 
 const SLOW_PATH = ['full', 'notify'] as const
+const DIRECTIONS = ['received', 'sent'] as const
 
 export interface GatewayMetrics {
   readonly opened: CounterCell
@@ -45,6 +46,13 @@ export interface GatewayMetrics {
   readonly rateLimited: CounterCell
   /** Events handed to sessions, whole or as a notify. */
   readonly pushed: Readonly<Record<(typeof SLOW_PATH)[number], CounterCell>>
+  /** Sessions on this node that one applied event was told to; events nobody here waits for count as none. */
+  readonly fanout: HistogramCell
+  /** From the leader's stamp of an event to its push here, by the two clocks. */
+  readonly deliveryLatency: HistogramCell
+  /** Events in one `sync:A`. */
+  readonly syncEvents: HistogramCell
+  readonly clientBytes: Readonly<Record<(typeof DIRECTIONS)[number], CounterCell>>
   readonly requestDuration: Readonly<Record<Operation, HistogramCell>>
   /** Counts one answered request. */
   requestAnswered(operation: Operation, code: ErrorCode | 'OK'): void
@@ -100,6 +108,26 @@ export function defineGatewayMetrics(registry: MetricsRegistry): GatewayMetrics 
       'Events handed to sessions, whole or as a notify.',
       'form',
       SLOW_PATH,
+    ),
+    fanout: registry.histogram(
+      'parley_push_fanout_sessions',
+      'Sessions of this node that an applied event was told to. Grows with groups and devices online.',
+      new HistogramCell(COUNT_BUCKETS),
+    ),
+    deliveryLatency: registry.histogram(
+      'parley_delivery_latency_seconds',
+      "Time from an event's stamp by the leader to its push here to sessions that are online, by the clocks of both. Grows with slow disks, slow apply and clocks that differ.",
+    ),
+    syncEvents: registry.histogram(
+      'parley_sync_events',
+      'Events in one page of an inbox given to a device that was away. Grows with the time devices stay away.',
+      new HistogramCell(COUNT_BUCKETS),
+    ),
+    clientBytes: registry.counters(
+      'parley_client_bytes_total',
+      'Bytes of WebSocket messages exchanged with clients, before TLS and headers.',
+      'direction',
+      DIRECTIONS,
     ),
     requestDuration: registry.histograms(
       'parley_request_duration_seconds',

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { CounterCell, DURATION_BUCKETS_S, HistogramCell } from './cells.ts'
+import { counterCells, CounterCell, HistogramCell } from '#cluster'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -25,8 +25,8 @@ export class MetricsRegistry {
     collectDefaultMetrics({ register: this.#registry })
   }
 
-  counter(name: string, help: string): CounterCell {
-    const cell = new CounterCell()
+  /** `cell`: one that exists, where others count. */
+  counter(name: string, help: string, cell = new CounterCell()): CounterCell {
     this.#define(name, help, 'counter', () => [{ labels: {}, value: cell.value }])
     return cell
   }
@@ -37,9 +37,8 @@ export class MetricsRegistry {
     help: string,
     label: string,
     values: readonly Value[],
+    cells: Readonly<Record<Value, CounterCell>> = counterCells(...values),
   ): Readonly<Record<Value, CounterCell>> {
-    const cells = {} as Record<Value, CounterCell>
-    for (const value of values) cells[value] = new CounterCell()
     this.#define(name, help, 'counter', () =>
       values.map((value) => ({ labels: { [label]: value }, value: cells[value].value })),
     )
@@ -51,7 +50,7 @@ export class MetricsRegistry {
     name: string,
     help: string,
     type: 'counter' | 'gauge',
-    collect: () => readonly Sample[],
+    collect: () => readonly Sample[] | Promise<readonly Sample[]>,
   ): void {
     this.#define(name, help, type, collect)
   }
@@ -61,8 +60,12 @@ export class MetricsRegistry {
     this.#define(name, help, 'gauge', () => [{ labels: {}, value: read() }])
   }
 
-  histogram(name: string, help: string, bounds = DURATION_BUCKETS_S): HistogramCell {
-    const cell = new HistogramCell(bounds)
+  /** The same for a number that only rises, kept by whoever counts it. */
+  total(name: string, help: string, read: () => number): void {
+    this.#define(name, help, 'counter', () => [{ labels: {}, value: read() }])
+  }
+
+  histogram(name: string, help: string, cell = new HistogramCell()): HistogramCell {
     this.#registerHistogram(name, help, [{ labels: {}, cell }])
     return cell
   }
@@ -72,10 +75,9 @@ export class MetricsRegistry {
     help: string,
     label: string,
     values: readonly Value[],
-    bounds = DURATION_BUCKETS_S,
   ): Readonly<Record<Value, HistogramCell>> {
     const cells = {} as Record<Value, HistogramCell>
-    for (const value of values) cells[value] = new HistogramCell(bounds)
+    for (const value of values) cells[value] = new HistogramCell()
     const series = values.map((value) => ({ labels: { [label]: value }, cell: cells[value] }))
     this.#registerHistogram(name, help, series)
     return cells
@@ -86,12 +88,17 @@ export class MetricsRegistry {
     return this.#registry.metrics()
   }
 
-  #define(name: string, help: string, type: string, collect: () => readonly Sample[]): void {
+  #define(
+    name: string,
+    help: string,
+    type: string,
+    collect: () => readonly Sample[] | Promise<readonly Sample[]>,
+  ): void {
     this.#register({
       name,
       help,
       type,
-      get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: collect() }),
+      get: async () => ({ name, help, type, aggregator: 'sum', values: await collect() }),
     })
   }
 

@@ -1,77 +1,84 @@
-import { type ClusterNode, type LogStorage, NO_ONE } from '#cluster'
-import type { NodeSettings } from '../node-settings.ts'
-import type { CounterCell } from './cells.ts'
+import type { Clock, ClusterNode } from '#cluster'
+import { CHECKS } from '../failing-checks.ts'
+import type { NodeData } from '../node-data.ts'
+import type { NodePorts, NodeSettings } from '../node-settings.ts'
+import { defineLogMetrics } from './log-metrics.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
+import { definePeerMetrics } from './peer-metrics.ts'
+import { defineRaftMetrics } from './raft-metrics.ts'
+import { defineStateMetrics } from './state-metrics.ts'
 
-export interface AppliedMetrics {
-  /** Messages that apply stored since this process started, the replay of the log included. */
-  readonly messages: CounterCell
+export interface NodeMetricsSources {
+  readonly settings: NodeSettings
+  readonly ports: Pick<NodePorts, 'diskSpace'> & { readonly clock: Clock }
+  readonly data: NodeData
+  readonly cluster: () => ClusterNode
+  /** A sentence for each check that fails. */
+  failing(): readonly string[]
+  /** Writes without a result yet. */
+  pendingWrites(): number
 }
 
-/** Most are read when scraped: nothing is counted for them on the way. */
-export function defineNodeMetrics(
-  metrics: MetricsRegistry,
-  cluster: () => ClusterNode,
-  log: LogStorage,
-  settings: NodeSettings,
-): AppliedMetrics {
-  const gauge = (name: string, help: string, read: () => number) =>
-    metrics.collected(name, help, 'gauge', () => [{ labels: {}, value: read() }])
-  const status = () => cluster().replica?.status()
-
+/** Most are read when scraped: nothing is counted for them on the way. Once per registry. */
+export function defineNodeMetrics(metrics: MetricsRegistry, sources: NodeMetricsSources): void {
+  const { settings, ports, data, cluster } = sources
+  if (settings.processMetrics === true) metrics.collectProcessMetrics()
   metrics.collected('parley_build_info', 'Always 1; the version is its label.', 'gauge', () => [
     { labels: { version: settings.version, node_version: process.versions.node }, value: 1 },
   ])
   metrics.collected('parley_node_info', 'Always 1; who this node is.', 'gauge', () => {
-    const { clusterId = '', epoch = '' } = log.formation ?? {}
+    const { clusterId = '', epoch = '' } = data.log.formation ?? {}
     return [{ labels: { node: settings.name, cluster_id: clusterId, epoch }, value: 1 }]
   })
-  gauge('parley_raft_term', 'Current Raft term.', () => status()?.term ?? 0)
-  gauge('parley_raft_is_leader', '1 on the node that leads.', () =>
-    status()?.role === 'leader' ? 1 : 0,
+  metrics.gauge(
+    'parley_wall_clock_seconds',
+    "This node's clock when it was scraped. Far from the time of the scrape: its clock is wrong.",
+    () => ports.clock.wallMs() / 1_000,
   )
-  gauge('parley_raft_has_leader', '1 while this node knows a leader.', () =>
-    (status()?.leader ?? NO_ONE) === NO_ONE ? 0 : 1,
-  )
-  gauge('parley_raft_last_index', 'Newest index in the log.', () => log.lastIndex())
-  gauge('parley_raft_first_index', 'Oldest index kept in the log.', () => log.firstIndex())
-  gauge('parley_raft_commit_index', 'Newest index known committed.', () => status()?.commit ?? 0)
-  gauge('parley_raft_applied_index', 'Newest index applied.', () => status()?.applied ?? 0)
-  gauge('parley_log_bytes', 'Size of the log on disk.', () => log.size().bytes)
-  gauge('parley_log_segments', 'Files of the log.', () => log.size().segments)
-  gauge('parley_cluster_voters', 'Voting members.', () => voters(cluster()))
-  gauge('parley_cluster_failure_tolerance', 'Nodes that may still be lost.', () => {
-    const { replica, transport } = cluster()
-    if (replica === null) return 0
-    const total = voters(cluster())
-    const up = replica.configuration.voters.filter(
-      ({ id }) => id === log.raftId || transport.isUp(id),
-    ).length
-    return Math.max(0, up - (Math.floor(total / 2) + 1))
-  })
   metrics.collected(
-    'parley_raft_peer_lag_entries',
-    'Entries a peer is behind; on the leader only.',
+    'parley_ready_check',
+    '1 for each check of /readyz that passes. Any 0: clients are sent to other nodes.',
     'gauge',
-    () =>
-      (status()?.progress ?? [])
-        .filter(({ id }) => id !== log.raftId)
-        .map(({ id, match }) => ({ labels: { peer: id }, value: log.lastIndex() - match })),
+    () => {
+      const failing = sources.failing()
+      return CHECKS.map((check) => ({
+        labels: { check: check.replaceAll(' ', '_') },
+        value: failing.some((reason) => reason.startsWith(`${check}:`)) ? 0 : 1,
+      }))
+    },
   )
-  metrics.collected(
-    'parley_peer_malformed_frames_total',
-    'Connections with peers that ended because of what the peer sent.',
-    'counter',
-    () => [{ labels: {}, value: cluster().transport.malformedFrames }],
+  metrics.gauge(
+    'parley_writes_waiting',
+    'Writes of clients of this node that have no result yet. Grows while there is no leader or no majority.',
+    () => sources.pendingWrites(),
   )
-  return {
-    messages: metrics.counter(
-      'parley_messages_applied_total',
-      'Messages stored by apply since this process started.',
-    ),
-  }
+  defineRaftMetrics(metrics, cluster, data.log)
+  defineLogMetrics(metrics, cluster, data.log)
+  definePeerMetrics(metrics, cluster, data.log)
+  defineStateMetrics(metrics, data)
+  defineDiskMetrics(metrics, sources)
 }
 
-function voters(cluster: ClusterNode): number {
-  return cluster.replica?.configuration.voters.length ?? 0
+function defineDiskMetrics(
+  metrics: MetricsRegistry,
+  { ports, settings }: NodeMetricsSources,
+): void {
+  const { diskSpace } = ports
+  if (diskSpace === undefined) return
+  const read = (of: 'freeBytes' | 'sizeBytes') => async () => {
+    const space = await diskSpace(settings.dataDirectory).catch(() => null)
+    return space === null ? [] : [{ labels: {}, value: space[of] }]
+  }
+  metrics.collected(
+    'parley_data_disk_free_bytes',
+    'What is left of the file system that holds the data. A node that cannot write stops.',
+    'gauge',
+    read('freeBytes'),
+  )
+  metrics.collected(
+    'parley_data_disk_size_bytes',
+    'Size of the file system that holds the data.',
+    'gauge',
+    read('sizeBytes'),
+  )
 }

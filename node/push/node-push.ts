@@ -9,6 +9,7 @@ import {
 } from '#cluster'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import { definePushMetrics } from '../metrics/push-metrics.ts'
 import type { NodeData } from '../node-data.ts'
 import type { Submission } from '../state-machine/commands.ts'
 import {
@@ -53,6 +54,7 @@ export class NodePush {
       send: (report) => this.#send(report),
     })
     this.#leader = settings === null ? null : this.#newLeader(settings)
+    definePushMetrics(parts.metrics, this.#leader)
   }
 
   /** There is another leader, or a new connection to the one there is. */
@@ -106,9 +108,9 @@ export class NodePush {
   }
 
   #newLeader(settings: PushSettings): PushToAbsent {
-    const { clock, random, logger, data, cluster, metrics } = this.#parts
+    const { clock, random, logger, data, cluster } = this.#parts
     const { log, stateMachine } = data
-    const leader = new PushToAbsent({
+    return new PushToAbsent({
       clock,
       random,
       logger,
@@ -128,18 +130,5 @@ export class NodePush {
       epoch: () => log.formation?.epoch ?? '',
       submit: (submission, done) => this.#parts.submit(submission, done),
     })
-    metrics.collected(
-      'parley_push_calls_total',
-      'Calls of devices that were away, by how they ended; failed: after every try.',
-      'counter',
-      () =>
-        Object.entries(leader.outcomes).map(([outcome, value]) => ({ labels: { outcome }, value })),
-    )
-    metrics.gauge(
-      'parley_push_waiting',
-      'Calls of devices under way or to be tried again.',
-      () => leader.waiting,
-    )
-    return leader
   }
 }

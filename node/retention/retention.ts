@@ -1,4 +1,4 @@
-import type { Clock, Logger, Timer } from '#cluster'
+import { type Clock, counterCells, CounterCell, type Logger, type Timer } from '#cluster'
 import type { WireError } from '#protocol'
 import {
   CommandKind,
@@ -38,6 +38,12 @@ const MAX_REMEMBERED = 100_000
  * alone: every node removes the same, and whoever leads next goes on from there.
  */
 export class Retention {
+  /** Removals that this leader got into the log. */
+  readonly proposed = counterCells('truncate', 'expire')
+  /** Erasures that it saw through to the end. */
+  readonly erased = new CounterCell()
+  /** Looks that ended with an error; the next one goes on. */
+  readonly failures = new CounterCell()
   readonly #options: RetentionOptions
   /** Id → what it was when nothing was to go, and when that may change by time alone. */
   readonly #quiet = new Map<string, { readonly seen: string; readonly until: number }>()
@@ -65,7 +71,10 @@ export class Retention {
       this.#tick().then(
         () => this.#again(),
         (error: unknown) => {
-          if (!this.#closed) this.#options.logger.warn('retention.failed', { error })
+          if (!this.#closed) {
+            this.failures.add()
+            this.#options.logger.warn('retention.failed', { error })
+          }
           this.#again()
         },
       )
@@ -113,7 +122,9 @@ export class Retention {
     if (!isClean || !this.#mayGoOn()) return
     const operation = { op: 'erased', account: user } as const
     const command = { kind: CommandKind.account, ...SYSTEM_HEAD, operation } as const
-    if (await this.#submit(command)) logger.info('user.erased', { user })
+    if (!(await this.#submit(command))) return
+    this.erased.add()
+    logger.info('user.erased', { user })
   }
 
   async #look(conversation: ConversationView): Promise<void> {
@@ -147,8 +158,10 @@ export class Retention {
     return oldest === undefined ? 0 : oldest.logTime + maxAgeMs - now
   }
 
-  #propose(removal: Removal): Promise<boolean> {
-    return this.#submit({ kind: CommandKind.retention, ...SYSTEM_HEAD, removal })
+  async #propose(removal: Removal): Promise<boolean> {
+    const isDone = await this.#submit({ kind: CommandKind.retention, ...SYSTEM_HEAD, removal })
+    if (isDone) this.proposed[removal.op].add()
+    return isDone
   }
 
   #submit(submission: Submission): Promise<boolean> {

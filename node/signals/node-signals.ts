@@ -40,11 +40,20 @@ export function newSignalRouter({
     sendJson: (to, kind, value) => transport.sendJson(to, kind, value),
     deliver,
   })
-  metrics.collected(
+  metrics.total(
+    'parley_signals_published_total',
+    'Signals taken from sessions of this node. Grows with typing and the like.',
+    () => router.publishedCount,
+  )
+  metrics.total(
+    'parley_signals_delivered_total',
+    'Signals handed to the sessions of this node, once for all of them.',
+    () => router.deliveredCount,
+  )
+  metrics.total(
     'parley_signals_dropped_total',
-    'Signals that this node could not pass on: no route, no connection, or out of order.',
-    'counter',
-    () => [{ labels: {}, value: router.dropped }],
+    'Signals that this node could not pass on: no route, no connection, or out of order. Grows while nodes change or links are busy.',
+    () => router.dropped,
   )
   return router
 }

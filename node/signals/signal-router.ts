@@ -53,6 +53,8 @@ export class SignalRouter {
   #looks = 0
   #timer: Timer
   #dropped = 0
+  #published = 0
+  #handedOver = 0
 
   constructor(host: SignalHost) {
     this.#host = host
@@ -62,6 +64,16 @@ export class SignalRouter {
   /** Since the start, on this node. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** Taken from sessions of this node, since the start. */
+  get publishedCount(): number {
+    return this.#published
+  }
+
+  /** Handed to the sessions of this node, since the start. */
+  get deliveredCount(): number {
+    return this.#handedOver
   }
 
   get routes(): Routes | null {
@@ -75,6 +87,11 @@ export class SignalRouter {
 
   /** From a session of this node. */
   publish(signal: Signal): void {
+    this.#published += 1
+    this.#route(signal)
+  }
+
+  #route(signal: Signal): void {
     const route = this.#ring.nodeOf(signalKey(signal))
     if (route === this.#host.self()) this.#order(signal)
     else if (route === null) this.#hold(signal)
@@ -93,8 +110,12 @@ export class SignalRouter {
   /** From the route. */
   stamped({ stamp, signal }: StampedSignal): void {
     const { term, version, n } = stamp
-    if (this.#delivered.passes(signalKey(signal), [term, version, n])) this.#host.deliver(signal)
-    else this.#dropped += 1
+    if (!this.#delivered.passes(signalKey(signal), [term, version, n])) {
+      this.#dropped += 1
+      return
+    }
+    this.#handedOver += 1
+    this.#host.deliver(signal)
   }
 
   published(routes: Routes): void {
@@ -109,7 +130,7 @@ export class SignalRouter {
     this.#held = []
     const now = this.#host.clock.monotonicMs()
     for (const { signal, untilMs } of held) {
-      if (now <= untilMs) this.publish(signal)
+      if (now <= untilMs) this.#route(signal)
       else this.#dropped += 1
     }
   }

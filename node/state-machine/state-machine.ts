@@ -13,6 +13,7 @@ import {
   type SnapshotSource,
   type StateMachine,
   type Timer,
+  HistogramCell,
 } from '#cluster'
 import { StoreDamagedError, type Pair, type Store, type StoreDirectory } from '../store/store.ts'
 import { ApplicationState, type InitialState } from './application-state.ts'
@@ -53,6 +54,9 @@ export interface StateMachineOptions {
   readonly settings?: Partial<Settings>
 }
 
+/** A large cut is written for a while, in slices. */
+const CHECKPOINT_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
 /** Everything bound to one state: replaced whole when a snapshot takes over. */
 interface Live {
   readonly state: ApplicationState
@@ -86,6 +90,8 @@ export class ParleyStateMachine implements StateMachine {
   #waiting: (() => void)[] = []
   #isClosed = false
   #isReplacing = false
+  /** From a cut's freeze to its end on disk, in seconds. */
+  readonly checkpointDuration = new HistogramCell(CHECKPOINT_BUCKETS_S)
 
   private constructor(options: StateMachineOptions, limits: StateLimits, state: ApplicationState) {
     this.#options = options
@@ -141,6 +147,10 @@ export class ParleyStateMachine implements StateMachine {
     readonly dedupeBytes: number
     readonly hotBytes: number
     readonly dirtyBytes: number
+    /** What waits to be written, and at how much the leader takes no more. */
+    readonly unwrittenBytes: number
+    readonly unwrittenLimitBytes: number
+    readonly checkpointIndex: number
   } {
     const { numbers, conversations, users, dedupe, hot, dirty } = this.#live.state
     return {
@@ -152,6 +162,9 @@ export class ParleyStateMachine implements StateMachine {
       dedupeBytes: dedupe.bytes,
       hotBytes: hot.bytes,
       dirtyBytes: dirty.bytes,
+      unwrittenBytes: dirty.unwrittenBytes,
+      unwrittenLimitBytes: this.#limits.dirtyBytes,
+      checkpointIndex: this.#store.cut?.index ?? 0,
     }
   }
 
@@ -297,8 +310,13 @@ export class ParleyStateMachine implements StateMachine {
     this.#idleTimer?.cancel()
     this.#idleTimer = null
     this.#isDue = false
+    const { clock } = this.#options
+    const sinceMs = clock.monotonicMs()
     this.#checkpoint = checkpointer.run().then(
-      () => this.#checkpointDone(),
+      () => {
+        this.checkpointDuration.observe((clock.monotonicMs() - sinceMs) / 1_000)
+        this.#checkpointDone()
+      },
       (error: Error) => {
         this.#checkpoint = null
         // Of a closed or replaced state nobody asks any more.

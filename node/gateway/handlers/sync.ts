@@ -44,6 +44,7 @@ async function sync(
   session.push.acknowledged(Math.max(frame.after, frame.ack ?? 0))
   if (frame.ack !== undefined) context.receipts.noteInbox(session, frame.ack)
   const { next, upTo, hasMore, gap } = page
+  context.metrics.syncEvents.observe(page.entries.length)
   request.answer({
     t: 'sync:A',
     id: frame.id,

@@ -16,6 +16,18 @@ export const DURATION_BUCKETS_S: readonly number[] = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ]
 
+/** Upper bounds for everything that is a number of things. */
+export const COUNT_BUCKETS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+
+/** One counter per value of a closed list. */
+export function counterCells<Value extends string>(
+  ...values: readonly Value[]
+): Readonly<Record<Value, CounterCell>> {
+  const cells = {} as Record<Value, CounterCell>
+  for (const value of values) cells[value] = new CounterCell()
+  return cells
+}
+
 export class HistogramCell {
   /** Ascending upper bounds. */
   readonly bounds: readonly number[]
