@@ -10,6 +10,11 @@ const PROBES = {
   },
   ptrace: () => run('strace', '-f', '-qq', '-o', '/dev/null', 'true'),
   cc: () => run('cc', '--version'),
+  /** With `promtool`. */
+  prometheus: () => {
+    run('promtool', '--version')
+    run('prometheus', '--version')
+  },
   chromium: () => run('/usr/bin/chromium', '--version'),
 } as const
 

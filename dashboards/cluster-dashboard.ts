@@ -1,0 +1,267 @@
+import type { Dashboard } from './dashboard.ts'
+import { gauges, panel, quantiles, rate } from './shorthand.ts'
+
+const FAILED = 'code=~"NO_LEADER|NO_QUORUM|OVERLOADED|OUTCOME_UNKNOWN|DISK_FULL|INTERNAL"'
+
+export const CLUSTER: Dashboard = {
+  id: 'parley-cluster',
+  title: 'Parley: cluster',
+  rows: [
+    {
+      title: 'Does it work',
+      panels: [
+        panel(
+          'Nodes up',
+          'short',
+          'Nodes that were scraped. Fewer than a majority: nothing is accepted.',
+          [['sum(up{job="parley", cluster="$cluster"})', 'up']],
+          { kind: 'stat' },
+        ),
+        panel(
+          'Failures that can be borne',
+          'short',
+          'The least that any node sees. 0: one more loss stops every write.',
+          [['min(parley_cluster_failure_tolerance)', 'nodes']],
+          { kind: 'stat' },
+        ),
+        panel(
+          'Members',
+          'short',
+          'Voters and learners as each node knows them. They differ only while members change.',
+          gauges('parley_cluster_voters', 'parley_cluster_learners'),
+        ),
+        panel(
+          'Who leads',
+          'short',
+          'One node at a time. A gap is an election; normal ones take about a second.',
+          gauges('parley_raft_is_leader'),
+          { kind: 'state-timeline' },
+        ),
+        panel(
+          'Who knows a leader',
+          'short',
+          'Where it is 0, writes wait and are refused after two seconds.',
+          gauges('parley_raft_has_leader'),
+          { kind: 'state-timeline' },
+        ),
+        panel(
+          'Ready',
+          'short',
+          'Which nodes serve clients, which send theirs away.',
+          gauges('parley_ready', 'parley_draining'),
+          { kind: 'state-timeline' },
+        ),
+        panel(
+          'Checks that fail',
+          'short',
+          'Why a node is not ready: checks of /readyz that do not pass.',
+          [['sum by (instance, check) (1 - parley_ready_check)', '{{instance}} {{check}}']],
+          { limit: 1 },
+        ),
+        panel(
+          'Messages accepted',
+          'ops',
+          'Sent for the first time, and copies that got the first answer. Many copies: clients do not hear answers.',
+          [
+            [rate('parley_messages_accepted_total', 'cluster'), 'accepted'],
+            [rate('parley_messages_duplicate_total', 'cluster'), 'copies'],
+          ],
+        ),
+        panel(
+          'Time to accept',
+          's',
+          'From a message read to its answer queued: two disks of three and the network between them.',
+          quantiles('parley_request_duration_seconds').map(([expression, legend]) => [
+            expression.replace('_bucket[', '_bucket{op="msg"}['),
+            legend,
+          ]),
+          { limit: 0.1 },
+        ),
+        panel(
+          'Sends that failed',
+          'percentunit',
+          'By a failure of the cluster, not of the message. The promise is fewer than one in a thousand.',
+          [
+            [
+              `sum(rate(parley_requests_total{op="msg", ${FAILED}}[$__rate_interval])) / sum(rate(parley_requests_total{op="msg"}[$__rate_interval]))`,
+              'failed',
+            ],
+          ],
+          { limit: 0.001 },
+        ),
+        panel(
+          'Alerts',
+          'short',
+          'Alerts that fire or are about to; what to do stands in docs/operations.md.',
+          [
+            [
+              'count by (alertname, alertstate) (ALERTS{cluster="$cluster"})',
+              '{{alertname}} {{alertstate}}',
+            ],
+          ],
+          { rare: true },
+        ),
+        panel(
+          'Versions',
+          'short',
+          'More than one: an upgrade is under way, or was left half done.',
+          [
+            [
+              'count by (version, node_version) (parley_build_info)',
+              '{{version}} on Node {{node_version}}',
+            ],
+            [
+              'count by (node, cluster_id, epoch) (parley_node_info)',
+              '{{node}} of {{cluster_id}}, epoch {{epoch}}',
+            ],
+          ],
+        ),
+      ],
+    },
+    {
+      title: 'Between the nodes',
+      panels: [
+        panel(
+          'Connections',
+          'short',
+          'From each node to each other: 1 is up.',
+          [['parley_peer_up', '{{instance}} → {{peer}}']],
+          { kind: 'state-timeline' },
+        ),
+        panel(
+          'Round trip',
+          's',
+          'Pings twice a second. It has to be far below an election timeout of one second.',
+          [['parley_peer_round_trip_seconds', '{{instance}} → {{peer}}']],
+          { limit: 0.15 },
+        ),
+        panel(
+          'Traffic',
+          'Bps',
+          'Mostly the log: what the leader sends grows with members and load.',
+          [[rate('parley_peer_bytes_total', 'instance, direction'), '{{instance}} {{direction}}']],
+        ),
+        panel('Frames', 'ops', 'Appends and answers, forwarded writes, signals.', [
+          [rate('parley_peer_frames_total', 'instance, direction'), '{{instance}} {{direction}}'],
+        ]),
+        panel(
+          'Frames dropped',
+          'ops',
+          'To a member that is away or does not take what it is sent. Raft sends again what matters.',
+          [[rate('parley_peer_frames_dropped_total'), '{{instance}}']],
+        ),
+        panel(
+          'Connections lost, frames refused',
+          'ops',
+          'Lost ones come with restarts. Any refused frame: versions differ, or something changes bytes on the way.',
+          [
+            [rate('parley_peer_disconnects_total'), '{{instance}} lost'],
+            [rate('parley_peer_malformed_frames_total'), '{{instance}} malformed'],
+            [rate('parley_forwarded_malformed_total'), '{{instance}} forwarded malformed'],
+          ],
+        ),
+      ],
+    },
+    {
+      title: 'The machines',
+      panels: [
+        panel(
+          'CPU',
+          'percentunit',
+          'Of one core; a node is one thread and a few helpers. Near 1: it is the limit.',
+          [
+            [rate('process_cpu_seconds_total'), '{{instance}}'],
+            [rate('process_cpu_user_seconds_total'), '{{instance}} user'],
+            [rate('process_cpu_system_seconds_total'), '{{instance}} system'],
+          ],
+        ),
+        panel(
+          'Event loop delay',
+          's',
+          'How late the thread comes to what is due. From 100 ms on heartbeats are late, then elections follow.',
+          gauges(
+            'nodejs_eventloop_lag_seconds',
+            'nodejs_eventloop_lag_p50_seconds',
+            'nodejs_eventloop_lag_p90_seconds',
+            'nodejs_eventloop_lag_p99_seconds',
+            'nodejs_eventloop_lag_max_seconds',
+            'nodejs_eventloop_lag_mean_seconds',
+            'nodejs_eventloop_lag_min_seconds',
+            'nodejs_eventloop_lag_stddev_seconds',
+          ),
+          { limit: 0.1 },
+        ),
+        panel(
+          'Garbage collection',
+          's',
+          'Time in collections per second, by kind. Major ones that grow: the heap is near its bound.',
+          [[rate('nodejs_gc_duration_seconds_sum', 'instance, kind'), '{{instance}} {{kind}}']],
+        ),
+        panel(
+          'Memory',
+          'bytes',
+          'Resident memory, heap and buffers. Levels off once caches are full.',
+          gauges(
+            'process_resident_memory_bytes',
+            'process_virtual_memory_bytes',
+            'process_heap_bytes',
+            'nodejs_heap_size_used_bytes',
+            'nodejs_heap_size_total_bytes',
+            'nodejs_external_memory_bytes',
+          ),
+        ),
+        panel('Heap spaces', 'bytes', 'Of V8, by space: used, taken, and free.', [
+          [
+            'sum by (instance, space) (nodejs_heap_space_size_used_bytes)',
+            '{{instance}} {{space}}',
+          ],
+          ['sum by (space) (nodejs_heap_space_size_total_bytes)', '{{space}} taken'],
+          ['sum by (space) (nodejs_heap_space_size_available_bytes)', '{{space}} free'],
+        ]),
+        panel(
+          'Descriptors',
+          'short',
+          'Open files and sockets, and how many there may be: each client takes one.',
+          gauges('process_open_fds', 'process_max_fds'),
+        ),
+        panel(
+          'Handles and requests',
+          'short',
+          'What keeps the process busy, as Node counts it.',
+          gauges(
+            'nodejs_active_resources_total',
+            'nodejs_active_handles_total',
+            'nodejs_active_requests_total',
+          ),
+        ),
+        panel('Handles by kind', 'short', 'The same by kind.', [
+          ['sum by (type) (nodejs_active_resources)', '{{type}}'],
+          ['sum by (type) (nodejs_active_handles)', '{{type}} handles'],
+        ]),
+        panel(
+          'Requests of the runtime by kind',
+          'short',
+          'File and name look-ups under way, as seen by a scrape.',
+          [['sum by (type) (nodejs_active_requests)', '{{type}}']],
+          { rare: true },
+        ),
+        panel(
+          'Disk free',
+          'percentunit',
+          'Of the file system of the data. At nothing a node stops rather than guess.',
+          [['parley_data_disk_free_bytes / parley_data_disk_size_bytes', '{{instance}}']],
+        ),
+        panel(
+          'Clocks',
+          's',
+          'How far each clock is from the one of Prometheus: policies, tokens and times shown depend on them.',
+          [['parley_wall_clock_seconds - timestamp(parley_wall_clock_seconds)', '{{instance}}']],
+        ),
+        panel('Up since', 's', 'Age of the processes. Many young ones: something restarts them.', [
+          ['time() - process_start_time_seconds', '{{instance}}'],
+          ['count by (version) (nodejs_version_info)', 'nodes on Node {{version}}'],
+        ]),
+      ],
+    },
+  ],
+}
