@@ -29,6 +29,7 @@ import { newAuthenticator } from './identity/new-authenticator.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
 import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
+import { defineHttpMetrics } from './metrics/http-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
@@ -318,7 +319,7 @@ export class ParleyNode {
       routes: nodeRoutes(admin, this.#settings.push ?? null),
       version: this.#settings.version,
       logger: this.#logger,
-      metrics,
+      metrics: defineHttpMetrics(metrics),
     })
     return new Gateway({
       backend: this.#backend,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
+import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { HttpApi } from '../http/http-api.ts'
 import { adminRoutes } from './admin-api.ts'
@@ -44,7 +45,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
   const logger = new RecordingLogger()
   const metrics = new MetricsRegistry()
   const routes = adminRoutes({ readiness: () => cluster(more), clusterView, metrics })
-  const http = new HttpApi({ routes, version: '0', logger, metrics })
+  const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const { gateway } = fixture(
     {},
     { onRequest: (request, context) => http.handle(request, context) },

@@ -20,6 +20,7 @@ import type { ClientListener } from '../gateway/client-listener.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { HttpApi } from '../http/http-api.ts'
 import type { GatewayOptions } from '../gateway/gateway-options.ts'
+import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { NodeClock } from './node-clock.ts'
 import { NodeRandom } from './node-random.ts'
@@ -40,7 +41,7 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
   const routes = adminRoutes({ readiness, clusterView, metrics })
-  const http = new HttpApi({ routes, version: '0', logger, metrics })
+  const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({
     backend,
     clock: new NodeClock(),

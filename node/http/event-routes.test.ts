@@ -5,6 +5,7 @@ import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { event } from '../gateway/testing/samples.ts'
+import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { eventRoutes } from './event-routes.ts'
 import { HttpApi } from './http-api.ts'
@@ -14,7 +15,7 @@ it('[HT7] a page is bounded by bytes, and goes on without a hole', async () => {
     routes: eventRoutes(),
     version: '0',
     logger: new RecordingLogger(),
-    metrics: new MetricsRegistry(),
+    metrics: defineHttpMetrics(new MetricsRegistry()),
   })
   const { gateway, backend } = fixture(
     { maxPageBytes: 250 },

@@ -9,6 +9,7 @@ import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { view } from '../gateway/testing/samples.ts'
 import { CONVERSATION_ROUTES } from './conversation-routes.ts'
 import { HttpApi, type HttpApiOptions } from './http-api.ts'
+import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { MESSAGE_ROUTES } from './message-routes.ts'
 import { MAX_CALL_BYTES } from './request-frame.ts'
@@ -28,7 +29,7 @@ function api(more: Partial<HttpApiOptions> = {}) {
     routes,
     version: '0',
     logger,
-    metrics: new MetricsRegistry(),
+    metrics: defineHttpMetrics(new MetricsRegistry()),
     ...more,
   })
   const { gateway, backend } = fixture(

@@ -2,8 +2,7 @@ import type { Logger } from '#cluster'
 import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
-import { defineHttpMetrics, type HttpMetrics } from '../metrics/http-metrics.ts'
-import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import type { HttpMetrics } from '../metrics/http-metrics.ts'
 import { adminRefusal } from './admin-guard.ts'
 import { openApi } from './openapi.ts'
 import type { Route } from './route.ts'
@@ -13,7 +12,7 @@ export interface HttpApiOptions {
   /** Of the product, for the description. */
   readonly version: string
   readonly logger: Logger
-  readonly metrics: MetricsRegistry
+  readonly metrics: HttpMetrics
   /** Calls under way at one time; one more is answered `OVERLOADED`. @default 1,000 */
   readonly maxCalls?: number
 }
@@ -30,7 +29,7 @@ export class HttpApi {
 
   constructor(options: HttpApiOptions) {
     this.#logger = options.logger
-    this.#metrics = defineHttpMetrics(options.metrics, () => this.#calls)
+    this.#metrics = options.metrics
     this.#maxCalls = options.maxCalls ?? 1_000
     const routes = new Map<string, Route[]>()
     for (const route of [...options.routes, openApi(options.routes, options.version)]) {
@@ -45,13 +44,13 @@ export class HttpApi {
   async handle(request: HttpRequest, context: GatewayContext): Promise<HttpResponse> {
     const { clock } = context
     const sinceMs = clock.monotonicMs()
-    const response = await this.#answer(request, context)
-    this.#metrics.duration.observe((clock.monotonicMs() - sinceMs) / 1_000)
-    this.#metrics.answered(response.status)
+    this.#metrics.began()
+    const response = await this.#handle(request, context)
+    this.#metrics.ended(response.status, (clock.monotonicMs() - sinceMs) / 1_000)
     return response
   }
 
-  async #answer(request: HttpRequest, context: GatewayContext): Promise<HttpResponse> {
+  async #handle(request: HttpRequest, context: GatewayContext): Promise<HttpResponse> {
     const found = this.#find(request.path)
     if (found === null) {
       return problem(404, 'UNSUPPORTED', `There is nothing at ${request.path}; see /openapi.json.`)

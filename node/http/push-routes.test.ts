@@ -3,6 +3,7 @@ import { accepted } from '../gateway/testing/fake-backend.ts'
 import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
+import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type { PushSettings } from '../push/push-provider.ts'
 import { CommandKind } from '../state-machine/commands.ts'
@@ -24,8 +25,12 @@ const BODY = {
 
 function api(settings: PushSettings | null) {
   const logger = new RecordingLogger()
-  const metrics = new MetricsRegistry()
-  const http = new HttpApi({ routes: pushRoutes(settings), version: '0', logger, metrics })
+  const http = new HttpApi({
+    routes: pushRoutes(settings),
+    version: '0',
+    logger,
+    metrics: defineHttpMetrics(new MetricsRegistry()),
+  })
   const { gateway, backend } = fixture(
     {},
     { onRequest: (request, context) => http.handle(request, context) },

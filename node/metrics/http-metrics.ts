@@ -1,21 +1,22 @@
-import type { HistogramCell } from '#cluster'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** Classes of status codes: few, whatever is asked for. */
 const CLASSES = ['2xx', '3xx', '4xx', '5xx'] as const
 
 export interface HttpMetrics {
-  readonly duration: HistogramCell
-  /** Counts one answered call. */
-  answered(status: number): void
+  /** Counts a call that came in. */
+  began(): void
+  /** Counts that it was answered. */
+  ended(status: number, seconds: number): void
 }
 
-/** Defines every metric of the HTTP calls; `calls` are those under way. Once per registry. */
-export function defineHttpMetrics(metrics: MetricsRegistry, calls: () => number): HttpMetrics {
+/** Defines every metric of the HTTP calls, on all listeners together. Once per registry. */
+export function defineHttpMetrics(metrics: MetricsRegistry): HttpMetrics {
+  let calls = 0
   metrics.gauge(
     'parley_http_calls',
     'HTTP calls under way, long polls of the feed included.',
-    calls,
+    () => calls,
   )
   const requests = metrics.counters(
     'parley_http_requests_total',
@@ -23,11 +24,16 @@ export function defineHttpMetrics(metrics: MetricsRegistry, calls: () => number)
     'status',
     CLASSES,
   )
+  const duration = metrics.histogram(
+    'parley_http_request_duration_seconds',
+    'Time of an HTTP call, the wait of long polls included.',
+  )
   return {
-    duration: metrics.histogram(
-      'parley_http_request_duration_seconds',
-      'Time of an HTTP call, the wait of long polls included.',
-    ),
-    answered: (status) => requests[CLASSES[Math.floor(status / 100) - 2] ?? '5xx'].add(),
+    began: () => (calls += 1),
+    ended: (status, seconds) => {
+      calls -= 1
+      requests[CLASSES[Math.floor(status / 100) - 2] ?? '5xx'].add()
+      duration.observe(seconds)
+    },
   }
 }
