@@ -407,6 +407,25 @@ describe('history', () => {
     chat.close()
   })
 
+  test('[HI4] a stream goes on from a page without a hole, whatever came in between', async () => {
+    cluster.group('team', 'alice', 'bob')
+    const chat = await harness.connect('alice')
+    const room = chat.conversation('team')
+    const post = () => cluster.post('team', 'bob', encodeBody('hi'))
+    expect(await harness.within(100, room.history())).toMatchObject({ events: [], upTo: 0 })
+    for (let i = 1; i <= 5; i++) post()
+    const page = await harness.within(100, room.history({ limit: 2 }))
+    expect(page).toMatchObject({ events: [{ seq: 4 }, { seq: 5 }], upTo: 5 })
+    expect(await harness.within(100, page.next())).toMatchObject({ upTo: 3 })
+    post()
+    await harness.clock.advance(50)
+    const { items } = collect(room.messages({ after: page.upTo }))
+    post()
+    await harness.clock.advance(50)
+    expect(items.map(({ seq }) => seq)).toEqual([6, 7])
+    chat.close()
+  })
+
   test('[HI2] a read outlives the session, and has a limit', async () => {
     cluster.group('team', 'alice')
     const chat = await harness.connect('alice', { readTimeoutMs: 5000 })

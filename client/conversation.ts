@@ -73,6 +73,8 @@ export interface HistoryPage {
   readonly gap: Gap | null
   /** Whether there is something older. */
   readonly hasMore: boolean
+  /** Where the page ends: `messages({after: upTo})` goes on from it without a hole. */
+  readonly upTo: number
   /** The page before this one; empty when `hasMore` is false. */
   next(): Promise<HistoryPage>
 }
@@ -97,6 +99,7 @@ export interface ConversationOwner {
   send(target: Target, body: unknown, options: SendOptions): OutgoingMessage
   amend(target: Target, amendment: Amendment): OutgoingMessage
   outgoing(target: Target): readonly OutgoingMessage[]
+  unread(target: Target): number | null
   /** The id, made known by the cluster if need be. */
   resolve(target: Target): Promise<string>
   knownId(target: Target): string | null
@@ -171,6 +174,14 @@ export class Conversation {
    */
   get outgoing(): readonly OutgoingMessage[] {
     return this.#owner.outgoing(this.#target)
+  }
+
+  /**
+   * Messages of others behind the last that this user has read, on any device; `null` while this
+   * device has heard nothing of the conversation. `chat.sync` tells when it changes.
+   */
+  get unread(): number | null {
+    return this.#owner.unread(this.#target)
   }
 
   /**

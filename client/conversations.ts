@@ -113,6 +113,11 @@ export class Conversations implements ConversationOwner, CoreListener {
     })
   }
 
+  unread(target: Target): number | null {
+    const conv = this.knownId(target)
+    return conv === null ? null : this.receiving.view.unreadOf(conv)
+  }
+
   knownId(target: Target): string | null {
     return target.conv ?? this.#directIds.idOf(target.to)
   }
@@ -148,8 +153,8 @@ export class Conversations implements ConversationOwner, CoreListener {
       events: page.events.map((event) => toChatEvent(conversation, event)),
       gap: page.gap ?? null,
       hasMore: page.hasMore,
-      next: () =>
-        page.hasMore ? this.history(conversation, page.next, limit) : Promise.resolve(emptyPage()),
+      upTo: Math.min(before - 1, page.upTo),
+      next: async () => (page.hasMore ? this.history(conversation, page.next, limit) : EMPTY_PAGE),
     }
   }
 
@@ -373,9 +378,10 @@ function toInfo(conversation: WireConversation): ConversationInfo {
   }
 }
 
-const emptyPage = (): HistoryPage => ({
+const EMPTY_PAGE: HistoryPage = {
   events: [],
   gap: null,
   hasMore: false,
-  next: () => Promise.resolve(emptyPage()),
-})
+  upTo: 0,
+  next: async () => EMPTY_PAGE,
+}

@@ -1,6 +1,7 @@
 import type { RequestFrame } from './protocol/frames.ts'
 import { LIMITS } from './protocol/limits.ts'
-import { encodeMsgpack, joinMsgpack } from './protocol/msgpack-codec.ts'
+import { joinMsgpack } from './protocol/msgpack-codec.ts'
+import { encodePlainFrame } from './protocol/plain-frame.ts'
 
 /**
  * Puts the frames of one turn into as few WebSocket messages as the limits allow. Bounded by its
@@ -17,7 +18,7 @@ export class FrameBatch {
   }
 
   add(frame: RequestFrame): void {
-    const data = encodeMsgpack(frame)
+    const data = encodePlainFrame(frame)
     const isFull = this.#frames.length >= MAX_FRAMES || this.#bytes + data.length > MAX_BYTES
     if (isFull && this.#frames.length > 0) this.flush()
     this.#frames.push(data)

@@ -23,6 +23,22 @@ const posts = (count: number, conv = 'team', from = 'bob') => {
 }
 const sent = <Frame>(type: string) => asked<Frame>(cluster, type)
 const syncs = () => sent<SyncRequest>('sync:R')
+/** Alice's phone with a store of its own, which may die; the cluster is that one's. */
+const mortal = (): Restarts => {
+  const restarts = new Restarts()
+  cluster = restarts.cluster
+  cluster.hasInboxes = true
+  cluster.group('team', 'alice', 'bob')
+  return restarts
+}
+/** The store of a device that was connected before. */
+const knownDevice = async (): Promise<MemoryStore> => {
+  const store = new MemoryStore()
+  const chat = await harness.connect('alice', { store })
+  chat.close()
+  await chat.closed
+  return store
+}
 const follow = (chat: ChatClient) => {
   const progress: SyncEvents['progress'][] = []
   chat.sync.on('progress', (event) => progress.push(event))
@@ -214,10 +230,7 @@ describe('from now on', () => {
 describe('one who was away', () => {
   /** Away for 10,000 messages in 50 conversations; the newest is `g50`. */
   const away = async () => {
-    const store = new MemoryStore()
-    const before = await harness.connect('alice', { store })
-    before.close()
-    await before.closed
+    const store = await knownDevice()
     for (let group = 1; group <= 50; group++) cluster.group(`g${group}`, 'alice', 'bob')
     for (let i = 0; i < 200; i++) {
       for (let group = 1; group <= 50; group++) posts(1, `g${group}`)
@@ -284,10 +297,7 @@ describe('one who was away', () => {
 })
 
 test('[IN17] own messages that a restore took are listed, even to a later client (K8)', async () => {
-  const restarts = new Restarts()
-  cluster = restarts.cluster
-  cluster.hasInboxes = true
-  cluster.group('team', 'alice', 'bob')
+  const restarts = mortal()
   cluster.group('gone', 'alice')
   const first = await restarts.live()
   const messages = upTo(6).map((n) => first.chat.conversation('team').send(n))
@@ -332,10 +342,7 @@ test('[IN17] own messages that a restore took are listed, even to a later client
 })
 
 test('[IN17] what no node could tell is not missing, and is looked for again', async () => {
-  const restarts = new Restarts()
-  cluster = restarts.cluster
-  cluster.hasInboxes = true
-  cluster.group('team', 'alice', 'bob')
+  const restarts = mortal()
   cluster.group('shut', 'alice', 'bob')
   const { chat } = await restarts.live()
   const [lost, kept] = ['team', 'shut'].map((conv) => chat.conversation(conv).send(conv))
@@ -370,10 +377,7 @@ test('[IN15] [M-55] receipts that came while it was away move its messages on', 
 })
 
 test('[IN16] [M-59] away for 25 hours with outcomes unknown: each stands there once', async () => {
-  const restarts = new Restarts()
-  cluster = restarts.cluster
-  cluster.hasInboxes = true
-  cluster.group('team', 'alice', 'bob')
+  const restarts = mortal()
   const window = 24 * 3_600_000
   const first = await restarts.live()
   const room = first.chat.conversation('team')
@@ -407,10 +411,7 @@ test('[IN16] [M-59] away for 25 hours with outcomes unknown: each stands there o
 })
 
 test('[IN13] another epoch drops position and events, and goes on from its end (K8)', async () => {
-  const restarts = new Restarts()
-  cluster = restarts.cluster
-  cluster.hasInboxes = true
-  cluster.group('team', 'alice', 'bob')
+  const restarts = mortal()
   const { chat } = await restarts.live()
   restarts.post(30)
   await restarts.harness.clock.advance(1000)
@@ -426,10 +427,7 @@ test('[IN13] another epoch drops position and events, and goes on from its end (
 })
 
 test('[IN13] a catch-up that another epoch cut short tells nothing of the conversations it named', async () => {
-  const store = new MemoryStore()
-  const before = await harness.connect('alice', { store })
-  before.close()
-  await before.closed
+  const store = await knownDevice()
   cluster.group('gone', 'alice', 'bob')
   posts(300)
   posts(1, 'gone')
@@ -491,6 +489,8 @@ test('[IN14] unread is what others wrote behind the last read, on whichever devi
   cluster.broadcast({ t: 'ack:N', conv: 'team', kind: 'read', upTo: 3, at: 1, by: 'alice' })
   await harness.clock.advance(20)
   expect(row()).toEqual({ conversation: 'team', head: 6, unread: 2 })
+  expect(chat.conversation('team').unread).toBe(2)
+  expect(chat.conversation('other').unread).toBeNull()
   posts(1)
   chat.conversation('team').markRead(7)
   await harness.clock.advance(20)

@@ -1,5 +1,6 @@
 import type { WireEvent } from './protocol/frames.ts'
-import { decodeMsgpack, encodeMsgpack } from './protocol/msgpack-codec.ts'
+import { decodeMsgpack } from './protocol/msgpack-codec.ts'
+import { encodePlainFrame } from './protocol/plain-frame.ts'
 import type { StoredEvent } from './store/client-store.ts'
 
 /** What is to be written so that the store holds what `Received` does. */
@@ -123,8 +124,8 @@ function withChange(target: WireEvent, change: WireEvent): WireEvent | null {
 }
 
 function toStored(conv: string, event: WireEvent): StoredEvent {
-  const frame = encodeMsgpack({ ...event, t: 'msg:N', conv, inbox: undefined, mark: undefined })
-  return { conv, seq: event.seq, frame: frame.slice() }
+  const frame = encodePlainFrame({ ...event, t: 'msg:N', conv, inbox: undefined, mark: undefined })
+  return { conv, seq: event.seq, frame }
 }
 
 const UNLIMITED = { bodyBytes: Infinity, metaBytes: Infinity }

@@ -63,6 +63,11 @@ export class SyncView {
       .toReversed()
   }
 
+  /** @internal `null` of what this device has not heard of. */
+  unreadOf(conversation: string): number | null {
+    return this.#rows.get(conversation)?.unread ?? null
+  }
+
   /** @internal The newest seq of each that this device has heard of. */
   get heads(): ReadonlyMap<string, number> {
     return new Map([...this.#rows].map(([conversation, { head }]) => [conversation, head]))

@@ -20,8 +20,11 @@ export type BytesOf = (value: object) => Uint8Array | null
  */
 export const encodeBody = (value: unknown): Uint8Array => encodeValue(value, 'body', () => null)
 
-/** The same for a value that a field called `path` has. @throws ProtocolError INVALID_MESSAGE. */
-export function encodeValue(value: unknown, path: string, bytesOf: BytesOf): Uint8Array {
+/**
+ * The same for a value that a field called `path` has. With `null` what is bytes in it is msgpack
+ * already. @throws ProtocolError INVALID_MESSAGE.
+ */
+export function encodeValue(value: unknown, path: string, bytesOf: BytesOf | null): Uint8Array {
   // A getter of the value may encode another one meanwhile.
   const writer = idle ?? new Writer()
   idle = null
@@ -63,7 +66,7 @@ function write(
   value: unknown,
   path: string,
   depth: number,
-  bytesOf: BytesOf,
+  bytesOf: BytesOf | null,
 ): void {
   switch (typeof value) {
     case 'string':
@@ -79,8 +82,8 @@ function write(
       throw invalid(path, `${typeof value} cannot be sent`)
   }
   if (value === null) return writer.nil()
-  const bytes = value instanceof Uint8Array ? value : bytesOf(value)
-  if (bytes !== null) return writer.bytes(bytes)
+  const bytes = value instanceof Uint8Array ? value : (bytesOf?.(value) ?? null)
+  if (bytes !== null) return bytesOf === null ? writer.raw(bytes) : writer.bytes(bytes)
   if (depth >= LIMITS.depth) throw invalid(path, `values nest deeper than ${LIMITS.depth}`)
   if (Array.isArray(value)) {
     const { length } = value

@@ -6,6 +6,7 @@ import { SUBPROTOCOLS, decodeFrames, encodeFrame, joinFrames, type Subprotocol }
 import { wireError } from './error-codes.ts'
 import { arbitraryFrame, arbitraryJson } from './frames.arbitrary.ts'
 import type { Frame, MessageRequest, ServerFrame } from './frames.ts'
+import { encodePlainFrame } from './plain-frame.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { OPAQUE_FIELDS, REQUEST_SCHEMAS, SERVER_SCHEMAS, type Fields } from './schema.ts'
 
@@ -478,4 +479,16 @@ test('[WP1] the names of opaque fields are those that the table has', () => {
   }
   expect(names).toEqual(OPAQUE_FIELDS)
   expect([...names].filter((name) => others.has(name))).toEqual([])
+})
+
+test('[WP1] what a client writes plainly is read as what it is', () => {
+  for (const direction of ['toServer', 'toClient'] as const) {
+    fc.assert(
+      fc.property(arbitraryFrame(direction), (frame) => {
+        const data = encodePlainFrame(asFrame(frame))
+        const decoded = decodeFrames(data, 'parley.v1.msgpack', direction as 'toServer')
+        expect(plain(decoded)).toEqual([plain(frame)])
+      }),
+    )
+  }
 })

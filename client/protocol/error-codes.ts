@@ -15,52 +15,61 @@ interface CodeInfo {
   readonly status: number
 }
 
-const info = (
-  category: ErrorCategory,
-  retryable: boolean,
-  status: number,
-  outcome: Outcome = 'notApplied',
-): CodeInfo => ({ category, retryable, outcome, status })
+/** Why it failed says whether trying again may help. */
+const because =
+  (category: ErrorCategory, retryable: boolean) =>
+  (status: number, outcome: Outcome = 'notApplied'): CodeInfo => ({
+    category,
+    retryable,
+    outcome,
+    status,
+  })
+const invalid = because('invalid', false)
+const rejected = because('rejected', false)
+const auth = because('auth', false)
+const overload = because('overload', true)
+const unavailable = because('unavailable', true)
+const internal = because('internal', true)
 
 export const ERROR_CODES = {
   /** The frame is malformed: a field is missing or has the wrong type or range. */
-  INVALID_MESSAGE: info('invalid', false, 400),
+  INVALID_MESSAGE: invalid(400),
   /** Frame type, enum value or operation this server does not know. */
-  UNSUPPORTED: info('invalid', false, 400),
-  PAYLOAD_TOO_LARGE: info('invalid', false, 413),
+  UNSUPPORTED: invalid(400),
+  PAYLOAD_TOO_LARGE: invalid(413),
   /** The msgId was used before by this sender in this conversation, with another content. */
-  PAYLOAD_MISMATCH: info('rejected', false, 422),
+  PAYLOAD_MISMATCH: rejected(422),
   /** `replyTo` names no event that exists and is visible to the sender. */
-  UNKNOWN_REPLY: info('rejected', false, 422),
+  UNKNOWN_REPLY: rejected(422),
   /** `prev` has no result yet: resend from the oldest unsettled write, in order. */
-  OUT_OF_ORDER: info('unavailable', true, 409),
+  OUT_OF_ORDER: unavailable(409),
   /** `since` is older than the window and no result is kept: look in the history. */
-  WINDOW_EXPIRED: info('rejected', false, 409, 'unknown'),
-  CANCELLED: info('rejected', false, 409),
-  NOT_MEMBER: info('rejected', false, 403),
-  FORBIDDEN: info('rejected', false, 403),
+  WINDOW_EXPIRED: rejected(409, 'unknown'),
+  CANCELLED: rejected(409),
+  NOT_MEMBER: rejected(403),
+  FORBIDDEN: rejected(403),
   /** Any conversation that does not exist. */
-  GROUP_NOT_FOUND: info('rejected', false, 404),
-  GROUP_FULL: info('rejected', false, 409),
-  USER_BLOCKED: info('rejected', false, 403),
-  REJECTED_SPAM: info('rejected', false, 422),
-  AUTHENTICATION_FAILED: info('auth', false, 401),
-  RATE_LIMITED: info('overload', true, 429),
-  OVERLOADED: info('overload', true, 503),
-  NO_LEADER: info('unavailable', true, 503),
-  NOT_LEADER: info('unavailable', true, 503),
-  NO_QUORUM: info('unavailable', true, 503),
+  GROUP_NOT_FOUND: rejected(404),
+  GROUP_FULL: rejected(409),
+  USER_BLOCKED: rejected(403),
+  REJECTED_SPAM: rejected(422),
+  AUTHENTICATION_FAILED: auth(401),
+  RATE_LIMITED: overload(429),
+  OVERLOADED: overload(503),
+  NO_LEADER: unavailable(503),
+  NOT_LEADER: unavailable(503),
+  NO_QUORUM: unavailable(503),
   /** No answer in time: the write may be stored. Retry with the same msgId. */
-  OUTCOME_UNKNOWN: info('unavailable', true, 503, 'unknown'),
+  OUTCOME_UNKNOWN: unavailable(503, 'unknown'),
   /** This node has not applied as far as the given mark. */
-  BEHIND: info('unavailable', true, 503),
-  DISK_FULL: info('unavailable', true, 507),
-  DRAINING: info('unavailable', true, 503),
+  BEHIND: unavailable(503),
+  DISK_FULL: unavailable(507),
+  DRAINING: unavailable(503),
   /** A newer session of the same device took over. */
-  REPLACED: info('rejected', false, 409),
-  POSITION_UNRECOVERABLE: info('rejected', false, 410),
-  SEQ_EXHAUSTED: info('rejected', false, 410),
-  INTERNAL: info('internal', true, 500, 'unknown'),
+  REPLACED: rejected(409),
+  POSITION_UNRECOVERABLE: rejected(410),
+  SEQ_EXHAUSTED: rejected(410),
+  INTERNAL: internal(500, 'unknown'),
 } as const satisfies Record<string, CodeInfo>
 
 export type ErrorCode = keyof typeof ERROR_CODES

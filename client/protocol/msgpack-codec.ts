@@ -3,10 +3,10 @@ import { LIMITS, type DecodeLimits } from './limits.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { Reader, isArray } from './reader.ts'
 import type { Salvaged } from './salvage.ts'
-import { fieldsToEncode, type Direction } from './schema-of.ts'
-import { OPAQUE_FIELDS, type FieldType, type Fields } from './schema.ts'
+import type { Direction } from './schema-of.ts'
+import { OPAQUE_FIELDS } from './schema.ts'
 import { asProtocolError, identify, toFrame } from './to-frame.ts'
-import { Writer } from './writer.ts'
+import type { Writer } from './writer.ts'
 
 /** What a node needs beyond the table, which an SDK does without. */
 export interface NodeCodec {
@@ -75,17 +75,6 @@ function decodeOne(
   }
 }
 
-/** One frame. The bytes stay valid for good and may be shared by many sessions. */
-export function encodeMsgpack(frame: Frame, codec: NodeCodec | null = null): Uint8Array {
-  try {
-    if (codec === null || !codec.encode(writer, frame)) writeFrame(frame)
-    return writer.finish()
-  } catch (error) {
-    writer.reset()
-    throw error
-  }
-}
-
 /** Several encoded frames as one WebSocket message, in the given order. */
 export function joinMsgpack(parts: readonly Uint8Array[]): Uint8Array {
   const first = parts[0]
@@ -107,64 +96,6 @@ export function joinMsgpack(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 const ARRAY_HEADER_BYTES = 3
-const writer = new Writer()
-
-function writeFrame(frame: Frame): void {
-  const source = frame as unknown as Record<string, unknown>
-  const fields = fieldsToEncode(frame)
-  writer.map(1 + countFields(source, fields))
-  writer.string('t')
-  writer.string(frame.t)
-  writeFields(source, fields)
-}
-
-function writeFields(source: Readonly<Record<string, unknown>>, fields: Fields): void {
-  for (const name in fields) {
-    const value = source[name]
-    if (value === undefined) continue
-    writer.string(name)
-    writeField(value, fields[name]!.type)
-  }
-}
-
-function writeField(value: unknown, type: FieldType): void {
-  switch (type.type) {
-    case 'value':
-      return writer.raw(value as Uint8Array)
-    case 'boolean':
-      return writer.boolean(value as boolean)
-    case 'integer':
-      return writer.integer(value as number)
-    case 'id':
-      return typeof value === 'number' ? writer.integer(value) : writer.string(value as string)
-    case 'string':
-    case 'enum':
-      return writer.string(value as string)
-    case 'nullable':
-      return value === null ? writer.nil() : writeField(value, type.of)
-    case 'range':
-      writer.array(2)
-      for (const item of value as number[]) writer.integer(item)
-      return
-    case 'array': {
-      const items = value as unknown[]
-      writer.array(items.length)
-      for (const item of items) writeField(item, type.of)
-      return
-    }
-    case 'object': {
-      const source = value as Record<string, unknown>
-      writer.map(countFields(source, type.fields))
-      return writeFields(source, type.fields)
-    }
-  }
-}
-
-function countFields(source: Readonly<Record<string, unknown>>, fields: Fields): number {
-  let count = 0
-  for (const name in fields) if (source[name] !== undefined) count++
-  return count
-}
 
 const invalid = (message: string): ProtocolError => new ProtocolError('INVALID_MESSAGE', message)
 

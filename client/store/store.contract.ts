@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { encodeBody } from '../protocol/body-codec.ts'
-import { encodeMsgpack } from '../protocol/msgpack-codec.ts'
+import { encodePlainFrame } from '../protocol/plain-frame.ts'
 import {
   EMPTY_SESSION,
   type ClientStore,
@@ -41,7 +41,7 @@ export const eventOf = (conv: string, seq: number, body: unknown = seq): StoredE
   return {
     conv,
     seq,
-    frame: encodeMsgpack({ t: 'msg:N', conv, ...event, at: 5, body: encodeBody(body) }).slice(),
+    frame: encodePlainFrame({ t: 'msg:N', conv, ...event, at: 5, body: encodeBody(body) }),
   }
 }
 
