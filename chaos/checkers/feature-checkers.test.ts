@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { FeatureEvent, FeaturePage, Features, FeatureWrite } from '../history/features.ts'
+import type {
+  FeatureEvent,
+  FeaturePage,
+  Features,
+  FeatureWrite,
+  SignalHeard,
+} from '../history/features.ts'
 import type { History } from '../history/history.ts'
 import { runSeed } from '../simulation/run-seed.ts'
 import { FEATURE_KINDS, type FeatureKind } from '../workload/feature-operation.ts'
@@ -48,6 +54,49 @@ const accepted = (features: Mutable<Features>, kind: FeatureWrite['kind']) =>
     features.writes.find((write) => write.kind === kind && write.seq !== null),
     `accepted ${kind}`,
   )
+
+/** A page that begins with what retention cut off, for whoever was there all along. */
+function gapOf({ pages, writes }: Mutable<Features>): Page {
+  const left = new Set(writes.map(({ kind, conv, who }) => `${kind} ${conv} ${who}`))
+  const page = pages.find(({ gap, conv, user }) => {
+    return gap?.from === 1 && !left.has(`remove ${conv} ${user}`)
+  })
+  return need(page, 'gap')
+}
+
+const feedOf = ({ feed }: Mutable<Features>) =>
+  need(
+    feed.find(({ events }) => events.length > 2),
+    'page of the feed',
+  )
+
+const isSameStream = (a: SignalHeard, b: SignalHeard): boolean =>
+  a.device === b.device &&
+  a.session === b.session &&
+  a.conv === b.conv &&
+  a.fromDevice === b.fromDevice
+
+const lastSync = ({ syncs, owner }: Mutable<Features>) =>
+  need(
+    syncs.find(({ final, after, user }) => final && after === 0 && user === owner),
+    'last sync of the owner',
+  )
+
+/** The page, with what a user said before he had it erased. */
+function withErased<T extends object>(
+  f: Mutable<Features>,
+  page: T,
+): T & { events: FeatureEvent[] } {
+  const { user, invoked } = need(f.erasures[0], 'erasure')
+  const write = need(
+    f.writes.find((one) => one.user === user && one.kind === 'message' && one.answered < invoked),
+    'message before the erasure',
+  )
+  const { event } = shown(f, 'a message', ({ kind }) => kind === 'message')
+  const { body, msgId } = write
+  const again = { ...event, from: user, msgId, body, edited: null, recalled: false, expired: false }
+  return { ...page, events: [again] }
+}
 
 const MUTATIONS: readonly Mutation[] = [
   mutation('[P10] a member has more than he claimed', (f) => {
@@ -146,6 +195,173 @@ const MUTATIONS: readonly Mutation[] = [
   mutation('[P17] a message is refused for a block that nobody made', (f) => {
     const said = accepted(f, 'message')
     f.writes.push({ ...said, msgId: 'before', answered: 0, seq: null, refused: 'USER_BLOCKED' })
+  }),
+
+  mutation('[P18] a page skips an event', (f) => {
+    const page = need(
+      f.pages.find(({ events }) => events.length > 2),
+      'page of three events',
+    )
+    page.events.splice(1, 1)
+  }),
+  mutation('[P18] a gap is told as nothing', (f) => {
+    gapOf(f).gap = null
+  }),
+  mutation('[P18] a page says that it covers more than it does', (f) => {
+    const page = need(
+      f.pages.find(({ events }) => events.length > 2),
+      'page',
+    )
+    page.events.pop()
+  }),
+  mutation('[P18] something goes that no bound takes', (f) => {
+    const { conv } = gapOf(f)
+    f.writes = f.writes.filter((write) => write.kind !== 'set' || write.conv !== conv)
+  }),
+  mutation('[P18] more goes than the least bound takes', (f) => {
+    const page = need(
+      f.pages.find(({ gap, hasMore, events }) => gap !== null && !hasMore && events.length > 1),
+      'gap before the newest events',
+    )
+    for (const write of f.writes) {
+      if (write.kind === 'set' && write.conv === page.conv) write.retention = { maxCount: 3 }
+    }
+    const last = page.events.at(-1)!
+    page.gap!.to = last.seq - 1
+    page.events = [last]
+  }),
+  mutation('[P18] a body goes that no bound takes', (f) => {
+    const { event, page } = shown(f, 'a message', isPlain)
+    f.writes = f.writes.filter((write) => write.kind !== 'set' || write.conv !== page.conv)
+    f.erasures = []
+    Object.assign(event, { expired: true, body: null })
+  }),
+  mutation('[P18] what was cut off comes back', (f) => {
+    const page = gapOf(f)
+    const again = { ...page, asked: page.answered + 0.1, answered: page.answered + 0.2 }
+    const first = page.events[0] ?? shown(f, 'a message', isPlain).event
+    const event = { ...first, seq: page.gap!.to }
+    const upTo = page.gap!.to
+    f.pages.push({
+      ...{ ...again, linearizable: true, gap: null },
+      ...{ after: upTo - 1, upTo, events: [event] },
+    })
+  }),
+  mutation('[P18] somebody hears of a gap of membership who never left', (f) => {
+    gapOf(f).gap!.reason = 'membership'
+  }),
+
+  mutation('[P19] a signal comes that nobody sent', (f) => {
+    f.heard[0]!.body += ' or so'
+  }),
+  mutation('[P19] a signal comes twice', (f) => {
+    f.heard.push({ ...f.heard[0]! })
+  }),
+  mutation('[P19] a device hears itself', (f) => {
+    const { fromDevice } = f.heard[0]!
+    f.heard[0]!.device = fromDevice
+  }),
+  mutation('[P19] signals of a device are swapped', (f) => {
+    const at = f.heard.findIndex((one, i) =>
+      f.heard.slice(i + 1).some((other) => isSameStream(one, other)),
+    )
+    const other = f.heard.findIndex((one, i) => i > at && isSameStream(one, f.heard[at]!))
+    const [one, two] = [f.heard[at]!, f.heard[other]!]
+    ;[one.body, two.body] = [two.body, one.body]
+    ;[one.moment, two.moment] = [Math.max(one.moment, two.moment), Math.max(one.moment, two.moment)]
+  }),
+  mutation('[P19] a signal reaches somebody who was taken out', (f) => {
+    const one = f.heard.findLast(({ conv }) => conv !== null)!
+    const source = f.sent.find(({ body }) => body === one.body)!
+    const body = JSON.stringify({ op: 'remove', user: one.user })
+    const { event } = f.pushes[0]!
+    f.pushes.push({
+      ...{ ...one, conv: one.conv!, shown: source.invoked - 0.1 },
+      event: { ...event, kind: 'member', body, seq: 1_000_000 },
+    })
+  }),
+  mutation('[P19] a signal is stored', (f) => {
+    shown(f, 'a message', isPlain).event.body = f.sent[0]!.body
+  }),
+
+  mutation('[P20] the feed skips an event', (f) => {
+    feedOf(f).events.splice(1, 1)
+  }),
+  mutation('[P20] the feed gives an event twice', (f) => {
+    const { events } = feedOf(f)
+    events.splice(1, 0, events[0]!)
+  }),
+  mutation('[P20] a cursor is another event elsewhere', (f) => {
+    const page = f.feed.findLast(({ events }) => events.length > 2)!
+    page.events[1]!.conv = 'elsewhere'
+  }),
+  mutation('[P20] the feed of a node ends early', (f) => {
+    const page = f.feed.findLast(({ events, final }) => final && events.length > 0)!
+    page.events.pop()
+    page.next = page.events.at(-1)?.cursor ?? ''
+  }),
+  mutation('[P20] the feed goes on elsewhere', (f) => {
+    need(
+      f.feed.find(({ after }) => after !== null),
+      'second page',
+    ).after += '0'
+  }),
+  mutation('[P20] the feed shows what nobody sent', (f) => {
+    const own = new Set(f.conversations)
+    const event = need(
+      f.feed
+        .flatMap(({ events }) => events)
+        .find(({ kind, conv }) => kind === 'message' && !own.has(conv)),
+      'message in the feed',
+    )
+    event.body += ' or so'
+  }),
+
+  mutation('[P21] a message that was erased is in a page', (f) => {
+    f.pages.push(
+      withErased(
+        f,
+        need(
+          f.pages.findLast(({ final }) => final),
+          'last page',
+        ),
+      ),
+    )
+  }),
+  mutation('[P21] a message that was erased is in the feed', (f) => {
+    const page = need(
+      f.feed.findLast(({ final }) => final),
+      'last page of the feed',
+    )
+    const { events } = withErased(f, page)
+    f.feed.push({ ...page, events: events.map((one) => ({ ...one, conv: '', cursor: '' })) })
+  }),
+
+  mutation('[P22] a sync lacks an event and does not say so', (f) => {
+    const page = need(
+      f.syncs.find(({ events, gap }) => events.length > 2 && gap === null),
+      'sync',
+    )
+    page.events.splice(1, 1)
+  }),
+  mutation('[P22] an inbox number is of two events', (f) => {
+    const page = need(
+      f.syncs.findLast(({ events }) => events.length > 0),
+      'sync',
+    )
+    page.events[0]!.seq += 1
+  }),
+  mutation('[P22] a conversation ends elsewhere', (f) => {
+    for (const row of lastSync(f).conversations) row.head += 1
+  }),
+  mutation('[P22] read messages count as unread', (f) => {
+    for (const row of lastSync(f).conversations) row.unread += 1
+  }),
+  mutation('[P22] a node tells of another receipt', (f) => {
+    const told = f.receipts.filter(
+      ({ final, by, kind }) => final && by === 'status' && kind === 'read',
+    )
+    for (const one of told) one.upTo -= 1
   }),
 ]
 

@@ -2,6 +2,8 @@ import type { Checker, History, Violation } from '../history/history.ts'
 import { acknowledgedNeverLost } from './acknowledged-never-lost.ts'
 import { causalReplies } from './causal-replies.ts'
 import { changes } from './changes.ts'
+import { erasure } from './erasure.ts'
+import { feed } from './feed.ts'
 import { fifo } from './fifo.ts'
 import { gapless } from './gapless.ts'
 import { inboxes } from './inboxes.ts'
@@ -16,7 +18,10 @@ import { orderAgreement } from './order-agreement.ts'
 import { ownWrites } from './own-writes.ts'
 import { pushOrder } from './push-order.ts'
 import { receipts } from './receipts.ts'
+import { retention } from './retention.ts'
+import { signals } from './signals.ts'
 import { streams } from './streams.ts'
+import { sync } from './sync.ts'
 
 /** All that judge a history, by the property of `chaos/SPEC.md`. */
 export const CHECKERS = {
@@ -42,6 +47,11 @@ export const CHECKERS = {
 export const FEATURE_CHECKERS = {
   P10: receipts,
   P17: changes,
+  P18: retention,
+  P19: signals,
+  P20: feed,
+  P21: erasure,
+  P22: sync,
 } as const satisfies Readonly<Record<string, Checker>>
 
 /** What is broken, by the most telling property first. */
