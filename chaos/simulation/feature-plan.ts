@@ -34,7 +34,7 @@ export const BACKEND = 'backend'
 /** How often each kind comes up beside the others. */
 const WEIGHTS: Readonly<Record<FeatureKind, number>> = {
   ...{ message: 8, edit: 4, recall: 2, react: 2, page: 5, ack: 4, receipts: 2, sync: 2 },
-  ...{ signal: 4, member: 0.5, retention: 0.4, block: 0.6, move: 0.3 },
+  ...{ signal: 4, member: 0.5, retention: 0.6, block: 0.6, move: 0.3 },
   ...{ feed: 4, erase: 0.05, settings: 0.1 },
 }
 
@@ -120,7 +120,7 @@ function drawOperation(
       return { atMs, device: owner, kind, room: prng.below(groups), user, joins: prng.chance(0.6) }
     }
     case 'retention':
-      return { atMs, device: devices[0]!.device, kind, room, bounds: drawBounds(prng) }
+      return { atMs, device: devices[0]!.device, kind, room, bounds: drawBounds(prng, room) }
     case 'block':
       return { atMs, device: devices[prng.below(2)]!.device, kind, on: prng.chance(0.5) }
     case 'move':
@@ -143,9 +143,11 @@ function drawOperation(
   }
 }
 
-function drawBounds(prng: Prng): RetentionBounds {
+/** Of every other conversation by age: where nothing goes by time, what is left can be counted. */
+function drawBounds(prng: Prng, room: number): RetentionBounds {
   const maxCount = prng.pick([3, 10, 40])
   const maxBytes = prng.pick([100, 1_000])
   const maxAgeMs = prng.pick([1_000, 5_000])
-  return prng.pick([{ maxCount }, { maxBytes }, { maxAgeMs }, { maxCount, maxBytes }])
+  if (room % 2 === 1) return { maxAgeMs }
+  return prng.pick([{ maxCount }, { maxCount }, { maxBytes }, { maxCount, maxBytes }])
 }
