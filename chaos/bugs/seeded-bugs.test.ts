@@ -32,26 +32,29 @@ describe('seeded bugs', () => {
   })
 })
 
+/** What it draws is over soon. */
+const SEED = 63_000_003
+
 // All of them, from new seeds: `npm run sim:bugs`. These show in the first run of nearly any seed.
 describe('the simulator, as it stands, finds', () => {
   test.each(['pre-vote-raises-term', 'page-skips-one'])(
     '%s',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async (name) => {
-      const [finding] = await findBug(bugCalled(name), [1], { runs: 40 })
+      const [finding] = await findBug(bugCalled(name), [SEED], { runs: 40 })
       expect(bugCalled(name).breaks).toContain(finding!.found?.property)
     },
   )
 
-  test('nothing in a change that changes nothing', { timeout: 60_000 }, async () => {
+  test('nothing in a change that changes nothing', { timeout: 240_000 }, async () => {
     const bug = bugCalled('old-term-commit')
     const same: SeededBug = { ...bug, replace: `${bug.find} // the same` }
-    const [finding] = await findBug(same, [1], { runs: 1 })
+    const [finding] = await findBug(same, [SEED], { runs: 1 })
     expect(finding).toMatchObject({ found: null, others: [], runs: 1 })
   })
 
-  test('nothing where the program does not even run', { timeout: 60_000 }, async () => {
+  test('nothing where the program does not even run', { timeout: 240_000 }, async () => {
     const bug = { ...bugCalled('old-term-commit'), replace: 'no longer a program' }
-    await expect(findBug(bug, [1], { runs: 1 })).rejects.toThrow('the simulator did not run')
+    await expect(findBug(bug, [SEED], { runs: 1 })).rejects.toThrow('the simulator did not run')
   })
 })
