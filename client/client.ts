@@ -139,15 +139,14 @@ export class ChatClient {
     return this.#conversations.block('unblock', user)
   }
 
-  /** This user's conversations, newest change first, up to 1,000. */
+  /** This user's conversations, newest change first. */
   conversations(): Promise<readonly ConversationInfo[]> {
     return this.#conversations.list()
   }
 
   /**
    * Messages of all this user's conversations from now on, new conversations included: in order
-   * and without holes within each, each once. Now is as of `Conversation.messages`. Of a user with more than 1,000 conversations, those
-   * that changed least recently are followed only from their next pushed message on.
+   * and without holes within each, each once. Now is as of `Conversation.messages`.
    * @param options.after `'cursor'`: each conversation goes on where this device's cursor is, as of
    *   `Conversation.messages`; one without a cursor begins with its first message.
    */

@@ -23,7 +23,7 @@ import { Receiving } from './receiving.ts'
 import { Sender } from './sender.ts'
 import type { Signal, SignalOptions } from './signals.ts'
 import { TYPING, TypingSender, TypingUsers } from './typing.ts'
-import { Streams, type Start } from './streams.ts'
+import { type ListedConversations, Streams, type Start } from './streams.ts'
 import { decodeBody } from './protocol/body-codec.ts'
 import type {
   AckNotice,
@@ -163,7 +163,7 @@ export class Conversations implements ConversationOwner, CoreListener {
   }
 
   async list(): Promise<readonly ConversationInfo[]> {
-    return (await this.#list(this.#options.readTimeoutMs)).map(toInfo)
+    return (await this.#list(this.#options.readTimeoutMs)).conversations.map(toInfo)
   }
 
   async change(conv: string, change: ConversationChange): Promise<ConversationInfo | null> {
@@ -345,10 +345,18 @@ export class Conversations implements ConversationOwner, CoreListener {
     return conversationOf(answer as ConversationAnswer)
   }
 
-  async #list(timeoutMs: number | null): Promise<readonly WireConversation[]> {
-    const limit = LIMITS.pageEvents
-    const answer = await this.core.reads.read({ t: 'conv:R', op: 'list', limit }, timeoutMs)
-    return (answer as ConversationAnswer).conversations ?? []
+  /** Page after page; of one that changes meanwhile and moves to the front events tell. */
+  async #list(timeoutMs: number | null): Promise<ListedConversations> {
+    const all = new Map<string, WireConversation>()
+    const list = { t: 'conv:R', op: 'list', limit: LIMITS.pageEvents } as const
+    for (let after: string | undefined; ;) {
+      const answer = await this.core.reads.read({ ...list, after }, timeoutMs)
+      const { conversations = [], next } = answer as ConversationAnswer
+      for (const each of conversations) all.set(each.id, each)
+      const isOnePage = after === undefined
+      if (next === undefined) return { conversations: [...all.values()], isOnePage }
+      after = next
+    }
   }
 
   async #pull(

@@ -17,7 +17,7 @@ import { LIMITS } from './protocol/limits.ts'
 /** What streams need from the client around them. */
 export interface StreamsOwner extends SubscriptionOwner {
   /** The conversations of this user, newest change first. */
-  list(): Promise<readonly WireConversation[]>
+  list(): Promise<ListedConversations>
   /** The newest seq of a conversation. */
   head(conversation: string): Promise<number>
   /** An event was pushed, synced or answered for; it may have been told before. */
@@ -32,6 +32,13 @@ export interface StreamsOwner extends SubscriptionOwner {
   onHandled(event: ChatEvent): void
 }
 
+/** All conversations of the user. */
+export interface ListedConversations {
+  readonly conversations: readonly WireConversation[]
+  /** Else one that changed between two pages may lack. */
+  readonly isOnePage: boolean
+}
+
 /** A reader of one conversation, or of all. */
 interface Stream {
   readonly queue: EventQueue<ChatEvent>
@@ -41,7 +48,7 @@ interface Stream {
   /** Events up to this inbox number were there before the stream; `null` if that is not known yet. */
   inboxHead: number | null
   hasBegun: boolean
-  /** Not all conversations were listed when it began. */
+  /** It began with several pages of conversations: what changed between two of them may lack. */
   isPartial: boolean
   readonly isAll: boolean
   /** Keeps the cursors of a stream that goes on after them. */
@@ -112,14 +119,14 @@ export class Streams {
         return
       }
       const list = () => this.#owner.list()
-      const conversations = await (start === 'now' ? this.#atContact(list) : list())
+      const { conversations, isOnePage } = await (start === 'now' ? this.#atContact(list) : list())
       if (!this.#streams.has(stream)) return
       for (const { id, head } of conversations) {
         const subscription = this.#subscribe(stream, id, this.#beginning(stream, id, head))
         subscription.notify(head)
       }
       stream.hasBegun = true
-      stream.isPartial = conversations.length >= LIMITS.pageEvents
+      stream.isPartial = !isOnePage
       for (const [id, { highest }] of stream.early) this.#notify(stream, id, highest)
       stream.early.clear()
     }
@@ -170,11 +177,7 @@ export class Streams {
     for (const stream of this.#streams) {
       // One that has yet to begin asks for the heads itself.
       if (!stream.hasBegun || (stream.isAll && !isEnd)) continue
-      for (const { conv, head } of rows) {
-        // Of so many not all were listed when the stream began: an unknown one may be an old one.
-        const isKnown = rows.length <= LIMITS.pageEvents || stream.subscriptions.has(conv)
-        if (isKnown && head > 0) this.#notify(stream, conv, head)
-      }
+      for (const { conv, head } of rows) if (head > 0) this.#notify(stream, conv, head)
     }
   }
 
@@ -214,7 +217,7 @@ export class Streams {
 
   #lookAtAll(): void {
     this.#owner.list().then(
-      (conversations) => {
+      ({ conversations }) => {
         for (const { id, head } of conversations) {
           if (head === 0) continue
           for (const stream of this.#streams) if (stream.isAll) this.#notify(stream, id, head)
@@ -272,7 +275,7 @@ export class Streams {
     }
     if (!stream.isAll) return null
     // Unknown until now, so this user came to it after the stream began: all of it is new, unless it
-    // is one of those that were too many to be listed.
+    // is one that changed while they were listed.
     const from = stream.isPartial ? seq - 1 : 0
     return this.#subscribe(stream, conversation, stream.delivery?.begin(conversation) ?? from)
   }

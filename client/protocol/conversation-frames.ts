@@ -36,6 +36,8 @@ export type ConversationRequest =
       readonly id: FrameId
       readonly op: 'list'
       readonly limit?: number | undefined
+      /** Goes on after an earlier answer: its `next`. */
+      readonly after?: string | undefined
     }
   | (ConversationWrite & {
       readonly op: 'add'
@@ -117,6 +119,8 @@ export interface ConversationAnswer extends Marked {
   readonly id: FrameId
   readonly conversation?: WireConversation | undefined
   readonly conversations?: readonly WireConversation[] | undefined
+  /** For `list`: there are more, after this. */
+  readonly next?: string | undefined
   /** For `receipts`. */
   readonly receipts?: WireReceipts | undefined
   readonly msgId?: string | undefined

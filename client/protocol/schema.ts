@@ -157,7 +157,7 @@ export const REQUEST_SCHEMAS: Readonly<Record<RequestFrame['t'], FrameSchema>> =
         create: fields(`${CHANGE} members:[${LIMITS.members}]user name?:${NAME} meta?`),
         direct: fields(`${CHANGE} with:user`),
         get: fields('conv membersFrom?:int'),
-        list: fields('limit?'),
+        list: fields('limit? after?:256'),
         add: fields(`${CHANGE} conv user role?:admin|member`),
         remove: fields(`${CHANGE} conv user`),
         role: fields(`${CHANGE} conv user role:owner|admin|member`),
@@ -189,7 +189,7 @@ export const SERVER_SCHEMAS: Readonly<Record<AnswerFrame['t'] | NoticeFrame['t']
   ),
   'msg:A': answer('msgId conv seq at:int ord:int duplicate:bool inbox?:int~ now:int'),
   'conv:A': answer(
-    `conversation? conversations?:${PAGE}conversation receipts? msgId? seq?:int ` +
+    `conversation? conversations?:${PAGE}conversation next?:256 receipts? msgId? seq?:int ` +
       'duplicate?:bool now?:int',
   ),
   'cancel:A': answer('cancelled?:bool seq? at?:int'),

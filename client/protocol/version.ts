@@ -26,6 +26,7 @@ export const VERSION_HISTORY: readonly {
     schemaHash: '4d8f7cec39c8559e',
     change: '`ack:N` of the kind `expired` names what went',
   },
+  { version: 1, schemaHash: 'f26f290ff44ed221', change: 'a list comes in pages' },
 ]
 
 /** The highest version in both ranges, `null` if they do not meet. */

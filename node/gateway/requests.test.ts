@@ -393,7 +393,17 @@ describe('reads', () => {
     })
     client.write({ t: 'conv:R', id: 2, op: 'list', limit: 1_000 })
     await clock.settle()
-    expect(client.last('conv:A').conversations?.map(({ id }) => id)).toEqual(['a', 'b'])
+    const page = client.last('conv:A')
+    expect(page.conversations?.map(({ id }) => id)).toEqual(['a', 'b'])
+    client.write({ t: 'conv:R', id: 3, op: 'list', after: page.next })
+    await clock.settle()
+    expect(client.last('conv:A').conversations?.map(({ id }) => id)).toEqual(['c'])
+    expect(client.last('conv:A').next).toBeUndefined()
+    for (const after of ['', 'x', '1.', `zzzzzzzzzzz.a`, `.a`, '-1.a', '1.a b']) {
+      client.write({ t: 'conv:R', id: 4, op: 'list', after })
+      await clock.settle()
+      expect(errorOf(client.frames.at(-1)!)).toMatchObject({ code: 'INVALID_MESSAGE' })
+    }
   })
 
   it('[GW7] reads for nobody while it is not ready', async () => {

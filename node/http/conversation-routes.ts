@@ -73,13 +73,19 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
           description: 'At most so many.',
           schema: { type: 'integer', minimum: 1, maximum: 1000 },
         },
+        {
+          name: 'after',
+          in: 'query',
+          description: 'Goes on after an earlier page: its `next`.',
+          schema: { type: 'string', maxLength: 256 },
+        },
         USER_PARAMETER,
         MARK_PARAMETER,
       ],
       answers: {
         200: {
-          description: 'All, or the newest.',
-          schema: answerSchema('conv:A', ['conversations']),
+          description: 'A page: there are more if it has `next`.',
+          schema: answerSchema('conv:A', ['conversations', 'next']),
         },
       },
       problems: {
@@ -89,7 +95,11 @@ export const CONVERSATION_ROUTES: readonly Route[] = [
       },
       role: 'user',
     },
-    answer: (call) => read(call, { op: 'list', limit: numberOf(call.request.query.get('limit')) }),
+    answer: (call) => {
+      const { query } = call.request
+      const limit = numberOf(query.get('limit'))
+      return read(call, { op: 'list', limit, after: query.get('after') ?? undefined })
+    },
   },
   {
     method: 'GET',

@@ -1,15 +1,22 @@
+import { assert } from '#cluster'
 import { StoreDamagedError } from '../store/store.ts'
 import type { ApplicationState } from './application-state.ts'
 import { loadForList, loadForRead } from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { conversationOfUserKey, userRange } from './keys.ts'
 import { isPresent, type Member } from './members.ts'
-import type { ConversationHead, ConversationView } from './types.ts'
+import type { ConversationHead, ConversationList, ConversationView, ListPosition } from './types.ts'
 
 /** Heads loaded together. */
 const LOADED_TOGETHER = 256
 
 type Load = typeof loadForRead
+
+/** Whole conversations loaded together for a page of views, which is cut by bytes. */
+const SHOWN_TOGETHER = 16
+/** What a view and each of its members weigh in a page beside their texts. */
+const VIEW_BYTES = 256
+const MEMBER_BYTES = 40
 
 interface Listed {
   readonly conversation: Conversation
@@ -17,53 +24,92 @@ interface Listed {
   readonly changedAt: number
 }
 
-/** The conversations that the user is or was a member of, newest change first, at most `limit`. */
+/**
+ * A page of the conversations that the user is or was a member of, newest change first: at most
+ * `limit`, cut at the bound of bytes, one at least.
+ */
 export async function listConversations(
   state: ApplicationState,
   user: string,
   limit: number,
-): Promise<ConversationView[]> {
-  const newest = await newestOf(state, user, limit, (_, ids) => loadForList(state, ids, user))
-  return newest.map(({ conversation, member }) => conversationViewFor(conversation, member))
+  after: ListPosition | null,
+): Promise<ConversationList> {
+  const places = await newestOf(state, user, limit + 1, after, ({ conversation, changedAt }) => ({
+    id: conversation.id,
+    changedAt,
+  }))
+  const conversations: ConversationView[] = []
+  let bytes = 0
+  const most = Math.min(limit, places.length)
+  for (let first = 0; first < most && bytes < state.limits.pageBytes; first += SHOWN_TOGETHER) {
+    const ids = places.slice(first, Math.min(most, first + SHOWN_TOGETHER)).map(({ id }) => id)
+    const whole = await conversationsFor(state, ids, user, (_, cold) =>
+      loadForList(state, cold, user),
+    )
+    for (const conversation of whole) {
+      const member = conversation.members.find(user)
+      assert(member !== undefined, `${user} is no member of ${conversation.id}, which lists him`)
+      const view = conversationViewFor(conversation, member)
+      bytes += bytesOf(view)
+      if (bytes > state.limits.pageBytes && conversations.length > 0) break
+      conversations.push(view)
+    }
+  }
+  const isWhole = conversations.length === places.length
+  return { conversations, next: isWhole ? null : places[conversations.length - 1]! }
 }
 
-/** The same, without what only a view needs: cheap enough for every device that comes. */
-export async function listHeads(
+/** The newest of them, without what only a view needs: cheap enough for every device that comes. */
+export function listHeads(
   state: ApplicationState,
   user: string,
   limit: number,
 ): Promise<ConversationHead[]> {
-  const newest = await newestOf(state, user, limit, loadForRead)
-  return newest.map(({ conversation, member }) => {
+  return newestOf(state, user, limit, null, ({ conversation, member }) => {
     const { id, large, head, ord } = conversation
     if (isPresent(member)) return { id, large, head, ord }
     return { id, large, head: member.visible.at(-1)!, ord: member.left!.ord }
   })
 }
 
-/** Looks at all of them, a part at a time, as no order by change is kept for each member. */
-async function newestOf(
+/**
+ * Looks at all of them, a part at a time, as no order by change is kept for each member; of those
+ * that come after `after` it keeps what `show` makes of the newest.
+ */
+async function newestOf<T>(
   state: ApplicationState,
   user: string,
   limit: number,
-  load: Load,
-): Promise<Listed[]> {
-  let newest: Listed[] = []
+  after: ListPosition | null,
+  show: (listed: Listed) => T,
+): Promise<T[]> {
+  let newest: (ListPosition & { readonly shown: T })[] = []
   const all = await conversationIdsOf(state, user)
   for (let first = 0; first < all.length; first += LOADED_TOGETHER) {
     const part = all.slice(first, first + LOADED_TOGETHER)
-    for (const conversation of await conversationsFor(state, part, user, load)) {
+    for (const conversation of await conversationsFor(state, part, user)) {
+      const { id } = conversation
       const member = conversation.members.find(user)
       if (member === undefined) continue
       const changedAt = isPresent(member) ? conversation.lastLogTime : member.left!.logTime
-      newest.push({ conversation, member, changedAt })
+      if (after !== null && compare({ id, changedAt }, after) <= 0) continue
+      newest.push({ id, changedAt, shown: show({ conversation, member, changedAt }) })
     }
-    newest.sort(
-      (a, b) => b.changedAt - a.changedAt || (a.conversation.id < b.conversation.id ? -1 : 1),
-    )
+    newest.sort(compare)
     newest = newest.slice(0, limit)
   }
-  return newest
+  return newest.map(({ shown }) => shown)
+}
+
+function compare(a: ListPosition, b: ListPosition): number {
+  if (a.changedAt !== b.changedAt) return b.changedAt - a.changedAt
+  if (a.id === b.id) return 0
+  return a.id < b.id ? -1 : 1
+}
+
+function bytesOf({ name, meta, members }: ConversationView): number {
+  const texts = (name?.length ?? 0) + (meta?.length ?? 0)
+  return members.reduce((sum, { user }) => sum + MEMBER_BYTES + user.length, VIEW_BYTES + texts)
 }
 
 /** Every conversation that the user is or was a member of, in no order. */

@@ -65,7 +65,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     await cuts(m, 5, 1)
     const before = await stored(m)
     await m.one(10, remove({ op: 'truncate', from: conv, upTo: 61 }))
-    const direct = (await m.machine.reader.conversationsOf('dan', 9))[0]!
+    const direct = (await m.machine.reader.conversationsOf('dan', 9)).conversations[0]!
     await m.one(10, remove({ op: 'truncate', from: direct.id, upTo: 60 }))
     await m.machine.checkpoint()
     // No write with a key came since: the newest results are looked at, and are too old.

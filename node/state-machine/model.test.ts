@@ -25,8 +25,10 @@ import {
 } from './testing.ts'
 import {
   type ConversationEvent,
+  type ConversationView,
   EventKind,
   type EventPage,
+  type ListPosition,
   type StateReader,
   type WriteResult,
 } from './types.ts'
@@ -317,13 +319,15 @@ async function compareReads(machine: Machine, model: Model): Promise<void> {
     }
   }
   for (const name of USERS) {
-    const views = await reader.conversationsOf(name, 100)
+    const { conversations: views, next } = await reader.conversationsOf(name, 100)
+    expect(next).toBeNull()
+    expect(await listed(reader, name, 2)).toEqual(views)
     const heads = views.map(({ id, large, head, ord }) => ({ id, large, head, ord }))
     expect(await reader.headsOf(name, 100)).toEqual(heads)
     expect(await reader.headsOf(name, 1)).toEqual(heads.slice(0, 1))
-    const listed = views.map(({ id }) => id)
+    const ids = views.map(({ id }) => id)
     const expected = [...model.conversations].filter(([, { members }]) => members.has(name))
-    expect(listed.sort()).toEqual(expected.map(([id]) => id).sort())
+    expect(ids.sort()).toEqual(expected.map(([id]) => id).sort())
   }
 }
 
@@ -435,3 +439,14 @@ describe('against the model', () => {
     )
   }, 60_000)
 })
+
+/** The whole list, by pages. */
+async function listed(reader: StateReader, user: string, limit: number) {
+  const all: ConversationView[] = []
+  for (let after: ListPosition | null = null; ;) {
+    const page = await reader.conversationsOf(user, limit, after)
+    all.push(...page.conversations)
+    if (page.next === null) return all
+    after = page.next
+  }
+}

@@ -15,10 +15,12 @@ import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
   FeedPage,
   ConversationHead,
+  ConversationList,
   ConversationView,
   DevicePosition,
   EventPage,
   InboxPage,
+  ListPosition,
   MemberReceipt,
   PushSubscription,
   ReceiptChange,
@@ -77,9 +79,13 @@ export class Reader implements StateReader {
     return (await read) === true
   }
 
-  conversationsOf(user: string, limit: number): Promise<ConversationView[]> {
-    assert(Number.isInteger(limit) && limit >= 0, `a limit of ${limit}`)
-    return this.#pinned((state) => listConversations(state, user, limit))
+  conversationsOf(
+    user: string,
+    limit: number,
+    after: ListPosition | null = null,
+  ): Promise<ConversationList> {
+    assert(Number.isInteger(limit) && limit > 0, `a limit of ${limit}`)
+    return this.#pinned((state) => listConversations(state, user, limit, after))
   }
 
   headsOf(user: string, limit: number): Promise<ConversationHead[]> {

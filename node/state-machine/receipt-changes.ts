@@ -8,6 +8,8 @@ const whole: typeof loadForRead = (state, ids) => loadConversations(state, ids)
 
 /** Conversations that are looked at, those with the newest events. */
 const MAX_CONVERSATIONS = 1_000
+/** So many times the limit are kept before the oldest are dropped: sorting each time would cost more. */
+const MOST_KEPT = 4
 
 /**
  * What a user is told of receipts that changed after a log index: the cursors of the others in his
@@ -21,7 +23,7 @@ export async function receiptsChanged(
 ): Promise<ReceiptChange[]> {
   // Who comes back at once has missed nothing: no conversation needs looking at.
   if (after >= state.appliedIndex) return []
-  const changes: (ReceiptChange & { readonly index: number })[] = []
+  let changes: (ReceiptChange & { readonly index: number })[] = []
   for (const { id, large } of await listHeads(state, user, MAX_CONVERSATIONS)) {
     if (large) continue
     const [conversation] = await conversationsFor(state, [id], user, whole)
@@ -36,9 +38,16 @@ export async function receiptsChanged(
         changes.push({ ...who, kind: 'delivered', upTo: delivered })
       }
     }
+    if (changes.length > MOST_KEPT * limit) changes = newest(changes, limit)
   }
-  changes.sort((a, b) => b.index - a.index)
-  return changes
-    .slice(0, limit)
-    .map(({ conv, user: of, kind, upTo }) => ({ conv, user: of, kind, upTo }))
+  return newest(changes, limit).map(({ conv, user: of, kind, upTo }) => ({
+    conv,
+    user: of,
+    kind,
+    upTo,
+  }))
+}
+
+function newest<T extends { readonly index: number }>(changes: readonly T[], limit: number): T[] {
+  return changes.toSorted((a, b) => b.index - a.index).slice(0, limit)
 }

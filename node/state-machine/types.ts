@@ -279,6 +279,18 @@ export interface FeedEntry {
 }
 
 /** Reads of the applied state. Each is complete as of one applied index or fails (rule K4). */
+/** Where a list goes on: the last change that it showed, in log time, and of which conversation. */
+export interface ListPosition {
+  readonly changedAt: number
+  readonly id: string
+}
+
+/** One page of a list; `next` is `null` where it ends. */
+export interface ConversationList {
+  readonly conversations: readonly ConversationView[]
+  readonly next: ListPosition | null
+}
+
 export interface StateReader {
   readonly appliedIndex: number
   /** Log time in ms of the newest applied entry (rule A8). */
@@ -289,9 +301,16 @@ export interface StateReader {
   isMember(id: string, user: string): Promise<boolean>
   /** Whether `user` is a member or was one: may see some part of it (rule B7). */
   wasMember(id: string, user: string): Promise<boolean>
-  /** The conversations `user` is or was a member of, newest change first; at most `limit`. */
-  conversationsOf(user: string, limit: number): Promise<ConversationView[]>
-  /** The same conversations in the same order, by their heads alone. */
+  /**
+   * The conversations `user` is or was a member of, newest change first: those `after` a place, at
+   * most `limit`, cut at the bound of bytes of a page.
+   */
+  conversationsOf(
+    user: string,
+    limit: number,
+    after?: ListPosition | null,
+  ): Promise<ConversationList>
+  /** The newest of them in the same order, by their heads alone. */
   headsOf(user: string, limit: number): Promise<ConversationHead[]>
   /** The newest number of the user's inbox, 0 before the first; `null`: no number is left. */
   inboxHead(user: string): Promise<number | null>

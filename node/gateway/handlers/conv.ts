@@ -4,12 +4,14 @@ import { directConversationId } from '../../state-machine/conversation-id.ts'
 import type { ConversationView, StateReader, WriteResult } from '../../state-machine/types.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { PendingRequest, Requester } from '../pending-request.ts'
+import { formatListPosition, parseListPosition } from './list-position.ts'
 import { notServing, reachNewest } from './read-position.ts'
 import { readPolicyValue } from './retention-policy.ts'
 import { wireConversation } from './wire-event.ts'
 import { wireReceipts } from './wire-receipts.ts'
 
 type GetFrame = Extract<ConversationRequest, { op: 'get' | 'receipts' }>
+type ListFrame = Extract<ConversationRequest, { op: 'list' }>
 type WriteFrame = Extract<ConversationRequest, { msgId: string }>
 
 export function handleConversation(
@@ -21,7 +23,7 @@ export function handleConversation(
   if (frame.op === 'get' || frame.op === 'receipts') {
     const seq = frame.op === 'receipts' ? frame.seq : null
     session.read(request, () => get(request, frame, seq, context))
-  } else if (frame.op === 'list') session.read(request, () => list(request, frame.limit, context))
+  } else if (frame.op === 'list') session.read(request, () => list(request, frame, context))
   else write(request, frame, context)
 }
 
@@ -61,7 +63,7 @@ async function find(
 
 async function list(
   request: PendingRequest<Requester>,
-  limit: number | undefined,
+  { limit, after }: ListFrame,
   context: GatewayContext,
 ): Promise<void> {
   const { backend, options } = context
@@ -69,11 +71,17 @@ async function list(
   if (refusal !== null) return request.fail(refusal)
   const most = Math.min(limit ?? options.maxListedConversations, options.maxListedConversations)
   const { user } = request.session
-  const views = await backend.state.conversationsOf(user, most)
+  const from = after === undefined ? null : parseListPosition(after)
+  if (from === null && after !== undefined) {
+    const message = 'after must be the next of an earlier list, as it was given.'
+    return request.fail(wireError('INVALID_MESSAGE', message))
+  }
+  const page = await backend.state.conversationsOf(user, most, from)
   request.answer({
     t: 'conv:A',
     id: request.id,
-    conversations: views.map((view) => wireConversation(view, user)),
+    conversations: page.conversations.map((view) => wireConversation(view, user)),
+    next: page.next === null ? undefined : formatListPosition(page.next),
   })
 }
 

@@ -35,7 +35,10 @@ async function answer(
           seq: head,
         }))
       : await state.largeHeads(session.user)
-  const heads = all.filter(({ conv, seq }) => seq > session.known.of(conv))
+  // What is beyond is named by a later ping: then these are known.
+  const heads = all
+    .filter(({ conv, seq }) => seq > session.known.of(conv))
+    .slice(0, options.maxSyncedConversations)
   request.answer({
     t: 'ping:A',
     id: frame.id,

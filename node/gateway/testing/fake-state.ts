@@ -2,6 +2,7 @@ import { DEFAULT_SETTINGS, type Settings } from '../../state-machine/settings.ts
 import type {
   ConversationEvent,
   ConversationHead,
+  ConversationList,
   ConversationView,
   DevicePosition,
   EventPage,
@@ -9,6 +10,7 @@ import type {
   FeedPage,
   InboxEvent,
   InboxPage,
+  ListPosition,
   MemberReceipt,
   PushSubscription,
   ReceiptChange,
@@ -84,14 +86,28 @@ export class FakeState implements StateReader {
     return this.revoked.get(user) ?? 0
   }
 
-  async conversationsOf(user: string, limit: number): Promise<ConversationView[]> {
-    return [...this.conversations.values()]
-      .filter((view) => view.members.some((member) => member.user === user))
-      .slice(0, limit)
+  #viewsOf(user: string): ConversationView[] {
+    return [...this.conversations.values()].filter((view) =>
+      view.members.some((member) => member.user === user),
+    )
+  }
+
+  /** In the order they were set, each changed at 7. */
+  async conversationsOf(
+    user: string,
+    limit: number,
+    after: ListPosition | null = null,
+  ): Promise<ConversationList> {
+    const all = this.#viewsOf(user)
+    const rest = all.slice(all.findIndex(({ id }) => id === after?.id) + 1)
+    const conversations = rest.slice(0, limit)
+    const last = conversations.at(-1)
+    const next = last === undefined || last === rest.at(-1) ? null : { changedAt: 7, id: last.id }
+    return { conversations, next }
   }
 
   async headsOf(user: string, limit: number): Promise<ConversationHead[]> {
-    const views = await this.conversationsOf(user, limit)
+    const views = this.#viewsOf(user).slice(0, limit)
     return views.map(({ id, large, head, ord }) => ({ id, large, head, ord }))
   }
 
@@ -130,7 +146,7 @@ export class FakeState implements StateReader {
   }
 
   async conversationIdsOf(user: string): Promise<string[]> {
-    return (await this.conversationsOf(user, 1_000)).map(({ id }) => id)
+    return this.#viewsOf(user).map(({ id }) => id)
   }
 
   async eventsBefore(id: string, _: string, before: number, limit: number) {
