@@ -55,6 +55,11 @@ export interface ClusterNodeParts {
   readonly initialMembers: readonly InitialMember[]
   /** Take in a member whose directory was emptied without being told to (rule K1). */
   readonly autoReplace: boolean
+  /**
+   * How long an empty directory that is the only initial member listens before it founds a cluster,
+   * in ms: peers of one that it was part of dial it every second and say so (rule K1).
+   */
+  readonly foundAloneAfterMs: number
   readonly options: ReplicaOptions
   readonly clock: Clock
   readonly random: Random
@@ -91,6 +96,7 @@ export class ClusterNode {
   /** A committed configuration had this node. */
   #wasMember = false
   #timer: Timer | null = null
+  #formationTimer: Timer | null = null
 
   constructor(parts: ClusterNodeParts) {
     this.#parts = parts
@@ -186,14 +192,22 @@ export class ClusterNode {
     await this.transport.listen(this.#parts.peerListen)
     if (this.#parts.log.formation !== null) this.#createReplica()
     this.#connect()
-    this.#formation.start()
+    this.#startFormation()
     this.#replacer.start()
     this.#look()
+  }
+
+  #startFormation(): void {
+    const { clock, foundAloneAfterMs, initialMembers, log } = this.#parts
+    const foundsAlone = log.formation === null && initialMembers.length === 1
+    if (!foundsAlone || foundAloneAfterMs === 0) this.#formation.start()
+    else this.#formationTimer = clock.after(foundAloneAfterMs, () => this.#formation.start())
   }
 
   /** Stops the replica and ends every connection. Log and state machine stay open. */
   async close(): Promise<void> {
     this.#timer?.cancel()
+    this.#formationTimer?.cancel()
     this.#replacer.close()
     this.#replica?.stop()
     this.#sender.close()

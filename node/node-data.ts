@@ -51,6 +51,12 @@ export async function openNodeData(
     ...settings.log,
   })
   failpoints.hit('boot.logOpened')
+  try {
+    checkMayFound(settings, log)
+  } catch (error) {
+    await log.close()
+    throw error
+  }
   const stores = await openStoreDirectory({
     fileSystem,
     clock,
@@ -82,6 +88,21 @@ export async function openNodeData(
     logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
   }
   return { log, stores, stateMachine }
+}
+
+/**
+ * Of several members each has to see the others empty; where there is one alone, only its operator
+ * knows whether this directory is new or has lost what it held (rule K1).
+ *
+ * @throws StartError
+ */
+function checkMayFound(settings: NodeSettings, log: LogStorage): void {
+  const { dataDirectory, dev, foundAlone = dev, initialMembers, name } = settings
+  if (log.formation !== null || initialMembers.length > 1 || foundAlone) return
+  throw new StartError(
+    `${dataDirectory} is empty, and --initial-members names ${name} alone. To found a new cluster of one node, start it once with --found-alone. If ${name} lost its data and was part of a cluster, name the members of that in --initial-members, and run on another node: parley members replace ${name}`,
+    { isRefused: true },
+  )
 }
 
 /** The log is made before the store: a store without a log had one, and with it votes and messages. */

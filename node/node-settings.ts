@@ -36,6 +36,11 @@ export interface NodeSettings {
   readonly peerListen: string
   readonly dataDirectory: string
   readonly initialMembers: readonly InitialMember[]
+  /**
+   * An empty directory whose settings name no other member founds a cluster of one (rule K1): nobody
+   * can tell it from one that lost its data. @default in dev mode only
+   */
+  readonly foundAlone?: boolean
   /** Lets clients on this machine in without a token. */
   readonly dev: boolean
   /** Web pages that may connect, and names under which clients reach this node. @default its own */

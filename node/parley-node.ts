@@ -45,6 +45,9 @@ import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import type { ApplyListener, StateReader } from './state-machine/types.ts'
 
+/** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
+const LISTEN_FIRST_MS = 5_000
+
 /** How long the clients of a removed node get to leave on their own. */
 const REMOVED_DRAIN_MS = 5_000
 
@@ -269,6 +272,7 @@ export class ParleyNode {
       peerListen,
       initialMembers,
       autoReplace: dev,
+      foundAloneAfterMs: dev ? 0 : LISTEN_FIRST_MS,
       options: {
         ...DEFAULT_REPLICA_OPTIONS,
         // Whole segments are forgotten, so a bound of few of them would bind nothing.

@@ -26,7 +26,14 @@ import { LevelDatabaseFactory } from './store/level-database.ts'
 /** What an operator says of one node on a real machine. */
 export interface ServerOptions extends Pick<
   NodeSettings,
-  'name' | 'listen' | 'peerListen' | 'dataDirectory' | 'initialMembers' | 'dev' | 'origins'
+  | 'name'
+  | 'listen'
+  | 'peerListen'
+  | 'dataDirectory'
+  | 'initialMembers'
+  | 'foundAlone'
+  | 'dev'
+  | 'origins'
 > {
   readonly logLevel: LogLevel
   /** Writes per second of a user, of a device; five seconds' worth at once. */

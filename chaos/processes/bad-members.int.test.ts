@@ -17,7 +17,7 @@ afterAll(() => cluster.close())
 
 /** Waits until the node's `/readyz` answers with the words. */
 async function readyz(url: string, status: number, words: RegExp): Promise<string> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 20_000
   for (let text = ''; ; await sleep(50)) {
     const answer = await fetch(`${url}/readyz`).catch(() => null)
     if (answer !== null) {
@@ -96,3 +96,26 @@ test('[K1] an emptied directory outside dev mode waits as a stranger and says wh
   await cluster.converged()
   expect((await cluster.state('n2'))!.members).toMatchObject(before)
 })
+
+test('[K1] an emptied directory that is told of nobody else founds no second cluster', async () => {
+  const { url, data, peerAddress } = cluster.node('n2')
+  await cluster.signal('n2', 'SIGTERM')
+  await rename(data, `${data}-kept`)
+  const alone = ['--initial-members', `n2=${new URL(url).host}/${peerAddress}`]
+  await cluster.start('n2', { dev: false, flags: alone })
+  expect((await cluster.ended('n2', 30_000)).code).toBe(5)
+  expect(await cluster.output('n2')).toMatch(/names n2 alone.*--found-alone.*members replace n2/)
+
+  // Told to, it asks first whether anybody knows it.
+  await cluster.start('n2', { dev: false, flags: [...alone, '--found-alone'] })
+  await readyz(url, 503, /stranger: .*does not know this empty/)
+  expect((await cluster.output('n2')).match(/formation\.written/g)).toHaveLength(1)
+
+  await cluster.kill('n2')
+  await rm(data, { recursive: true })
+  await rename(`${data}-kept`, data)
+  // Once formed, the settings of the first start do not matter.
+  await cluster.start('n2', { dev: false, flags: alone })
+  await cluster.healthy()
+  await cluster.converged()
+}, 60_000)

@@ -106,6 +106,7 @@ export class ProcessCluster {
       ...['--data', node.data],
       ...['--initial-members', members],
       ...(options.dev === false ? [] : ['--dev']),
+      ...(this.nodes.length === 1 ? ['--found-alone'] : []),
       ...(options.flags ?? []),
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
     ]

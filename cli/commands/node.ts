@@ -15,6 +15,7 @@ interface NodeFlags extends AccessFlags, PushFlags {
   readonly peerListen?: string
   readonly data?: string
   readonly initialMembers?: string
+  readonly foundAlone?: boolean
   readonly dev?: boolean
   readonly logLevel: ServerOptions['logLevel']
   readonly logSegmentBytes?: string
@@ -39,6 +40,13 @@ export function configure(command: Command): void {
         'every member at formation, this one too: n1=host:port/host:peer-port,n2=…',
         'PARLEY_INITIAL_MEMBERS',
       ),
+    )
+    .addOption(
+      option(
+        '--found-alone',
+        'with an empty directory: found a cluster of this one node',
+        'PARLEY_FOUND_ALONE',
+      ).default(false),
     )
     .addOption(
       option('--dev', 'trust a user without a token from this machine', 'PARLEY_DEV').default(
@@ -90,6 +98,7 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
     dev: flags.dev === true,
+    ...(flags.foundAlone === true ? { foundAlone: true } : {}),
     ...accessOptions(flags),
     push: pushOptions(flags),
     logLevel: flags.logLevel,

@@ -40,14 +40,19 @@ class Member {
   readonly logger = { ...SILENT } as Logger
   complete = false
 
-  constructor(world: Map<RaftId, Member>, name: string, log: MemoryLog) {
+  constructor(
+    world: Map<RaftId, Member>,
+    name: string,
+    log: MemoryLog,
+    initialMembers: readonly InitialMember[] = MEMBERS,
+  ) {
     this.world = world
     this.name = name
     this.log = log
     this.formation = new ClusterFormation({
       log: this.log,
       name,
-      initialMembers: MEMBERS,
+      initialMembers,
       random: { uint32: () => 7, bytes: (length) => new Uint8Array(length).fill(7) },
       logger: this.logger,
       peers: () => [...this.up.values()],
@@ -92,10 +97,11 @@ class Member {
 
 function cluster(
   logOf: (name: string, raftId: RaftId) => MemoryLog = (_, raftId) => new MemoryLog({ raftId }),
+  initialMembers: readonly InitialMember[] = MEMBERS,
 ) {
   const world = new Map<RaftId, Member>()
-  const members = MEMBERS.map(
-    ({ name }, i) => new Member(world, name, logOf(name, `${i + 1}`.repeat(16))),
+  const members = initialMembers.map(
+    ({ name }, i) => new Member(world, name, logOf(name, `${i + 1}`.repeat(16)), initialMembers),
   )
   return members as [Member, Member, Member]
 }
@@ -170,6 +176,34 @@ describe('formation', () => {
     const member = new Member(new Map(), 'n3', log)
     member.formation.start()
     expect(member.complete).toBe(true)
+  })
+
+  test('[K1] who hears before it begins that a cluster exists founds none', async () => {
+    const [lone] = cluster((_, raftId) => new MemoryLog({ raftId }), MEMBERS.slice(0, 1))
+    const from: PeerHello = {
+      protocol: { min: 1, max: 1 },
+      clusterId: '07'.repeat(16),
+      epoch: '07'.repeat(8),
+      raftId: 'b'.repeat(16),
+      name: 'n2',
+    }
+    lone.up.set(from.raftId, from)
+    lone.formation.peerUp(from)
+    await settle()
+    expect(lone.log.formation).toBeNull()
+    const { clusterId } = from
+    const body = new TextEncoder().encode(JSON.stringify({ clusterId }))
+    lone.formation.readFrame(from, PeerFrameKind.stranger, body)()
+    lone.formation.start()
+    lone.formation.peerUp(from)
+    await settle()
+    expect(lone.strangerTo).toEqual([clusterId])
+    expect(lone.log.formation).toBeNull()
+
+    const [other] = cluster((_, raftId) => new MemoryLog({ raftId }), MEMBERS.slice(0, 1))
+    other.formation.start()
+    await settle()
+    expect(other.complete).toBe(true)
   })
 
   test('[K1] nobody is taken into a cluster that the sender is no part of', async () => {

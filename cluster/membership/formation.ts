@@ -46,6 +46,9 @@ export class ClusterFormation {
   readonly #failpoints: Failpoints
   /** Peers that were heard to be part of this cluster. */
   readonly #formedPeers = new Set<RaftId>()
+  #started = false
+  /** A cluster exists that this empty directory is no part of: it founds none of its own. */
+  #isStranger = false
   #writing = false
   #joining = false
   #complete = false
@@ -55,7 +58,9 @@ export class ClusterFormation {
     this.#failpoints = host.failpoints ?? NO_FAILPOINTS
   }
 
+  /** Until then it takes part in what others found, and founds nothing itself. */
   start(): void {
+    this.#started = true
     const { log } = this.#host
     const { formation } = log
     if (formation !== null && (log.hardState.term > 0 || isTakenIn(formation, log.raftId))) {
@@ -101,7 +106,9 @@ export class ClusterFormation {
   }
 
   #strangerTo(clusterId: string): void {
-    if (this.#host.log.formation === null) this.#host.onStranger(clusterId)
+    if (this.#host.log.formation !== null) return
+    this.#isStranger = true
+    this.#host.onStranger(clusterId)
   }
 
   #formed(from: PeerHello, clusterId: string): void {
@@ -122,8 +129,12 @@ export class ClusterFormation {
     else this.#offerToOthers(formation)
   }
 
-  /** Only the first by name founds, and only while it sees every other member empty. */
+  /**
+   * Only the first by name founds, and only while it sees every other member empty. Nobody else has
+   * to agree where it is the only one: then its host decides when to start.
+   */
   #maybeFound(): void {
+    if (!this.#started || this.#isStranger) return
     const { log, name, initialMembers } = this.#host
     const first = [...initialMembers].sort((a, b) => (a.name < b.name ? -1 : 1))[0]
     if (first === undefined || first.name !== name) return
