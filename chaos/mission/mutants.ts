@@ -312,7 +312,7 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   mutant(55, 'no-statuses', 'the first page does not say what became of messages', SYNC, [
     'node/gateway/handlers/sync.ts',
-    'const statuses = isFirst ? await context.receipts.statuses(session.user, mark) : []',
+    'const statuses = isFirst ? await context.receipts.statuses(session.user, since) : []',
     'const statuses: [] = []',
   ]),
   mutant(48, 'replies-to-the-future', 'a reply may name an event that comes later', PACKETS, [

@@ -10,8 +10,11 @@ export class PendingNotifies {
   }
 
   /** `inbox` 0: the event has no number. */
-  add(conv: string, seq: number, inbox: number): void {
+  add(conv: string, newSeq: number, newInbox: number): void {
     this.#pending ??= new Map()
+    const known = this.#pending.get(conv)
+    const seq = Math.max(newSeq, known?.seq ?? 0)
+    const inbox = Math.max(newInbox, known?.inbox ?? 0)
     // Those that are left leave in apply order.
     this.#pending.delete(conv)
     this.#pending.set(conv, { seq, inbox })

@@ -98,6 +98,12 @@ export class SessionPush {
     } else if (this.#phase === 'behind' && !own) this.#notify(told, inbox)
   }
 
+  /** The message may never have reached the user: a notify among the others (rule NR6). */
+  sentAgain(conv: string, seq: number): void {
+    const bare = () => encodeFrame({ t: 'msg:N', conv, seq }, this.#subprotocol)
+    this.#notify({ conv, seq, bare }, 0)
+  }
+
   /** A `sync:A` was written that ends at `next`. */
   synced(next: number, upTo: number, hasMore: boolean): void {
     this.#head = Math.max(this.#head, upTo)

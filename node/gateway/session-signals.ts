@@ -6,13 +6,13 @@ const MAX_WAITING = 10_000
 
 /** What a session needs to send signals; most never do, so most never make it. */
 export class SessionSignals {
-  /** Log time, ms, when the first was sent: `n` counts from then on. */
-  readonly startedAt: number
+  /** When the first was sent, by log time and by the wall clock, ms: `n` counts from then on. */
+  readonly startedAt: { readonly logTime: number; readonly wallMs: number }
   readonly #bucket: TokenBucket
   readonly #checks: KeyedQueue
 
   constructor(
-    startedAt: number,
+    startedAt: SessionSignals['startedAt'],
     perSecond: number,
     nowMs: number,
     onError: (error: unknown) => void,

@@ -107,7 +107,7 @@ export class Session {
   get signals(): SessionSignals {
     const { backend, clock, logger, options } = this.#context
     return (this.#signals ??= new SessionSignals(
-      backend.state.logTime,
+      { logTime: backend.state.logTime, wallMs: Math.max(0, Math.floor(clock.wallMs())) },
       options.signalsPerSecond,
       clock.monotonicMs(),
       (error) => logger.error('signal.failed', { error }),

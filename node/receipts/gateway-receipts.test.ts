@@ -192,6 +192,32 @@ describe('a message that is sent again', () => {
     expect([alice, ben, cy].map(notifiesOf)).toEqual([[], [], [['c1', 3]]])
   })
 
+  test('[NR6] is notified like everything else: merged, never further back than a notify that waits', async () => {
+    const { clock, backend, gateway, open } = fixture()
+    const ben = await open('ben', 'b')
+    backend.state.receipts.set('c1', [cursor('ben', 0)])
+    for (const seq of [2, 7, 3]) {
+      gateway.onDuplicate(TRIO, seq, 'alice')
+      await clock.settle()
+    }
+    expect(notifiesOf(ben)).toEqual([['c1', 2]])
+    await clock.advance(60)
+    expect(notifiesOf(ben)).toEqual([
+      ['c1', 2],
+      ['c1', 7],
+    ])
+  })
+
+  test('[NR6] of several senders each is told of what the others sent', async () => {
+    const { clock, backend, gateway, open } = fixture()
+    const alice = await open('alice', 'a')
+    backend.state.receipts.set('c1', [cursor('alice', 0), cursor('ben', 0)])
+    gateway.onDuplicate(TRIO, 2, 'alice')
+    gateway.onDuplicate(TRIO, 3, 'ben')
+    await clock.settle()
+    expect(notifiesOf(alice)).toEqual([['c1', 3]])
+  })
+
   test('[NR6] is answered with the receipts there are; without any it is stored in the end', async () => {
     const f = fixture()
     const { clock, backend } = f
@@ -212,6 +238,17 @@ describe('a message that is sent again', () => {
 })
 
 describe('reading receipts', () => {
+  test('[NR7] statuses go back to where the session resumed, whatever mark the sync waits for', async () => {
+    const { clock, backend, open } = fixture()
+    backend.state.conversations.set('c1', view('c1', 'alice', 'ben'))
+    backend.state.receipts.set('c1', [cursor('ben', 3)])
+    const resume = { epoch: 'e1', inbox: 0, mark: formatMark('e1', 4) }
+    const client = await open('alice', 'a', { resume })
+    client.write({ t: 'sync:R', id: 1, after: 0, limit: 10, mark: formatMark('e1', 9) })
+    await clock.settle()
+    expect(client.last('sync:A').statuses).toMatchObject([{ conv: 'c1', user: 'ben', upTo: 3 }])
+  })
+
   test('[NR7] statuses are what changed after the mark; one of another epoch binds nothing', async () => {
     const backend = new FakeBackend()
     const receipts = new GatewayReceipts({

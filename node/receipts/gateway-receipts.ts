@@ -69,9 +69,7 @@ export class GatewayReceipts {
       clock,
       backend.state,
       (user, conv, seq) => {
-        for (const session of context.registry.of(user) ?? []) {
-          session.send({ t: 'msg:N', conv, seq }, FrameState.shown)
-        }
+        for (const session of context.registry.of(user) ?? []) session.push.sentAgain(conv, seq)
       },
       onError,
     )

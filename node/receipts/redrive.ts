@@ -6,7 +6,8 @@ const MAX_WAITING = 10_000
 
 interface SentAgain {
   seq: number
-  readonly from: string
+  /** Whose it is; `null`: there are several. */
+  from: string | null
 }
 
 /**
@@ -37,8 +38,10 @@ export class Redrive {
   /** Called during apply. */
   sentAgain(conv: string, seq: number, from: string): void {
     const known = this.#waiting.get(conv)
-    if (known !== undefined) known.seq = Math.max(known.seq, seq)
-    else if (this.#waiting.size < MAX_WAITING) this.#waiting.set(conv, { seq, from })
+    if (known !== undefined) {
+      known.seq = Math.max(known.seq, seq)
+      if (known.from !== from) known.from = null
+    } else if (this.#waiting.size < MAX_WAITING) this.#waiting.set(conv, { seq, from })
     if (this.#isRunning) return
     this.#isRunning = true
     this.#clock.defer(() => void this.#run())
@@ -56,7 +59,7 @@ export class Redrive {
     this.#isRunning = false
   }
 
-  async #tell(conv: string, seq: number, from: string): Promise<void> {
+  async #tell(conv: string, seq: number, from: string | null): Promise<void> {
     for (const { user, delivered } of (await this.#state.receiptsOf(conv)) ?? []) {
       if (user !== from && delivered < seq) this.#notify(user, conv, seq)
     }

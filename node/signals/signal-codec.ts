@@ -61,9 +61,10 @@ export function decodeStamped(body: Uint8Array): StampedSignal {
 }
 
 function write(writer: ByteWriter, signal: Signal): Uint8Array {
-  const { conv, to, from, device, session, n, ttlMs, name, body } = signal
+  const { conv, to, from, device, session, sessionWall, n, ttlMs, name, body } = signal
   writer.u8(conv === null ? 0 : 1).string(conv ?? to!)
-  writer.string(from).string(device).varint(session).varint(n).varint(ttlMs).string(name)
+  writer.string(from).string(device).varint(session).varint(sessionWall)
+  writer.varint(n).varint(ttlMs).string(name)
   return writer.bytes(body).toBytes()
 }
 
@@ -76,6 +77,7 @@ function read(reader: ByteReader): Signal {
     from: reader.string(),
     device: reader.string(),
     session: reader.varint(),
+    sessionWall: reader.varint(),
     n: reader.varint(),
     ttlMs: reader.varint(),
     name: reader.string(),

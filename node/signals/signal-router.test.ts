@@ -95,6 +95,7 @@ const signal = (n: number, fields: Partial<Signal> = {}): Signal => ({
   from: 'alice',
   device: 'a1',
   session: 1,
+  sessionWall: 1,
   n,
   ttlMs: 0,
   name: 'typing',
@@ -145,6 +146,17 @@ describe('signals', () => {
     net.routers.get('n3')!.publish(signal(9, { session: 10 }))
     net.settle()
     expect(idsOf(net.seen.get('n2')!)).toEqual(['alice1'])
+  })
+
+  test('[SG3] of a later session come after, while nothing is written too', () => {
+    const net = new Net(['n1', 'n2', 'n3'])
+    net.lead('n1', 1)
+    net.settle()
+    net.routers.get('n1')!.publish(signal(100, { session: 20, sessionWall: 5 }))
+    net.settle()
+    net.routers.get('n3')!.publish(signal(1, { session: 20, sessionWall: 6 }))
+    net.settle()
+    expect(idsOf(net.seen.get('n2')!)).toEqual(['alice100', 'alice1'])
   })
 
   test('[M-24] members see one order or parts of it, also while routes and leaders change', () => {

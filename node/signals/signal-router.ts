@@ -142,9 +142,9 @@ export class SignalRouter {
   }
 
   #order(signal: Signal): void {
-    const { device, from, session, n } = signal
+    const { device, from, session, sessionWall, n } = signal
     // Of one device's own, also over two gateways, the later is the greater.
-    if (!this.#sent.passes(`${from}:${device}:${signalKey(signal)}`, [session, n])) {
+    if (!this.#sent.passes(`${from}:${device}:${signalKey(signal)}`, [session, sessionWall, n])) {
       this.#dropped += 1
       return
     }

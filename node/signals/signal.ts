@@ -7,6 +7,8 @@ export interface Signal {
   readonly device: string
   /** Log time, ms, at which the sender's session began: `n` counts within it. */
   readonly session: number
+  /** The same by the wall clock of its node, for while nothing is written log time stands still. */
+  readonly sessionWall: number
   readonly n: number
   /** At most so long may it be held where there is no route for it yet, in ms. */
   readonly ttlMs: number

@@ -36,8 +36,9 @@ async function sync(
   const conversations = isFirst
     ? await changedConversations(session.user, frame, page, context)
     : []
-  const mark = frame.mark ?? session.resumedMark
-  const statuses = isFirst ? await context.receipts.statuses(session.user, mark) : []
+  // Not since `frame.mark`: that the client saw so much says nothing of what came while it was away.
+  const since = session.resumedMark
+  const statuses = isFirst ? await context.receipts.statuses(session.user, since) : []
   session.synced = true
   for (const { conv, seq } of frame.positions ?? []) session.known.reached(conv, seq)
   // Who asks for what comes after a number has everything up to it.
