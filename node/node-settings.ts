@@ -32,6 +32,10 @@ export interface NodeSettings {
   readonly name: string
   /** Clients and HTTP, `host:port`. */
   readonly listen: string
+  /**
+   * Metrics and what operators call, `host:port`; clients are then not served them. @default `listen`
+   */
+  readonly adminListen?: string
   /** Peers, `host:port`. */
   readonly peerListen: string
   readonly dataDirectory: string

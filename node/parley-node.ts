@@ -23,13 +23,10 @@ import { Forwarder } from './forwarder.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
-import { HttpApi } from './http/http-api.ts'
-import { nodeRoutes } from './http/node-routes.ts'
 import { newAuthenticator } from './identity/new-authenticator.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
 import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
-import { defineHttpMetrics } from './metrics/http-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
@@ -37,10 +34,11 @@ import { NodePush } from './push/node-push.ts'
 import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
 import type { SignalRouter } from './signals/signal-router.ts'
 import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
-import { Retention } from './retention/retention.ts'
+import { NodeRetention } from './retention/node-retention.ts'
 import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
+import { nodeHttp } from './node-http.ts'
 import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import type { ApplyListener, StateReader } from './state-machine/types.ts'
@@ -67,9 +65,10 @@ export class ParleyNode {
   readonly #audit: StateAudit
   readonly #signals: SignalRouter
   readonly #push: NodePush
-  readonly #retention: Retention
+  readonly #retention: NodeRetention
   readonly #scrub: StoreScrub
-  #listener: ClientListener | null = null
+  /** For clients, and for operators if they have one of their own. */
+  readonly #listeners: ClientListener[] = []
   #draining = false
   #strangerTo: string | null = null
   #ended = false
@@ -209,7 +208,7 @@ export class ParleyNode {
     if (this.#draining || this.#ended) return
     this.#draining = true
     this.#logger.info('node.drain')
-    this.#listener?.stopAccepting()
+    this.#listeners[0]?.stopAccepting()
     handLeadershipOn(this.#cluster.replica)
     await this.#gateway.drain(timeoutMs)
     await this.close()
@@ -224,7 +223,7 @@ export class ParleyNode {
     this.#push.close()
     this.#signals.close()
     this.#gateway.close()
-    await this.#listener?.close()
+    for (const listener of this.#listeners) await listener.close()
     await this.#cluster.close()
     this.#forwarder.close()
     this.#waiters.close()
@@ -235,10 +234,13 @@ export class ParleyNode {
   }
 
   async #listen(): Promise<void> {
-    this.#listener = await this.#ports.clientNetwork.listenForClients(
-      this.#settings.listen,
-      this.#gateway.handlers,
-    )
+    const { clientNetwork } = this.#ports
+    const { listen, adminListen } = this.#settings
+    const { handlers, operatorHandlers } = this.#gateway
+    this.#listeners.push(await clientNetwork.listenForClients(listen, handlers))
+    if (adminListen !== undefined) {
+      this.#listeners.push(await clientNetwork.listenForClients(adminListen, operatorHandlers))
+    }
     await this.#cluster.start()
   }
 
@@ -314,16 +316,14 @@ export class ParleyNode {
 
   #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#ports
-    const admin = {
+    const http = nodeHttp({
       readiness: () => this.#backend.readiness(),
       clusterView: () => this.view(),
       metrics,
-    }
-    const http = new HttpApi({
-      routes: nodeRoutes(admin, this.#settings.push ?? null),
+      push: this.#settings.push ?? null,
       version: this.#settings.version,
       logger: this.#logger,
-      metrics: defineHttpMetrics(metrics),
+      isSplit: this.#settings.adminListen !== undefined,
     })
     return new Gateway({
       backend: this.#backend,
@@ -335,19 +335,21 @@ export class ParleyNode {
       options: { dev: this.#settings.dev, ...this.#settings.gateway },
       // Whom a draining node sends away is on his way to another one, and not absent.
       onSession: (user, device) => this.#draining || this.#push.sessionChanged(user, device),
-      onRequest: (request, context) => http.handle(request, context),
+      onRequest: (request, context) => http.clients.handle(request, context),
+      onOperatorRequest: (request, context) => http.operators.handle(request, context),
       authenticator: newAuthenticator(this.#settings, clock, this.#logger, this.state),
       origins: this.#settings.origins ?? {},
     })
   }
 
-  #newRetention(): Retention {
-    return new Retention({
+  #newRetention(): NodeRetention {
+    return new NodeRetention({
       clock: this.#ports.clock,
       logger: this.#logger,
       state: this.#data.stateMachine.reader,
       leads: () => this.#cluster.replica?.hasAuthority ?? false,
       now: () => this.#logClock.nowMs(),
+      needsEntry: (logTime) => this.#data.stateMachine.erasureNeedsEntry(logTime),
       submit: (submission, done) => this.#forwarder.submit(submission, done),
     })
   }

@@ -28,6 +28,7 @@ export interface ServerOptions extends Pick<
   NodeSettings,
   | 'name'
   | 'listen'
+  | 'adminListen'
   | 'peerListen'
   | 'dataDirectory'
   | 'initialMembers'

@@ -12,6 +12,7 @@ import type { ServerOptions } from '#node'
 interface NodeFlags extends AccessFlags, PushFlags {
   readonly name?: string
   readonly listen?: string
+  readonly adminListen?: string
   readonly peerListen?: string
   readonly data?: string
   readonly initialMembers?: string
@@ -32,6 +33,13 @@ export function configure(command: Command): void {
   command
     .addOption(option('--name <name>', 'this node, as its peers call it', 'PARLEY_NAME'))
     .addOption(option('--listen <host:port>', 'where clients reach it', 'PARLEY_LISTEN'))
+    .addOption(
+      option(
+        '--admin-listen <host:port>',
+        'where metrics and operators reach it (default: where clients do)',
+        'PARLEY_ADMIN_LISTEN',
+      ),
+    )
     .addOption(option('--peer-listen <host:port>', 'where peers reach it', 'PARLEY_PEER_LISTEN'))
     .addOption(option('--data <directory>', 'where it keeps everything', 'PARLEY_DATA'))
     .addOption(
@@ -94,6 +102,9 @@ async function run(_flags: NodeFlags, command: Command): Promise<void> {
   const options: ServerOptions = {
     name: required(flags.name, '--name'),
     listen: address(flags.listen, '--listen'),
+    ...(flags.adminListen === undefined
+      ? {}
+      : { adminListen: address(flags.adminListen, '--admin-listen') }),
     peerListen: address(flags.peerListen, '--peer-listen'),
     dataDirectory: required(flags.data, '--data'),
     initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),

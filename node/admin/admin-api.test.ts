@@ -3,10 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
-import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import { HttpApi } from '../http/http-api.ts'
-import { adminRoutes } from './admin-api.ts'
+import { nodeHttp } from '../node-http.ts'
 import type { ClusterView } from './cluster-view.ts'
 
 function cluster(more: Partial<ClusterView> = {}): ClusterView {
@@ -44,8 +42,17 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
 function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more)) {
   const logger = new RecordingLogger()
   const metrics = new MetricsRegistry()
-  const routes = adminRoutes({ readiness: () => cluster(more), clusterView, metrics })
-  const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
+  const readiness = () => cluster(more)
+  const parts = {
+    readiness,
+    clusterView,
+    metrics,
+    version: '0',
+    logger,
+    push: null,
+    isSplit: false,
+  }
+  const http = nodeHttp(parts).clients
   const { gateway } = fixture(
     {},
     { onRequest: (request, context) => http.handle(request, context) },

@@ -18,9 +18,8 @@ const VERBOSE: ParameterDoc = {
   schema: { type: 'string' },
 }
 
-/** What an operator and the machines around a node ask it. */
-export function adminRoutes(options: AdminApiOptions): Route[] {
-  const { readiness, clusterView, metrics } = options
+/** What the machines around a node ask it. */
+export function healthRoutes({ readiness, clusterView }: AdminApiOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -51,6 +50,12 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
           warnings: clusterView().warnings,
         }),
     },
+  ]
+}
+
+/** What an operator and his monitoring ask it. */
+export function adminRoutes({ clusterView, metrics }: AdminApiOptions): Route[] {
+  return [
     {
       method: 'GET',
       path: '/metrics',

@@ -1,4 +1,5 @@
 import {
+  assert,
   type Clock,
   type Failpoints,
   type Logger,
@@ -61,11 +62,20 @@ export interface GatewayParts {
   /** A session of the device began or ended. */
   readonly onSession?: (user: string, device: string) => void
   /** Answers HTTP calls that passed the origin check. */
-  readonly onRequest: (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
+  readonly onRequest: OnRequest
+  /** Those on a listener for operators, if there is one. */
+  readonly onOperatorRequest?: OnRequest
 }
+
+type OnRequest = (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 
 /** Whose hellos are counted apart. */
 const MAX_ADDRESSES = 10_000
+const NO_UPGRADE = problem(
+  404,
+  'UNSUPPORTED',
+  'This address is for operators; clients connect to the other one of this node.',
+)
 /** How often a slow session is looked at, in ms. */
 const SLOW_POLL_MS = 50
 
@@ -76,6 +86,8 @@ const SLOW_POLL_MS = 50
  */
 export class Gateway {
   readonly handlers: ClientHandlers
+  /** For a listener of operators: HTTP alone. */
+  readonly operatorHandlers: ClientHandlers
   readonly #context: GatewayContext
   readonly #options: GatewayOptions
   readonly #origins: OriginPolicyOptions
@@ -138,6 +150,12 @@ export class Gateway {
       admit: (head, upgrade) => this.#admit(head, upgrade),
       onConnection: (connection) => this.#accept(connection),
       onRequest: (request) => parts.onRequest(request, this.#context),
+    }
+    const onOperatorRequest = parts.onOperatorRequest ?? parts.onRequest
+    this.operatorHandlers = {
+      admit: (head, upgrade) => (upgrade ? NO_UPGRADE : this.#admit(head, false)),
+      onConnection: () => assert(false, 'no upgrade is admitted here'),
+      onRequest: (request) => onOperatorRequest(request, this.#context),
     }
     defineGatewayGauges(parts.metrics, {
       sessions: () => this.#context.registry.size,

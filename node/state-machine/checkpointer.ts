@@ -66,6 +66,7 @@ export class Checkpointer {
   #running = false
   /** What the next cut takes out of the store. */
   #erased: readonly Put[] = []
+  #erases = false
   /** Events and conversations of the cut under way, and how many of them the store has pulled. */
   #steps = 0
   #done = 0
@@ -77,6 +78,11 @@ export class Checkpointer {
 
   get running(): boolean {
     return this.#running
+  }
+
+  /** The next cut takes something out of the store, or the one after it would. */
+  get erases(): boolean {
+    return this.#erases
   }
 
   /** Writes a cut of the state as it is now. Rejects with the store's error, which is final. */
@@ -107,7 +113,9 @@ export class Checkpointer {
     for (const table of state.tables) table.completed()
     state.dirty.completed()
     // Ready for the next cut, as a freeze cannot wait.
-    this.#erased = await new Erasure(state).next()
+    const erasure = new Erasure(state)
+    this.#erased = await erasure.next()
+    this.#erases = this.#erased.length > 0 || erasure.isMore
     this.#running = false
     this.#failpoints.hit('checkpoint.hotTailDropped')
   }

@@ -124,6 +124,18 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect((await page(m)).events[0]).toMatchObject({ seq: 1_401, recalled: false })
   }, 30_000)
 
+  test('[K3] a cut takes more of it the later it comes', async () => {
+    const left: number[] = []
+    for (const late of [1, 5 * 60_000]) {
+      const m = await group(1_500)
+      await m.one(10, remove({ op: 'truncate', from: conv, upTo: 1_501 }))
+      await cuts(m, 10 + WINDOW + late)
+      left.push([...(await stored(m)).text.matchAll(/secret (\d+)\./g)].length)
+    }
+    expect(left[0]).toBeGreaterThan(0)
+    expect(left[1]).toBeLessThan(left[0]! / 2)
+  }, 30_000)
+
   test('[B1] with a message every edit of it is erased, however far away, and nothing else', async () => {
     const directory = new MemoryStoreDirectory()
     let m = await group(3_000, directory)

@@ -11,12 +11,16 @@ import type { PendingRemoval } from './removals.ts'
 import { eraseEvent, isChunkDead, StoredEvent } from './stored-event.ts'
 
 /** Of one cut: reading them takes a few ms each hundred. */
-const MAX_CHUNKS = 256
+const CHUNKS = 256
 /** Bytes of chunks that one cut writes anew; what is wholly erased is deleted, which costs nothing. */
-const MAX_BYTES = 2 * 1024 * 1024
-const MAX_REMOVALS = 1_000
+const BYTES = 2 * 1024 * 1024
+const REMOVALS = 1_000
 /** Events looked at in chunks that are here already: nothing of that waits for the store. */
-const MAX_AGAIN = 20_000
+const AGAIN = 20_000
+/** A cut takes so much more for each minute, of log time, that the oldest removal is late … */
+const LATE_MS = 60_000
+/** … but no more than so many times as much: a cut is one batch, and others wait for it. */
+const MOST = 4
 
 interface Run {
   readonly from: number
@@ -33,14 +37,22 @@ interface Run {
  */
 export class Erasure {
   readonly #state: ApplicationState
-  readonly #chunks = new Map<number, Buffer>()
+  /** `null`: nothing is left in it. */
+  readonly #chunks = new Map<number, Buffer | null>()
   /** Which of them are not as the store has them any more. */
   readonly #changed = new Set<number>()
+  #share = 1
   #bytes = 0
   #again = 0
+  #isMore = false
 
   constructor(state: ApplicationState) {
     this.#state = state
+  }
+
+  /** More is due than this cut takes. */
+  get isMore(): boolean {
+    return this.#isMore
   }
 
   /** What the next cut changes; call right before it is frozen, and write it with it. */
@@ -48,17 +60,20 @@ export class Erasure {
     const { removals, windowStart } = this.#state
     let count = 0
     let rest: PendingRemoval | null = null
-    while (count < MAX_REMOVALS && rest === null) {
+    while (rest === null) {
       const removal = await removals.oldest(count)
       if (removal === null || removal.logTime >= windowStart) break
+      if (count === 0) this.#share = shareOf(windowStart - removal.logTime)
+      this.#isMore = count >= REMOVALS * this.#share || this.#isFull
+      if (this.#isMore) break
       rest = await this.#erase(removal)
       if (rest === null) count += 1
     }
+    this.#isMore ||= rest !== null
     if (count === 0 && rest === null) return []
     const puts: Put[] = [...removals.done(count, rest)]
     for (const chunk of this.#changed) {
-      const bytes = this.#chunks.get(chunk)!
-      puts.push({ key: chunkKey(chunk), value: isChunkDead(bytes) ? null : bytes })
+      puts.push({ key: chunkKey(chunk), value: this.#chunks.get(chunk)! })
     }
     return puts
   }
@@ -102,18 +117,24 @@ export class Erasure {
         }
         at = next
       }
+      if (this.#changed.has(extent.chunk) && isChunkDead(chunk)) {
+        this.#chunks.set(extent.chunk, null)
+        this.#bytes -= chunk.length
+      }
     }
     return upTo
   }
 
   get #isFull(): boolean {
     const { size } = this.#chunks
-    return size >= MAX_CHUNKS || this.#bytes >= MAX_BYTES || this.#again >= MAX_AGAIN
+    const share = this.#share
+    return size >= CHUNKS * share || this.#bytes >= BYTES * share || this.#again >= AGAIN * share
   }
 
-  /** `null`: erased and deleted by an earlier cut, together with others. */
+  /** `null`: nothing is left in it; an earlier cut may have deleted it. */
   async #chunk(extent: Extent): Promise<Buffer | null> {
     const known = this.#chunks.get(extent.chunk)
+    if (known === null) return null
     if (known !== undefined) {
       this.#again += extent.count
       return known
@@ -136,4 +157,8 @@ export class Erasure {
     assert(loaded.id === id, 'a conversation is loaded for another one')
     return loaded
   }
+}
+
+function shareOf(lateMs: number): number {
+  return Math.min(MOST, 1 + Math.floor(lateMs / LATE_MS))
 }

@@ -20,6 +20,8 @@ export interface StateLimits {
   readonly checkpointBytes: number
   /** A change waits no longer than this for a cut, in ms. @default 30,000 */
   readonly checkpointIdleMs: number
+  /** As `checkpointIdleMs`, while the store holds what is to be erased. @default 5,000 */
+  readonly erasureIdleMs: number
   /**
    * Bytes of commands applied and not yet handed to the store at which `overloaded` turns true; at
    * twice as many that no completed cut holds, apply waits for the next one. @default 12 MiB
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: StateLimits = {
   verdicts: 20_000,
   checkpointBytes: 6 * MIB,
   checkpointIdleMs: 30_000,
+  erasureIdleMs: 5_000,
   dirtyBytes: 12 * MIB,
   chunkBytes: 16 * 1024,
   pageBytes: MIB,

@@ -50,11 +50,16 @@ export class Removals implements Table {
 
   /** The oldest that a completed cut holds, after so many others; `null` if there is none. */
   async oldest(after: number): Promise<PendingRemoval | null> {
-    const number = this.#erased + 1 + after
-    if (number > this.#written) return null
-    const bytes = await this.#store.get(removalKey(number))
-    if (bytes === null) throw new StoreDamagedError(`removal ${number} is missing from the store`)
-    return decodeRemoval(bytes)
+    for (;;) {
+      const number = this.#erased + 1 + after
+      if (number > this.#written) return null
+      const bytes = await this.#store.get(removalKey(number))
+      if (bytes !== null) return decodeRemoval(bytes)
+      // Unless it was done while it was read.
+      if (number > this.#erased) {
+        throw new StoreDamagedError(`removal ${number} is missing from the store`)
+      }
+    }
   }
 
   /** The oldest `count` are done; of the next one only `rest` is left. The puts belong into a cut. */

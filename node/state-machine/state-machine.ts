@@ -235,6 +235,21 @@ export class ParleyStateMachine implements StateMachine {
     }
   }
 
+  /**
+   * Whether the store holds what is to be erased and nothing but a further entry in the log brings
+   * that on: a cut needs one, and so does log time, which would stand at `logTime` now.
+   */
+  async erasureNeedsEntry(logTime: number): Promise<boolean> {
+    const { state, checkpointer } = this.#live
+    const { appliedIndex, removals, settings, store, windowStart } = state
+    const hasNoCut = appliedIndex > (store.cut?.index ?? 0) || checkpointer.running
+    if (checkpointer.erases) return !hasNoCut
+    const oldest = await removals.oldest(0)
+    if (oldest === null) return false
+    if (oldest.logTime < windowStart) return !hasNoCut
+    return oldest.logTime < logTime - settings.windowMs
+  }
+
   async openSnapshot(): Promise<SnapshotSource> {
     if (this.#store.cut === null) await this.checkpoint()
     const snapshot = await this.#store.snapshot()
@@ -298,7 +313,11 @@ export class ParleyStateMachine implements StateMachine {
     const { state, checkpointer } = this.#live
     if (state.appliedIndex === (state.store.cut?.index ?? 0) || this.#isClosed) return
     if (this.#checkpoint !== null || this.#isReplacing) return
-    this.#idleTimer ??= this.#options.clock.after(this.#limits.checkpointIdleMs, () => {
+    const { checkpointIdleMs, erasureIdleMs } = this.#limits
+    const idleMs = checkpointer.erases
+      ? Math.min(erasureIdleMs, checkpointIdleMs)
+      : checkpointIdleMs
+    this.#idleTimer ??= this.#options.clock.after(idleMs, () => {
       this.#idleTimer = null
       this.#isDue = true
       this.#maybeCheckpoint()

@@ -1,0 +1,41 @@
+import type { Logger } from '#cluster'
+import { ACCOUNT_ROUTES } from './admin/account-routes.ts'
+import { type AdminApiOptions, adminRoutes, healthRoutes } from './admin/admin-api.ts'
+import { SETTINGS_ROUTES } from './admin/settings-routes.ts'
+import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
+import { eventRoutes } from './http/event-routes.ts'
+import { HttpApi } from './http/http-api.ts'
+import { MESSAGE_ROUTES } from './http/message-routes.ts'
+import { pushRoutes } from './http/push-routes.ts'
+import type { Route } from './http/route.ts'
+import { defineHttpMetrics } from './metrics/http-metrics.ts'
+import type { PushSettings } from './push/push-provider.ts'
+
+export interface NodeHttpOptions extends AdminApiOptions {
+  readonly version: string
+  readonly logger: Logger
+  /** How this node calls devices that are away; `null`: nobody. */
+  readonly push: PushSettings | null
+  /** Operators have a listener of their own: what is theirs is not served to clients. */
+  readonly isSplit: boolean
+}
+
+/** What a node answers over HTTP, by listener. Health stands on both: balancers ask for it. */
+export function nodeHttp(options: NodeHttpOptions): {
+  readonly clients: HttpApi
+  readonly operators: HttpApi
+} {
+  const { version, logger, isSplit, push } = options
+  // Calls are counted over both listeners together.
+  const metrics = defineHttpMetrics(options.metrics)
+  const apiOf = (routes: readonly Route[]): HttpApi =>
+    new HttpApi({ routes, version, logger, metrics })
+  const health = healthRoutes(options)
+  const clients = [...CONVERSATION_ROUTES, ...MESSAGE_ROUTES, ...eventRoutes(), ...pushRoutes(push)]
+  const operators = [...adminRoutes(options), ...SETTINGS_ROUTES, ...ACCOUNT_ROUTES]
+  if (!isSplit) {
+    const all = apiOf([...health, ...operators, ...clients])
+    return { clients: all, operators: all }
+  }
+  return { clients: apiOf([...health, ...clients]), operators: apiOf([...health, ...operators]) }
+}

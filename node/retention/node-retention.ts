@@ -1,0 +1,28 @@
+import { ErasurePace, type ErasurePaceOptions } from './erasure-pace.ts'
+import { Retention, type RetentionOptions } from './retention.ts'
+
+export interface NodeRetentionOptions
+  extends RetentionOptions, Pick<ErasurePaceOptions, 'needsEntry'> {}
+
+/** A node's part in retention: what a leader works out, and what every node does for its own disk. */
+export class NodeRetention {
+  readonly #retention: Retention
+  readonly #pace: ErasurePace
+
+  constructor(options: NodeRetentionOptions) {
+    const { clock, logger, needsEntry } = options
+    this.#retention = new Retention(options)
+    this.#pace = new ErasurePace({
+      clock,
+      needsEntry,
+      now: () => (options.leads() ? options.now() : 0),
+      submit: (submission) => options.submit(submission, () => {}),
+      onError: (error) => logger.warn('erasure.failed', { error }),
+    })
+  }
+
+  close(): void {
+    this.#retention.close()
+    this.#pace.close()
+  }
+}
