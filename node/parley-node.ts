@@ -165,7 +165,7 @@ export class ParleyNode {
       (error) => this.#discardState(error),
     )
     defineWorkMetrics(metrics, {
-      retention: this.#retention,
+      retention: this.#retention.leading,
       scrub: this.#scrub,
       audit: this.#audit,
       forwarder: this.#forwarder,

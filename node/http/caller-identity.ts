@@ -7,7 +7,6 @@ import {
 } from '#protocol'
 import { type Identity, isRefusal, unauthenticated } from '../gateway/auth.ts'
 import { drainingError } from '../gateway/gateway-context.ts'
-import { isLoopback } from '../gateway/origin-policy.ts'
 import { HTTP_DEVICE } from './http-caller.ts'
 import type { HttpCall } from './route.ts'
 
@@ -44,20 +43,6 @@ export async function callerOf(call: HttpCall): Promise<Identity | WireError> {
   const identity = await context.authenticator.authenticate({ user, token }, request.remote)
   if (isRefusal(identity)) context.metrics.authFailures.add()
   return identity
-}
-
-/**
- * Why the caller may not see everything, or `null`: a token of role service or admin may; so may, in dev
- * mode, whoever calls from this machine without one.
- */
-export async function serviceRefusal(call: HttpCall): Promise<WireError | null> {
-  const { request, context } = call
-  const isOpen = context.options.dev && isLoopback(request.remote)
-  if (isOpen && request.header('authorization') === null) return null
-  const caller = await callerOf(call)
-  if (isRefusal(caller)) return caller
-  if (caller.role === 'service' || caller.role === 'admin') return null
-  return wireError('FORBIDDEN', 'The feed of all conversations needs a token of role service.')
 }
 
 /** `undefined`: none was given; `null`: something else was. */

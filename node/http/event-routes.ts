@@ -1,13 +1,12 @@
 import { encodeFrame, type WireError, wireError } from '#protocol'
 import { problemOf } from '../gateway/problem.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
-import type { GatewayContext } from '../gateway/gateway-context.ts'
+import { drainingError, type GatewayContext } from '../gateway/gateway-context.ts'
 import { notServing } from '../gateway/handlers/read-position.ts'
 import { wireEvent } from '../gateway/handlers/wire-event.ts'
 import { formatMark, parseMark } from '../gateway/mark.ts'
 import type { FeedEntry } from '../state-machine/types.ts'
 import { markHeader } from './answer.ts'
-import { serviceRefusal } from './caller-identity.ts'
 import { answerSchema } from './frame-schema.ts'
 import type { HttpCall, JsonSchema, Route, RouteDoc } from './route.ts'
 
@@ -101,7 +100,8 @@ export function eventRoutes(): Route[] {
       path: '/v1/events',
       doc: DOC,
       answer: async (call) => {
-        const refusal = (await serviceRefusal(call)) ?? notServing(call.context)
+        const { context } = call
+        const refusal = context.draining() ? drainingError(context.backend) : notServing(context)
         if (refusal !== null) return problemOf(refusal)
         const request = parameters(call)
         if ('code' in request) return problemOf(request)

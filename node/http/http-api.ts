@@ -3,8 +3,8 @@ import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import type { HttpMetrics } from '../metrics/http-metrics.ts'
-import { adminRefusal } from './admin-guard.ts'
 import { openApi } from './openapi.ts'
+import { roleRefusal } from './role-guard.ts'
 import type { Route } from './route.ts'
 
 export interface HttpApiOptions {
@@ -70,7 +70,7 @@ export class HttpApi {
     this.#calls += 1
     try {
       const call = { request, parameters: found.parameters, context }
-      const refusal = route.doc.role === 'admin' ? await adminRefusal(call) : null
+      const refusal = await roleRefusal(call, route.doc.role)
       return refusal === null ? await route.answer(call) : problemOf(refusal)
     } catch (error) {
       this.#logger.error('http.failed', { path: request.path, error })

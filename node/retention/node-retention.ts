@@ -6,12 +6,13 @@ export interface NodeRetentionOptions
 
 /** A node's part in retention: what a leader works out, and what every node does for its own disk. */
 export class NodeRetention {
-  readonly #retention: Retention
+  /** What it did, for metrics. */
+  readonly leading: Retention
   readonly #pace: ErasurePace
 
   constructor(options: NodeRetentionOptions) {
     const { clock, logger, needsEntry } = options
-    this.#retention = new Retention(options)
+    this.leading = new Retention(options)
     this.#pace = new ErasurePace({
       clock,
       needsEntry,
@@ -22,7 +23,7 @@ export class NodeRetention {
   }
 
   close(): void {
-    this.#retention.close()
+    this.leading.close()
     this.#pace.close()
   }
 }
