@@ -128,12 +128,17 @@ async function answerWrite(
   request.answer({
     t: 'conv:A',
     id: request.id,
-    conversation: isHis ? wireConversation(view, user) : undefined,
+    conversation: isHis ? wireConversation(withoutMany(view), user) : undefined,
     msgId: result.msgId,
     seq: result.seq,
     duplicate: result.duplicate,
     now: result.now,
   })
+}
+
+/** Who changes a large group member by member is not told hundreds of them each time. */
+function withoutMany(view: ConversationView): ConversationView {
+  return view.large ? { ...view, members: [], nextMembers: 0 } : view
 }
 
 /** Of a large conversation the view names some members only. */
