@@ -1,13 +1,12 @@
 import { assert } from '../assert.ts'
 import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Clock, FileSystem, Random } from '../ports.ts'
-import type { Configuration } from '../raft/configuration.ts'
-import type { Entry, HardState, RaftId, SnapshotMeta } from '../raft/types.ts'
+import type { Entry, SnapshotMeta } from '../raft/types.ts'
 import { BatchWriter, type BatchJob } from './batch-writer.ts'
 import { EntryCache } from './entry-cache.ts'
 import { readFrames, damaged, type Segment } from './segment-file.ts'
 import type { LogIndex, Mark } from './log-index.ts'
-import type { LogState } from './log-state.ts'
+import { LogOfState } from './log-of-state.ts'
 import type { AppendRequest, Formation, LogStorage } from './log-storage.ts'
 import { startLog } from './log-start.ts'
 import { decodeBatch, encodeAppend, encodeFormation, encodeKept } from './record-codec.ts'
@@ -38,12 +37,11 @@ const SLICE_ENTRIES = 1024
 const LARGEST_KEPT_READ_BYTES = 8 * MIB
 
 /** The log on disk (rule K2): a directory of segments, each a run of frames, each one batch. */
-export class SegmentLog implements LogStorage {
+export class SegmentLog extends LogOfState implements LogStorage {
   readonly #fileSystem: FileSystem
   readonly #failpoints: Failpoints
   readonly #directory: string
   readonly #unlock: () => Promise<void>
-  readonly #state: LogState
   readonly #index: LogIndex
   readonly #cache: EntryCache
   readonly #segments: Segment[]
@@ -84,11 +82,11 @@ export class SegmentLog implements LogStorage {
     unlock: () => Promise<void>,
   ) {
     const { state, index, segments, salt, keptFrom, batch, chain } = started
+    super(state)
     this.#fileSystem = options.fileSystem
     this.#failpoints = options.failpoints
     this.#directory = options.directory
     this.#unlock = unlock
-    this.#state = state
     this.#index = index
     this.#segments = segments
     this.#salt = salt
@@ -108,38 +106,6 @@ export class SegmentLog implements LogStorage {
       chain,
       sealJob: () => this.#job({}),
     })
-  }
-
-  get raftId(): RaftId {
-    return this.#state.raftId
-  }
-
-  get formation(): Formation | null {
-    return this.#state.formation
-  }
-
-  get hardState(): HardState {
-    return this.#state.hardState
-  }
-
-  get snapshot(): SnapshotMeta {
-    return this.#state.start
-  }
-
-  firstIndex(): number {
-    return this.#state.start.index + 1
-  }
-
-  lastIndex(): number {
-    return this.#state.lastIndex
-  }
-
-  term(index: number): number | null {
-    return this.#state.term(index)
-  }
-
-  configurationAt(index: number): Configuration {
-    return this.#state.configurationAt(index)
   }
 
   entries(low: number, high: number, maxBytes: number): readonly Entry[] | null {
@@ -166,7 +132,7 @@ export class SegmentLog implements LogStorage {
       encode: (writer) => encodeFormation(writer, formation),
       half: 'membership.formationHalfWritten',
     })
-    this.#state.form(formation)
+    this.state.form(formation)
     await this.#submit(job)
   }
 
@@ -201,7 +167,7 @@ export class SegmentLog implements LogStorage {
         done(error)
       },
     })
-    this.#state.append(request)
+    this.state.append(request)
     if (snapshot !== null) this.#cache.clear(snapshot.index + 1)
     this.#cache.append(entries)
     if (replaces) this.#durableIndex = (first ?? this.lastIndex() + 1) - 1
@@ -265,7 +231,7 @@ export class SegmentLog implements LogStorage {
   #job(job: Partial<Omit<BatchJob, 'before'>>): BatchJob {
     const nothing = (): void => undefined
     return {
-      before: headOf(this.#state, this.#keptFrom),
+      before: headOf(this.state, this.#keptFrom),
       encode: job.encode ?? nothing,
       placed: job.placed ?? nothing,
       done: job.done ?? nothing,
@@ -320,7 +286,7 @@ export class SegmentLog implements LogStorage {
   async #removeOldSegments(): Promise<void> {
     const kept = this.#segment(this.#keptFrom)
     if (kept === this.#segments[0]) return
-    if (kept.position.index > this.#state.start.index) this.#state.startAt(kept.position)
+    if (kept.position.index > this.state.start.index) this.state.startAt(kept.position)
     this.#index.dropBefore(kept.number)
     const old = this.#segments.splice(0, this.#segments.indexOf(kept))
     for (const { file, path } of old) {
