@@ -12,6 +12,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', '.parley/**'],
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 30_000 } },
     // One at a time: each of them fills the machine.
     fileParallelism: false,
     ...(report === undefined

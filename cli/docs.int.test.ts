@@ -34,7 +34,7 @@ const commandsOf = (text: string): string[] =>
 
 const readme = commandsOf(PAGES.find(({ path }) => path === 'README.md')?.text ?? '')
 
-describe('the first screen of the README', { timeout: 120_000 }, () => {
+describe('the first screen of the README', () => {
   const directory = temporaryDirectory()
   const typed = new Map<string, Outcome>()
   let dev: DevProcess
@@ -52,13 +52,13 @@ describe('the first screen of the README', { timeout: 120_000 }, () => {
     for (const command of rest.filter((line) => line.startsWith('npx parley '))) {
       typed.set(command, await parley(wordsOf(command), directory.path))
     }
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await listener?.stop()
     await dev?.stop()
     directory.remove()
-  }, 60_000)
+  })
 
   test('a message is sent, and arrives', async () => {
     expect(typed.get('npx parley send --as alice --to bob "hi"')).toMatchObject({

@@ -7,7 +7,8 @@ import { runFuzz } from './run-fuzz.ts'
 import type { Target } from './target.ts'
 import { TARGETS } from './targets/index.ts'
 
-const INPUTS = 200_000
+/** The long form sets more. */
+const INPUTS = Number(process.env['PARLEY_DRILL_INPUTS'] ?? 60_000)
 const PATIENCE_MS = 240_000
 
 test(

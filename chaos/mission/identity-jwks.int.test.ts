@@ -53,7 +53,7 @@ beforeAll(async () => {
   })
   await cluster.startAll({ dev: false, flags: ['--jwks-url', url] })
   await cluster.healthy()
-}, 60_000)
+})
 
 afterAll(async () => {
   await cluster.close()

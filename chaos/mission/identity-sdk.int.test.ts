@@ -15,7 +15,7 @@ beforeAll(async () => {
   const flags = ['--moderation-url', moderation.url, '--token-leeway', '1s']
   await cluster.startAll({ dev: false, flags, env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET } })
   await cluster.healthy()
-}, 60_000)
+})
 
 afterAll(async () => {
   await cluster.close()

@@ -30,7 +30,7 @@ beforeAll(async () => {
   cluster.headers = admin
   await cluster.startAll(options())
   await cluster.healthy()
-}, 60_000)
+})
 
 afterAll(async () => {
   await cluster.close()
@@ -155,7 +155,7 @@ describe('tokens', () => {
     for (const { name } of cluster.nodes) {
       const told = async () =>
         (await cluster.output(name)).split('\n').some((line) => /"tokens.revoked"/.test(line))
-      await expect.poll(told, { timeout: 10_000 }).toBe(true)
+      await expect.poll(told, { timeout: 30_000 }).toBe(true)
     }
     await cluster.kill('n2')
     await cluster.start('n2', options())
@@ -308,7 +308,7 @@ describe('the table of errors', () => {
       const ann = await enter('ann')
       await expect
         .poll(async () => codeOf(await ann.request({ ...message('bob', 'old'), since: 1 })), {
-          timeout: 10_000,
+          timeout: 30_000,
           interval: 500,
         })
         .toBe('WINDOW_EXPIRED')

@@ -87,7 +87,7 @@ test('[M-6] killed with 100 in flight and started again: the same ids, and the q
   for (const msgId of wire) expect(known.has(msgId)).toBe(true)
   expect(second.at(-1)).toEqual({ is: 'drained', pending: 0, unacknowledged: 0 })
   expect(await bodiesOf(reader, room.id!)).toEqual(Array.from({ length: 100 }, (_, n) => n))
-}, 60_000)
+})
 
 test('[M-33] the life of a message, as the papers list it', async () => {
   const ann: string[] = []
@@ -234,7 +234,7 @@ test('[M-40] refused: no more frames; unknown: retry() has the same msgId and si
   expect(copies[0]!['since']).toEqual(expect.any(Number))
   expect(copiesOf(refused)).toHaveLength(before)
   expect(await bodiesOf(alice, room.id!)).toEqual(['yes', 'lost'])
-}, 60_000)
+})
 
 test('[M-58] every push five times: each message once at the application', async () => {
   let pushes = 0

@@ -18,4 +18,4 @@ test('a node that is killed leaves its compiled code to the next start', async (
     await cluster.close()
     await rm(compiled, { recursive: true, force: true })
   }
-}, 60_000)
+})

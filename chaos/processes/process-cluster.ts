@@ -145,7 +145,7 @@ export class ProcessCluster {
   }
 
   /** Waits until the process ended by itself. */
-  async ended(name: string, timeoutMs = 10_000): Promise<NonNullable<ProcessNode['exit']>> {
+  async ended(name: string, timeoutMs = 30_000): Promise<NonNullable<ProcessNode['exit']>> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const { exit } = this.node(name)
@@ -185,7 +185,7 @@ export class ProcessCluster {
   }
 
   /** Waits until every running node is ready and all know the same leader. */
-  async healthy(timeoutMs = 20_000): Promise<string> {
+  async healthy(timeoutMs = 60_000): Promise<string> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const states = await Promise.all(this.running.map((node) => this.state(node.name)))
@@ -209,7 +209,7 @@ export class ProcessCluster {
   }
 
   /** Waits until all running nodes have applied the same index. */
-  async converged(timeoutMs = 20_000): Promise<void> {
+  async converged(timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
       const states = await Promise.all(this.running.map((node) => this.state(node.name)))

@@ -59,5 +59,5 @@ describe('a member without its data', () => {
     await cluster.healthy()
     await cluster.converged()
     expect((await hashes()).size).toBe(1)
-  }, 60_000)
+  })
 })

@@ -18,7 +18,7 @@ const SHORT: Omit<SearchOptions, 'jobs' | 'onRun'> = {
   signal: new AbortController().signal,
 }
 
-describe('search', { timeout: 120_000 }, () => {
+describe('search', () => {
   test('[R11] the same seed is the same run in another process, and with all cores busy', async () => {
     const scenario = drawScenario(5, 3_000)
     const alone = await runScenario(scenario)

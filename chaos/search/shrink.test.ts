@@ -71,7 +71,7 @@ describe('shrink', () => {
     expect(result.scenario!.operations.length).toBeLessThan(before.operations.length)
   })
 
-  test('a bug of a real run is left with what it takes', { timeout: 120_000 }, async () => {
+  test('a bug of a real run is left with what it takes', async () => {
     const safetyMs = 6_000
     const run = (scenario: Scenario) => runScenario(scenario, { prepare: forgetNames })
     for (let seed = 1; seed <= 10; seed++) {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { runSeed } from './run-seed.ts'
 
-const SEEDS = Array.from({ length: 24 }, (_, at) => at + 1)
+/** A first look: `.ci/run` goes through hundreds, of every commit others. */
+const SEEDS = Array.from({ length: 10 }, (_, at) => at + 1)
 
 describe('seeds', () => {
   test('[R11] the same seed makes the same run', async () => {
@@ -31,7 +32,7 @@ describe('seeds', () => {
         for (const fault of Object.keys(stats.faults)) faults.add(fault)
       }
       // A run in which nothing happens proves nothing.
-      expect(acknowledged).toBeGreaterThan(1_000)
+      expect(acknowledged).toBeGreaterThan(400)
       expect(faults.size).toBeGreaterThan(12)
       console.info(
         `${SEEDS.length} seeds, ${Math.round(simulatedMs / 1000)} s simulated, ${acknowledged} acknowledged, ${Math.round(simulatedMs / cpuMs)} x real time`,

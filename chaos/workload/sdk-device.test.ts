@@ -8,7 +8,7 @@ const SUBPROTOCOL = 'parley.v1.msgpack'
 const SEEDS = [1, 2, 4, 6, 9]
 
 describe('applications on the SDK', () => {
-  test('[P14] [P15] live through what breaks', { timeout: 120_000 }, async () => {
+  test('[P14] [P15] live through what breaks', async () => {
     const sum = { lives: 0, sessions: 0, delivered: 0, retried: 0, restored: 0 }
     for (const seed of SEEDS) {
       const swarm = { sdkShare: 1, crashShare: 0.005 }

@@ -170,7 +170,7 @@ export class WireClient {
 
   /** The answer. Rejects if there is none. */
   async ask(frame: Request): Promise<Frame> {
-    const answer = await this.request(frame, 20_000)
+    const answer = await this.request(frame, 30_000)
     if (answer === null) throw new Error(`no answer to ${frame.t}`)
     return answer
   }
@@ -194,7 +194,7 @@ export class WireClient {
 
   /** The first frame, past or to come, that fits. Rejects when the connection ends without one. */
   async until(fits: (frame: Frame) => boolean, what = 'a frame'): Promise<Frame> {
-    const deadline = performance.now() + 20_000
+    const deadline = performance.now() + 30_000
     for (let at = 0; ;) {
       while (at < this.received.length) {
         const frame = this.received[at++]!

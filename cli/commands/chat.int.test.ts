@@ -9,12 +9,12 @@ let dev: DevProcess
 beforeAll(async () => {
   dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
   await dev.ready()
-}, 60_000)
+})
 
 afterAll(async () => {
   await dev.stop()
   directory.remove()
-}, 60_000)
+})
 
 const run = (...args: string[]) => parley(args, directory.path)
 

@@ -30,7 +30,7 @@ function startDev(...args: string[]): DevProcess {
 
 const run = (...args: string[]) => parley(args, directory.path)
 
-test('kill the leader, look, and bring it back', { timeout: 120_000 }, async () => {
+test('kill the leader, look, and bring it back', async () => {
   const { leader, nodes } = await startDev('--port', String(port)).ready()
   expect(nodes.map(({ id, url }) => `${id} ${url}`)).toEqual(
     [0, 1, 2].map((i) => `n${i + 1} http://127.0.0.1:${port + i}`),
@@ -75,7 +75,7 @@ test(
   },
 )
 
-test('a second start says where the first one runs', { timeout: 60_000 }, async () => {
+test('a second start says where the first one runs', async () => {
   const first = startDev('--port', String(port))
   await first.ready()
   const second = await run('dev')
@@ -83,7 +83,7 @@ test('a second start says where the first one runs', { timeout: 60_000 }, async 
   expect(second.stderr).toContain(`process ${first.child.pid}, nodes at http://127.0.0.1:${port}, `)
 })
 
-test('a cluster is what its first start made it', { timeout: 60_000 }, async () => {
+test('a cluster is what its first start made it', async () => {
   const first = startDev('--port', String(port), '--nodes', '1')
   expect((await first.ready()).nodes).toHaveLength(1)
   expect((await first.stop()).code).toBe(0)
@@ -96,7 +96,7 @@ test('a cluster is what its first start made it', { timeout: 60_000 }, async () 
   expect(again.nodes).toMatchObject([{ url: `http://127.0.0.1:${port}` }])
 })
 
-test('a taken port is named before anything is started', { timeout: 60_000 }, async () => {
+test('a taken port is named before anything is started', async () => {
   const free = port
   port = await freePortRange()
   const server = createServer((socket) => socket.destroy())

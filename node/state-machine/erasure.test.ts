@@ -122,7 +122,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     await cuts(m, 3 * WINDOW, 8)
     expect(await secrets()).toBe(101)
     expect((await page(m)).events[0]).toMatchObject({ seq: 1_401, recalled: false })
-  }, 30_000)
+  })
 
   test('[K3] a cut takes more of it the later it comes', async () => {
     const left: number[] = []
@@ -158,5 +158,5 @@ describe('[M-53] what retention took away leaves the store', () => {
     expect(text).toContain('shown')
     for (let seq = 3; seq <= 3_001; seq += 1) expect(text).toContain(`secret ${seq}.`)
     expect((await page(m)).events[1]).toMatchObject({ seq: 2, recalled: true, body: null })
-  }, 30_000)
+  })
 })

@@ -115,5 +115,5 @@ describe('a group of 100,000', () => {
     }
     expect(await again.machine.reader.isMember(conv, 'user50000')).toBe(false)
     expect(await again.one(3, say(0))).toMatchObject({ ok: true, inbox: null })
-  }, 120_000)
+  })
 })

@@ -80,5 +80,5 @@ describe('kill -9 during checkpoints', () => {
       expect(pairs).toBe(expected.size)
       await directory.close()
     }
-  }, 60_000)
+  })
 })

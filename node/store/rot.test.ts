@@ -120,7 +120,7 @@ describe('rot', () => {
           })
         }
       }
-    }, 60_000)
+    })
   }
 
   it('[K3] a seal damaged in one slot costs nothing, in both the store', async () => {
@@ -130,7 +130,7 @@ describe('rot', () => {
     }
     const examined = await trial(/seal$/, removeFile, 1)
     expect(examined).toMatchObject({ outcome: { damagedAtOpen: true } })
-  }, 60_000)
+  })
 
   it('[K5] scrub finds rot in a table of an open store', async () => {
     const copy = join(folder.path, 'rotten')
