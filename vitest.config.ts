@@ -28,8 +28,8 @@ export default defineConfig({
     // What needs minutes, root, Docker or a browser is named *.ci.test.ts and runs in .ci/run.
     exclude: ['**/node_modules/**', '**/dist/**', '.parley/**', '**/*.ci.test.ts'],
     // They end a test that hangs; what is promised in time is measured where it is promised.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 30_000 } },
     // Tests over real nodes mostly wait: for elections, disks, time limits.
     maxWorkers: Math.max(4, availableParallelism()),

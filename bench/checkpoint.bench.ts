@@ -7,20 +7,30 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, fdatasync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
+import { promisify } from 'node:util'
 import { defaultLevelTuning, LevelDatabaseFactory } from '../node/store/level-database.ts'
 import { openStoreDirectory } from '../node/store/store-directory.ts'
 import type { Put, Store, StoreDirectory } from '../node/store/store.ts'
 import { NodeClock } from '../node/host/node-clock.ts'
 import { NodeFileSystem } from '../node/host/node-file-system.ts'
 import { temporaryFolder } from '../node/store/temporary-folder.ts'
+import { readArguments } from './load/arguments.ts'
+
+const USAGE = `What a checkpoint does to the thread that everything else runs on.
+
+  node bench/checkpoint.bench.ts [--rounds 5] [--objects 100000] [--chunks 2048]
+                                 [--disk [--write-buffer-mib N] [--block-kib N] [--file-mib N]]
+
+  --disk  what the store costs on disk, and how long a random read takes`
 
 const fileSystem = new NodeFileSystem()
 const clock = new NodeClock()
 
 const chunkBytes = 16 * 1024
-const { values: options } = parseArgs({
-  options: {
+const options = readArguments(
+  'checkpoint.bench',
+  USAGE,
+  {
     disk: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     objects: { type: 'string', default: '100000' },
@@ -29,7 +39,8 @@ const { values: options } = parseArgs({
     'block-kib': { type: 'string', default: '' },
     'file-mib': { type: 'string', default: '' },
   },
-})
+  (given) => given,
+)
 const rounds = Number(options.rounds)
 const objectCount = Number(options.objects)
 const chunkCount = Number(options.chunks)

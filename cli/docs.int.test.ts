@@ -125,6 +125,35 @@ test('every parley command that a page names exists', async () => {
   expect(wrong).toEqual([])
 })
 
+test('every option that a page gives to a command is one it has', async () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>
+  }
+  const named = PAGES.flatMap(({ path, text }) =>
+    [...text.matchAll(/(?:npx parley|npm run [a-z:]+ --|node (?:bench|chaos)\/)[^`|#\n]*/g)].map(
+      ([command]) => ({ path, command: command.trim() }),
+    ),
+  )
+  const withOptions = named.filter(({ command }) => /\s--[a-z]/.test(command))
+  expect(withOptions.length).toBeGreaterThan(10)
+  const wrong: string[] = []
+  const helps = new Map<string, Promise<string>>()
+  for (const { path, command } of withOptions) {
+    const program = command
+      .replace(/^npx parley/, 'node cli/main.ts')
+      .replace(/^npm run ([a-z:]+) --/, (_, name: string) => scripts[name] ?? name)
+      .replace(/^node cli\/run\.mjs /, '')
+    const options = command.match(/(?<=\s)--[a-z][a-z-]*/g) ?? []
+    const [name = ''] = program.split(' --')
+    const help = helps.get(name) ?? helpOf(name)
+    helps.set(name, help)
+    const said = await help
+    const unknown = options.filter((option) => !said.includes(option))
+    if (unknown.length > 0) wrong.push(`${path}: ${command}: no ${unknown.join()}`)
+  }
+  expect(wrong).toEqual([])
+})
+
 test('every npm script that a page names exists', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>
@@ -134,6 +163,15 @@ test('every npm script that a page names exists', () => {
   )
   expect(named.filter((name) => !(name in scripts))).toEqual([])
 })
+
+/** What `node …` says when it is asked what it takes. */
+function helpOf(program: string): Promise<string> {
+  const words = [...program.split(' ').slice(1), '--help']
+  const child = spawn(process.execPath, words, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.on('data', (data) => (said += String(data)))
+  return new Promise((resolve) => child.once('close', () => resolve(said)))
+}
 
 /** `npx parley send --to bob "hi there"` → `send`, `--to`, `bob`, `hi there`. */
 function wordsOf(command: string): string[] {

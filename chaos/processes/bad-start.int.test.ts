@@ -46,14 +46,14 @@ interface Outcome {
   readonly errors: string
 }
 
-/** Runs `parley node` until it ends, at most for twenty seconds. */
+/** Runs `parley node` until it ends; one that goes on is ended. */
 function run(flags: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [CLI, 'node', ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 100_000)
     const [output, errors]: [string[], string[]] = [[], []]
     child.stdout.on('data', (data) => output.push(String(data)))
     child.stderr.on('data', (data) => errors.push(String(data)))

@@ -63,7 +63,7 @@ ${[...rows, row('all', all)].join('\n')}
 Faults that bit: ${told(all.evidence)}.
 Deaths at failpoints: ${told(all.failpoints)}.
 
-Seeds that showed a bug once. \`npm test\` runs them all; since a seed draws another run when there is more to draw, what a bug
+Seeds that showed a bug once. \`npm run test:ci\` runs them all; since a seed draws another run when there is more to draw, what a bug
 took is kept in \`regressions/\`.
 
 | seed | what it showed |
