@@ -24,7 +24,7 @@ export interface OpenOptions {
   readonly subprotocol?: Subprotocol | null
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** For the node to open, ms. @default 5000 */
+  /** For the node to open, ms. @default 20000 */
   readonly openMs?: number
 }
 
@@ -37,7 +37,7 @@ export interface Resume {
 
 export interface HelloOptions {
   readonly subprotocol?: Subprotocol
-  /** For the node to open, and again to answer, ms. @default 5000 */
+  /** For the node to open, and again to answer, ms. @default 20000 */
   readonly openMs?: number
   readonly mode?: string
   readonly resume?: Resume
@@ -91,7 +91,7 @@ export class WireClient {
       subprotocol = 'parley.v1.json',
       path = '/v1/ws',
       headers = {},
-      openMs = 5_000,
+      openMs = 20_000,
     } = options
     return new Promise((resolve, reject) => {
       const target = `${url.replace('http', 'ws')}${path}`
@@ -121,7 +121,7 @@ export class WireClient {
     device: string,
     options: HelloOptions = {},
   ): Promise<WireClient> {
-    const { subprotocol = 'parley.v1.json', openMs = 5_000, ...more } = options
+    const { subprotocol = 'parley.v1.json', openMs = 20_000, ...more } = options
     const client = await WireClient.open(url, { subprotocol, openMs })
     const answer = await client.request({ t: 'hello:R', v: [1, 1], user, device, ...more }, openMs)
     if (answer === null || answer.error !== undefined) {
