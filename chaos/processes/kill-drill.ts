@@ -100,7 +100,7 @@ function randomNode(cluster: ProcessCluster): string {
 export async function acknowledgements(
   history: History,
   count: number,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
   const goal = history.acknowledgedCount + count

@@ -40,7 +40,7 @@ export class Traveller {
   }
 
   /** Leaves its node, and is let in by that one, which may refuse as long as it is behind. */
-  async move(url: string, timeoutMs = 15_000): Promise<void> {
+  async move(url: string, timeoutMs = 60_000): Promise<void> {
     this.#leave()
     const { user, device } = this.#options
     const resume = { epoch: this.#epoch, inbox: 0, mark: this.#mark }
@@ -65,7 +65,7 @@ export class Traveller {
   }
 
   /** Sends one message until it is acknowledged. */
-  async send(timeoutMs = 15_000): Promise<void> {
+  async send(timeoutMs = 60_000): Promise<void> {
     this.#sent += 1
     const { conv, device } = this.#options
     const msgId = `${device}-${this.#sent}`
