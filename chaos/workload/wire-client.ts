@@ -43,6 +43,9 @@ export interface HelloOptions {
   readonly resume?: Resume
 }
 
+/** For what must come: a machine may be busy with other things. */
+const PATIENCE_MS = 60_000
+
 const packr = new Packr({ useRecords: false, variableMapSize: true })
 
 /**
@@ -170,16 +173,23 @@ export class WireClient {
 
   /** The answer. Rejects if there is none. */
   async ask(frame: Request): Promise<Frame> {
-    const answer = await this.request(frame, 30_000)
+    const answer = await this.request(frame, PATIENCE_MS)
     if (answer === null) throw new Error(`no answer to ${frame.t}`)
     return answer
   }
 
-  /** A message that is stored. */
+  /** A message that is stored: what may have been, or may be later, is sent again. */
   async say(to: { conv: string } | { to: string }, msgId: string, body: unknown, more = {}) {
-    const answer = await this.ask({ t: 'msg:R', ...to, msgId, body, ...more })
-    if (answer.error !== undefined) throw new Error(`${msgId}: ${answer.error.code}`)
-    return answer
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      const answer = await this.ask({ t: 'msg:R', ...to, msgId, body, ...more })
+      const { error } = answer
+      if (error === undefined) return answer
+      if (!error.retryable || performance.now() > deadline) {
+        throw new Error(`${msgId}: ${error.code}`)
+      }
+      await sleep(50)
+    }
   }
 
   /** A frame, or several as one message. */
@@ -194,7 +204,7 @@ export class WireClient {
 
   /** The first frame, past or to come, that fits. Rejects when the connection ends without one. */
   async until(fits: (frame: Frame) => boolean, what = 'a frame'): Promise<Frame> {
-    const deadline = performance.now() + 30_000
+    const deadline = performance.now() + PATIENCE_MS
     for (let at = 0; ;) {
       while (at < this.received.length) {
         const frame = this.received[at++]!
