@@ -210,7 +210,8 @@ test('[M-40] refused: no more frames; unknown: retry() has the same msgId and si
     },
     (frames) => (losesAnswers && frames.some(({ t }) => t === 'msg:A') ? 0 : 1),
   )
-  const retry = { initialDelayMs: 50, maxRetries: 2 }
+  // Longer than a busy node takes to answer.
+  const retry = { initialDelayMs: 1_000, jitter: 0, maxRetries: 2 }
   const alice = await connect('ann40', 'n1', { ports, retry, silenceMs: 60_000 })
   const room = await alice.createGroup({ members: [] })
   const refused = room.send('no', { replyTo: 99 })

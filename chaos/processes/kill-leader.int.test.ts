@@ -43,6 +43,6 @@ describe('real nodes', () => {
       expect(report.repeats).toBeGreaterThan(0)
       failed = false
     },
-    60_000 + KILLS * 10_000,
+    240_000 + KILLS * 20_000,
   )
 })
