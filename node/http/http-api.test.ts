@@ -185,11 +185,14 @@ describe('a message by HTTP', () => {
       Uint8Array.of(0xdf, 255, 255, 255, 255),
       Uint8Array.of(0x8f, 1),
       Buffer.concat([fields, Uint8Array.of(1)]),
-      packr.pack({ body: 1, t: 'conv:R' }),
     ]) {
       expect((await call('POST', path, { headers, content })).status, content.join()).toBe(400)
     }
     expect(backend.submissions.length).toBe(1)
+    // What the call says comes last, and of equal keys the last counts.
+    const other = packr.pack({ t: 'conv:R', conv: 'other', body: 1 })
+    expect((await call('POST', path, { headers, content: other })).status).toBe(201)
+    expect(backend.submissions[1]?.submission).toMatchObject({ conv: 'c/1' })
   })
 })
 
