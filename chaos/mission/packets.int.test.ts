@@ -104,13 +104,16 @@ describe('order', () => {
       users.map((user, at) => WireClient.connect(url(at), user, 'phone')),
     )
     const conv = await group(clients[0]!, 'm22', users.slice(1))
-    await Promise.all(
-      clients.flatMap((client, at) =>
-        Array.from({ length: 100 }, (_, n) =>
-          taken(client, { t: 'msg:R', conv, msgId: `${at}-${n}`, body: n }),
+    // In rounds: nobody is done before the others begin.
+    for (let first = 0; first < 100; first += 10) {
+      await Promise.all(
+        clients.flatMap((client, at) =>
+          Array.from({ length: 10 }, (_, n) => `${at}-${first + n}`).map((msgId) =>
+            taken(client, { t: 'msg:R', conv, msgId, body: msgId }),
+          ),
         ),
-      ),
-    )
+      )
+    }
     const hashes = new Set<string>()
     const seqs = Array.from({ length: 300 }, (_, n) => n + 2)
     for (const user of users) {

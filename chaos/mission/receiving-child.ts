@@ -3,7 +3,7 @@
  * conversations from where the life before it ended, until it dies where it is told to.
  */
 import { writeSync } from 'node:fs'
-import { ChatClient, type ClientFailpoint, defaultPorts } from '#client'
+import { ChatClient, type ClientFailpoint, type ClientStore, defaultPorts } from '#client'
 import { LevelStore } from '#client/store'
 import { tracedPorts } from './traced-ports.ts'
 
@@ -14,10 +14,11 @@ export interface ReceivingPlan {
   /** How often each push and each page is handed to the SDK. */
   readonly copies: number
   /**
-   * Dies the count-th time that it gets there, or when the application has `count` events. Where an
+   * Dies the count-th time that it gets there, or when the application has `count` events; at `disk`
+   * half a second after the disk was given events, none of which it has written by then. Where an
    * inbox is written, only what has events counts.
    */
-  readonly dies: { readonly at: ClientFailpoint | 'handler'; readonly count: number }
+  readonly dies: { readonly at: ClientFailpoint | 'handler' | 'disk'; readonly count: number }
 }
 
 /** What it says, a line of JSON each, written before it does anything else. */
@@ -33,6 +34,23 @@ function die(): void {
   process.kill(process.pid, 'SIGKILL')
   // The signal may take a moment, and nothing may be done in it.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+}
+
+/** A store whose disk takes events and never writes them, nor anything that comes behind them. */
+function hanging(store: ClientStore): ClientStore {
+  let hangs = false
+  return {
+    keepsEvents: store.keepsEvents,
+    open: (device) => store.open(device),
+    write: (change) => {
+      const isHanging = hangs || (change.events ?? []).length > 0
+      if (!isHanging) return store.write(change)
+      if (!hangs) setTimeout(die, 500)
+      hangs = true
+      return new Promise(() => {})
+    },
+    close: () => store.close(),
+  }
 }
 
 async function live({ url, user, store, copies, dies }: ReceivingPlan): Promise<void> {
@@ -62,7 +80,7 @@ async function live({ url, user, store, copies, dies }: ReceivingPlan): Promise<
   )
   const chat = await ChatClient.connect({
     ...{ urls: [url], user, device: `${user}-device`, ackBatch: 1 },
-    store: new LevelStore(store),
+    store: dies.at === 'disk' ? hanging(new LevelStore(store)) : new LevelStore(store),
     ports: { ...ports, failpoints: { hit } },
   })
   say({ is: 'ready' })

@@ -103,7 +103,7 @@ test('[M-11] killed when the bytes had come and nothing was written: not deliver
   let message = null as ReturnType<typeof room.send> | null
   const dead = await life(
     'bob11',
-    { at: 'inbox.beforeWrite', count: 1 },
+    { at: 'disk', count: 1 },
     {
       onLine: ({ is }) => {
         if (is === 'ready') message = room.send('hello')
