@@ -15,4 +15,17 @@ describe('a scenario', () => {
     // Small ones are still drawn.
     expect(Math.max(...drawn.map(({ chunks }) => chunks))).toBeGreaterThan(30)
   })
+
+  test('lets no application read for minutes what others wrote within seconds', () => {
+    const waits = [64000065, ...Array.from({ length: 60 }, (_, at) => at)].flatMap((seed) => {
+      const { link, devices, operations } = drawScenario(seed, 30_000)
+      const sent = operations.filter(({ kind }) => kind === 'send').length
+      const roundMs = 2 * (link.delayMs + link.jitterMs / 4)
+      return devices.flatMap(({ sdk }) =>
+        sdk === undefined ? [] : [(sent * roundMs) / sdk.bufferedEvents],
+      )
+    })
+    expect(waits.length).toBeGreaterThan(30)
+    expect(Math.max(...waits)).toBeLessThan(60_000)
+  })
 })

@@ -47,8 +47,10 @@ export interface Scenario {
 const SPARES = 2
 /** What a snapshot may take of the time in which a cluster has to recover: see `liveness.ts`. */
 const SNAPSHOT_TICKS = 60
-/** Of the work of both ends on a chunk. */
-const CHUNK_WORK_MS = 2
+/** Of the work of both ends on a chunk or a page. */
+const WORK_MS = 2
+/** In which an application takes in all there is: far less than what a run waits for it. */
+const STREAM_MS = 50_000
 /** What a message takes in a store, without its padding: body, names, places in inboxes, result. */
 const EVENT_BYTES = 400
 /** A cluster forms within less; then what keeps it from that is put right. */
@@ -98,9 +100,9 @@ export function drawScenario(
     ...(swarm.faults.includes('addMember') ? { spares: SPARES } : {}),
     link,
     profile: withChunksFor(swarm.profile, link, operations),
+    devices: devices.map((who) => withBufferFor(who, link, operations)),
     conversations,
     window,
-    devices,
     forming: drawFaults(
       prng.split('forming'),
       { ...swarm, faults: forming, faultEveryMs: FORMING_MS / 4 },
@@ -119,17 +121,33 @@ export function drawScenario(
  */
 function withChunksFor(
   profile: NodeProfile,
-  { delayMs, jitterMs }: LinkOptions,
+  link: LinkOptions,
   operations: readonly Operation[],
 ): NodeProfile {
   const { snapshotChunkBytes = 1 << 20, tickMs = 50 } = profile.replica
   let bytes = 0
   for (const one of operations) if (one.kind === 'send') bytes += EVENT_BYTES + one.padding
-  // Jitter is most often little: a quarter of it on average.
-  const roundMs = 2 * (delayMs + jitterMs / 4) + CHUNK_WORK_MS
-  const most = Math.ceil((SNAPSHOT_TICKS * tickMs) / roundMs)
+  const most = Math.ceil((SNAPSHOT_TICKS * tickMs) / roundMs(link))
   const chunkBytes = Math.max(snapshotChunkBytes, Math.ceil(bytes / most))
   return { ...profile, replica: { ...profile.replica, snapshotChunkBytes: chunkBytes } }
+}
+
+/** Whoever buffers one event reads one in a round trip: a new installation reads what was ever sent. */
+function withBufferFor<T extends { readonly sdk?: Application }>(
+  who: T,
+  link: LinkOptions,
+  operations: readonly Operation[],
+): T {
+  if (who.sdk === undefined) return who
+  const sent = operations.filter(({ kind }) => kind === 'send').length
+  const fewest = Math.ceil((sent * roundMs(link)) / STREAM_MS)
+  const bufferedEvents = Math.max(who.sdk.bufferedEvents, fewest)
+  return { ...who, sdk: { ...who.sdk, bufferedEvents } }
+}
+
+/** There and back on average: jitter is most often little. */
+function roundMs({ delayMs, jitterMs }: LinkOptions): number {
+  return 2 * (delayMs + jitterMs / 4) + WORK_MS
 }
 
 function drawApplication(prng: Prng): Application {
