@@ -1,7 +1,5 @@
 import type { Logger } from '#cluster'
-import { ACCOUNT_ROUTES } from './admin/account-routes.ts'
 import { type AdminApiOptions, adminRoutes, healthRoutes } from './admin/admin-api.ts'
-import { SETTINGS_ROUTES } from './admin/settings-routes.ts'
 import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
 import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
@@ -32,7 +30,7 @@ export function nodeHttp(options: NodeHttpOptions): {
     new HttpApi({ routes, version, logger, metrics })
   const health = healthRoutes(options)
   const clients = [...CONVERSATION_ROUTES, ...MESSAGE_ROUTES, ...eventRoutes(), ...pushRoutes(push)]
-  const operators = [...adminRoutes(options), ...SETTINGS_ROUTES, ...ACCOUNT_ROUTES]
+  const operators = adminRoutes(options)
   if (!isSplit) {
     const all = apiOf([...health, ...operators, ...clients])
     return { clients: all, operators: all }

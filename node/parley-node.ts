@@ -88,9 +88,8 @@ export class ParleyNode {
     logger: Logger,
     failpoints: Failpoints,
   ): Promise<ParleyNode> {
-    const { name, initialMembers } = settings
-    if (!initialMembers.some((member) => member.name === name)) {
-      throw new StartError(`--initial-members must name this node, ${name}`)
+    if (!settings.initialMembers.some(({ name }) => name === settings.name)) {
+      throw new StartError(`--initial-members must name this node, ${settings.name}`)
     }
     const onFailure = (error: Error) => node.#fail(error)
     const data = await openNodeData(settings, ports, { logger, failpoints, onFailure })
@@ -320,6 +319,7 @@ export class ParleyNode {
       readiness: () => this.#backend.readiness(),
       clusterView: () => this.view(),
       metrics,
+      logTimeMs: () => this.#retention.logTimeMs,
       push: this.#settings.push ?? null,
       version: this.#settings.version,
       logger: this.#logger,

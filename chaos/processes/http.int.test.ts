@@ -50,7 +50,7 @@ interface Call {
 /** Calls a documented route; what comes must be among what it documents, with what that requires. */
 async function call(method: string, route: string, more: Call = {}) {
   const { id = '', query = '', headers = {}, body, node = 0 } = more
-  const path = route.replace('{id}', encodeURIComponent(id))
+  const path = route.replace(/\{id\}|\{user\}/, encodeURIComponent(id))
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const response = await fetch(`${cluster.nodes[node]!.url}${path}${query}`, {
     method,
@@ -66,14 +66,17 @@ async function call(method: string, route: string, more: Call = {}) {
   const contentType = (response.headers.get('content-type') ?? '').split(';')[0]!
   const content = answer!.content![contentType]
   expect(content, `${name} ${status} is ${contentType}`).toBeDefined()
-  const json = contentType.endsWith('json') ? (JSON.parse(said) as Record<string, unknown>) : {}
+  // Of lines the last one says where to go on.
+  const lines = said.trimEnd().split('\n')
+  const document = contentType === 'application/x-ndjson' ? lines.at(-1)! : said
+  const json = contentType.endsWith('json') ? (JSON.parse(document) as Record<string, unknown>) : {}
   const { required, $ref } = content!.schema
   const wanted = required ?? ($ref === undefined ? [] : schemas[$ref.split('/').at(-1)!]!.required)
   expect(Object.keys(json)).toEqual(expect.arrayContaining(wanted))
   if (status === 503 && contentType === 'application/problem+json') {
     expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
   }
-  return { status, json, headers: response.headers }
+  return { status, json, lines, headers: response.headers }
 }
 
 const key = (name: string) => ({ 'idempotency-key': name })
@@ -324,7 +327,7 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
   }
 })
 
-test('[AD8] an erased user leaves stubs behind, the same on every node', async () => {
+test('[AD8] [AD11] an erased user leaves stubs behind, the same on every node', async () => {
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
   const as = (user: string) => `?user=${user}`
   const group = { query: as('gus'), headers: key('ge'), body: { members: ['hal'] } }
@@ -338,6 +341,15 @@ test('[AD8] an erased user leaves stubs behind, the same on every node', async (
   ] as const) {
     await call('POST', messages, { id, query: as(user), headers: key(name), body: { body: name } })
   }
+  const left = '/v1/cluster/erasures/{user}'
+  const gus = { ...admin, id: 'gus', query: '?read=linearizable', node: 1 }
+  expect((await call('GET', left, gus)).json).toEqual({
+    ...{ user: 'gus', pending: false, next: null, conversations: [{ conv: id, bodies: 2 }] },
+  })
+  expect((await call('GET', left, { ...gus, query: `?after=0.${id}` })).json).toMatchObject({
+    conversations: [{ bodies: 2 }],
+  })
+  expect(await call('GET', left, { ...gus, query: '?after=~' })).toMatchObject({ status: 400 })
   await call('POST', '/v1/cluster/erasures', { ...admin, body: { user: 'gus' } })
   const pending = async () =>
     (await call('GET', '/v1/cluster/erasures', admin)).json['users'] as string[]
@@ -349,6 +361,96 @@ test('[AD8] an erased user leaves stubs behind, the same on every node', async (
     const said = events.slice(1).map(({ from, body, expired }) => [from, body, expired])
     const stub = ['gus', undefined, true]
     expect(said).toEqual([stub, ['hal', 'e2', undefined], stub])
+  }
+  expect((await call('GET', left, gus)).json).toMatchObject({ pending: false, conversations: [] })
+  expect(await call('GET', left, { ...admin, id: 'a b' })).toMatchObject({ status: 400 })
+  await onlyForOperators(left, 'gus')
+})
+
+/** Without a token of role admin, and where the node that is asked has not come that far. */
+async function onlyForOperators(route: string, id: string, query = ''): Promise<void> {
+  const as = (headers: Record<string, string>) => call('GET', route, { id, query, headers })
+  expect(await as(bearer({ sub: 'eve' }))).toMatchObject({ status: 403 })
+  expect(await as({ authorization: 'Bearer nonsense' })).toMatchObject({ status: 401 })
+  const admin = bearer({ sub: 'op', role: 'admin' })
+  const { headers } = await as(admin)
+  const epoch = headers.get('parley-mark')!.split('.')[0]!
+  const ahead = { ...admin, 'parley-mark': `${epoch}.zzzzzz` }
+  expect(await as(ahead)).toMatchObject({ status: 503, json: { code: 'BEHIND' } })
+  expect(await as({ ...admin, 'parley-mark': 'x' })).toMatchObject({ status: 400 })
+  const wrong = { id, query: '?read=soon', headers: admin }
+  expect(await call('GET', route, wrong)).toMatchObject({ status: 400 })
+}
+
+test('[AD9] an operator reads all that a conversation keeps, page by page, on any node', async () => {
+  const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
+  const group = { query: '?user=ida', headers: key('gx'), body: { members: ['jon'] } }
+  const { json } = await call('POST', '/v1/conversations', group)
+  const { id } = json['conversation'] as { id: string }
+  for (let at = 0; at < 5; at += 1) {
+    const send = { id, query: '?user=ida', headers: key(`x${at}`), body: { body: at } }
+    await call('POST', '/v1/conversations/{id}/messages', send)
+  }
+  const route = '/v1/cluster/conversations/{id}/export'
+  const lines: Record<string, unknown>[] = []
+  for (let after = 0, node = 0, hasMore = true; hasMore; node += 1) {
+    const query = `?limit=4&read=linearizable&after=${after}`
+    const page = await call('GET', route, { ...admin, id, query, node: node % 3 })
+    lines.push(...page.lines.slice(0, -1).map((line) => JSON.parse(line) as typeof page.json))
+    after = page.json['next'] as number
+    hasMore = page.json['hasMore'] as boolean
+  }
+  expect(lines.map(({ t }) => t)).toEqual(['conv:A', ...Array<string>(6).fill('msg:N')])
+  expect(lines.slice(2).map(({ seq, body }) => [seq, body])).toEqual(
+    [0, 1, 2, 3, 4].map((at) => [at + 2, at]),
+  )
+  for (const query of ['after=-1', 'after=7', 'limit=0', 'limit=1001', 'members=x']) {
+    const answer = await call('GET', route, { ...admin, id, query: `?${query}` })
+    expect(answer, query).toMatchObject({ status: 400, json: { code: 'INVALID_MESSAGE' } })
+  }
+  expect(await call('GET', route, { ...admin, id: 'nowhere' })).toMatchObject({ status: 404 })
+  await onlyForOperators(route, id)
+})
+
+test('[AD10] a dry run of retention, on the leader, with the policy there is or another', async () => {
+  const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
+  const group = { query: '?user=kim', headers: key('gr'), body: { members: ['lou'] } }
+  const { json } = await call('POST', '/v1/conversations', group)
+  const { id } = json['conversation'] as { id: string }
+  for (let at = 0; at < 4; at += 1) {
+    const send = { id, query: '?user=kim', headers: key(`r${at}`), body: { body: 'four' } }
+    await call('POST', '/v1/conversations/{id}/messages', send)
+  }
+  // Who leads may change between two calls.
+  const ask = async (route: string, wanted: (status: number) => boolean, more: Call) => {
+    for (let node = 0; ; node = (node + 1) % 3) {
+      const answer = await call('GET', route, { ...admin, id, ...more, node })
+      if (wanted(answer.status)) return answer
+    }
+  }
+  const onLeader = (route: string, query: string, more: Call = {}) =>
+    ask(route, (status) => status !== 503, { query, ...more })
+  const one = '/v1/cluster/conversations/{id}/retention'
+  const preset = '?maxCount=1&read=linearizable'
+  expect((await onLeader(one, preset)).json).toMatchObject({
+    ...{ conv: id, events: 4, stubs: 0, bytes: 15, oldestKept: { seq: 5 }, isWhole: true },
+  })
+  for (const query of ['', '?maxCount=0', '?maxAgeMs=1d', '?preset=all']) {
+    expect(await onLeader(one, query), query).toMatchObject({ status: 400 })
+  }
+  expect(await onLeader(one, preset, { id: 'nowhere' })).toMatchObject({ status: 404 })
+  const all = '/v1/cluster/retention'
+  expect((await onLeader(all, '')).json).toEqual({ conversations: [], next: null })
+  for (const route of [one, all]) {
+    const elsewhere = await ask(route, (status) => status === 503, { query: preset })
+    expect(elsewhere.json).toMatchObject({ code: 'NOT_LEADER', leader: { id: expect.any(String) } })
+    expect(await onLeader(route, '?read=soon')).toMatchObject({ status: 400 })
+    for (const [status, headers] of [
+      [403, bearer({ sub: 'eve' })],
+      [401, { authorization: 'Bearer nonsense' }],
+    ] as const) {
+      expect(await onLeader(route, preset, { headers })).toMatchObject({ status })
+    }
   }
 })
 

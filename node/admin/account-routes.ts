@@ -3,14 +3,26 @@ import type { HttpResponse } from '../gateway/client-listener.ts'
 import { jsonOf } from '../http/json-call.ts'
 import type { HttpCall, Route } from '../http/route.ts'
 import { CommandKind, SYSTEM_HEAD } from '../state-machine/commands.ts'
-import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer, submit } from './operator-call.ts'
 import { problemOf } from '../gateway/problem.ts'
+import { leftBodies, type LeftPosition } from './erasure-left.ts'
+import {
+  ADMIN_PROBLEMS,
+  BODY_PROBLEMS,
+  invalid,
+  jsonAnswer,
+  POSITION_PARAMETERS,
+  positionRefusal,
+  submit,
+} from './operator-call.ts'
 
 /** A revocation later than this would keep its user out for nobody knows how long. */
 const MOST_AHEAD_MS = 600_000
 
 /** Named by one answer. */
 const MAX_ERASURES = 1_000
+
+/** Between two pages of a walk: reads for clients come first. */
+const PAUSE_MS = 1
 
 /** What an operator decides about one user: his tokens, and what he said. */
 export const ACCOUNT_ROUTES: readonly Route[] = [
@@ -70,6 +82,63 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
     answer: erasures,
   },
   {
+    method: 'GET',
+    path: '/v1/cluster/erasures/{user}',
+    doc: {
+      operationId: 'erasure',
+      summary: 'What is kept of what a user said: what an erasure would remove, or still has to',
+      parameters: [
+        {
+          name: 'user',
+          in: 'path',
+          description: 'Percent-encoded.',
+          schema: { type: 'string', minLength: 1, maxLength: LIMITS.userLength },
+        },
+        {
+          name: 'after',
+          in: 'query',
+          description: '`next` of the last page.',
+          schema: { type: 'string' },
+        },
+        ...POSITION_PARAMETERS,
+      ],
+      role: 'admin',
+      answers: {
+        200: {
+          description:
+            'A page; `next` is null on the last one. A conversation may stand on two pages, with a ' +
+            'part of its count on each.',
+          schema: {
+            type: 'object',
+            required: ['user', 'pending', 'conversations', 'next'],
+            properties: {
+              user: { type: 'string' },
+              pending: { type: 'boolean', description: 'An erasure of this user is under way.' },
+              conversations: {
+                type: 'array',
+                items: {
+                  type: 'object',
+                  required: ['conv', 'bodies'],
+                  properties: {
+                    conv: { type: 'string' },
+                    bodies: { type: 'integer', description: 'Messages and edits of the user.' },
+                  },
+                },
+              },
+              next: { type: ['string', 'null'] },
+            },
+          },
+        },
+      },
+      problems: {
+        400: 'The user is no name of one, or a parameter is wrong.',
+        ...ADMIN_PROBLEMS,
+        503: 'This node has not come as far as the mark, or serves nobody.',
+      },
+    },
+    answer: erasure,
+  },
+  {
     method: 'POST',
     path: '/v1/cluster/erasures',
     doc: {
@@ -102,9 +171,7 @@ async function revoke(call: HttpCall): Promise<HttpResponse> {
   // A token says in whole seconds when it was made: one of this very second is among them.
   const nowMs = Math.ceil(context.clock.wallMs()) + 1
   const { user, device = null, before = nowMs } = fields.json
-  if (typeof user !== 'string' || !isOfAlphabet(user, 'printable', LIMITS.userLength)) {
-    return invalid(`user must be 1 to ${LIMITS.userLength} printable characters`)
-  }
+  if (!isUser(user)) return invalid(NO_USER)
   if (device !== null && !(typeof device === 'string' && isDevice(device))) {
     return invalid(`device must be 1 to ${LIMITS.deviceLength} of [A-Za-z0-9._:@-]`)
   }
@@ -128,17 +195,45 @@ async function erasures({ context }: HttpCall): Promise<HttpResponse> {
   return jsonAnswer({ users }, context)
 }
 
+async function erasure(call: HttpCall): Promise<HttpResponse> {
+  const { context, parameters, request } = call
+  const user = parameters['user'] ?? ''
+  if (!isUser(user)) return invalid(NO_USER)
+  const from = positionOf(request.query.get('after'))
+  if (from === null) return invalid('after must be `next` of the last page')
+  const refusal = await positionRefusal(call)
+  if (refusal !== null) return problemOf(refusal)
+  const { state } = context.backend
+  const pause = async (): Promise<boolean> => {
+    await new Promise<void>((resolve) => void context.clock.after(PAUSE_MS, resolve))
+    return !request.isGone() && !context.draining()
+  }
+  const { conversations, next } = await leftBodies(state, user, from, pause)
+  const pending = await state.isErasing(user)
+  const after = next === null ? null : `${next.seq}.${next.conv}`
+  return jsonAnswer({ user, pending, conversations, next: after }, context)
+}
+
+function positionOf(text: string | null): LeftPosition | null {
+  if (text === null) return { conv: '', seq: 0 }
+  const [, seq, conv = ''] = /^(\d{1,15})\.(.+)$/.exec(text) ?? []
+  return seq === undefined ? null : { conv, seq: Number(seq) }
+}
+
 async function erase(call: HttpCall): Promise<HttpResponse> {
   const fields = await jsonOf(call)
   if ('refusal' in fields) return fields.refusal
   const { user } = fields.json
-  if (typeof user !== 'string' || !isOfAlphabet(user, 'printable', LIMITS.userLength)) {
-    return invalid(`user must be 1 to ${LIMITS.userLength} printable characters`)
-  }
+  if (!isUser(user)) return invalid(NO_USER)
   const operation = { op: 'erase' as const, account: user }
   const command = { kind: CommandKind.account, ...SYSTEM_HEAD, operation } as const
   const refusal = await submit(command, call.context)
   return refusal === null ? jsonAnswer({ user }, call.context) : problemOf(refusal)
 }
+
+const NO_USER = `user must be 1 to ${LIMITS.userLength} printable characters`
+
+const isUser = (value: unknown): value is string =>
+  typeof value === 'string' && isOfAlphabet(value, 'printable', LIMITS.userLength)
 
 const isDevice = (text: string): boolean => isOfAlphabet(text, 'name', LIMITS.deviceLength)

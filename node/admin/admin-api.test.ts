@@ -47,6 +47,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     readiness,
     clusterView,
     metrics,
+    logTimeMs: () => null,
     version: '0',
     logger,
     push: null,

@@ -2,13 +2,19 @@ import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type { ParameterDoc, Route } from '../http/route.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { livez, readyz, type Readiness } from './health.ts'
+import { ACCOUNT_ROUTES } from './account-routes.ts'
+import { EXPORT_ROUTES } from './export-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
+import { retentionRoutes } from './retention-routes.ts'
+import { SETTINGS_ROUTES } from './settings-routes.ts'
 
 export interface AdminApiOptions {
   readonly readiness: () => Readiness
   /** Called for each request; answers from memory. */
   readonly clusterView: () => ClusterView
   readonly metrics: MetricsRegistry
+  /** `null` but on the leader. */
+  readonly logTimeMs: () => number | null
 }
 
 const VERBOSE: ParameterDoc = {
@@ -54,7 +60,17 @@ export function healthRoutes({ readiness, clusterView }: AdminApiOptions): Route
 }
 
 /** What an operator and his monitoring ask it. */
-export function adminRoutes({ clusterView, metrics }: AdminApiOptions): Route[] {
+export function adminRoutes(options: AdminApiOptions): Route[] {
+  return [
+    ...viewRoutes(options),
+    ...SETTINGS_ROUTES,
+    ...ACCOUNT_ROUTES,
+    ...EXPORT_ROUTES,
+    ...retentionRoutes(options.logTimeMs),
+  ]
+}
+
+function viewRoutes({ clusterView, metrics }: AdminApiOptions): Route[] {
   return [
     {
       method: 'GET',

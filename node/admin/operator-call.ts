@@ -2,8 +2,10 @@
 import { type WireError, wireError } from '#protocol'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
-import { markHeader } from '../http/answer.ts'
-import type { RouteDoc } from '../http/route.ts'
+import { notServing, reachMark, reachNewest } from '../gateway/handlers/read-position.ts'
+import { MARK_HEADER, markHeader } from '../http/answer.ts'
+import { MARK_PARAMETER } from '../http/parameters.ts'
+import type { HttpCall, ParameterDoc, RouteDoc } from '../http/route.ts'
 import type { Submission } from '../state-machine/commands.ts'
 import { problemOf } from '../gateway/problem.ts'
 
@@ -20,6 +22,44 @@ export const BODY_PROBLEMS = {
   413: 'The body is too large.',
   415: 'The body is no JSON.',
 } as const satisfies RouteDoc['problems']
+
+/** Of what reads the state and takes these parameters. */
+export const POSITION_PARAMETERS: readonly ParameterDoc[] = [
+  {
+    name: 'read',
+    in: 'query',
+    description: 'linearizable: with every write that was acknowledged before the call.',
+    schema: { enum: ['session', 'linearizable'] },
+  },
+  MARK_PARAMETER,
+]
+
+/** Why this node cannot answer from the state that the call asks for; `null`: it can. */
+export async function positionRefusal({ request, context }: HttpCall): Promise<WireError | null> {
+  const read = request.query.get('read') ?? 'session'
+  if (read !== 'session' && read !== 'linearizable') {
+    return wireError('INVALID_MESSAGE', 'read must be session or linearizable')
+  }
+  const behind =
+    notServing(context) ?? (await reachMark(request.header(MARK_HEADER) ?? undefined, context))
+  return behind ?? (read === 'linearizable' ? reachNewest(context) : null)
+}
+
+/** An integer of the query, `null` if it is none from `least` to `most`. */
+export function queryInteger(
+  { request }: HttpCall,
+  name: string,
+  {
+    preset,
+    least,
+    most,
+  }: { readonly preset: number; readonly least: number; readonly most: number },
+): number | null {
+  const text = request.query.get(name)
+  if (text === null) return preset
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : -1
+  return Number.isSafeInteger(value) && value >= least && value <= most ? value : null
+}
 
 /** `null`: applied by this node. */
 export function submit(

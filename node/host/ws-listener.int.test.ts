@@ -40,7 +40,7 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const metrics = new MetricsRegistry()
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
-  const routes = adminRoutes({ readiness, clusterView, metrics })
+  const routes = adminRoutes({ readiness, clusterView, metrics, logTimeMs: () => null })
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({
     backend,

@@ -9,17 +9,24 @@ export class NodeRetention {
   /** What it did, for metrics. */
   readonly leading: Retention
   readonly #pace: ErasurePace
+  readonly #options: NodeRetentionOptions
 
   constructor(options: NodeRetentionOptions) {
+    this.#options = options
     const { clock, logger, needsEntry } = options
     this.leading = new Retention(options)
     this.#pace = new ErasurePace({
       clock,
       needsEntry,
-      now: () => (options.leads() ? options.now() : 0),
+      now: () => this.logTimeMs ?? 0,
       submit: (submission) => options.submit(submission, () => {}),
       onError: (error) => logger.warn('erasure.failed', { error }),
     })
+  }
+
+  /** Log time as a leader stamps it now; `null` but on the leader. */
+  get logTimeMs(): number | null {
+    return this.#options.leads() ? this.#options.now() : null
   }
 
   close(): void {

@@ -14,6 +14,8 @@ export interface PlanOptions {
   readonly policy: RetentionPolicy
   /** Log time, ms: ages are counted by it (rule A8), so that an outage makes nothing older. */
   readonly now: number
+  /** Bodies named at most. @default what one command takes */
+  readonly mostBodies?: number
   /** Waited for between two pages of a long walk; `false` ends it with what was found. */
   readonly pause?: () => Promise<boolean>
 }
@@ -89,22 +91,26 @@ async function bodiesOver(
   }
   if (!isWhole || excessOf.size === 0) return []
   const chosen = new Set<number>()
+  const { mostBodies = MAX_EXPIRED_SEQS } = options
   for (const large of [true, false]) {
     if (![...excessOf.values()].some((excess) => excess > 0)) break
-    await walk(options, after, (event) => choose(event, large, excessOf, chosen))
+    await walk(
+      options,
+      after,
+      (event) => chosen.size < mostBodies && choose(event, large, excessOf, chosen),
+    )
   }
   return [...chosen].sort((a, b) => a - b)
 }
 
-/** `false`: no more fit into one command. */
+/** Always true: the walk goes on. */
 function choose(
   event: ConversationEvent,
   large: boolean,
   excessOf: Map<string, number>,
   chosen: Set<number>,
-): boolean {
+): true {
   const { seq, kind, from, target, body } = event
-  if (chosen.size >= MAX_EXPIRED_SEQS) return false
   if (body === null || chosen.has(seq)) return true
   // The edits of a message go with it.
   const isEdit = kind === EventKind.edit && target !== null && chosen.has(target)

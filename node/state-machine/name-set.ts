@@ -28,6 +28,11 @@ export class NameSet implements Table {
     this.#fresh.set(name, isIn)
   }
 
+  async has(name: string): Promise<boolean> {
+    const changed = this.#fresh.get(name) ?? this.#frozen.get(name)
+    return changed ?? (await this.#store.get(this.#keys.key(name))) !== null
+  }
+
   /** At most `limit` names after `after` ('': from the first) in the order of their keys. */
   async after(after: string, limit: number): Promise<string[]> {
     const { key, nameOf, from, to } = this.#keys

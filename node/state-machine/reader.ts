@@ -157,6 +157,10 @@ export class Reader implements StateReader {
     return this.#pinned((state) => state.erasing.after(after, limit))
   }
 
+  isErasing(user: string): Promise<boolean> {
+    return this.#pinned((state) => state.erasing.has(user))
+  }
+
   conversationIdsOf(user: string): Promise<string[]> {
     return this.#pinned((state) => conversationIdsOf(state, user))
   }

@@ -360,6 +360,8 @@ export interface StateReader {
   retainedConversations(after: string, limit: number): Promise<string[]>
   /** Users whose messages are being erased, in an order of their own, after one of them or ''. */
   erasingUsers(after: string, limit: number): Promise<string[]>
+  /** Whether the user is among them. */
+  isErasing(user: string): Promise<boolean>
   /** Every conversation that `user` is or was a member of, in no order. */
   conversationIdsOf(user: string): Promise<string[]>
   /** What apply compares against at present (rule A9). */

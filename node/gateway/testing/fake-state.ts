@@ -145,6 +145,10 @@ export class FakeState implements StateReader {
     return []
   }
 
+  async isErasing(): Promise<boolean> {
+    return false
+  }
+
   async conversationIdsOf(user: string): Promise<string[]> {
     return this.#viewsOf(user).map(({ id }) => id)
   }
