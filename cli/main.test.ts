@@ -66,6 +66,17 @@ test.each([
   [['token', '--user', 'a', '--key', import.meta.filename, '--role', 'root'], 'Allowed choices'],
   [['token', '--user', 'a', '--device', 'a b'], 'A device is 1 to 40'],
   [['token', 'revoke'], '--of is missing'],
+  [['user', 'erase'], 'missing required argument'],
+  [['user', 'erase', 'a b'], 'A user is 1 to 128'],
+  [['conversation', 'export', 'ö'], 'an id as "parley tail" prints it'],
+  [['conversation', 'export', 'c', '--after', '-1'], 'number of an event, from 0 on'],
+  [['conversation', 'export', 'c', '--resume'], 'name it with --output'],
+  [['conversation', 'export', 'c', '--output', 'x', '--after', '1'], 'a file knows by --resume'],
+  [['retention'], 'add --dry-run'],
+  [['retention', '--dry-run', '--max-count', '5'], 'name the conversation'],
+  [['retention', '--dry-run', 'c', '--max-count', '0'], 'an integer from 1 on'],
+  [['retention', '--dry-run', 'c', '--max-age', '30'], 'Write it like 250ms'],
+  [['retention', '--dry-run', 'c', '--preset', 'all'], 'Allowed choices'],
 ])('a mistake in %j is told on stderr, with exit code 64', async (argv, message) => {
   expect(await main(argv)).toBe(64)
   expect(stderr).toContain(message)

@@ -12,10 +12,18 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'run a cluster on this machine, and break it',
     load: () => import('./commands/dev.ts'),
   },
+  conversation: {
+    summary: 'export what a conversation keeps',
+    load: () => import('./commands/conversation.ts'),
+  },
   node: { summary: 'run one node', load: () => import('./commands/node.ts') },
   status: {
     summary: 'say whether the cluster is healthy, and show its nodes',
     load: () => import('./commands/status.ts'),
+  },
+  retention: {
+    summary: 'say what retention would remove, and remove nothing',
+    load: () => import('./commands/retention.ts'),
   },
   send: { summary: 'send a message', load: () => import('./commands/send.ts') },
   settings: {
@@ -30,6 +38,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   token: {
     summary: 'make tokens and keys for them, or revoke tokens',
     load: () => import('./commands/token.ts'),
+  },
+  user: {
+    summary: 'erase what a user said',
+    load: () => import('./commands/user.ts'),
   },
 }
 

@@ -7,35 +7,69 @@ export interface AdminCall {
   readonly tokenFile?: string | undefined
   /** Makes it a POST of JSON. Whatever is sent may be sent twice. */
   readonly body?: object
+  /** The newest mark that an answer carried: nothing older than it is shown. */
+  readonly mark?: string | null
+}
+
+export interface AdminAnswer {
+  readonly text: string
+  /** Of the state that it shows, if it does. */
+  readonly mark: string | null
 }
 
 /**
- * Calls one of the nodes, the first that answers.
+ * Calls one of the nodes: the first that answers, or the next where one cannot at present, or the
+ * leader where only he knows.
  *
- * @throws CliError with the exit code that fits what it says
+ * @throws CliError with the exit code that fits what the last one says
  */
-export async function adminCall(path: string, call: AdminCall): Promise<Record<string, unknown>> {
-  const headers = tokenHeaders(call.tokenFile)
-  let silent = 'no node'
-  for (const url of call.urls) {
+export async function adminText(path: string, call: AdminCall): Promise<AdminAnswer> {
+  const headers = {
+    ...tokenHeaders(call.tokenFile),
+    ...(call.mark == null ? {} : { 'parley-mark': call.mark }),
+    'content-type': 'application/json',
+  }
+  const waiting = [...call.urls]
+  const asked = new Set<string>()
+  let failure: CliError | null = null
+  for (let url = waiting.shift(); url !== undefined; url = waiting.shift()) {
+    if (asked.has(url)) continue
+    asked.add(url)
     let response: Response
     let text: string
     try {
       response = await fetch(new URL(path, url), {
         signal: AbortSignal.timeout(call.timeoutMs),
-        headers: { ...headers, 'content-type': 'application/json' },
+        headers,
         ...(call.body === undefined ? {} : { method: 'POST', body: JSON.stringify(call.body) }),
       })
       text = await response.text()
     } catch (error) {
-      silent = `${url} does not answer: ${(error as Error).message}`
+      const why = `${url} does not answer: ${(error as Error).message}`
+      // What another node said is nearer to the matter.
+      failure ??= new CliError(ExitCode.failed, why)
       continue
     }
-    const said = objectOf(text)
-    if (response.ok && said !== null) return said
-    throw refusalOf(url, response.status, said ?? {})
+    if (response.ok) return { text, mark: response.headers.get('parley-mark') }
+    const said = objectOf(text) ?? {}
+    failure = refusalOf(url, response.status, said)
+    if (failure.exitCode !== ExitCode.failed) throw failure
+    const leader = said['code'] === 'NOT_LEADER' ? leaderOf(said['leader']) : null
+    if (leader !== null) waiting.unshift(leader)
   }
-  throw new CliError(ExitCode.failed, silent)
+  throw failure ?? new CliError(ExitCode.failed, 'no node')
+}
+
+/** As `adminText`, of what answers with a JSON object. */
+export async function adminCall(path: string, call: AdminCall): Promise<Record<string, unknown>> {
+  const said = objectOf((await adminText(path, call)).text)
+  if (said !== null) return said
+  throw new CliError(ExitCode.failed, `${call.urls.join(', ')}: the answer is no JSON object`)
+}
+
+function leaderOf(value: unknown): string | null {
+  const url = (value as { url?: unknown } | null)?.url
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : null
 }
 
 /** A problem as RFC 9457 has it, with the codes of the cluster. */
