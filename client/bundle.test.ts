@@ -100,6 +100,14 @@ describe.each([
     expect(await run(code)).toMatchObject({ ChatClient: expect.any(Function) as unknown })
   })
 
+  test('[BU1] what subscribes to push fits into a service worker of its own', async () => {
+    const { code, imports, packages } = await bundled('push/index.ts')
+    expect(imports).toEqual([])
+    expect([...packages]).toEqual([])
+    expect(code.length).toBeLessThan(PUSH_BYTES)
+    expect(await run(code)).toMatchObject({ PushDevice: expect.any(Function) as unknown })
+  })
+
   test('[BU1] the store brings IndexedDB, not LevelDB, to a browser', async () => {
     const { code, imports, packages } = await bundled('index.ts', 'store/index.ts')
     expect(imports).toEqual([])
@@ -113,6 +121,7 @@ describe.each([
   })
 })
 
+const PUSH_BYTES = 8_000
 const MAIN_BYTES = 90_500
 const MAIN_GZIP_BYTES = 31_200
 const ALL_GZIP_BYTES = 58_500

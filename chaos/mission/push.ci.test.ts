@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { PushDevice } from '#client/push'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { WireClient } from '../workload/wire-client.ts'
 import { eventually, taken } from './mission-clients.ts'
@@ -33,14 +34,9 @@ afterAll(async () => {
 const urlOf = (at: number) => cluster.nodes[at]!.url
 let count = 0
 
-async function subscribe(user: string, device: string): Promise<void> {
-  const answer = await fetch(`${urlOf(1)}/v1/push/subscriptions?user=${user}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ device, kind: 'webhook', endpoint: `token-${device}` }),
-  })
-  expect(answer.status, await answer.text()).toBe(200)
-}
+/** As an application on the device says it. */
+const subscribe = (user: string, device: string) =>
+  new PushDevice({ urls: [urlOf(1)], user, device }).subscribeWebhook(`token-${device}`)
 
 /** As a service without a session says it, at any node that has a leader. */
 async function say(from: string, to: string, node = cluster.running[0]!): Promise<void> {

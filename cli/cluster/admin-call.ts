@@ -26,7 +26,7 @@ export interface AdminAnswer {
 export async function adminText(path: string, call: AdminCall): Promise<AdminAnswer> {
   const headers = {
     ...tokenHeaders(call.tokenFile),
-    ...(call.mark == null ? {} : { 'parley-mark': call.mark }),
+    ...(typeof call.mark === 'string' ? { 'parley-mark': call.mark } : {}),
     'content-type': 'application/json',
   }
   const waiting = [...call.urls]

@@ -1,6 +1,8 @@
 import { ChatClient } from '../client.ts'
 import type { ChatMessage } from '../chat-event.ts'
+import { ChatError } from '../errors.ts'
 import type { ChatOptions } from '../options.ts'
+import { PushDevice } from '../push/index.ts'
 import type { ClientStore } from '../store/client-store.ts'
 
 /** What a case has to itself: nodes that run, names that nobody else uses, stores that outlive a client. */
@@ -18,6 +20,20 @@ export interface LiveCase {
 
 /** The SDK against real nodes: the same in Node.js and in a browser. */
 export const LIVE_CASES: readonly LiveCase[] = [
+  {
+    title: 'a device says how it is called, and hears that this cluster calls nobody',
+    run: async (world) => {
+      const { urls } = world
+      const push = new PushDevice({ urls, device: 'phone', user: world.newName('ann') })
+      equal(await push.info(), { kinds: [], vapidPublicKey: null })
+      const keys = { p256dh: 'x', auth: 'y' }
+      const refusal = await push
+        .subscribe({ endpoint: 'https://push.example.org/x', keys })
+        .catch((error: unknown) => error)
+      equal(ChatError.is(refusal) && refusal.code, 'UNSUPPORTED')
+      await push.unsubscribe()
+    },
+  },
   {
     title: 'a message is there at once, sent when a majority has it, and received once, in order',
     run: async (world) => {

@@ -13,6 +13,7 @@ import { defineHttpMetrics } from '../metrics/http-metrics.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { MESSAGE_ROUTES } from './message-routes.ts'
 import { MAX_CALL_BYTES } from './request-frame.ts'
+import type { Route } from './route.ts'
 
 interface Call {
   readonly headers?: Record<string, string>
@@ -48,7 +49,7 @@ function api(more: Partial<HttpApiOptions> = {}) {
       ...head,
     })
     const answer = await gateway.handlers.onRequest(request)
-    return { ...answer, json: JSON.parse(answer.body) as Record<string, unknown> }
+    return { ...answer, json: JSON.parse(answer.body || '{}') as Record<string, unknown> }
   }
   const post = (fields: unknown, headers: Record<string, string> = {}) =>
     call('POST', '/v1/conversations/c1/messages?user=ann', {
@@ -300,6 +301,53 @@ describe('who calls', () => {
     const { call } = api()
     const answer = await call('GET', '/v1/conversations?user=a%20b')
     expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_MESSAGE' } })
+  })
+})
+
+describe('pages of other origins', () => {
+  const head = { origin: 'https://chat.example.org' }
+  const admin: Route = {
+    method: 'GET',
+    path: '/v1/cluster',
+    doc: { operationId: 'x', summary: 'x', answers: {}, role: 'admin' },
+    answer: () => ({ status: 200, contentType: 'application/json', body: '{}' }),
+  }
+
+  it('[HT8] are told what they may call, and may read the answers', async () => {
+    const { call } = api()
+    const asked = await call('OPTIONS', '/v1/conversations/c1/messages', { head })
+    expect(asked).toMatchObject({
+      ...{ status: 204, body: '' },
+      headers: {
+        'access-control-allow-origin': head.origin,
+        'access-control-allow-methods': 'POST, GET',
+        'access-control-allow-headers': expect.stringContaining('authorization') as unknown,
+        vary: 'origin',
+      },
+    })
+    const refused = await call('GET', '/v1/conversations/c1/messages', { head })
+    expect(refused).toMatchObject({
+      ...{ status: 401, json: { code: 'AUTHENTICATION_FAILED' } },
+      headers: {
+        'access-control-allow-origin': head.origin,
+        'access-control-expose-headers': expect.stringContaining('parley-mark') as unknown,
+        'www-authenticate': 'Bearer',
+      },
+    })
+  })
+
+  it('[HT8] hear nothing of what is for operators, and no others of any origin', async () => {
+    const { call } = api({ routes: [admin, ...MESSAGE_ROUTES] })
+    for (const [path, more] of [
+      ['/v1/cluster', { head }],
+      ['/v1/conversations/c1/messages', {}],
+    ] as const) {
+      for (const method of ['OPTIONS', 'GET']) {
+        const { status, headers = {} } = await call(method, path, more)
+        if (method === 'OPTIONS') expect(status).toBe(405)
+        expect(Object.keys(headers).filter((name) => name.startsWith('access-'))).toEqual([])
+      }
+    }
   })
 })
 

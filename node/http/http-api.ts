@@ -3,9 +3,10 @@ import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import type { HttpMetrics } from '../metrics/http-metrics.ts'
+import { isForPages, preflight, readableFrom } from './cross-origin.ts'
 import { openApi } from './openapi.ts'
 import { roleRefusal } from './role-guard.ts'
-import type { Route } from './route.ts'
+import type { HttpCall, Route } from './route.ts'
 
 export interface HttpApiOptions {
   readonly routes: readonly Route[]
@@ -56,6 +57,15 @@ export class HttpApi {
       return problem(404, 'UNSUPPORTED', `There is nothing at ${request.path}; see /openapi.json.`)
     }
     const routes = this.#routes.get(found.path) ?? []
+    const { origin } = request
+    const isForPage = origin !== null && isForPages(routes)
+    if (isForPage && request.method === 'OPTIONS') return preflight(origin, routes)
+    const answer = await this.#answer(routes, { request, parameters: found.parameters, context })
+    return isForPage ? readableFrom(origin, answer) : answer
+  }
+
+  async #answer(routes: readonly Route[], call: HttpCall): Promise<HttpResponse> {
+    const { request } = call
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const route = routes.find((one) => one.method === method)
     if (route === undefined) {
@@ -69,7 +79,6 @@ export class HttpApi {
     }
     this.#calls += 1
     try {
-      const call = { request, parameters: found.parameters, context }
       const refusal = await roleRefusal(call, route.doc.role)
       return refusal === null ? await route.answer(call) : problemOf(refusal)
     } catch (error) {

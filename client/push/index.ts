@@ -1,0 +1,6 @@
+export {
+  PushDevice,
+  type PushInfo,
+  type PushOptions,
+  type WebPushSubscription,
+} from './push-device.ts'
