@@ -274,6 +274,8 @@ test('[HT6] what machines ask', async () => {
   for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
     expect(await call('GET', route)).toMatchObject({ status: 200 })
   }
+  const { replication } = (await call('GET', '/v1/cluster')).json
+  expect(replication).toEqual({ voters: 3, majority: 2, mayFail: 1 })
 })
 
 test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody else does', async () => {
@@ -334,11 +336,7 @@ test('[AD8] [AD11] an erased user leaves stubs behind, the same on every node', 
   const { json } = await call('POST', '/v1/conversations', group)
   const { id } = json['conversation'] as { id: string }
   const messages = '/v1/conversations/{id}/messages'
-  for (const [user, name] of [
-    ['gus', 'e1'],
-    ['hal', 'e2'],
-    ['gus', 'e3'],
-  ] as const) {
+  for (const [name, user] of Object.entries({ e1: 'gus', e2: 'hal', e3: 'gus' })) {
     await call('POST', messages, { id, query: as(user), headers: key(name), body: { body: name } })
   }
   const left = '/v1/cluster/erasures/{user}'

@@ -5,7 +5,7 @@ import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { nodeHttp } from '../node-http.ts'
-import type { ClusterView } from './cluster-view.ts'
+import { type ClusterView, replication } from './cluster-view.ts'
 
 function cluster(more: Partial<ClusterView> = {}): ClusterView {
   const member = (name: string, state: 'leader' | 'follower' | 'unreachable', match?: number) => ({
@@ -30,6 +30,7 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     ready: true,
     reasons: [],
     warnings: [],
+    replication: { voters: 3, majority: 2, mayFail: 1 },
     members: [
       member('n1', 'leader', 20),
       member('n2', 'follower', 15),
@@ -90,6 +91,16 @@ describe('admin api', () => {
     const answer = await api(UNREADY).get('/readyz', { accept: 'application/json' })
     expect(answer).toMatchObject({ status: 503, contentType: 'application/json' })
     expect(JSON.parse(answer.body)).toEqual({ ready: false, reasons: UNREADY.reasons })
+  })
+
+  it.each([
+    [1, 1, 0],
+    [2, 2, 0],
+    [3, 2, 1],
+    [4, 3, 1],
+    [5, 3, 2],
+  ])('[AD4] of %i voters %i are a majority, and %i may fail', (voters, majority, mayFail) => {
+    expect(replication(voters)).toEqual({ voters, majority, mayFail })
   })
 
   it('[AD4] shows the cluster as this node sees it, dead members too', async () => {

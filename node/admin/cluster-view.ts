@@ -19,6 +19,13 @@ export interface ClusterView {
   readonly reasons: readonly string[]
   /** Sentences on what works and yet promises less than it might, for `/readyz?verbose` too. */
   readonly warnings: readonly string[]
+  /** Every message is on the disks of a majority of the voters before it is called sent. */
+  readonly replication: {
+    readonly voters: number
+    readonly majority: number
+    /** How many voters may fail at a time, and writes go on: of 3 one, of 5 two. */
+    readonly mayFail: number
+  }
   /** Every configured member, those that are down too, by name. */
   readonly members: readonly ClusterMemberView[]
 }
@@ -67,6 +74,7 @@ export function clusterView(sources: ViewSources): ClusterView {
     ready,
     reasons,
     warnings: warnings(sources),
+    replication: replication(voterCount(sources)),
     members: memberViews(sources),
   }
 }
@@ -75,9 +83,18 @@ export function clusterView(sources: ViewSources): ClusterView {
 export const ALONE =
   'this cluster has one voter: what it acknowledges is on one disk only, not replicated, and is lost with it'
 
-function warnings({ cluster, initialMembers }: ViewSources): string[] {
-  const voters = cluster.replica?.configuration.voters ?? initialMembers
-  return voters.length === 1 ? [ALONE] : []
+function warnings(sources: ViewSources): string[] {
+  return voterCount(sources) === 1 ? [ALONE] : []
+}
+
+function voterCount({ cluster, initialMembers }: ViewSources): number {
+  return (cluster.replica?.configuration.voters ?? initialMembers).length
+}
+
+/** Of so many voters. */
+export function replication(voters: number): ClusterView['replication'] {
+  const majority = Math.floor(voters / 2) + 1
+  return { voters, majority, mayFail: voters - majority }
 }
 
 function memberViews(sources: ViewSources): ClusterMemberView[] {

@@ -30,7 +30,7 @@ const MOST_READS = 200
  * one again, with the rest.
  */
 export async function leftBodies(
-  state: StateReader,
+  state: Pick<StateReader, 'conversationIdsOf' | 'bodiesAfter'>,
   user: string,
   from: LeftPosition,
   pause: () => Promise<boolean>,
