@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DevProcess, parley } from '../dev/testing/dev-process.ts'
 import { freePortRange } from '../dev/testing/free-ports.ts'
@@ -84,84 +82,6 @@ test('tail says that there is nothing, and what an answer answers', async () => 
   await run('send', '--as', 'ida', '--to', 'joe', 'lunch?')
   await run('send', '--as', 'joe', '--to', 'ida', '--reply-to', '1', 'yes')
   expect((await run('tail', '--as', 'ida', '--no-follow')).stdout).toContain('joe (to 1): yes')
-})
-
-test('a conversation is exported, into a file too, and a second time only what is new', async () => {
-  const say = async (text: string) => {
-    const { stdout } = await run('send', '--as', 'kay', '--to', 'leo', '--json', text)
-    return (JSON.parse(stdout) as { conversation: string }).conversation
-  }
-  await say('one')
-  const id = await say('two')
-  const out = await run('conversation', 'export', id)
-  expect(out).toMatchObject({ code: 0, stderr: `parley: exported ${id} up to 2\n` })
-  const lines = (text: string) =>
-    text
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { t: string; seq?: number; body?: unknown })
-  expect(lines(out.stdout)).toMatchObject([
-    { t: 'conv:A', conversation: { id, head: 2 } },
-    { t: 'msg:N', seq: 1, body: 'one' },
-    { t: 'msg:N', seq: 2, body: 'two' },
-  ])
-  const path = join(directory.path, 'export.ndjson')
-  expect((await run('conversation', 'export', id, '--output', path)).code).toBe(0)
-  expect(readFileSync(path, 'utf8')).toBe(out.stdout)
-  const again = await run('conversation', 'export', id, '--output', path)
-  expect(again).toMatchObject({ code: 5, stderr: expect.stringContaining('--resume') })
-  await say('three')
-  expect((await run('conversation', 'export', id, '--output', path, '--resume')).code).toBe(0)
-  expect(lines(readFileSync(path, 'utf8')).map(({ seq }) => seq)).toEqual([undefined, 1, 2, 3])
-  const late = await run('conversation', 'export', id, '--after', '2')
-  expect(lines(late.stdout)).toMatchObject([{ seq: 3 }])
-  expect(await run('conversation', 'export', id, '--after', '9')).toMatchObject({
-    ...{ code: 5, stdout: '', stderr: expect.stringContaining('past the newest event, 3') },
-  })
-  expect((await run('conversation', 'export', 'c_none')).code).toBe(5)
-})
-
-test('a user is erased on a second word only, and it is told what went', async () => {
-  for (const text of ['one', 'two']) await run('send', '--as', 'mia', '--to', 'ned', text)
-  await run('send', '--as', 'mia', '--to', 'oli', 'three')
-  await run('send', '--as', 'ned', '--to', 'mia', 'stays')
-  const bodies = { user: 'mia', bodies: 3, conversations: 2, pending: false }
-  const asked = await run('user', 'erase', 'mia', '--json')
-  expect(asked).toMatchObject({ code: 5, stderr: expect.stringContaining('add --yes') })
-  expect(JSON.parse(asked.stdout)).toEqual({ ...bodies, erased: false })
-  expect((await run('user', 'erase', 'mia')).stdout).toBe(
-    'would be erased · mia · 3 messages and edits in 2 conversations\n',
-  )
-  const done = await run('user', 'erase', 'mia', '--yes', '--json')
-  expect(done.code).toBe(0)
-  expect(JSON.parse(done.stdout)).toMatchObject({ ...bodies, erased: true })
-  // The other nodes follow.
-  const left = async () => {
-    const { stdout } = await run('tail', '--as', 'ned', '--no-follow', '--json')
-    return stdout.match(/"body":"\w+"/g)
-  }
-  await expect.poll(left, { timeout: 20_000 }).toEqual(['"body":"stays"'])
-  expect((await run('user', 'erase', 'mia', '--yes')).stdout).toContain(' · 0 messages and edits')
-})
-
-test('retention is tried dry, with a policy that nobody set', async () => {
-  for (const text of ['one', 'two', 'three']) await run('send', '--as', 'pia', '--to', 'quin', text)
-  const sent = await run('send', '--as', 'pia', '--to', 'quin', '--json', 'four')
-  const { conversation: id } = JSON.parse(sent.stdout) as { conversation: string }
-  const policy = ['--max-count', '1']
-  const { code, stdout } = await run('retention', '--dry-run', id, ...policy, '--json')
-  expect(code).toBe(0)
-  expect(JSON.parse(stdout)).toMatchObject({
-    conversations: [{ conv: id, events: 3, stubs: 0, bytes: 14, oldestKept: { seq: 4 } }],
-  })
-  const shown = await run('retention', '--dry-run', id, ...policy)
-  expect(shown.stdout).toMatch(/^would remove · 3 events and 0 bodies · 14 bytes · 1 of 1 conv/)
-  expect(shown.stdout).toContain('OLDEST KEPT')
-  expect((await run('retention', '--dry-run')).stdout).toBe(
-    'would remove · 0 events and 0 bodies · 0 bytes · 0 of 0 conversations\n',
-  )
-  expect((await run('retention', '--dry-run', id)).stderr).toContain('it has no policy')
-  expect((await run('tail', '--as', 'quin', '--no-follow')).stdout).toContain('pia: one')
 })
 
 test('send needs one address, a person or a conversation', async () => {
