@@ -380,7 +380,7 @@ async function onlyForOperators(route: string, id: string, query = ''): Promise<
   expect(await call('GET', route, wrong)).toMatchObject({ status: 400 })
 }
 
-test('[AD9] an operator reads all that a conversation keeps, page by page, on any node', async () => {
+test('[AD12] an operator reads all that a conversation keeps, page by page, on any node', async () => {
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
   const group = { query: '?user=ida', headers: key('gx'), body: { members: ['jon'] } }
   const { json } = await call('POST', '/v1/conversations', group)

@@ -15,7 +15,7 @@ import {
 import { accepted, FakeBackend } from '../gateway/testing/fake-backend.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { BODY, conversation, event, helloFrame, messageFrame } from '../gateway/testing/samples.ts'
-import { adminRoutes } from '../admin/admin-api.ts'
+import { adminRoutes, healthRoutes } from '../admin/admin-api.ts'
 import type { ClientListener } from '../gateway/client-listener.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { HttpApi } from '../http/http-api.ts'
@@ -40,7 +40,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const metrics = new MetricsRegistry()
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
-  const routes = adminRoutes({ readiness, clusterView, metrics, logTimeMs: () => null })
+  const parts = { readiness, clusterView, metrics, logTimeMs: () => null }
+  const routes = [...healthRoutes(parts), ...adminRoutes(parts)]
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({
     backend,
