@@ -59,14 +59,6 @@ export const FEATURE_BUGS: readonly SeededBug[] = [
     breaks: ['P21'],
   },
   {
-    name: 'signals-in-no-order',
-    story: 'a gateway passes on a signal that was overtaken',
-    file: 'node/signals/recent-order.ts',
-    find: 'if (compareOrder(position, last) <= 0) return false',
-    replace: 'if (compareOrder(position, last) === 0) return false',
-    breaks: ['P19'],
-  },
-  {
     name: 'signal-comes-back',
     story: 'the device that sent a signal hears it',
     file: 'node/gateway/signal-delivery.ts',
@@ -88,14 +80,6 @@ export const FEATURE_BUGS: readonly SeededBug[] = [
     file: 'node/gateway/handlers/sync.ts',
     find: 'gap: gap ?? missingOf(page),',
     replace: 'gap,',
-    breaks: ['P22'],
-  },
-  {
-    name: 'own-counts-as-unread',
-    story: 'what a user said himself counts as unread',
-    file: 'node/gateway/handlers/unread-counter.ts',
-    find: 'event.kind === EventKind.message && event.from === this.#user',
-    replace: 'event.kind === EventKind.message && event.from !== this.#user',
     breaks: ['P22'],
   },
 ]
