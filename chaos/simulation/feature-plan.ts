@@ -35,7 +35,7 @@ export const BACKEND = 'backend'
 const WEIGHTS: Readonly<Record<FeatureKind, number>> = {
   ...{ message: 8, edit: 4, recall: 2, react: 2, page: 5, ack: 4, receipts: 2, sync: 2 },
   ...{ signal: 4, member: 0.5, retention: 0.6, block: 0.6, move: 0.3 },
-  ...{ feed: 4, erase: 0.05, settings: 0.1 },
+  ...{ feed: 4, erase: 0.1, settings: 0.1 },
 }
 
 /** Reading goes on for so long after the faults are healed. */
