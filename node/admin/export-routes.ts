@@ -8,6 +8,7 @@ import type { HttpCall, Route } from '../http/route.ts'
 import {
   ADMIN_PROBLEMS,
   invalid,
+  isConversationId,
   POSITION_PARAMETERS,
   positionRefusal,
   queryInteger,
@@ -83,7 +84,10 @@ async function page(call: HttpCall): Promise<HttpResponse> {
   const { context, parameters } = call
   const bounds = { events, bytes: context.options.maxPageBytes }
   const { state } = context.backend
-  const found = await exportPage(state, parameters['id'] ?? '', { after, members }, bounds)
+  const id = parameters['id'] ?? ''
+  const found = isConversationId(id)
+    ? await exportPage(state, id, { after, members }, bounds)
+    : null
   if (found === null) {
     return problemOf(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
   }

@@ -1,5 +1,5 @@
 // What the routes for operators have in common.
-import { type WireError, wireError } from '#protocol'
+import { isOfAlphabet, LIMITS, type WireError, wireError } from '#protocol'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import { notServing, reachMark, reachNewest } from '../gateway/handlers/read-position.ts'
@@ -44,6 +44,10 @@ export async function positionRefusal({ request, context }: HttpCall): Promise<W
     notServing(context) ?? (await reachMark(request.header(MARK_HEADER) ?? undefined, context))
   return behind ?? (read === 'linearizable' ? reachNewest(context) : null)
 }
+
+/** Whether it may be the id of a conversation: the store is asked for no other. */
+export const isConversationId = (text: string): boolean =>
+  isOfAlphabet(text, 'printable', LIMITS.conversationLength)
 
 /** An integer of the query, `null` if it is none from `least` to `most`. */
 export function queryInteger(

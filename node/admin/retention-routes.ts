@@ -11,6 +11,7 @@ import type { ConversationView } from '../state-machine/types.ts'
 import {
   ADMIN_PROBLEMS,
   invalid,
+  isConversationId,
   jsonAnswer,
   POSITION_PARAMETERS,
   positionRefusal,
@@ -146,9 +147,13 @@ async function previewAll(call: HttpCall, now: number): Promise<HttpResponse> {
   const { context, request } = call
   const { state } = context.backend
   const until = context.clock.monotonicMs() + PAGE_MS
-  let next: string | null = request.query.get('after') ?? ''
+  const after = request.query.get('after') ?? ''
+  if (after !== '' && !isConversationId(after)) {
+    return invalid('after must be `next` of the last page')
+  }
+  let next: string | null = after
   const conversations: RemovalPreview[] = []
-  const ids = await state.retainedConversations(next, PAGE_CONVERSATIONS)
+  const ids = await state.retainedConversations(after, PAGE_CONVERSATIONS)
   for (const id of ids) {
     const conversation = await state.conversation(id)
     const policy = conversation?.retention ?? null
@@ -167,7 +172,8 @@ async function previewOne(call: HttpCall, now: number): Promise<HttpResponse> {
   const { context, parameters } = call
   const asked = policyOf(call)
   if (typeof asked === 'string') return invalid(asked)
-  const conversation = await context.backend.state.conversation(parameters['id'] ?? '')
+  const id = parameters['id'] ?? ''
+  const conversation = isConversationId(id) ? await context.backend.state.conversation(id) : null
   if (conversation === null) {
     return problemOf(wireError('GROUP_NOT_FOUND', 'There is no such conversation.'))
   }
