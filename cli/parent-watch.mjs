@@ -24,6 +24,9 @@ export function watchParent(onGone) {
     process.once('disconnect', tell)
     // Listening must not keep this process alive.
     process.channel?.unref()
+  } else if (process.connected === false) {
+    // It ended before this process came to look.
+    setImmediate(tell)
   }
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid
