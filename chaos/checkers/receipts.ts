@@ -68,11 +68,11 @@ class Claims {
     return most
   }
 
-  /** What surely stands: acknowledged as recorded. */
-  least(conv: string, member: string, kind: Kind): number {
+  /** What surely stands: acknowledged as recorded before it was asked for. */
+  least({ conv, member, asked }: ReceiptTold, kind: Kind): number {
     let least = 0
     for (const { shown, answered } of this.#all.get(nameOf(conv, member, kind)) ?? []) {
-      if (answered !== Infinity) least = Math.max(least, shown)
+      if (answered < asked) least = Math.max(least, shown)
     }
     return least
   }
@@ -126,7 +126,7 @@ function judgeEnd({ features }: History, findings: Findings, claims: Claims): vo
     )
     // Whoever was out for a while could not see all that he claimed.
     if (left.has(`${conv} ${member}`)) continue
-    const least = claims.least(conv, member, kind)
+    const least = claims.least(told, kind)
     findings.demand(
       upTo >= least,
       () => `${member} has ${kind} ${conv}#${upTo} on ${node}; #${least} was acknowledged to him`,
