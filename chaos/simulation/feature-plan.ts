@@ -40,7 +40,7 @@ const WEIGHTS: Readonly<Record<FeatureKind, number>> = {
 
 /** Reading goes on for so long after the faults are healed. */
 const READING_ON_MS = 5_000
-const READS: readonly FeatureKind[] = ['page', 'receipts', 'sync', 'signal', 'move', 'feed']
+export const READS: readonly FeatureKind[] = ['page', 'receipts', 'sync', 'signal', 'move', 'feed']
 
 export function drawFeatureSwarm(prng: Prng): FeatureSwarm {
   const featureShare = prng.pick([0, 0, 0.2, 0.5])

@@ -4,7 +4,7 @@ import { FeatureBackend } from '../workload/feature-backend.ts'
 import { FeatureDevice } from '../workload/feature-device.ts'
 import type { FeatureOperation } from '../workload/feature-operation.ts'
 import type { Frame } from '../workload/sim-session.ts'
-import { BACKEND, type FeaturePlan } from './feature-plan.ts'
+import { BACKEND, type FeaturePlan, READS } from './feature-plan.ts'
 import type { SimWorld } from './sim-world.ts'
 
 interface FeatureRunParts {
@@ -25,6 +25,7 @@ export class FeatureRun {
   readonly #prng: Prng
   readonly #devices: readonly FeatureDevice[]
   readonly #backend: FeatureBackend
+  #isHealed = false
   /** Operations that it came to. */
   operations = 0
 
@@ -108,7 +109,13 @@ export class FeatureRun {
     })
   }
 
+  /** From now on nothing is written, whatever a scenario that was made shorter still names. */
+  healed(): void {
+    this.#isHealed = true
+  }
+
   #perform(operation: FeatureOperation): boolean {
+    if (this.#isHealed && !READS.includes(operation.kind)) return false
     if (operation.device === BACKEND) return this.#backend.perform(operation)
     const device = this.#devices.find(({ options }) => options.device === operation.device)
     return device?.perform(operation) === true

@@ -166,6 +166,7 @@ class Run {
     await this.#run(this.#scenario.safetyMs)
     if (this.#over) return
     this.#nemesis.stop()
+    this.#features?.healed()
     world.note('heal')
     world.heal()
     this.#recordFaults()
