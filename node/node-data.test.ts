@@ -29,6 +29,8 @@ describe('a start after a crash within the install of a snapshot', () => {
       name: 'n1',
       dataDirectory: folder.path,
       log: { segmentBytes: 1 << 20 },
+      initialMembers: [],
+      foundAlone: true,
     } as NodeSettings
     const onFailure = (error: Error) => {
       throw error
