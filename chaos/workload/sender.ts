@@ -179,7 +179,11 @@ export class Sender {
       since: unsettled.since,
       ...(prev === undefined ? {} : { prev: prev.record.msgId }),
     }
-    void client.request(frame).then((answer) => this.#answered(client, unsettled, answer))
+    unsettled.inFlight = true
+    void client.request(frame).then((answer) => {
+      unsettled.inFlight = false
+      this.#answered(client, unsettled, answer)
+    })
   }
 
   #answered(client: WireClient, unsettled: Unsettled, answer: Frame | null): void {
@@ -192,10 +196,10 @@ export class Sender {
     }
     if (answer.error === undefined) {
       this.#acknowledged(record, answer)
-      if (at >= 0) queue.splice(at, 1)
+      this.#settled(client, queue, at)
     } else if (!answer.error.retryable) {
       this.#options.history.refuse(record, answer.error.code, this.#node)
-      if (at >= 0) queue.splice(at, 1)
+      this.#settled(client, queue, at)
     } else if (at === 0 && client === this.#client && !client.isClosed) {
       // Only the oldest write starts the queue again: the others follow it.
       const pauseMs = answer.error.code === 'OUT_OF_ORDER' ? 5 : 50
@@ -203,6 +207,14 @@ export class Sender {
         if (client === this.#client && !client.isClosed) this.#resend(client, record.conv)
       })
     }
+  }
+
+  #settled(client: WireClient, queue: Unsettled[], at: number): void {
+    if (at >= 0) queue.splice(at, 1)
+    const [oldest] = queue
+    if (oldest === undefined || oldest.inFlight || client.isClosed) return
+    // It was turned away while another was the oldest, and nobody else starts it again.
+    if (client === this.#client) this.#resend(client, oldest.record.conv)
   }
 
   #acknowledged(record: SendRecord, answer: Frame): void {
