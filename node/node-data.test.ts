@@ -31,7 +31,7 @@ describe('a start after a crash within the install of a snapshot', () => {
       log: { segmentBytes: 1 << 20 },
       initialMembers: [],
       foundAlone: true,
-    } as NodeSettings
+    } as unknown as NodeSettings
     const onFailure = (error: Error) => {
       throw error
     }
