@@ -357,10 +357,13 @@ export class Replica {
     if (leaving.length > 0) this.#events.send(leaving)
   }
 
-  /** A drill at `leader.appendedUnsent` keeps its entries to itself until it dies of it. */
+  /**
+   * A drill at `leader.appendedUnsent` keeps its entries to itself until it dies of it. Without the
+   * authority it would not: it could never commit what makes it one.
+   */
   #withholds(message: Message): boolean {
     if (message.type !== 'append' || message.entries.length === 0) return false
-    return this.#failpoints.armed('leader.appendedUnsent')
+    return this.hasAuthority && this.#failpoints.armed('leader.appendedUnsent')
   }
 
   /** One write and one fdatasync; the core hands out the next only after this one is done. */
