@@ -1,22 +1,8 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DevProcess, parley } from '../dev/testing/dev-process.ts'
-import { freePortRange } from '../dev/testing/free-ports.ts'
-import { temporaryDirectory } from '../dev/testing/fake-cluster.ts'
+import { expect, test } from 'vitest'
+import { devClusterOfTests } from '../dev/testing/dev-cluster-of-tests.ts'
+import { parley } from '../dev/testing/dev-process.ts'
 
-const directory = temporaryDirectory()
-let dev: DevProcess
-
-beforeAll(async () => {
-  dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
-  await dev.ready()
-})
-
-afterAll(async () => {
-  await dev.stop()
-  directory.remove()
-})
-
-const run = (...args: string[]) => parley(args, directory.path)
+const { path: directory, run } = devClusterOfTests()
 
 test('a message is sent once, however often it is sent under its id', async () => {
   const send = (text: string) =>
@@ -70,7 +56,7 @@ test('control characters of others do not reach the terminal', async () => {
 test('without a cluster the commands say how to get one', async () => {
   const { code, stderr } = await parley(
     ['send', '--as', 'a', '--to', 'b', 'x', '--url', 'http://127.0.0.1:9', '--timeout', '500ms'],
-    directory.path,
+    directory,
   )
   expect(code).toBe(1)
   expect(stderr).toContain('TIMEOUT')

@@ -1,25 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DevProcess, parley } from '../dev/testing/dev-process.ts'
-import { freePortRange } from '../dev/testing/free-ports.ts'
-import { temporaryDirectory } from '../dev/testing/fake-cluster.ts'
+import { expect, test } from 'vitest'
+import { devClusterOfTests } from '../dev/testing/dev-cluster-of-tests.ts'
 
 /** What operators type, each command a process. */
-const directory = temporaryDirectory()
-let dev: DevProcess
-
-beforeAll(async () => {
-  dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
-  await dev.ready()
-})
-
-afterAll(async () => {
-  await dev.stop()
-  directory.remove()
-})
-
-const run = (...args: string[]) => parley(args, directory.path)
+const { path: directory, run } = devClusterOfTests()
 
 test('a conversation is exported, into a file too, and a second time only what is new', async () => {
   const say = async (text: string) => {
@@ -40,7 +25,7 @@ test('a conversation is exported, into a file too, and a second time only what i
     { t: 'msg:N', seq: 1, body: 'one' },
     { t: 'msg:N', seq: 2, body: 'two' },
   ])
-  const path = join(directory.path, 'export.ndjson')
+  const path = join(directory, 'export.ndjson')
   expect((await run('conversation', 'export', id, '--output', path)).code).toBe(0)
   expect(readFileSync(path, 'utf8')).toBe(out.stdout)
   const again = await run('conversation', 'export', id, '--output', path)

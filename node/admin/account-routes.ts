@@ -10,6 +10,8 @@ import {
   BODY_PROBLEMS,
   invalid,
   jsonAnswer,
+  NO_PAGE,
+  PAGE_PARAMETER,
   POSITION_PARAMETERS,
   positionRefusal,
   submit,
@@ -94,12 +96,7 @@ export const ACCOUNT_ROUTES: readonly Route[] = [
           description: 'Percent-encoded.',
           schema: { type: 'string', minLength: 1, maxLength: LIMITS.userLength },
         },
-        {
-          name: 'after',
-          in: 'query',
-          description: '`next` of the last page.',
-          schema: { type: 'string' },
-        },
+        PAGE_PARAMETER,
         ...POSITION_PARAMETERS,
       ],
       role: 'admin',
@@ -200,7 +197,7 @@ async function erasure(call: HttpCall): Promise<HttpResponse> {
   const user = parameters['user'] ?? ''
   if (!isUser(user)) return invalid(NO_USER)
   const from = positionOf(request.query.get('after'))
-  if (from === null) return invalid('after must be `next` of the last page')
+  if (from === null) return invalid(NO_PAGE)
   const refusal = await positionRefusal(call)
   if (refusal !== null) return problemOf(refusal)
   const { state } = context.backend

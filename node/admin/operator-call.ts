@@ -34,6 +34,15 @@ export const POSITION_PARAMETERS: readonly ParameterDoc[] = [
   MARK_PARAMETER,
 ]
 
+/** Where a list of several pages goes on. */
+export const PAGE_PARAMETER: ParameterDoc = {
+  name: 'after',
+  in: 'query',
+  description: '`next` of the last page.',
+  schema: { type: 'string' },
+}
+export const NO_PAGE = 'after must be `next` of the last page'
+
 /** Why this node cannot answer from the state that the call asks for; `null`: it can. */
 export async function positionRefusal({ request, context }: HttpCall): Promise<WireError | null> {
   const read = request.query.get('read') ?? 'session'

@@ -13,6 +13,8 @@ import {
   invalid,
   isConversationId,
   jsonAnswer,
+  NO_PAGE,
+  PAGE_PARAMETER,
   POSITION_PARAMETERS,
   positionRefusal,
 } from './operator-call.ts'
@@ -58,15 +60,7 @@ const BOUNDS: readonly ParameterDoc[] = ['maxAgeMs', 'maxCount', 'maxBytes'].map
 const PREVIEW_ALL: RouteDoc = {
   operationId: 'previewRetention',
   summary: 'What retention would remove now from conversations that have a policy: a dry run',
-  parameters: [
-    {
-      name: 'after',
-      in: 'query',
-      description: '`next` of the last page.',
-      schema: { type: 'string' },
-    },
-    ...POSITION_PARAMETERS,
-  ],
+  parameters: [PAGE_PARAMETER, ...POSITION_PARAMETERS],
   role: 'admin',
   answers: {
     200: {
@@ -149,7 +143,7 @@ async function previewAll(call: HttpCall, now: number): Promise<HttpResponse> {
   const until = context.clock.monotonicMs() + PAGE_MS
   const after = request.query.get('after') ?? ''
   if (after !== '' && !isConversationId(after)) {
-    return invalid('after must be `next` of the last page')
+    return invalid(NO_PAGE)
   }
   let next: string | null = after
   const conversations: RemovalPreview[] = []

@@ -1,8 +1,9 @@
+import { DISK_ADVICE } from '../disk-advice.ts'
+
 /** What an operator can do about the usual ones. */
 const ADVICE: Record<string, string> = {
-  ENOSPC: 'the disk is full: free some space, then start the node again',
+  ...DISK_ADVICE,
   EDQUOT: 'the quota of this user is used up: raise it, then start the node again',
-  EIO: 'the disk reports an error: check the kernel log and replace the disk or the node',
   EROFS:
     'the file system is read-only: check the kernel log, remount it, then start the node again',
   EACCES: 'give the user that runs the node access to it',

@@ -1,13 +1,11 @@
+import { DISK_ADVICE } from '../disk-advice.ts'
 import { DatabaseError, type DatabaseErrorKind } from './key-value-database.ts'
 
 /** What LevelDB calls the system's errors, and what an operator can do about them. */
-const ADVICE: readonly (readonly [text: string, advice: string])[] = [
-  [
-    'Input/output error',
-    'the disk reports an error: check the kernel log and replace the disk or the node',
-  ],
-  ['No space left on device', 'the disk is full: free some space, then start the node again'],
-]
+const ADVICE = [
+  ['Input/output error', DISK_ADVICE.EIO],
+  ['No space left on device', DISK_ADVICE.ENOSPC],
+] as const
 
 /** An error of the `level` package as what it means for the store. */
 export function databaseError(error: unknown, during: 'open' | 'use'): DatabaseError {

@@ -1,0 +1,25 @@
+import { afterAll, beforeAll } from 'vitest'
+import { DevProcess, type Outcome, parley } from './dev-process.ts'
+import { temporaryDirectory } from './fake-cluster.ts'
+import { freePortRange } from './free-ports.ts'
+
+/** A cluster of `parley dev` for all tests of a file, and commands that run where it was started. */
+export function devClusterOfTests(): {
+  readonly path: string
+  readonly run: (...args: string[]) => Promise<Outcome>
+} {
+  const directory = temporaryDirectory()
+  let dev: DevProcess
+
+  beforeAll(async () => {
+    dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
+    await dev.ready()
+  })
+
+  afterAll(async () => {
+    await dev.stop()
+    directory.remove()
+  })
+
+  return { path: directory.path, run: (...args) => parley(args, directory.path) }
+}
