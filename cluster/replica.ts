@@ -6,14 +6,13 @@ import { LogCompactor } from './log-compactor.ts'
 import type { LogStorage } from './log/log-storage.ts'
 import { LostLogError } from './lost-log-error.ts'
 import type { Failpoints } from './failpoints.ts'
-import type { Logger } from './logger.ts'
 import { measuredAppend } from './measured-append.ts'
 import type { Clock, Timer } from './ports.ts'
 import type { CommittedConfiguration, Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { type ProposalResult, Raft } from './raft/raft.ts'
 import type { RaftStatus, Ready, StorageAppend } from './raft/ready.ts'
-import { type Entry, NO_ONE, type RaftId, Role, type SnapshotMeta } from './raft/types.ts'
+import { type Entry, NO_ONE, type RaftId, Role } from './raft/types.ts'
 import type { ReplicaEvents } from './replica-events.ts'
 import { ReplicaFailpoints } from './replica-failpoints.ts'
 import type { ReplicaOptions } from './replica-options.ts'
@@ -22,14 +21,10 @@ import { ProposalGate } from './proposal-gate.ts'
 import { ProposalQueue } from './proposal-queue.ts'
 import { ProposalTimes } from './proposal-times.ts'
 import { ReadQueue } from './read-queue.ts'
+import { SnapshotInstalls } from './snapshot/snapshot-installs.ts'
 import type { SnapshotOffer } from './snapshot/snapshot-frames.ts'
 import type { SnapshotSink, StateMachine } from './state-machine.ts'
 import type { PeerMessage } from './transport/message-codec.ts'
-
-interface ReceivedSnapshot {
-  readonly offer: SnapshotOffer
-  readonly sink: SnapshotSink
-}
 
 /**
  * This node's member of one Raft group: drives the pure core. The only place where the order
@@ -40,7 +35,6 @@ export class Replica {
   readonly #options: ReplicaOptions
   readonly #clock: Clock
   readonly #log: LogStorage
-  readonly #logger: Logger
   readonly #stateMachine: StateMachine
   readonly #failpoints: Failpoints
   readonly #places: ReplicaFailpoints
@@ -54,6 +48,7 @@ export class Replica {
   readonly #reads: ReadQueue
   readonly #elections: ElectionCounts
   readonly #compactor: LogCompactor
+  readonly #installs: SnapshotInstalls
   #inbox: Message[] = []
   #scheduled = false
   /** The core is at work: what is asked of it now is looked at before the turn ends. */
@@ -64,17 +59,11 @@ export class Replica {
   #term = 0
   #authorityTerm = 0
   #configuration: Configuration
-  #received: ReceivedSnapshot | null = null
-  /** A snapshot is taking over: until it has, another one is of no use. */
-  #installing = false
-  /** Snapshots whose files are being removed. */
-  #dropping = 0
 
   constructor(parts: ReplicaParts) {
     this.#options = parts.options
     this.#clock = parts.clock
     this.#log = parts.log
-    this.#logger = parts.logger
     this.#stateMachine = parts.stateMachine
     this.#failpoints = parts.failpoints
     this.#places = new ReplicaFailpoints(parts.failpoints)
@@ -110,6 +99,14 @@ export class Replica {
     this.#reads = new ReadQueue(this.#raft, parts)
     this.#elections = new ElectionCounts(this.#metrics, this.raftId, this.#raft.term)
     this.#compactor = new LogCompactor({ ...parts, raft: this.#raft, onError: fail })
+    this.#installs = new SnapshotInstalls({
+      ...parts,
+      raft: this.#raft,
+      applies: this.#applies,
+      persisted: (append) => this.#persisted(append),
+      look,
+      onError: fail,
+    })
     this.#stateMachine.logPersisted(this.#log.lastIndex())
   }
 
@@ -239,20 +236,16 @@ export class Replica {
 
   /** False while one that was received takes over or is thrown away: there is room for one. */
   get takesSnapshots(): boolean {
-    return !this.#installing && this.#received === null && this.#dropping === 0
+    return this.#installs.hasRoom
   }
 
   /** A whole snapshot lies verified beside the live state; the core decides whether to take it. */
   snapshotReceived(from: RaftId, offer: SnapshotOffer, sink: SnapshotSink): void {
-    if (!this.takesSnapshots) {
-      this.#drop(sink)
-      return
-    }
     if (this.stateLost && this.#log.term(offer.meta.index) === offer.meta.term) {
-      this.#recoverState(offer.meta, sink)
+      this.#installs.recoverState(offer.meta, sink)
       return
     }
-    this.#received = { offer, sink }
+    if (!this.#installs.received(offer.meta, sink)) return
     const { term, meta: snapshot } = offer
     this.receive({ type: 'snapshot', from, to: this.raftId, term, snapshot })
   }
@@ -296,7 +289,7 @@ export class Replica {
       if (message.type === 'appendResponse' && !message.rejected && this.hasAuthority) {
         this.#failpoints.hit('leader.oneAck')
       }
-      if (message.type === 'snapshot') this.#dropRefusedSnapshot()
+      if (message.type === 'snapshot') this.#installs.dropUnless(this.#raft.pendingSnapshot)
     }
     if (this.hasAuthority) this.#flushProposals()
     this.#reads.flush()
@@ -335,7 +328,7 @@ export class Replica {
     if (ready.append !== null) {
       if (ready.messages.length > 0) this.#failpoints.hit('replica.sentUnwritten')
       if (ready.append.snapshot === null) this.#write(ready.append)
-      else this.#install(ready.append, ready.append.snapshot)
+      else this.#installs.install(ready.append, ready.append.snapshot)
     }
     if (this.hasAuthority && ready.committed.length > 0) {
       this.#failpoints.hit('leader.committedUnanswered')
@@ -426,70 +419,6 @@ export class Replica {
     this.#configuration = now
     this.#places.reconfigured(before, now)
     this.#events.onConfiguration()
-  }
-
-  /** Rule K6: state first (pointer renamed and synced), then the record in the log. */
-  #install(append: StorageAppend, meta: SnapshotMeta): void {
-    const received = this.#received
-    assert(received?.offer.meta.index === meta.index, 'the core installs what was received')
-    this.#received = null
-    this.#installing = true
-    const work = async () => {
-      await this.#applies.pause()
-      await received.sink.activate()
-      this.#failpoints.hit('snapshot.activated')
-      await new Promise<void>((resolve, reject) => {
-        const { hardState, entries } = append
-        this.#log.append({ hardState, entries, snapshot: meta }, (error) =>
-          error === null ? resolve() : reject(error),
-        )
-      })
-      this.#metrics.snapshots.installed.add()
-      this.#logger.info('snapshot.installed', { index: meta.index, term: meta.term })
-      this.#failpoints.hit('snapshot.noted')
-      this.#persisted(append)
-      this.#raft.applied(meta.index)
-      this.#events.onApplied(meta.index)
-      this.#events.onSnapshotInstalled(meta.index)
-      this.#installing = false
-      this.#applies.resume(meta.index)
-      this.#schedule()
-    }
-    work().catch((error: Error) => this.#fail(error))
-  }
-
-  /** The log already holds what the snapshot stands for: only the state is replaced. */
-  #recoverState(meta: SnapshotMeta, sink: SnapshotSink): void {
-    this.#installing = true
-    const work = async () => {
-      await this.#applies.pause()
-      await sink.activate()
-      this.#metrics.snapshots.installed.add()
-      this.#logger.info('state.recovered', { index: meta.index, term: meta.term })
-      this.#raft.stateInstalled(meta)
-      this.#events.onApplied(meta.index)
-      this.#events.onSnapshotInstalled(meta.index)
-      this.#installing = false
-      this.#applies.resume(meta.index)
-      this.#schedule()
-    }
-    work().catch((error: Error) => this.#fail(error))
-  }
-
-  /** The core had no use for it: nothing of it may stay. */
-  #dropRefusedSnapshot(): void {
-    const received = this.#received
-    if (received === null || this.#raft.pendingSnapshot?.index === received.offer.meta.index) return
-    this.#received = null
-    this.#drop(received.sink)
-  }
-
-  #drop(sink: SnapshotSink): void {
-    this.#dropping += 1
-    sink.abort().then(
-      () => (this.#dropping -= 1),
-      (error: Error) => this.#fail(error),
-    )
   }
 
   #fail(error: Error): void {

@@ -1,0 +1,364 @@
+import {
+  ClusterNode,
+  DEFAULT_REPLICA_OPTIONS,
+  type Failpoints,
+  type FrameHandler,
+  type Logger,
+  NO_ONE,
+  PeerFrameKind,
+  type RaftId,
+} from '#cluster'
+import { LIMITS } from '#protocol'
+import { type ClusterView, clusterView } from './admin/cluster-view.ts'
+import { AppliedWaiters } from './applied-waiters.ts'
+import { CatchUp } from './catch-up.ts'
+import { failingChecks } from './failing-checks.ts'
+import { decodeForward, decodeRefusals } from './forward-frame.ts'
+import { newFilters } from './filters/new-filters.ts'
+import { Forwarder } from './forwarder.ts'
+import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
+import { Gateway } from './gateway/gateway.ts'
+import { newAuthenticator } from './identity/new-authenticator.ts'
+import { LogClock } from './log-clock.ts'
+import { countedApply } from './metrics/applied-metrics.ts'
+import { MetricsRegistry } from './metrics/metrics-registry.ts'
+import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { defineWorkMetrics } from './metrics/work-metrics.ts'
+import { NodePush } from './push/node-push.ts'
+import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
+import type { SignalRouter } from './signals/signal-router.ts'
+import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
+import { NodeRetention } from './retention/node-retention.ts'
+import { StoreScrub } from './store-scrub.ts'
+import { NodeBackend } from './node-backend.ts'
+import { type NodeData } from './node-data.ts'
+import { nodeHttp } from './node-http.ts'
+import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
+import { encodeBatch } from './state-machine/batch-codec.ts'
+import type { ApplyListener } from './state-machine/types.ts'
+
+/** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
+const LISTEN_FIRST_MS = 5_000
+
+/** What the parts of a node may ask of its life, and tell it. */
+export interface NodeLife {
+  readonly draining: () => boolean
+  /** The cluster that does not know this node's empty directory, if one said so. */
+  readonly strangerTo: () => string | null
+  stranger(clusterId: string): void
+  /** This node is no member any more. */
+  removed(): void
+  /** The state is wrong, the log is not (rule K5). */
+  discardState(cause: Error): void
+  /** Nothing of this node may go on. */
+  fail(error: Error): void
+}
+
+export interface NodeHost {
+  readonly settings: NodeSettings
+  readonly ports: NodePorts
+  readonly logger: Logger
+  readonly failpoints: Failpoints
+  readonly data: NodeData
+  readonly life: NodeLife
+}
+
+/** The parts of one node, and which of them hears of what. It begins and ends nothing: `ParleyNode` does. */
+export class NodeWiring {
+  readonly #host: NodeHost
+  readonly logClock: LogClock
+  readonly waiters: AppliedWaiters
+  readonly catchUp: CatchUp
+  readonly forwarder: Forwarder
+  readonly backend: NodeBackend
+  readonly gateway: Gateway
+  readonly cluster: ClusterNode
+  readonly audit: StateAudit
+  readonly signals: SignalRouter
+  readonly push: NodePush
+  readonly retention: NodeRetention
+  readonly scrub: StoreScrub
+
+  constructor(host: NodeHost) {
+    const { settings, ports, logger, failpoints, data } = host
+    this.#host = host
+    this.logClock = new LogClock(ports.clock)
+    this.waiters = new AppliedWaiters(ports.clock, data.stateMachine.appliedIndex)
+    this.catchUp = new CatchUp(ports.clock, this.waiters, {
+      onDone: () => logger.info('node.ready'),
+      onFatal: (error) => this.#host.life.fail(error),
+    })
+    this.forwarder = this.#newForwarder(failpoints)
+    this.cluster = this.#newCluster(failpoints)
+    const metrics = new MetricsRegistry()
+    const filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
+      this.forwarder.submit(write, done),
+    )
+    this.backend = new NodeBackend({
+      self: { id: settings.name, url: ownUrl(settings) },
+      log: data.log,
+      state: data.stateMachine.reader,
+      waiters: this.waiters,
+      filters,
+      cluster: () => this.cluster,
+      signals: () => this.signals,
+      failing: () => this.#failing(),
+      serving: () => this.catchUp.done && !this.#host.life.draining(),
+    })
+    defineNodeMetrics(metrics, {
+      settings,
+      ports,
+      data,
+      cluster: () => this.cluster,
+      failing: () => this.#failing(),
+      pendingWrites: () => this.forwarder.pending,
+    })
+    this.gateway = this.#newGateway(metrics, failpoints)
+    this.audit = this.#newAudit()
+    this.signals = newSignalRouter({
+      clock: ports.clock,
+      log: data.log,
+      cluster: this.cluster,
+      metrics,
+      deliver: (signal) => this.gateway.onSignal(signal),
+    })
+    this.push = this.#newPush(metrics)
+    data.stateMachine.listen(countedApply(metrics, this.#applyListener()))
+    this.retention = this.#newRetention()
+    this.scrub = new StoreScrub(
+      ports.clock,
+      logger,
+      () => data.stores.store,
+      (error) => this.#host.life.discardState(error),
+    )
+    defineWorkMetrics(metrics, {
+      retention: this.retention.leading,
+      scrub: this.scrub,
+      audit: this.audit,
+      forwarder: this.forwarder,
+    })
+  }
+
+  view(): ClusterView {
+    return clusterView({
+      name: this.#host.settings.name,
+      version: this.#host.settings.version,
+      log: this.#host.data.log,
+      cluster: this.cluster,
+      initialMembers: this.#host.settings.initialMembers,
+      leader: () => this.backend.leader(),
+      readiness: () => this.backend.readiness(),
+      stateHash: () => this.#host.data.stateMachine.reader.stateHash,
+    })
+  }
+
+  /** What apply tells of, and to whom it goes. */
+  #applyListener(): ApplyListener {
+    return {
+      onResult: (origin, request, result) => {
+        this.forwarder.result(origin, request, result)
+      },
+      onEvent: (conversation, event) => {
+        this.gateway.onEvent(conversation, event)
+        this.push.onEvent(conversation, event)
+      },
+      onRemoved: (removal) => this.gateway.onRemoved(removal),
+      onReceipt: (receipt) => this.gateway.onReceipt(receipt),
+      onDuplicate: (conversation, seq, from) => this.gateway.onDuplicate(conversation, seq, from),
+      onApplied: (index) => this.audit.applied(index),
+      onRevoked: (revocation) => this.gateway.revoked(revocation),
+      onPush: ({ user, device }) => this.push.onPush(user, device),
+      onSettings: (values) => this.#host.logger.info('settings.changed', { ...values }),
+    }
+  }
+
+  #newCluster(failpoints: Failpoints): ClusterNode {
+    const { clock, random, network } = this.#host.ports
+    const { name, peerListen, initialMembers, dev, replica } = this.#host.settings
+    const segmentBytes = this.#host.settings.log?.segmentBytes
+    const { log, stateMachine } = this.#host.data
+    return new ClusterNode({
+      name,
+      peerListen,
+      initialMembers,
+      autoReplace: dev,
+      foundAloneAfterMs: dev ? 0 : LISTEN_FIRST_MS,
+      options: {
+        ...DEFAULT_REPLICA_OPTIONS,
+        // Whole segments are forgotten, so a bound of few of them would bind nothing.
+        ...(segmentBytes === undefined ? {} : { trailingLogBytes: 4 * segmentBytes }),
+        ...replica,
+      },
+      clock,
+      random,
+      network,
+      logger: this.#host.logger,
+      log,
+      stateMachine,
+      failpoints,
+      events: {
+        onReplica: (started) => this.catchUp.begin(started),
+        onLeader: (leader, term) => this.#leaderChanged(leader, term),
+        onAuthority: () => {
+          this.logClock.anchor(stateMachine.logTime)
+          this.forwarder.authority()
+        },
+        encodeBatch: (commands) =>
+          encodeBatch({ logTime: this.logClock.nowMs(), wallTime: clock.wallMs() }, commands),
+        onApplied: (index) => this.waiters.advance(index),
+        onSnapshotInstalled: () => this.gateway.resync(),
+        readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
+        onPeerUp: (id) => {
+          if (id === this.cluster.replica?.leader) {
+            this.forwarder.handAgain()
+            this.push.leaderUp()
+          }
+          this.signals.peerUp(id)
+        },
+        onRemoved: () => this.#host.life.removed(),
+        onStranger: (clusterId) => this.#host.life.stranger(clusterId),
+        onFatal: (error) => this.#host.life.fail(error),
+      },
+    })
+  }
+
+  #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
+    const { clock, random } = this.#host.ports
+    const http = nodeHttp({
+      readiness: () => this.backend.readiness(),
+      clusterView: () => this.view(),
+      metrics,
+      logTimeMs: () => this.retention.logTimeMs,
+      push: this.#host.settings.push ?? null,
+      version: this.#host.settings.version,
+      logger: this.#host.logger,
+      isSplit: this.#host.settings.adminListen !== undefined,
+    })
+    return new Gateway({
+      backend: this.backend,
+      clock,
+      random,
+      logger: this.#host.logger,
+      failpoints,
+      metrics,
+      options: { dev: this.#host.settings.dev, ...this.#host.settings.gateway },
+      // Whom a draining node sends away is on his way to another one, and not absent.
+      onSession: (user, device) =>
+        this.#host.life.draining() || this.push.sessionChanged(user, device),
+      onRequest: (request, context) => http.clients.handle(request, context),
+      onOperatorRequest: (request, context) => http.operators.handle(request, context),
+      authenticator: newAuthenticator(
+        this.#host.settings,
+        clock,
+        this.#host.logger,
+        this.#host.data.stateMachine.reader,
+      ),
+      origins: this.#host.settings.origins ?? {},
+    })
+  }
+
+  #newRetention(): NodeRetention {
+    return new NodeRetention({
+      clock: this.#host.ports.clock,
+      logger: this.#host.logger,
+      state: this.#host.data.stateMachine.reader,
+      leads: () => this.cluster.replica?.hasAuthority ?? false,
+      now: () => this.logClock.nowMs(),
+      needsEntry: (logTime) => this.#host.data.stateMachine.erasureNeedsEntry(logTime),
+      submit: (submission, done) => this.forwarder.submit(submission, done),
+    })
+  }
+
+  #newPush(metrics: MetricsRegistry): NodePush {
+    return new NodePush({
+      ...this.#host.ports,
+      logger: this.#host.logger,
+      data: this.#host.data,
+      cluster: this.cluster,
+      metrics,
+      settings: this.#host.settings.push ?? null,
+      gateway: () => this.gateway,
+      submit: (submission, done) => this.forwarder.submit(submission, done),
+    })
+  }
+
+  #newAudit(): StateAudit {
+    const { log, stateMachine } = this.#host.data
+    return new StateAudit({
+      logger: this.#host.logger,
+      self: log.raftId,
+      everyEntries: this.#host.settings.auditEveryEntries ?? AUDIT_EVERY_ENTRIES,
+      voters: () => this.cluster.replica?.configuration.voters.map(({ id }) => id) ?? [],
+      stateHash: () => stateMachine.reader.stateHash,
+      report: (point) => {
+        for (const { raftId } of this.cluster.transport.peersUp()) {
+          this.cluster.transport.sendJson(raftId, PeerFrameKind.stateHash, point)
+        }
+      },
+      onDiverged: ({ index }) =>
+        this.#host.life.discardState(
+          new Error(`the state at index ${index} differs from what a majority holds`),
+        ),
+    })
+  }
+
+  #newForwarder(failpoints: Failpoints): Forwarder {
+    const { clock, random } = this.#host.ports
+    return new Forwarder({
+      clock,
+      random,
+      logger: this.#host.logger,
+      failpoints,
+      raftId: this.#host.data.log.raftId,
+      limits: {
+        bodyBytes:
+          this.#host.settings.gateway?.maxBodyBytes ?? DEFAULT_GATEWAY_OPTIONS.maxBodyBytes,
+        metaBytes: LIMITS.metaBytes,
+      },
+      replica: () => this.cluster.replica,
+      send: (to, frame) => this.cluster.transport.send(to, frame),
+      sendJson: (to, kind, value) => this.cluster.transport.sendJson(to, kind, value),
+      isUp: (id) => this.cluster.transport.isUp(id),
+      leaderRef: () => this.backend.leader(),
+    })
+  }
+
+  #leaderChanged(leader: RaftId, term: number): void {
+    this.#host.logger.info('raft.leader', { leader: this.backend.leader()?.id ?? null, term })
+    this.forwarder.leaderLost()
+    if (leader !== NO_ONE && leader !== this.#host.data.log.raftId) this.forwarder.handAgain()
+    this.gateway.leaderChanged()
+    this.push.leaderUp()
+  }
+
+  #readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
+    switch (kind) {
+      case PeerFrameKind.forward: {
+        const commands = decodeForward(body)
+        return () => this.forwarder.received(from, commands)
+      }
+      case PeerFrameKind.forwardRefused: {
+        const refusals = decodeRefusals(body)
+        return () => this.forwarder.refused(refusals)
+      }
+      case PeerFrameKind.sessions:
+        return this.push.readReport(from, body)
+      case PeerFrameKind.stateHash: {
+        const point = decodeHashPoint(body)
+        return () => this.audit.received(from, point)
+      }
+      default:
+        return readSignalFrame(this.signals, kind, body)
+    }
+  }
+
+  #failing(): string[] {
+    return failingChecks({
+      name: this.#host.settings.name,
+      replica: this.cluster.replica,
+      draining: this.#host.life.draining(),
+      strangerTo: this.#host.life.strangerTo(),
+      caughtUp: this.catchUp.done,
+    })
+  }
+}
