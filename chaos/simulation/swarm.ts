@@ -77,7 +77,7 @@ export const SPARSE: Partial<Swarm> = {
   devices: 3,
   conversations: 2,
   window: 4,
-  thinkMs: 300,
+  thinkMs: 480,
   faultEveryMs: 6_000,
 }
 

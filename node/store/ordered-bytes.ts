@@ -3,45 +3,84 @@ export interface BytesPair {
   readonly value: Uint8Array
 }
 
+/** Neighbours in order. Whoever does not own it copies it before it changes it. */
+interface Chunk {
+  readonly owner: object
+  readonly keys: string[]
+  readonly pairs: BytesPair[]
+}
+
+/** What is copied for one change; twice as much is split. */
+const CHUNK_PAIRS = 64
+
 /**
- * An ordered map from bytes to bytes. Keys are held as one-byte-per-unit strings, which hash and
- * order exactly as the bytes do; the order is worked out when it is first asked for. `share` is free:
- * the next writer copies.
+ * An ordered map from bytes to bytes. Keys are held as one-byte-per-unit strings, which order exactly
+ * as the bytes do. `share` is free: the next writer copies the list of chunks, and of these only what
+ * it changes.
  */
 export class OrderedBytes {
-  #map: Map<string, BytesPair>
-  #order: string[] | null = null
+  readonly #chunks: Chunk[]
+  readonly #owner = {}
   #isShared = false
-  bytes = 0
+  #size = 0
+  #bytes = 0
 
-  constructor(map = new Map<string, BytesPair>()) {
-    this.#map = map
+  constructor(chunks: readonly Chunk[] = []) {
+    this.#chunks = [...chunks]
   }
 
   get size(): number {
-    return this.#map.size
+    return this.#size
+  }
+
+  /** Of all keys and values. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#map.get(textOf(key))?.value
+    const text = textOf(key)
+    const chunk = this.#chunks[this.#chunkOf(text)]
+    if (chunk === undefined) return undefined
+    const at = lowerBound(chunk.keys, text)
+    return chunk.keys[at] === text ? chunk.pairs[at]!.value : undefined
   }
 
   set(key: Uint8Array, value: Uint8Array): void {
     const text = textOf(key)
-    const old = this.#map.get(text)
-    if (old === undefined) this.#order = null
-    this.bytes +=
-      key.length + value.length - (old === undefined ? 0 : key.length + old.value.length)
-    this.#map.set(text, { key, value })
+    if (this.#chunks.length === 0) {
+      this.#chunks.push({ owner: this.#owner, keys: [], pairs: [] })
+    }
+    const place = this.#chunkOf(text)
+    const { keys, pairs } = this.#ownChunk(place)
+    const at = lowerBound(keys, text)
+    this.#bytes += key.length + value.length
+    if (keys[at] === text) {
+      const old = pairs[at]!
+      this.#bytes -= old.key.length + old.value.length
+      pairs[at] = { key, value }
+      return
+    }
+    keys.splice(at, 0, text)
+    pairs.splice(at, 0, { key, value })
+    this.#size += 1
+    if (keys.length < 2 * CHUNK_PAIRS) return
+    const upper = { keys: keys.splice(CHUNK_PAIRS), pairs: pairs.splice(CHUNK_PAIRS) }
+    this.#chunks.splice(place + 1, 0, { owner: this.#owner, ...upper })
   }
 
   delete(key: Uint8Array): void {
+    if (this.get(key) === undefined) return
     const text = textOf(key)
-    const old = this.#map.get(text)
-    if (old === undefined) return
-    this.bytes -= key.length + old.value.length
-    this.#map.delete(text)
-    this.#order = null
+    const place = this.#chunkOf(text)
+    const { keys, pairs } = this.#ownChunk(place)
+    const at = lowerBound(keys, text)
+    const old = pairs[at]!
+    this.#bytes -= old.key.length + old.value.length
+    this.#size -= 1
+    keys.splice(at, 1)
+    pairs.splice(at, 1)
+    if (keys.length === 0) this.#chunks.splice(place, 1)
   }
 
   /** This very map, to be read only from now on: a writer goes on with `owned()`. */
@@ -53,21 +92,40 @@ export class OrderedBytes {
   /** A map that nobody else reads. */
   owned(): OrderedBytes {
     if (!this.#isShared) return this
-    const copy = new OrderedBytes(new Map(this.#map))
-    copy.#order = this.#order
-    copy.bytes = this.bytes
+    const copy = new OrderedBytes(this.#chunks)
+    copy.#size = this.#size
+    copy.#bytes = this.#bytes
     return copy
   }
 
+  /** What is from `from` on and before `to`. */
   *walk(from: Uint8Array, to: Uint8Array, reverse: boolean): Generator<BytesPair> {
-    this.#order ??= [...this.#map.keys()].sort()
-    const order = this.#order
-    const first = lowerBound(order, textOf(from))
-    const end = lowerBound(order, textOf(to))
-    for (let i = 0; i < end - first; i++) {
-      const pair = this.#map.get(order[reverse ? end - 1 - i : first + i]!)
-      if (pair !== undefined) yield pair
+    const [first, end] = [textOf(from), textOf(to)]
+    const chunks = this.#chunks.slice(this.#chunkOf(first), this.#chunkOf(end) + 1)
+    for (const { keys, pairs } of reverse ? chunks.reverse() : chunks) {
+      const inside = pairs.slice(lowerBound(keys, first), lowerBound(keys, end))
+      yield* reverse ? inside.reverse() : inside
     }
+  }
+
+  /** Where the chunk is that `text` is in, or belongs into. */
+  #chunkOf(text: string): number {
+    let low = 0
+    let high = this.#chunks.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#chunks[middle]!.keys[0]! <= text) low = middle + 1
+      else high = middle
+    }
+    return Math.max(0, low - 1)
+  }
+
+  #ownChunk(place: number): Chunk {
+    const chunk = this.#chunks[place]!
+    if (chunk.owner === this.#owner) return chunk
+    const own = { owner: this.#owner, keys: [...chunk.keys], pairs: [...chunk.pairs] }
+    this.#chunks[place] = own
+    return own
   }
 }
 
