@@ -1,27 +1,36 @@
-import { NO_ONE, type Replica } from '#cluster'
+import { type ClusterNode, NO_ONE, type Replica } from '#cluster'
 
-/** How the sentences of failing checks begin. */
+/** What is checked before clients are sent to a node; a failing one begins its sentence. */
 export const CHECKS = [
   'draining',
   'forming',
   'stranger',
-  'no leader',
+  'quorum',
   'not a voter',
   'catching up',
 ] as const
 
+/**
+ * A majority that was not heard for so long is not there, whatever Raft still believes: a leader
+ * notices by itself after one to two seconds, a follower of a frozen one after as many.
+ */
+export const QUORUM_SILENCE_MS = 1_500
+
 export interface NodeCondition {
   readonly name: string
-  readonly replica: Replica | null
+  readonly cluster: Pick<ClusterNode, 'replica' | 'transport'>
   readonly draining: boolean
   /** The cluster that does not know this node's empty directory. */
   readonly strangerTo: string | null
   readonly caughtUp: boolean
+  /** How long the leader, or the lack of one, has been the same. */
+  readonly leaderForMs: number
 }
 
 /** What stands against sending clients to this node: a sentence each, from memory (`/readyz`). */
 export function failingChecks(condition: NodeCondition): string[] {
-  const { name, replica, draining, strangerTo, caughtUp } = condition
+  const { name, cluster, draining, strangerTo, caughtUp } = condition
+  const { replica } = cluster
   const reasons: string[] = []
   if (draining) reasons.push('draining: this node is going away')
   if (replica === null) {
@@ -32,9 +41,8 @@ export function failingChecks(condition: NodeCondition): string[] {
     )
     return reasons
   }
-  if (replica.leader === NO_ONE) {
-    reasons.push('no leader: a majority of the members cannot be reached')
-  }
+  const quorum = quorumFailure(condition, replica)
+  if (quorum !== null) reasons.push(`quorum: ${quorum}`)
   if (!replica.configuration.voters.some(({ id }) => id === replica.raftId)) {
     reasons.push('not a voter: this node is being taken in, or was removed')
   }
@@ -43,3 +51,18 @@ export function failingChecks(condition: NodeCondition): string[] {
   }
   return reasons
 }
+
+function quorumFailure({ cluster, leaderForMs }: NodeCondition, replica: Replica): string | null {
+  if (replica.leader === NO_ONE) return `no leader for ${seconds(leaderForMs)}`
+  const silences = replica.configuration.voters
+    .map(({ id }) => (id === replica.raftId ? 0 : (cluster.transport.heardAgoMs(id) ?? Infinity)))
+    .sort((a, b) => a - b)
+  // The nearest majority is as silent as the last one of it.
+  const silenceMs = silences[Math.floor(silences.length / 2)] ?? 0
+  if (silenceMs <= QUORUM_SILENCE_MS) return null
+  return silenceMs === Infinity
+    ? 'a majority of the voters was never heard'
+    : `a majority of the voters was not heard for ${seconds(silenceMs)}`
+}
+
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

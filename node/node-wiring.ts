@@ -15,10 +15,12 @@ import { CatchUp } from './catch-up.ts'
 import { failingChecks } from './failing-checks.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
 import { newFilters } from './filters/new-filters.ts'
+import { DiskGauge } from './disk-gauge.ts'
 import { Forwarder } from './forwarder.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { newAuthenticator } from './identity/new-authenticator.ts'
+import { LeaderWatch } from './leader-watch.ts'
 import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
@@ -78,10 +80,16 @@ export class NodeWiring {
   readonly push: NodePush
   readonly retention: NodeRetention
   readonly scrub: StoreScrub
+  readonly leaders: LeaderWatch
+  readonly disk: DiskGauge
+  readonly #startedMs: number
 
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
     this.#host = host
+    this.#startedMs = ports.clock.monotonicMs()
+    this.leaders = new LeaderWatch(ports.clock)
+    this.disk = new DiskGauge(ports, settings.dataDirectory)
     this.logClock = new LogClock(ports.clock)
     this.waiters = new AppliedWaiters(ports.clock, data.stateMachine.appliedIndex)
     this.catchUp = new CatchUp(ports.clock, this.waiters, {
@@ -148,7 +156,12 @@ export class NodeWiring {
       initialMembers: this.#host.settings.initialMembers,
       leader: () => this.backend.leader(),
       readiness: () => this.backend.readiness(),
-      stateHash: () => this.#host.data.stateMachine.reader.stateHash,
+      state: this.#host.data.stateMachine.reader,
+      clock: this.#host.ports.clock,
+      startedMs: this.#startedMs,
+      leaders: this.leaders,
+      sessions: () => this.gateway.sessionCount,
+      disk: () => this.disk.space,
     })
   }
 
@@ -324,6 +337,7 @@ export class NodeWiring {
   }
 
   #leaderChanged(leader: RaftId, term: number): void {
+    this.leaders.changed(leader)
     this.#host.logger.info('raft.leader', { leader: this.backend.leader()?.id ?? null, term })
     this.forwarder.leaderLost()
     if (leader !== NO_ONE && leader !== this.#host.data.log.raftId) this.forwarder.handAgain()
@@ -355,7 +369,8 @@ export class NodeWiring {
   #failing(): string[] {
     return failingChecks({
       name: this.#host.settings.name,
-      replica: this.cluster.replica,
+      cluster: this.cluster,
+      leaderForMs: this.leaders.forMs,
       draining: this.#host.life.draining(),
       strangerTo: this.#host.life.strangerTo(),
       caughtUp: this.catchUp.done,

@@ -120,6 +120,7 @@ export class ParleyNode {
     this.#ended = true
     this.#parts.catchUp.close()
     this.#parts.scrub.close()
+    this.#parts.disk.close()
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.signals.close()
@@ -190,6 +191,7 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#logger.error('node.failed', { error })
+    this.#parts.disk.close()
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.cluster.replica?.stop()

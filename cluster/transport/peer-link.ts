@@ -95,6 +95,11 @@ export class PeerLink {
     return this.#remote
   }
 
+  /** When the peer was last heard here, in monotonic ms; 0 before the first connection. */
+  get heardMs(): number {
+    return this.#heardMs
+  }
+
   /** False if the link is down: the frame is dropped. */
   send(frame: Uint8Array): boolean {
     const connection = this.#connection

@@ -43,6 +43,8 @@ const SILENCE_CHECK_MS = 1_000
 const COMPLAIN_AGAIN_MS = 60_000
 /** More kinds of complaints than this within the time are not told apart. */
 const MAX_COMPLAINTS = 100
+/** Of peers that are gone, when they were last heard: more than members, less than anybody can fill. */
+const MAX_REMEMBERED = 64
 
 interface Complaint {
   readonly message: string
@@ -72,6 +74,8 @@ export class PeerTransport {
   readonly #accepted = new Map<Connection, Accepted>()
   /** When each complaint about who dials this node was written last, in monotonic ms. */
   readonly #complaints = new Map<string, number>()
+  /** When peers without a connection were last heard, in monotonic ms, the oldest first. */
+  readonly #gone = new Map<RaftId, number>()
   #listener: Listener | null = null
   #timer: Timer | null = null
   #closed = false
@@ -153,6 +157,17 @@ export class PeerTransport {
     return this.#byId.get(id)?.roundTripMs ?? null
   }
 
+  /** How long ago anything of the peer came, on either connection; `null`: never. */
+  heardAgoMs(id: RaftId): number | null {
+    const heard = [...this.#accepted.values()].filter(({ remote }) => remote?.raftId === id)
+    const last = Math.max(
+      this.#gone.get(id) ?? -1,
+      this.#byId.get(id)?.heardMs ?? -1,
+      ...heard.map(({ heardMs }) => heardMs),
+    )
+    return last === -1 ? null : this.#ports.clock.monotonicMs() - last
+  }
+
   /**
    * Tells those who still dial this node and are no members any more. They are answered all the same:
    * a member that this node does not know yet may need its vote.
@@ -173,6 +188,17 @@ export class PeerTransport {
   async close(): Promise<void> {
     this.#end()
     await this.#listener?.close()
+  }
+
+  #remember(id: RaftId, heardMs: number): void {
+    const last = Math.max(heardMs, this.#gone.get(id) ?? 0)
+    this.#gone.delete(id)
+    this.#gone.set(id, last)
+    if (this.#gone.size <= MAX_REMEMBERED) return
+    for (const oldest of this.#gone.keys()) {
+      this.#gone.delete(oldest)
+      break
+    }
   }
 
   #drop(): false {
@@ -198,6 +224,7 @@ export class PeerTransport {
           for (const [id, other] of this.#byId) {
             if (other !== link) continue
             this.#byId.delete(id)
+            this.#remember(id, link.heardMs)
             this.#events.onPeerDown({ ...this.#local(), name, raftId: id })
           }
         },
@@ -235,7 +262,9 @@ export class PeerTransport {
     }
     connection.onClose = () => {
       this.#accepted.delete(connection)
-      if (state.remote !== null && !this.#closed) this.#events.onPeerDown(state.remote)
+      if (state.remote === null) return
+      this.#remember(state.remote.raftId, state.heardMs)
+      if (!this.#closed) this.#events.onPeerDown(state.remote)
     }
   }
 

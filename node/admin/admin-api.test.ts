@@ -4,6 +4,7 @@ import { fixture } from '../gateway/testing/fixture.ts'
 import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
+import { CHECKS } from '../failing-checks.ts'
 import { nodeHttp } from '../node-http.ts'
 import { type ClusterView, replication } from './cluster-view.ts'
 
@@ -15,6 +16,7 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     url: `http://${name}`,
     peer: `${name}:1`,
     state,
+    contactMs: 40,
     ...(match === undefined ? {} : { match }),
   })
   return {
@@ -26,6 +28,14 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     term: 3,
     commit: 20,
     applied: 19,
+    persisted: 20,
+    logTimeMs: 5_000,
+    leaderForMs: 60_000,
+    recentLeaders: 1,
+    wallTimeMs: 1_700_000_000_000,
+    uptimeMs: 61_000,
+    sessions: 2,
+    disk: { freeBytes: 40, sizeBytes: 100 },
     stateHash: '0f',
     ready: true,
     reasons: [],
@@ -67,7 +77,11 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
   return { logger, metrics, get }
 }
 
-const UNREADY = { ready: false, reasons: ['no leader is known', 'disk is full'], leader: null }
+const UNREADY = {
+  ready: false,
+  reasons: ['quorum: no leader for 3.1 s', 'disk is full'],
+  leader: null,
+}
 
 describe('admin api', () => {
   it('[AD1] is alive without a quorum', async () => {
@@ -78,19 +92,39 @@ describe('admin api', () => {
     expect(await api().get('/readyz')).toMatchObject({ status: 200, body: 'ok\n' })
     const answer = await api(UNREADY).get('/readyz')
     expect(answer.status).toBe(503)
-    expect(answer.body).toBe('not ready\nfailing: no leader is known\nfailing: disk is full\n')
-    expect((await api().get('/readyz?verbose')).body).toBe('ok\nall checks pass\n')
+    expect(answer.body).toBe('not ready\n[-]quorum: no leader for 3.1 s\n[-]disk is full\n')
+    const passing = CHECKS.map((check) => `[+]${check}\n`).join('')
+    expect((await api().get('/readyz?verbose')).body).toBe(`ok\n${passing}`)
     const alone = api({ warnings: ['one voter only'] })
     expect((await alone.get('/readyz?verbose')).body).toBe(
-      'ok\nall checks pass\nwarning: one voter only\n',
+      `ok\n${passing}warning: one voter only\n`,
     )
     expect((await alone.get('/readyz')).body).toBe('ok\n')
+  })
+
+  it('[AD2] leaves a check out for who asks for that, and refuses one that there is not', async () => {
+    const unready = api({
+      ready: false,
+      reasons: ['quorum: no leader for 3.1 s', 'not a voter: being taken in'],
+    })
+    const one = await unready.get('/readyz?exclude=quorum')
+    expect(one).toMatchObject({ status: 503, body: 'not ready\n[-]not a voter: being taken in\n' })
+    const both = await unready.get('/readyz?verbose&exclude=quorum&exclude=not_a_voter')
+    expect(both.status).toBe(200)
+    expect(both.body).toContain('ok\n[+]draining\n[+]forming\n[+]stranger\n[+]quorum: excluded\n')
+    expect(await unready.get('/readyz?exclude=quorm')).toMatchObject({
+      ...{ status: 400, body: expect.stringContaining('no check "quorm"') },
+    })
+    expect((await unready.get('/readyz?exclude=%1b[31m')).body).not.toContain('\u001b')
   })
 
   it('[AD2] speaks JSON to who accepts it', async () => {
     const answer = await api(UNREADY).get('/readyz', { accept: 'application/json' })
     expect(answer).toMatchObject({ status: 503, contentType: 'application/json' })
-    expect(JSON.parse(answer.body)).toEqual({ ready: false, reasons: UNREADY.reasons })
+    const said = JSON.parse(answer.body)
+    expect(said).toMatchObject({ ready: false, reasons: UNREADY.reasons, warnings: [] })
+    expect(said.checks).toContainEqual({ name: 'quorum', ok: false, detail: 'no leader for 3.1 s' })
+    expect(said.checks).toContainEqual({ name: 'catching_up', ok: true })
   })
 
   it.each([

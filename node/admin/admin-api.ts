@@ -1,6 +1,7 @@
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import type { ParameterDoc, Route } from '../http/route.ts'
 import type { ClusterView } from './cluster-view.ts'
+import { CHECKS } from '../failing-checks.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 import { ACCOUNT_ROUTES } from './account-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
@@ -24,6 +25,13 @@ const VERBOSE: ParameterDoc = {
   schema: { type: 'string' },
 }
 
+const EXCLUDE: ParameterDoc = {
+  name: 'exclude',
+  in: 'query',
+  description: 'A check that shall not count, once for each; one that there is not is refused.',
+  schema: { enum: CHECKS.map((check) => check.replaceAll(' ', '_')) },
+}
+
 /** What the machines around a node ask it. */
 export function healthRoutes({ readiness, clusterView }: AdminApiOptions): Route[] {
   return [
@@ -43,18 +51,22 @@ export function healthRoutes({ readiness, clusterView }: AdminApiOptions): Route
       doc: {
         operationId: 'ready',
         summary: 'Whether the node serves clients',
-        parameters: [VERBOSE],
+        parameters: [VERBOSE, EXCLUDE],
         answers: {
           200: { description: 'It does.' },
+          400: { description: '`exclude` names no check.' },
           503: { description: 'It does not: one line for each failing check.' },
         },
       },
       answer: ({ request }) =>
-        readyz(readiness(), {
-          accept: request.accept,
-          verbose: request.query.has('verbose'),
-          warnings: clusterView().warnings,
-        }),
+        readyz(
+          {
+            accept: request.accept,
+            verbose: request.query.has('verbose'),
+            exclude: request.query.getAll('exclude'),
+          },
+          { readiness: readiness(), checks: CHECKS, warnings: clusterView().warnings },
+        ),
     },
   ]
 }

@@ -1,5 +1,8 @@
-import type { ClusterNode, LogStorage, Member } from '#cluster'
+import type { Clock, ClusterNode, LogStorage, Member } from '#cluster'
 import type { NodeRef } from '../gateway/backend.ts'
+import type { LeaderWatch } from '../leader-watch.ts'
+import type { DiskSpace } from '../node-settings.ts'
+import type { StateReader } from '../state-machine/types.ts'
 
 /** What one node knows of its cluster: the answer of `GET /v1/cluster`. */
 export interface ClusterView {
@@ -13,6 +16,22 @@ export interface ClusterView {
   readonly term: number
   readonly commit: number
   readonly applied: number
+  /** Newest index of its log that is on its disk. */
+  readonly persisted: number
+  /** Log time of the newest applied entry, in ms: how far two nodes are apart in time. */
+  readonly logTimeMs: number
+  /** How long it has known its leader; without one, how long it has had none. */
+  readonly leaderForMs: number
+  /** Leaders that it came to know in the last quarter of an hour. */
+  readonly recentLeaders: number
+  /** Its clock, in ms since 1970. */
+  readonly wallTimeMs: number
+  /** Since its start. */
+  readonly uptimeMs: number
+  /** Clients that it serves. */
+  readonly sessions: number
+  /** Of the file system that holds its data; `null`: not known. */
+  readonly disk: DiskSpace | null
   /** Hash over everything applied: equal on all nodes that have applied the same index (K5). */
   readonly stateHash: string
   readonly ready: boolean
@@ -42,6 +61,10 @@ export interface ClusterMemberView {
   readonly state: 'leader' | 'follower' | 'candidate' | 'unreachable' | 'unknown'
   /** Newest index known to be on its disk; only a leader knows it of others. */
   readonly match?: number
+  /** Whether the leader sends it entries, looks for where its log ends, or sends it a snapshot. */
+  readonly progress?: 'probe' | 'replicate' | 'snapshot'
+  /** How long ago the answering node heard anything of it; `null`: never, or it is that node. */
+  readonly contactMs: number | null
 }
 
 /** Where a node's view of its cluster comes from. */
@@ -52,13 +75,19 @@ export interface ViewSources {
   readonly cluster: ClusterNode
   readonly initialMembers: readonly Omit<Member, 'id'>[]
   readonly leader: () => NodeRef | null
-  readonly stateHash: () => string
+  readonly state: Pick<StateReader, 'stateHash' | 'logTime'>
+  readonly clock: Pick<Clock, 'monotonicMs' | 'wallMs'>
+  readonly startedMs: number
+  readonly leaders: LeaderWatch
+  readonly sessions: () => number
+  /** As last read. */
+  readonly disk: () => DiskSpace | null
   readonly readiness: () => { ready: boolean; reasons: readonly string[] }
 }
 
 /** What this node knows of its cluster now, from memory: cheap enough for every request. */
 export function clusterView(sources: ViewSources): ClusterView {
-  const { name, version, log, cluster } = sources
+  const { name, version, log, cluster, state, clock } = sources
   const status = cluster.replica?.status()
   const { ready, reasons } = sources.readiness()
   return {
@@ -70,7 +99,15 @@ export function clusterView(sources: ViewSources): ClusterView {
     term: status?.term ?? 0,
     commit: status?.commit ?? 0,
     applied: status?.applied ?? 0,
-    stateHash: sources.stateHash(),
+    persisted: status?.persisted ?? 0,
+    logTimeMs: state.logTime,
+    leaderForMs: Math.round(sources.leaders.forMs),
+    recentLeaders: sources.leaders.recentChanges,
+    wallTimeMs: Math.round(clock.wallMs()),
+    uptimeMs: Math.round(clock.monotonicMs() - sources.startedMs),
+    sessions: sources.sessions(),
+    disk: sources.disk(),
+    stateHash: state.stateHash,
     ready,
     reasons,
     warnings: warnings(sources),
@@ -111,17 +148,22 @@ function memberViews(sources: ViewSources): ClusterMemberView[] {
       id: member.name === name ? log.raftId : '',
       role: 'voter',
       state: 'unknown',
+      contactMs: null,
     }))
   }
   const { voters, learners } = replica.configuration
+  const { progress } = replica.status()
   const view = (member: Member, role: 'voter' | 'learner'): ClusterMemberView => {
-    const match = replica.status().progress.find(({ id }) => id === member.id)?.match
+    const known = progress.find(({ id }) => id === member.id)
+    const heardMs = member.id === log.raftId ? null : cluster.transport.heardAgoMs(member.id)
     return {
       ...base(member),
       id: member.id,
       role,
       state: stateOf(sources, member),
-      ...(match === undefined ? {} : { match }),
+      ...(known === undefined ? {} : { match: known.match }),
+      ...(known === undefined || member.id === log.raftId ? {} : { progress: known.state }),
+      contactMs: heardMs === null ? null : Math.round(heardMs),
     }
   }
   return [
