@@ -123,8 +123,8 @@ const reachableFrom = (entries: readonly string[]): Set<string> => {
 
 /** What `package.json`, a shell or a page starts from. */
 const PROGRAMS = [
-  ...manifests.flatMap((manifest) =>
-    [...textOf(manifest).matchAll(/\b(?:\.\/)?([\w./-]+\.(?:ts|mjs))\b/g)].map((match) =>
+  ...[...manifests, '.ci/tsconfig.server.json'].flatMap((manifest) =>
+    [...textOf(manifest).matchAll(/(?<![\w.])(?:\.\/)?([\w./-]+\.(?:ts|mjs))\b/g)].map((match) =>
       normalize(join(dirname(manifest), match[1] ?? '')),
     ),
   ),

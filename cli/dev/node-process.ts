@@ -23,6 +23,7 @@ export class NodeProcess {
   readonly node: DevNode
   readonly #command: readonly string[]
   readonly #onEnd: (end: ProcessEnd) => void
+  readonly #environment: NodeJS.ProcessEnv
   #child: ChildProcess | null = null
   #ended: Promise<void> = Promise.resolve()
   #paused = false
@@ -30,7 +31,13 @@ export class NodeProcess {
   /** Where in the log the present run begins. */
   #logStart = 0
 
-  constructor(node: DevNode, command: readonly string[], onEnd: (end: ProcessEnd) => void) {
+  constructor(
+    node: DevNode,
+    command: readonly string[],
+    onEnd: (end: ProcessEnd) => void,
+    environment = process.env,
+  ) {
+    this.#environment = environment
     this.node = node
     this.#command = command
     this.#onEnd = onEnd
@@ -54,7 +61,7 @@ export class NodeProcess {
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', log, log, 'ipc'],
-      env: { MALLOC_ARENA_MAX: '2', ...process.env },
+      env: { MALLOC_ARENA_MAX: '2', ...this.#environment },
     })
     closeSync(log)
     // The channel is there for its end: alone it must not keep the supervisor running.
