@@ -13,7 +13,7 @@ beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
   cluster.headers = () => bearer({ sub: 'op', role: 'admin' })
   const flags = ['--moderation-url', moderation.url, '--token-leeway', '1s']
-  await cluster.startAll({ dev: false, flags, env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET } })
+  await cluster.startAll({ dev: false, flags, tokenSecret: TOKEN_SECRET })
   await cluster.healthy()
 })
 

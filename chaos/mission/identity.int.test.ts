@@ -20,7 +20,7 @@ const flags = () => [
 const options = () => ({
   dev: false,
   flags: flags(),
-  env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET },
+  tokenSecret: TOKEN_SECRET,
 })
 const admin = () => bearer({ sub: 'op', role: 'admin', aud: 'chat' })
 

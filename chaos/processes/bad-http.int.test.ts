@@ -24,7 +24,7 @@ const said: string[] = []
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(1)
-  await cluster.startAll({ env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET } })
+  await cluster.startAll({ tokenSecret: TOKEN_SECRET })
   await cluster.healthy()
   const node = cluster.node('n1')
   url = node.url

@@ -114,13 +114,16 @@ function expectOneSentence(outcome: Outcome, code: number, words: RegExp): void 
 describe('flags', () => {
   const members = 'n1=h:1/h:2'
   const wrong: readonly [string, () => string[], RegExp][] = [
-    ['none', () => [], /--name is missing \(see parley node --help\)/],
-    ['an unknown one', () => [...flags(), '--nonsense'], /unknown option '--nonsense'/],
-    ['a word too many', () => [...flags(), 'more'], /too many arguments/],
+    ['an unknown one', () => [...flags(), '--nonsense'], /there is no flag --nonsense/],
+    ['a word too many', () => [...flags(), 'more'], /"more" is one word too many/],
     ['no address', () => flags({ listen: 'nonsense' }), /--listen must be host:port/],
     ['no port', () => flags({ 'peer-listen': 'h:99999' }), /--peer-listen must be host:port/],
     ['no members', () => flags({ 'initial-members': 'n1' }), /"n1" is not name=host:port/],
-    ['not a member', () => flags({ 'initial-members': members }), /must name this node, n2/],
+    [
+      'not a member',
+      () => flags({ 'initial-members': members }),
+      /--initial-members must name this node, n2: it names n1/,
+    ],
     [
       'a member twice',
       () => flags({ 'initial-members': `${members},n1=h:3/h:4` }),
@@ -137,7 +140,11 @@ describe('flags', () => {
       () => flags({ 'checkpoint-bytes': 'big' }),
       /--checkpoint-bytes must be/,
     ],
-    ['an unknown level', () => flags({ 'log-level': 'loud' }), /Allowed choices are debug/],
+    [
+      'an unknown level',
+      () => flags({ 'log-level': 'loud' }),
+      /--log-level must be one of debug, info, warn, error, silent, not "loud"/,
+    ],
     [
       'no configuration',
       () => flags({ config: '/nowhere/c.json' }),
@@ -151,11 +158,23 @@ describe('flags', () => {
   test('a configuration file with an unknown or a wrong option', async () => {
     const file = join(cluster.directory, 'config.json')
     await writeFile(file, JSON.stringify({ nonsense: 1 }))
-    expectOneSentence(await usage(flags({ config: file })), 64, /unknown option nonsense/)
+    expectOneSentence(
+      await usage(flags({ config: file })),
+      64,
+      /config.json: there is no option nonsense/,
+    )
     await writeFile(file, JSON.stringify({ logLevel: 7 }))
-    expectOneSentence(await usage(flags({ config: file })), 64, /logLevel must be a string/)
+    expectOneSentence(
+      await usage(flags({ config: file })),
+      64,
+      /config.json: logLevel must be one of .*, not 7/,
+    )
     await writeFile(file, 'nonsense')
-    expectOneSentence(await usage(flags({ config: file })), 64, /cannot read .*config.json/)
+    expectOneSentence(
+      await usage(flags({ config: file })),
+      64,
+      /config.json must hold names of options/,
+    )
   })
 })
 
@@ -170,7 +189,9 @@ describe('the machine', () => {
   test('an address of another machine', async () => {
     const elsewhere = flags({ listen: '192.0.2.1:7401' })
     expectOneSentence(await run(elsewhere), 5, /can be reached from other machines/)
-    const outcome = await run(elsewhere, { PARLEY_TOKEN_SECRET: TOKEN_SECRET })
+    const secret = join(cluster.directory, 'token-secret')
+    await writeFile(secret, TOKEN_SECRET, { mode: 0o600 })
+    const outcome = await run([...elsewhere, '--token-secret-file', secret])
     expectOneSentence(outcome, 1, /192\.0\.2\.1:7401: this machine has no such address/)
   })
 

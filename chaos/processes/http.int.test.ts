@@ -10,7 +10,7 @@ interface Documented {
 }
 type Operations = Record<string, { responses: Record<string, Documented> }>
 
-const TOKENS = { env: { PARLEY_TOKEN_SECRET: TOKEN_SECRET }, flags: [] as string[] }
+const TOKENS = { tokenSecret: TOKEN_SECRET, flags: [] as string[] }
 let cluster: ProcessCluster
 let documented: Record<string, Operations>
 let schemas: Record<string, { required: string[] }>
@@ -20,7 +20,7 @@ const seen = new Map<string, Set<number>>()
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
   const secretFile = join(cluster.directory, 'push-secret')
-  await writeFile(secretFile, TOKEN_SECRET)
+  await writeFile(secretFile, TOKEN_SECRET, { mode: 0o600 })
   const webhook = ['--push-webhook-url', 'http://127.0.0.1:9/']
   TOKENS.flags = [...webhook, '--push-webhook-secret-file', secretFile]
   await cluster.startAll(TOKENS)

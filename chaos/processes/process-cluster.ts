@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly dev?: boolean
   /** Of `parley node --unsafe-failpoints`. */
   readonly failpoints?: string
+  /** Checks tokens with this secret, from a file. */
+  readonly tokenSecret?: string
   /** Further flags of `parley node`. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -92,6 +94,9 @@ export class ProcessCluster {
   async start(name: string, options: StartOptions = {}): Promise<void> {
     const node = this.node(name)
     await mkdir(this.directory, { recursive: true })
+    const secretFile = join(this.directory, 'token-secret')
+    const { tokenSecret } = options
+    if (tokenSecret !== undefined) await writeFile(secretFile, tokenSecret, { mode: 0o600 })
     const members = this.nodes
       .map((member) => `${member.name}=${new URL(member.url).host}/${member.peerAddress}`)
       .join(',')
@@ -107,6 +112,7 @@ export class ProcessCluster {
       ...['--initial-members', members],
       ...(options.dev === false ? [] : ['--dev']),
       ...(this.nodes.length === 1 ? ['--found-alone'] : []),
+      ...(tokenSecret === undefined ? [] : ['--token-secret-file', secretFile]),
       ...(options.flags ?? []),
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),
     ]

@@ -58,5 +58,5 @@ export function isAddress(text: string): boolean {
 }
 
 function usage(message: string): CliError {
-  return new CliError(ExitCode.usage, `initial members: ${message}`)
+  return new CliError(ExitCode.usage, message)
 }

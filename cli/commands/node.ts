@@ -1,127 +1,80 @@
-import { readFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { type Command, Option } from 'commander'
-import { isAddress, parseMembers } from '../cluster/initial-members.ts'
-import { accessOptions, type AccessFlags, configureAccess } from '../node-access.ts'
-import { configurePush, type PushFlags, pushOptions } from '../node-push.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
+import { isSet } from '../options/environment.ts'
+import { configureNodeOptions, unknownWords } from '../options/node-flags.ts'
+import type { Config } from '../options/read-config.ts'
+import { note } from '../output.ts'
 import { watchParent } from '../parent-watch.mjs'
 import { onStopSignals } from '../stop-signals.ts'
-import type { ServerOptions } from '#node'
 
-interface NodeFlags extends AccessFlags, PushFlags {
-  readonly name?: string
-  readonly listen?: string
-  readonly adminListen?: string
-  readonly peerListen?: string
-  readonly data?: string
-  readonly initialMembers?: string
-  readonly foundAlone?: boolean
-  readonly dev?: boolean
-  readonly logLevel: ServerOptions['logLevel']
-  readonly logSegmentBytes?: string
-  readonly checkpointBytes?: string
-  readonly unsafeFailpoints?: string
+interface NodeFlags {
   readonly config?: string
+  readonly check?: boolean
+  readonly printConfig?: boolean
+  readonly origin?: boolean
+  readonly json?: boolean
 }
 
-const LEVELS: readonly ServerOptions['logLevel'][] = ['debug', 'info', 'warn', 'error', 'silent']
+const HELP = `
+A flag wins over the environment, the environment over the file. Sizes are like 64MiB, times like 30s.`
 
 export function configure(command: Command): void {
-  const option = (flags: string, description: string, env: string) =>
-    new Option(flags, description).env(env)
-  command
-    .addOption(option('--name <name>', 'this node, as its peers call it', 'PARLEY_NAME'))
-    .addOption(option('--listen <host:port>', 'where clients reach it', 'PARLEY_LISTEN'))
-    .addOption(
-      option(
-        '--admin-listen <host:port>',
-        'where metrics and operators reach it (default: where clients do)',
-        'PARLEY_ADMIN_LISTEN',
-      ),
-    )
-    .addOption(option('--peer-listen <host:port>', 'where peers reach it', 'PARLEY_PEER_LISTEN'))
-    .addOption(option('--data <directory>', 'where it keeps everything', 'PARLEY_DATA'))
-    .addOption(
-      option(
-        '--initial-members <members>',
-        'every member at formation, this one too: n1=host:port/host:peer-port,n2=…',
-        'PARLEY_INITIAL_MEMBERS',
-      ),
-    )
-    .addOption(
-      option(
-        '--found-alone',
-        'with an empty directory: found a cluster of this one node',
-        'PARLEY_FOUND_ALONE',
-      ).default(false),
-    )
-    .addOption(
-      option('--dev', 'trust a user without a token from this machine', 'PARLEY_DEV').default(
-        false,
-      ),
-    )
-  configureAccess(command)
-  configurePush(command)
-  command
-    .addOption(
-      option('--log-level <level>', 'least severe lines to write', 'PARLEY_LOG_LEVEL')
-        .choices(LEVELS)
-        .default('info'),
-    )
-    .addOption(
-      option(
-        '--log-segment-bytes <bytes>',
-        'size of a log file (default: 67108864)',
-        'PARLEY_LOG_SEGMENT_BYTES',
-      ),
-    )
-    .addOption(
-      option(
-        '--checkpoint-bytes <bytes>',
-        'bytes of messages between two checkpoints (default: 33554432)',
-        'PARLEY_CHECKPOINT_BYTES',
-      ),
-    )
-    .addOption(
-      option(
-        '--unsafe-failpoints <spec>',
-        'fail on purpose: for drills',
-        'PARLEY_UNSAFE_FAILPOINTS',
-      ),
-    )
-    .addOption(
-      option('--config <file>', 'JSON file with the options above, in camelCase', 'PARLEY_CONFIG'),
-    )
-    .addHelpText('after', '\nA flag wins over the environment, the environment over the file.')
-    .action(run)
+  configureNodeOptions(command)
+  const group = 'Configuration:'
+  const options = [
+    new Option(
+      '--config <file>',
+      'YAML or JSON with options by name, userRate for --user-rate (env: PARLEY_CONFIG)',
+    ),
+    new Option('--check', 'say whether the configuration is right, and stop'),
+    new Option('--print-config', 'print the configuration that a node would run with, and stop'),
+    new Option('--origin', 'with --print-config: a table, with where each value comes from'),
+    new Option('--json', 'with --print-config: one JSON document'),
+  ]
+  for (const option of options) command.addOption(option.helpGroup(group))
+  command.addHelpText('after', HELP).action(run)
 }
 
-async function run(_flags: NodeFlags, command: Command): Promise<void> {
-  const flags = withFile(command)
-  const options: ServerOptions = {
-    name: required(flags.name, '--name'),
-    listen: address(flags.listen, '--listen'),
-    ...(flags.adminListen === undefined
-      ? {}
-      : { adminListen: address(flags.adminListen, '--admin-listen') }),
-    peerListen: address(flags.peerListen, '--peer-listen'),
-    dataDirectory: required(flags.data, '--data'),
-    initialMembers: parseMembers(required(flags.initialMembers, '--initial-members')),
-    dev: flags.dev === true,
-    ...(flags.foundAlone === true ? { foundAlone: true } : {}),
-    ...accessOptions(flags),
-    push: pushOptions(flags),
-    logLevel: flags.logLevel,
-    ...bytes('logSegmentBytes', flags.logSegmentBytes, 4096, 2 ** 30),
-    ...bytes('checkpointBytes', flags.checkpointBytes, 4096, 2 ** 30),
-    ...(flags.unsafeFailpoints === undefined ? {} : { unsafeFailpoints: flags.unsafeFailpoints }),
+async function run(flags: NodeFlags, command: Command): Promise<void> {
+  const config = await configOf(flags, command)
+  if (flags.printConfig === true) {
+    const { printConfig } = await import('../options/print-config.ts')
+    await printConfig(config, { withOrigin: flags.origin === true, json: flags.json === true })
+  } else if (flags.check === true) {
+    note('parley: the configuration is right; nothing was started')
+  } else await serve(config)
+}
+
+async function configOf(flags: NodeFlags, command: Command): Promise<Config> {
+  const { readConfig } = await import('../options/read-config.ts')
+  const variable = process.env['PARLEY_CONFIG']
+  const read = await readConfig({
+    flags: command.opts(),
+    environment: process.env,
+    file: flags.config ?? (isSet(variable) ? variable : null),
+  })
+  const faults = [...unknownWords(command), ...('faults' in read ? read.faults : [])]
+  if (flags.printConfig !== true && (flags.origin ?? flags.json) === true) {
+    faults.push('--origin and --json are for --print-config')
   }
-  if (!options.initialMembers.some((member) => member.name === options.name)) {
-    throw new CliError(ExitCode.usage, `--initial-members must name this node, ${options.name}`)
+  if (flags.printConfig === true && flags.check === true) {
+    faults.push('--check and --print-config are both given: choose one')
   }
+  if ('config' in read && faults.length === 0) return read.config
+  const [first, ...others] = faults
+  if (others.length === 0) throw new CliError(ExitCode.usage, `${first} (see parley node --help)`)
+  const list = faults.map((fault) => `\n  ${fault}`).join('')
+  throw new CliError(
+    ExitCode.usage,
+    `${faults.length} things are wrong with the configuration, nothing was started (see parley node --help):${list}`,
+  )
+}
+
+async function serve(config: Config): Promise<void> {
   const { startServer } = await import('#node')
-  const server = await startServer(options).catch(failStart)
+  const { serverOptions } = await import('../options/server-options.ts')
+  const server = await startServer(serverOptions(config.values)).catch(failStart)
   // Not left to the end of the process, which `kill -9` never reaches: the next start would compile
   // everything again, half a second of CPU.
   flushCompileCache()
@@ -157,61 +110,4 @@ function failStart(error: unknown): never {
 function isBug(error: unknown): boolean {
   const bugs = ['TypeError', 'ReferenceError', 'RangeError', 'SyntaxError', 'AssertionError']
   return error instanceof Error && bugs.includes(error.name) && !('code' in error)
-}
-
-/** Adds what the configuration file says to what flags and environment left open. */
-function withFile(command: Command): NodeFlags {
-  const path = command.opts<NodeFlags>().config
-  if (path === undefined) return command.opts<NodeFlags>()
-  let file: Record<string, unknown>
-  try {
-    file = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new CliError(ExitCode.usage, `cannot read ${path}: ${(error as Error).message}`)
-  }
-  for (const [key, value] of Object.entries(file)) {
-    const known = command.options.find((option) => option.attributeName() === key)
-    if (known === undefined) throw new CliError(ExitCode.usage, `${path}: unknown option ${key}`)
-    const expected = known.isBoolean() ? 'boolean' : 'string'
-    if (typeof value !== expected) {
-      throw new CliError(ExitCode.usage, `${path}: ${key} must be a ${expected}`)
-    }
-    if (known.argChoices && !known.argChoices.includes(value as string)) {
-      throw new CliError(
-        ExitCode.usage,
-        `${path}: ${key} must be one of ${known.argChoices.join(', ')}`,
-      )
-    }
-    const source = command.getOptionValueSource(key)
-    if (source === undefined || source === 'default') {
-      command.setOptionValueWithSource(key, value, 'config')
-    }
-  }
-  return command.opts<NodeFlags>()
-}
-
-function bytes(name: string, text: string | undefined, least: number, most: number) {
-  if (text === undefined) return {}
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-    throw new CliError(
-      ExitCode.usage,
-      `${flag} must be from ${least} to ${most} bytes, not ${text}`,
-    )
-  }
-  return { [name]: value }
-}
-
-function address(value: string | undefined, flag: string): string {
-  const text = required(value, flag)
-  if (isAddress(text)) return text
-  throw new CliError(ExitCode.usage, `${flag} must be host:port, not "${text}"`)
-}
-
-function required(value: string | undefined, flag: string): string {
-  if (value === undefined || value === '') {
-    throw new CliError(ExitCode.usage, `${flag} is missing (see parley node --help)`)
-  }
-  return value
 }

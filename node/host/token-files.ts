@@ -17,8 +17,6 @@ const FETCH_TIMEOUT_MS = 5_000
 export interface TokenOptions {
   /** Files with secrets for HS256: the text itself, at least 32 bytes, or JWKs. */
   readonly secretFiles?: readonly string[]
-  /** A secret for HS256 itself, as from the environment. */
-  readonly secret?: string
   /** Files with Ed25519 public keys: PEM or JWKs. */
   readonly publicKeyFiles?: readonly string[]
   /** `https:` (`http:` over loopback only) or `file:`, of a set of JWKs. */
@@ -34,10 +32,9 @@ export interface TokenOptions {
  * @throws StartError with what to do next
  */
 export async function readTokenSettings(options: TokenOptions): Promise<TokenSettings | null> {
-  const { secretFiles = [], publicKeyFiles = [], secret, jwksUrl } = options
+  const { secretFiles = [], publicKeyFiles = [], jwksUrl } = options
   const { issuer, audience, leewayMs } = options
   const keys = [
-    ...(secret === undefined ? [] : await keysOf('the secret for tokens', secret, secretKeys)),
     ...(await keysOfFiles(secretFiles, secretKeys)),
     ...(await keysOfFiles(publicKeyFiles, publicKeys)),
   ]

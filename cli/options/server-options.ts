@@ -1,0 +1,61 @@
+import type { ServerOptions } from '#node'
+import type { NodeOptionValues } from './node-options.ts'
+
+/** What the options mean to a node. */
+export function serverOptions(values: NodeOptionValues): ServerOptions {
+  const { name, listen, adminListen, peerListen, data, initialMembers, unsafeFailpoints } = values
+  return {
+    name,
+    listen,
+    ...(adminListen === undefined ? {} : { adminListen }),
+    peerListen,
+    dataDirectory: data,
+    initialMembers,
+    dev: values.dev,
+    foundAlone: values.foundAlone || values.dev,
+    logLevel: values.logLevel,
+    origins: {
+      allowedOrigins: values.allowedOrigins ?? [],
+      allowedHosts: values.allowedHosts ?? [],
+    },
+    tokens: tokenOptions(values),
+    ...filterOptions(values),
+    push: pushOptions(values),
+    logSegmentBytes: values.logSegmentBytes,
+    checkpointBytes: values.checkpointBytes,
+    ...(unsafeFailpoints === undefined ? {} : { unsafeFailpoints }),
+  }
+}
+
+function tokenOptions(values: NodeOptionValues): NonNullable<ServerOptions['tokens']> {
+  const { jwksUrl, tokenIssuer: issuer, tokenAudience: audience } = values
+  return {
+    secretFiles: values.tokenSecretFile ?? [],
+    publicKeyFiles: values.tokenPublicKeyFile ?? [],
+    ...(jwksUrl === undefined ? {} : { jwksUrl }),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
+    leewayMs: values.tokenLeeway,
+  }
+}
+
+function filterOptions(values: NodeOptionValues): Pick<ServerOptions, 'rates' | 'moderation'> {
+  const { userRate: user, deviceRate: device, moderationUrl: url } = values
+  const timeoutMs = values.moderationTimeout
+  return {
+    rates: { ...(user === undefined ? {} : { user }), ...(device === undefined ? {} : { device }) },
+    ...(url === undefined
+      ? {}
+      : { moderation: { url, timeoutMs, onFailure: values.moderationFailure } }),
+  }
+}
+
+function pushOptions(values: NodeOptionValues): NonNullable<ServerOptions['push']> {
+  const { pushWebhookUrl: url, pushWebhookSecretFile: secretFile } = values
+  const { pushVapidKeyFile: keyFile, pushVapidSubject: subject, pushHosts: hosts = [] } = values
+  return {
+    ...(url === undefined || secretFile === undefined ? {} : { webhook: { url, secretFile } }),
+    ...(keyFile === undefined || subject === undefined ? {} : { web: { keyFile, subject, hosts } }),
+    withPosition: values.pushPosition,
+  }
+}
