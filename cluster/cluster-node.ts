@@ -21,7 +21,7 @@ import type { FrameHandler } from './transport/frame-intake.ts'
 import { decodeMessage, type PeerMessage } from './transport/message-codec.ts'
 import { PeerFrameKind } from './transport/peer-frame.ts'
 import { encodePeerFrame } from './transport/peer-frame-writer.ts'
-import { PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
+import { type Features, PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
 import { PeerTransport } from './transport/peer-transport.ts'
 
 /** What a node is told of its share of the cluster. Only `readFrame` may throw. */
@@ -61,6 +61,8 @@ export interface ClusterNodeParts {
    */
   readonly foundAloneAfterMs: number
   readonly options: ReplicaOptions
+  /** What this node says of itself to its peers, which refuse it if it cannot do what they do. */
+  readonly features: () => Features
   readonly clock: Clock
   readonly random: Random
   readonly network: Network
@@ -266,6 +268,7 @@ export class ClusterNode {
       raftId: log.raftId,
       name,
       address: this.#parts.initialMembers.find((member) => member.name === name)?.peerAddress,
+      features: this.#parts.features(),
     }
   }
 

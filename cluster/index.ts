@@ -28,6 +28,7 @@ export type {
   Timer,
 } from './ports.ts'
 export {
+  allMembers,
   type Configuration,
   decodeConfiguration,
   encodeConfiguration,
@@ -49,4 +50,5 @@ export { DEFAULT_REPLICA_OPTIONS, type ReplicaOptions } from './replica-options.
 export type { SnapshotSink, SnapshotSource, StateMachine } from './state-machine.ts'
 export type { FrameHandler } from './transport/frame-intake.ts'
 export { PeerFrameKind, PeerProtocolError } from './transport/peer-frame.ts'
+export { type Features, featuresOf, PEER_PROTOCOL, type PeerHello } from './transport/peer-hello.ts'
 export { encodePeerFrame, PeerFrameWriter } from './transport/peer-frame-writer.ts'

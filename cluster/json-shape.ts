@@ -44,6 +44,11 @@ export function integer(min = 0, max: number = Number.MAX_SAFE_INTEGER): Shape<n
   }
 }
 
+/** What an older version does not write is absent. */
+export function optional<T>(shape: Shape<T>): Shape<T | undefined> {
+  return (value, path) => (value === undefined ? undefined : shape(value, path))
+}
+
 /** At most `maxLength` UTF-16 units. */
 export function text(maxLength: number): Shape<string> {
   return (value, path) => {

@@ -6,6 +6,7 @@ export const CHECKS = [
   'forming',
   'stranger',
   'quorum',
+  'refused',
   'not a voter',
   'catching up',
 ] as const
@@ -33,6 +34,9 @@ export function failingChecks(condition: NodeCondition): string[] {
   const { replica } = cluster
   const reasons: string[] = []
   if (draining) reasons.push('draining: this node is going away')
+  // While others make a majority, one that is refused stops nobody else.
+  const isAlone = replica === null || replica.leader === NO_ONE
+  if (isAlone) reasons.push(...cluster.transport.refusals().map(({ message: why }) => `refused: ${why}`))
   if (replica === null) {
     reasons.push(
       strangerTo === null

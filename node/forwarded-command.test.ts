@@ -2,6 +2,7 @@ import { encodeBody, LIMITS } from '#protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { refusalOf } from './forwarded-command.ts'
+import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 import { push } from './state-machine/testing.ts'
 import { prepareEntry } from './state-machine/prepared-entry.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
@@ -160,7 +161,7 @@ const subscribe = (change: object) => ({
   op: 'subscribe' as const,
   target: { ...WEB, ...change },
 })
-const refusal = (command: Uint8Array) => refusalOf(command, LIMITS)
+const refusal = (command: Uint8Array) => refusalOf(command, LIMITS, FEATURE_LEVELS.max)
 
 /** Whatever is let in is read by apply, and has no second spelling. */
 function judge(bytes: Uint8Array): void {
@@ -301,6 +302,8 @@ describe('[A9] what a peer forwards into the log', () => {
       changed[at] = 99
       expect(refusal(changed)).toBe('UNSUPPORTED')
     }
-    expect(refusalOf(bytes, { bodyBytes: 2, metaBytes: 0 })).toBe('PAYLOAD_TOO_LARGE')
+    expect(refusalOf(bytes, { bodyBytes: 2, metaBytes: 0 }, FEATURE_LEVELS.max)).toBe(
+      'PAYLOAD_TOO_LARGE',
+    )
   })
 })

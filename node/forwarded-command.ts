@@ -20,6 +20,7 @@ import {
   type Removal,
   type RetentionPolicy,
 } from './state-machine/commands.ts'
+import { levelOf } from './state-machine/feature-level.ts'
 import { pushTargetFault } from './state-machine/push-target.ts'
 import { settingsFault } from './state-machine/settings.ts'
 
@@ -28,9 +29,16 @@ import { settingsFault } from './state-machine/settings.ts'
  * that apply uses, for there anything unknown stops every replica (rule A9), and the bounds that this
  * node's own gateway holds its clients to: what a peer's gateway let through is not taken on trust.
  */
-export function refusalOf(command: Uint8Array, limits: DecodeLimits): ErrorCode | null {
+export function refusalOf(
+  command: Uint8Array,
+  limits: DecodeLimits,
+  level: number,
+): ErrorCode | null {
   try {
     const view = new CommandView(asBuffer(command), 0, command.length)
+    // A leader raises the level by itself, from what its own peers tell it.
+    if (view.kind === CommandKind.level) return 'INVALID_MESSAGE'
+    if (levelOf(view) > level) return 'BEHIND'
     if (!isKeyed(view.kind)) return systemFault(view, command)
     return headFault(view) ?? payloadFault(view, command, limits)
   } catch (error) {

@@ -8,7 +8,8 @@ import { ManualClock } from './gateway/testing/manual-clock.ts'
 import { accepted } from './gateway/testing/fake-backend.ts'
 import { RecordingLogger } from './gateway/testing/recording-logger.ts'
 import { encodeCommand } from './state-machine/command-codec.ts'
-import { CommandKind } from './state-machine/commands.ts'
+import { CommandKind, SYSTEM_HEAD } from './state-machine/commands.ts'
+import { raise, setting } from './state-machine/testing.ts'
 
 const SELF = 'a'.repeat(16)
 const PEER = 'b'.repeat(16)
@@ -43,6 +44,7 @@ function setUp() {
     /** Request numbers by whom they were sent to. */
     sent: [] as [RaftId, number[]][],
     refusals: [] as ForwardRefusal[],
+    level: 1,
   }
   const numbers = (frame: Uint8Array) =>
     decodeForward(frame.subarray(HEADER_BYTES)).map(({ request }) => request)
@@ -60,6 +62,7 @@ function setUp() {
     random: { uint32: () => ORIGIN, bytes: (length) => new Uint8Array(length) },
     logger: new RecordingLogger(),
     raftId: SELF,
+    level: () => world.level,
     replica: () => replica,
     limits: LIMITS,
     send: (to, frame) => world.sent.push([to, numbers(frame)]) > 0,
@@ -180,6 +183,30 @@ describe('[M-13] [A6] the way of a write to the leader', () => {
     world.leader = OTHER
     forwarder.received(PEER, commands)
     expect(world.refusals.length).toBe(6)
+  })
+
+  test('[A9] nothing above the feature level gets into the log, and it may be asked for again', () => {
+    const { world, forwarder, answers } = setUp()
+    const changes = { amendWithinMs: 60_000 }
+    const command = { ...setting(changes), origin: 9, request: 31 }
+    const submitIt = (name: string) =>
+      forwarder.submit({ kind: CommandKind.settings, ...SYSTEM_HEAD, changes }, (result) => {
+        answers.set(name, 'error' in result ? result.error.code : 'result')
+      })
+    world.leader = SELF
+    submitIt('early')
+    forwarder.received(PEER, arrived(encodeCommand(command)))
+    expect([...answers]).toEqual([['early', 'BEHIND']])
+    expect(world.refusals).toEqual([{ origin: 9, request: 31, code: 'BEHIND' }])
+    expect(world.proposed).toEqual([])
+    world.level = 2
+    submitIt('later')
+    forwarder.received(PEER, arrived(encodeCommand(command)))
+    expect(world.proposed).toEqual([1, 31])
+    // The level itself is raised by a leader alone.
+    forwarder.received(PEER, arrived(encodeCommand({ ...raise(3), origin: 9, request: 32 })))
+    expect(world.refusals.at(-1)).toEqual({ origin: 9, request: 32, code: 'INVALID_MESSAGE' })
+    expect(world.proposed).toEqual([1, 31])
   })
 
   test('a refusal says whose write it means: one for an earlier life of this node settles nothing', () => {

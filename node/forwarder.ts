@@ -26,6 +26,7 @@ import {
 import { refusalOf } from './forwarded-command.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { encodeSubmission } from './state-machine/command-codec.ts'
+import { levelOfSubmission } from './state-machine/feature-level.ts'
 import type { Submission } from './state-machine/commands.ts'
 import type { WriteResult } from './state-machine/types.ts'
 
@@ -42,6 +43,12 @@ const FORWARDER = {
   /** Wrong commands of peers are worth one line in this time. */
   complainAgainMs: 60_000,
 } as const
+
+/** Any other code: the leader found the write wrong. */
+const REFUSED_BECAUSE: Partial<Record<ErrorCode, string>> = {
+  OVERLOADED: 'the leader takes no more writes now',
+  BEHIND: 'the leader has not applied the feature level that this needs',
+}
 
 type Done = (result: WriteResult | { error: WireError }) => void
 
@@ -64,6 +71,8 @@ export interface ForwarderHost {
   readonly raftId: RaftId
   /** What this node's own gateway lets in. */
   readonly limits: DecodeLimits
+  /** Of the cluster, as far as this node has applied: nothing above it gets into the log. */
+  level(): number
   replica(): Replica | null
   /** A whole frame. */
   send(to: RaftId, frame: Uint8Array): boolean
@@ -118,6 +127,12 @@ export class Forwarder {
       done({ error: this.#error('OVERLOADED', 'this node holds too many unanswered writes') })
       return
     }
+    const needed = levelOfSubmission(submission)
+    if (needed > this.#host.level()) {
+      const message = `this needs feature level ${needed}, and the cluster is at ${this.#host.level()}: it waits for the end of an upgrade (parley upgrade finalize)`
+      done({ error: this.#error('BEHIND', message) })
+      return
+    }
     const request = this.#pending.nextNumber
     const command = encodeSubmission(submission, this.#origin, request)
     const sinceMs = this.#host.clock.monotonicMs()
@@ -168,8 +183,10 @@ export class Forwarder {
     this.#failpoints.hit('gateway.forwardReceived')
     const refused: ForwardRefusal[] = []
     for (const forwarded of commands) {
-      const code = refusalOf(forwarded.command, this.#host.limits)
-      if (code !== null) {
+      const code = refusalOf(forwarded.command, this.#host.limits, this.#host.level())
+      if (code === 'BEHIND') {
+        refused.push(refusal(forwarded, code))
+      } else if (code !== null) {
         this.#malformed += 1
         this.#complain(from, code)
         refused.push(refusal(forwarded, code))
@@ -187,9 +204,8 @@ export class Forwarder {
       // An earlier life of this node counted its writes as this one does.
       if (origin !== this.#origin || pending === undefined || pending.attempts !== 1) continue
       const message =
-        code === 'OVERLOADED'
-          ? 'the leader takes no more writes now'
-          : 'the leader does not let this write in: its limits or its version differ from this node'
+        REFUSED_BECAUSE[code] ??
+        'the leader does not let this write in: its limits or its version differ from this node'
       this.#settle(pending, { error: this.#error(code, message) })
     }
   }

@@ -8,7 +8,8 @@ import {
 } from '#cluster'
 import { openDataDirectory, StartError } from './data-directory.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
-import { ParleyStateMachine } from './state-machine/state-machine.ts'
+import { LevelTooHighError } from './state-machine/feature-level.ts'
+import { ParleyStateMachine, type StateMachineOptions } from './state-machine/state-machine.ts'
 import { openStoreDirectory } from './store/store-directory.ts'
 import type { StoreDirectory } from './store/store.ts'
 
@@ -67,7 +68,7 @@ export async function openNodeData(
   })
   if (stores.damaged !== null) await discardStore(stores, log, logger)
   failpoints.hit('boot.storeOpened')
-  const stateMachine = await ParleyStateMachine.open({
+  const stateMachine = await openState({
     directory: stores,
     clock,
     random,
@@ -75,6 +76,7 @@ export async function openNodeData(
     failpoints,
     onFailure: (error) => host.onFailure(error),
     ...(settings.state === undefined ? {} : { limits: settings.state }),
+    ...(settings.mostLevel === undefined ? {} : { mostLevel: settings.mostLevel }),
   })
   if (!agree(stateMachine, log)) {
     // Whoever installed a snapshot was of the cluster before, and its log says so.
@@ -143,6 +145,16 @@ async function finishInstall(stateMachine: ParleyStateMachine, log: LogStorage):
       error === null ? resolve() : reject(error),
     )
   })
+}
+
+/** @throws StartError if the state is of a feature level that this version cannot do */
+async function openState(options: StateMachineOptions): Promise<ParleyStateMachine> {
+  try {
+    return await ParleyStateMachine.open(options)
+  } catch (cause) {
+    if (!(cause instanceof LevelTooHighError)) throw cause
+    throw new StartError(cause.message, { cause, isRefused: true })
+  }
 }
 
 /** Rule K3: the log is whole, so the state can be had again, by replay or from a peer. */

@@ -62,6 +62,8 @@ export interface NodeSettings {
   readonly gateway?: Partial<GatewayOptions>
   readonly log?: { readonly segmentBytes?: number }
   readonly state?: Partial<StateLimits>
+  /** The highest feature level that it can do: as an older version. @default `FEATURE_LEVELS.max` */
+  readonly mostLevel?: number
   /** How often nodes compare their state, in entries. @default 10,000 */
   readonly auditEveryEntries?: number
   /** Memory, CPU, event loop of the process: not in a simulator. @default false */

@@ -13,6 +13,7 @@ import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
 import { failingChecks } from './failing-checks.ts'
+import { FeatureLevels } from './feature-levels.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
 import { newFilters } from './filters/new-filters.ts'
 import { DiskGauge } from './disk-gauge.ts'
@@ -36,6 +37,7 @@ import { NodeBackend } from './node-backend.ts'
 import { type NodeData } from './node-data.ts'
 import { nodeHttp } from './node-http.ts'
 import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
+import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import type { ApplyListener } from './state-machine/types.ts'
 
@@ -83,6 +85,7 @@ export class NodeWiring {
   readonly leaders: LeaderWatch
   readonly disk: DiskGauge
   readonly #startedMs: number
+  readonly levels: FeatureLevels
 
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
@@ -97,6 +100,7 @@ export class NodeWiring {
       onFatal: (error) => this.#host.life.fail(error),
     })
     this.forwarder = this.#newForwarder(failpoints)
+    this.levels = this.#newLevels()
     this.cluster = this.#newCluster(failpoints)
     const metrics = new MetricsRegistry()
     const filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
@@ -162,6 +166,7 @@ export class NodeWiring {
       leaders: this.leaders,
       sessions: () => this.gateway.sessionCount,
       disk: () => this.disk.space,
+      upgrade: () => this.levels.view(),
     })
   }
 
@@ -181,8 +186,27 @@ export class NodeWiring {
       onApplied: (index) => this.audit.applied(index),
       onRevoked: (revocation) => this.gateway.revoked(revocation),
       onPush: ({ user, device }) => this.push.onPush(user, device),
+      onLevel: (level) => this.#host.logger.info('level.raised', { level }),
       onSettings: (values) => this.#host.logger.info('settings.changed', { ...values }),
     }
+  }
+
+  #newLevels(): FeatureLevels {
+    const { settings, ports, logger, data } = this.#host
+    return new FeatureLevels({
+      clock: ports.clock,
+      logger,
+      name: settings.name,
+      version: settings.version,
+      most: settings.mostLevel ?? FEATURE_LEVELS.max,
+      cluster: () => this.cluster,
+      self: data.log.raftId,
+      level: () => data.stateMachine.reader.level,
+      isEmpty: () => {
+        const { conversations, users } = data.stateMachine.statistics
+        return conversations === 0 && users === 0
+      },
+    })
   }
 
   #newCluster(failpoints: Failpoints): ClusterNode {
@@ -202,6 +226,7 @@ export class NodeWiring {
         ...(segmentBytes === undefined ? {} : { trailingLogBytes: 4 * segmentBytes }),
         ...replica,
       },
+      features: () => this.levels.own,
       clock,
       random,
       network,
@@ -328,6 +353,7 @@ export class NodeWiring {
           this.#host.settings.gateway?.maxBodyBytes ?? DEFAULT_GATEWAY_OPTIONS.maxBodyBytes,
         metaBytes: LIMITS.metaBytes,
       },
+      level: () => this.#host.data.stateMachine.reader.level,
       replica: () => this.cluster.replica,
       send: (to, frame) => this.cluster.transport.send(to, frame),
       sendJson: (to, kind, value) => this.cluster.transport.sendJson(to, kind, value),

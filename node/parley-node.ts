@@ -118,6 +118,7 @@ export class ParleyNode {
   async close(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
+    this.#parts.levels.close()
     this.#parts.catchUp.close()
     this.#parts.scrub.close()
     this.#parts.disk.close()
@@ -192,6 +193,7 @@ export class ParleyNode {
     this.#ended = true
     this.#logger.error('node.failed', { error })
     this.#parts.disk.close()
+    this.#parts.levels.close()
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.cluster.replica?.stop()

@@ -100,7 +100,13 @@ describe('a wrong introduction is refused with what to do, in one line of the lo
   test.each([
     ['another cluster', { clusterId: 'f'.repeat(32) }, 'WRONG_CLUSTER', /belongs to cluster f+/],
     ['another epoch', { epoch: '0'.repeat(16) }, 'WRONG_EPOCH', /members replace n9/],
-    ['a newer protocol', { protocol: { min: 2, max: 3 } }, 'VERSION', /upgrade the older node/],
+    ['a newer protocol', { protocol: { min: 3, max: 4 } }, 'VERSION', /upgrade the older node/],
+    [
+      'levels above what this one can do',
+      { features: { version: '9.0.0', levels: { min: 1, max: 99 }, level: 99 } },
+      'VERSION',
+      /older version after the upgrade was finalized/,
+    ],
     ['an older protocol', { protocol: { min: 0, max: 0 } }, 'VERSION', /upgrade the older node/],
   ])('%s', async (_, more, code, words) => {
     const from = await lengthOfLog('n2')

@@ -14,6 +14,14 @@ const hellos: fc.Arbitrary<PeerHello> = fc.record({
   epoch: fc.oneof(fc.constant(''), digits(8)),
   raftId: digits(8),
   name: fc.string({ unit: 'grapheme', maxLength: 20 }),
+  features: fc.option(
+    fc.record({
+      version: fc.string({ maxLength: 20 }),
+      levels: fc.record({ min: fc.integer({ min: 1 }), max: fc.integer({ min: 1 }) }),
+      level: fc.integer({ min: 1 }),
+    }),
+    { nil: undefined },
+  ),
 })
 const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 
@@ -45,6 +53,36 @@ describe('introductions', () => {
     for (const [change, error] of wrong) {
       expect(() => decodeHello(encode({ ...hello, ...change }))).toThrow(error)
     }
+  })
+
+  test('[PF6] of versions that share none are refused by both, with who is to be upgraded', () => {
+    const base = { clusterId: 'c', epoch: 'e' }
+    const node = (name: string, most: number | null, level: number, min = 1): PeerHello => ({
+      ...{ protocol: { min: 1, max: 2 }, ...base, name, raftId: name.repeat(8) },
+      features: most === null ? undefined : { version: '1', levels: { min, max: most }, level },
+    })
+    const against = (one: PeerHello, other: PeerHello) => {
+      const [here, there] = [objection(one, other), objection(other, one)]
+      expect(here?.code).toBe(there?.code)
+      expect(here?.message).toBe(there?.message)
+      return here === null ? null : `${here.code} ${here.message}`
+    }
+    const old = node('n1', null, 1)
+    expect(against(old, node('n2', 2, 1))).toBeNull()
+    expect(against(node('n1', 1, 1), node('n2', 2, 1))).toBeNull()
+    expect(against(node('n1', 3, 2), node('n2', 2, 2))).toBeNull()
+    const finalized =
+      /VERSION n1 can do feature levels 1–1, .* n2 is at 2: n1 was started with an older/
+    expect(against(old, node('n2', 2, 2))).toMatch(finalized)
+    expect(against(node('n1', 1, 1), node('n2', 2, 2))).toMatch(finalized)
+    // One that lags behind has not heard of the level yet, and can do it.
+    expect(against(node('n1', 2, 1), node('n2', 2, 2))).toBeNull()
+    expect(against(old, node('n2', 3, 2, 2))).toMatch(/^VERSION/)
+    expect(against(node('n1', 2, 1), node('n2', 4, 1, 2))).toMatch(/upgrade in smaller steps/)
+    // An empty directory is told so before it is taken in.
+    expect(against({ ...old, clusterId: '', epoch: '' }, node('n2', 2, 2))).toMatch(finalized)
+    // What it is no part of is the nearer reason.
+    expect(objection({ ...old, clusterId: 'd' }, node('n2', 2, 2))?.code).toBe('WRONG_CLUSTER')
   })
 
   test('[PF1] a refusal is a text of bounded length, whatever code a later version gives it', () => {

@@ -1,9 +1,27 @@
 import type { Address } from '../ports.ts'
-import { hex, integer, object, readJson, text } from '../json-shape.ts'
+import { hex, integer, object, optional, readJson, text } from '../json-shape.ts'
 import { PeerProtocolError } from './peer-frame.ts'
 
-/** Peer protocol versions this build speaks. */
-export const PEER_PROTOCOL = { min: 1, max: 1 } as const
+/**
+ * Peer protocol versions this build speaks. What a version adds is sent only to who speaks it too:
+ *
+ * - 1: frames of the kinds up to 21 (`peer-frame.ts`).
+ * - 2: frames of all kinds.
+ */
+export const PEER_PROTOCOL = { min: 1, max: 2 } as const
+
+/** Feature levels are the host's: what may stand in its log. */
+export interface Features {
+  /** Of the program, for people. */
+  readonly version: string
+  /** What the speaker can do. */
+  readonly levels: { readonly min: number; readonly max: number }
+  /** At which the cluster is, as far as the speaker has applied its log. */
+  readonly level: number
+}
+
+/** Of a node that says nothing of them: a version before there were any. */
+export const FIRST_FEATURES: Features = { version: '', levels: { min: 1, max: 1 }, level: 1 }
 
 /** Who speaks, first frame in both directions. Empty `clusterId`: not part of a cluster yet. */
 export interface PeerHello {
@@ -14,6 +32,8 @@ export interface PeerHello {
   readonly name: string
   /** Where the speaker is reached, for a peer that knows no member of that name. */
   readonly address?: Address | undefined
+  /** Absent in versions before there were levels: `featuresOf`. */
+  readonly features?: Features | undefined
 }
 
 export interface Refusal {
@@ -28,7 +48,14 @@ const HELLO = object<PeerHello>({
   epoch: text(255),
   raftId: hex(8),
   name: text(255),
-  address: (value, path) => (value === undefined ? undefined : text(1_024)(value, path)),
+  address: optional(text(1_024)),
+  features: optional(
+    object<Features>({
+      version: text(64),
+      levels: object({ min: integer(1), max: integer(1) }),
+      level: integer(1),
+    }),
+  ),
 })
 
 const REMOVED = object({ index: integer(1, Number.MAX_SAFE_INTEGER) })
@@ -59,6 +86,28 @@ export function decodeRemoved(body: Uint8Array): number {
   return readJson(body, REMOVED, malformed).index
 }
 
+export function featuresOf(hello: PeerHello): Features {
+  return hello.features ?? FIRST_FEATURES
+}
+
+/** Who cannot do the level of the other's cluster would stop at what it finds in the log. */
+function levelObjection(one: PeerHello, other: PeerHello): string | null {
+  for (const [of, by] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    const { level } = featuresOf(of)
+    const { levels } = featuresOf(by)
+    if (level >= levels.min && level <= levels.max) continue
+    const advice =
+      level > levels.max
+        ? `${by.name} was started with an older version after the upgrade was finalized; start it with the newer one`
+        : 'upgrade in smaller steps, and finalize each: parley upgrade finalize'
+    return `${by.name} can do feature levels ${levels.min}–${levels.max}, the cluster of ${of.name} is at ${level}: ${advice}`
+  }
+  return null
+}
+
 /**
  * What stands against talking to `remote`; `null` if nothing does. Two nodes of which one is not
  * part of a cluster yet may talk: formation needs it, and a stranger must be told what it is (K1).
@@ -78,18 +127,21 @@ export function objection(local: PeerHello, remote: PeerHello): Refusal | null {
       message: `${remote.name} answers with the Raft id of ${local.name} itself: two nodes share a data directory, or an address points at the wrong node`,
     }
   }
-  if (local.clusterId === '' || remote.clusterId === '') return null
-  if (remote.clusterId !== local.clusterId) {
+  const isMember = local.clusterId !== '' && remote.clusterId !== ''
+  if (isMember && remote.clusterId !== local.clusterId) {
     return {
       code: 'WRONG_CLUSTER',
       message: `${remote.name} belongs to cluster ${remote.clusterId}, ${local.name} to ${local.clusterId}: check the peer addresses, or give the node the data directory of this cluster`,
     }
   }
-  if (remote.epoch !== local.epoch) {
+  if (isMember && remote.epoch !== local.epoch) {
     return {
       code: 'WRONG_EPOCH',
       message: `${remote.name} is of epoch ${remote.epoch}, ${local.name} of ${local.epoch}: it was left behind by a restore or recover; replace it with: parley members replace ${remote.name}`,
     }
   }
-  return null
+  // Both say the same, whoever dialled.
+  const level =
+    local.name < remote.name ? levelObjection(local, remote) : levelObjection(remote, local)
+  return level === null ? null : { code: 'VERSION', message: level }
 }

@@ -68,6 +68,7 @@ export class PeerLink {
   #pingSentMs = 0
   #closed = false
   #lastComplaint = ''
+  #refusal: string | null = null
 
   constructor(options: {
     name: string
@@ -98,6 +99,11 @@ export class PeerLink {
   /** When the peer was last heard here, in monotonic ms; 0 before the first connection. */
   get heardMs(): number {
     return this.#heardMs
+  }
+
+  /** Why the two do not talk, since the last try; `null` if they do, or no try got so far. */
+  get refusal(): string | null {
+    return this.#refusal
   }
 
   /** False if the link is down: the frame is dropped. */
@@ -148,6 +154,7 @@ export class PeerLink {
         else this.#begin(connection)
       },
       (error: Error) => {
+        this.#refusal = null
         this.#complain('peer.unreachable', error.message)
         this.#dialLater()
       },
@@ -224,6 +231,7 @@ export class PeerLink {
     }
     this.#retryMs = LINK.retryMinMs
     this.#lastComplaint = ''
+    this.#refusal = null
     this.#remote = remote
     this.#events.onUp(this, remote)
   }
@@ -231,6 +239,7 @@ export class PeerLink {
   /** One side will not talk to the other: only an operator changes that, so it is tried rarely. */
   #refused(message: string): void {
     this.#complain('peer.refused', message)
+    this.#refusal = message
     this.#retryMs = LINK.retryMaxMs
     this.#connection?.destroy()
   }

@@ -145,6 +145,18 @@ export class PeerTransport {
     return this.#malformed
   }
 
+  /** Peers that are reached and do not talk to this node, or it not to them. */
+  refusals(): { readonly name: string; readonly message: string }[] {
+    return [...this.#links.values()].flatMap(({ name, refusal }) =>
+      refusal === null ? [] : { name, message: refusal },
+    )
+  }
+
+  /** The introduction of a peer whose link is up. */
+  helloOf(id: RaftId): PeerHello | null {
+    return this.#byId.get(id)?.remote ?? null
+  }
+
   isUp(id: RaftId): boolean {
     return this.#byId.has(id)
   }

@@ -1,4 +1,5 @@
 import type { Clock, ClusterNode, LogStorage, Member } from '#cluster'
+import type { UpgradeView } from '../feature-levels.ts'
 import type { NodeRef } from '../gateway/backend.ts'
 import type { LeaderWatch } from '../leader-watch.ts'
 import type { DiskSpace } from '../node-settings.ts'
@@ -45,6 +46,8 @@ export interface ClusterView {
     /** How many voters may fail at a time, and writes go on: of 3 one, of 5 two. */
     readonly mayFail: number
   }
+  /** Feature level of the cluster, and what stands against raising it. */
+  readonly upgrade: UpgradeView
   /** Every configured member, those that are down too, by name. */
   readonly members: readonly ClusterMemberView[]
 }
@@ -82,6 +85,7 @@ export interface ViewSources {
   readonly sessions: () => number
   /** As last read. */
   readonly disk: () => DiskSpace | null
+  readonly upgrade: () => UpgradeView
   readonly readiness: () => { ready: boolean; reasons: readonly string[] }
 }
 
@@ -112,6 +116,7 @@ export function clusterView(sources: ViewSources): ClusterView {
     reasons,
     warnings: warnings(sources),
     replication: replication(voterCount(sources)),
+    upgrade: sources.upgrade(),
     members: memberViews(sources),
   }
 }
@@ -121,7 +126,17 @@ export const ALONE =
   'this cluster has one voter: what it acknowledges is on one disk only, not replicated, and is lost with it'
 
 function warnings(sources: ViewSources): string[] {
-  return voterCount(sources) === 1 ? [ALONE] : []
+  const { level, most, waitingFor } = sources.upgrade()
+  const isFinal = level >= most || waitingFor.length > 0
+  return [
+    ...(voterCount(sources) === 1 ? [ALONE] : []),
+    ...sources.cluster.transport.refusals().map(({ message }) => message),
+    ...(isFinal
+      ? []
+      : [
+          `the upgrade is not finalized: the cluster is at feature level ${level}, and all its nodes can do ${most}; until then the older version can be started again. To end it: parley upgrade finalize`,
+        ]),
+  ]
 }
 
 function voterCount({ cluster, initialMembers }: ViewSources): number {

@@ -5,6 +5,7 @@ import { ConversationCache } from './conversation-cache.ts'
 import { ConversationNumbers } from './conversation-numbers.ts'
 import { type DedupeBlock, DedupeTable } from './dedupe-table.ts'
 import { DirtySet } from './dirty-set.ts'
+import { FEATURE_LEVELS } from './feature-level.ts'
 import { FeedIndex } from './feed-index.ts'
 import { HotTail } from './hot-tail.ts'
 import type { KeyHash } from './key-hash.ts'
@@ -61,6 +62,8 @@ export class ApplicationState {
 
   /** Replaced whole by the command that changes one. */
   settings: Settings
+  /** The cluster's feature level: what apply may meet in the log. */
+  level: number
   appliedIndex: number
   appliedTerm: number
   logTime: number
@@ -75,6 +78,7 @@ export class ApplicationState {
     this.store = store
     this.limits = limits
     this.settings = record.settings
+    this.level = record.level
     this.conversations = new ConversationCache(limits, this.dirty)
     this.numbers = new ConversationNumbers(store, record.conversations)
     this.users = new Users({
@@ -193,6 +197,7 @@ function firstRecord(initial: InitialState): StateRecord {
     seedHigh: random.uint32(),
     seedLow: random.uint32(),
     settings,
+    level: FEATURE_LEVELS.min,
     configuration: new Uint8Array(0),
     revocationBlocks: new Uint8Array(0),
     pushBlocks: new Uint8Array(0),

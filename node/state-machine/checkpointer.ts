@@ -161,6 +161,7 @@ export class Checkpointer {
         seedHigh: state.seedHigh,
         seedLow: state.seedLow,
         settings: state.settings,
+        level: state.level,
         configuration: state.configuration,
         revocationBlocks: state.revocations.present,
         pushBlocks: state.push.present,

@@ -24,6 +24,7 @@ import {
   recall,
   refuse,
   remove,
+  raise,
   revoke,
   setting,
 } from './testing.ts'
@@ -104,6 +105,7 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   fc
     .record({ windowMs: fc.nat(), groupMembers: fc.nat() }, { requiredKeys: [] })
     .map((changes): Command => setting(changes as SettingsChanges)),
+  fc.integer({ min: 2, max: 2 ** 30 }).map((level): Command => raise(level)),
   fc
     .tuple(name, optional(name), fc.nat())
     .map(([account, device, before]): Command => revoke(account, device, before)),

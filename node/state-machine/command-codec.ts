@@ -82,6 +82,9 @@ export function encodeSubmission(command: Submission, origin: number, request: n
     case CommandKind.push:
       writePush(command.operation)
       break
+    case CommandKind.level:
+      writer.varint(command.level)
+      break
     case CommandKind.cursors:
       writeCursors(command)
       break
@@ -129,6 +132,8 @@ export function toCommand(view: CommandView): Command {
       return { kind, ...SYSTEM_HEAD, origin, request, operation: view.accountOperation() }
     case CommandKind.push:
       return { kind, ...SYSTEM_HEAD, origin, request, operation: view.pushOperation() }
+    case CommandKind.level:
+      return { kind, ...SYSTEM_HEAD, origin, request, level: view.level() }
     case CommandKind.cursors:
       return { kind, ...SYSTEM_HEAD, origin, request, ...view.cursors() }
     case CommandKind.edit:

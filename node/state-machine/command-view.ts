@@ -42,8 +42,9 @@ export const COMMAND_VERSION = 1
  *     push: u8 operation, its fields (see `readPush`)
  *     account: u8 operation, its fields (see `accountOperation`)
  *     cursors: conversations and inboxes (see `readCursors`)
+ *     level: varint level
  *
- * User, device, msgId and conv of cursors, settings, retention, push and account are empty.
+ * User, device, msgId and conv of cursors, settings, retention, push, account and level are empty.
  */
 export const CommandFlag = {
   prev: 1,
@@ -300,6 +301,15 @@ export class CommandView {
     const changes = readSettings(reader, (number) => unknown(`setting ${number}`))
     reader.end('settings')
     return changes
+  }
+
+  level(): number {
+    assert(this.kind === CommandKind.level, 'the command raises no level')
+    const reader = new ByteReader(this.data, this.payloadStart, this.end, formatError)
+    const level = reader.varint()
+    reader.end('a level')
+    if (level < 2) malformed(`the feature level is raised to ${level}`)
+    return level
   }
 
   pushOperation(): PushOperation {

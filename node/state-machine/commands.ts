@@ -29,6 +29,7 @@ export const CommandKind = {
   retention: 9,
   push: 10,
   account: 11,
+  level: 12,
 } as const
 export type CommandKind = (typeof CommandKind)[keyof typeof CommandKind]
 
@@ -245,8 +246,14 @@ export interface PushCommand extends SystemCommandBase {
   readonly operation: PushOperation
 }
 
+/** From the next entry on the cluster does what belongs to that feature level; it never falls. */
+export interface LevelCommand extends SystemCommandBase {
+  readonly kind: typeof CommandKind.level
+  readonly level: number
+}
+
 export type SystemCommand =
-  CursorsCommand | SettingsCommand | RetentionCommand | AccountCommand | PushCommand
+  CursorsCommand | SettingsCommand | RetentionCommand | AccountCommand | PushCommand | LevelCommand
 
 /** A write, or the refusal of one: it has a key, and one result for all its copies. */
 export type KeyedCommand =

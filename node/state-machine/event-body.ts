@@ -22,6 +22,7 @@ export function eventKindOf(view: CommandView): EventKind {
     case CommandKind.retention:
     case CommandKind.account:
     case CommandKind.push:
+    case CommandKind.level:
       assert(false, 'the command makes no event')
     // falls through: the assertion above never returns
     default:

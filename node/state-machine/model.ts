@@ -108,6 +108,7 @@ export class Model {
       this.#groupMembers = command.changes.groupMembers ?? this.#groupMembers
       return DONE
     }
+    if (command.kind === CommandKind.level) return DONE
     if (command.kind === CommandKind.account) {
       if (command.operation.op !== 'revoke') {
         if (command.operation.op === 'erase') this.push.forget(command.operation.account, null)

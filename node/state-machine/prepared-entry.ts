@@ -96,6 +96,7 @@ function prepare(view: CommandView, cache: ConversationCache | null): PreparedCo
     case CommandKind.settings:
     case CommandKind.account:
     case CommandKind.push:
+    case CommandKind.level:
       return new PreparedCommand(view, false, '', '')
     case CommandKind.cursors:
       return new PreparedCommand(view, false, '', '', { ...view.cursors(), membersBefore: [] })

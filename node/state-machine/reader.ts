@@ -61,6 +61,10 @@ export class Reader implements StateReader {
     return this.#load(id, null, view, (state) => loadForView(state, id, membersFrom))
   }
 
+  get level(): number {
+    return this.#current().level
+  }
+
   get settings(): Settings {
     return this.#current().settings
   }

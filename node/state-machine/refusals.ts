@@ -26,6 +26,7 @@ export const Refusal = {
   authorsOnly: 18,
   authorsAndAdminsOnly: 19,
   blockSelf: 20,
+  tooLate: 21,
 } as const
 export type Refusal = (typeof Refusal)[keyof typeof Refusal]
 
@@ -60,6 +61,7 @@ export const REFUSALS: Record<Refusal, RefusalInfo> = {
   18: info('FORBIDDEN', 'only its author may edit a message'),
   19: info('FORBIDDEN', 'only its author, or an owner or admin of a group, may recall a message'),
   20: info('FORBIDDEN', 'you cannot block yourself'),
+  21: info('FORBIDDEN', 'the time in which its author may edit or recall a message is over'),
 }
 
 export const REFUSAL_OF_CODE: Record<RefuseCommand['code'], Refusal> = {

@@ -9,6 +9,8 @@ interface SettingInfo {
   readonly least: number
   readonly most: number
   readonly preset: number
+  /** Of which feature level it is: an older version does not know it. */
+  readonly level: number
   /** What it is, with its unit, for people. */
   readonly about: string
 }
@@ -25,6 +27,7 @@ export const SETTINGS = {
     least: 1_000,
     most: 366 * DAY_MS,
     preset: DAY_MS,
+    level: 1,
     about: 'how long results of writes are kept, in ms of log time',
   },
   groupMembers: {
@@ -32,6 +35,7 @@ export const SETTINGS = {
     least: 2,
     most: 1_000_000,
     preset: 100_000,
+    level: 1,
     about: 'members that a group may have at one time, its creator included',
   },
   largeAbove: {
@@ -39,6 +43,7 @@ export const SETTINGS = {
     least: 2,
     most: 5_000,
     preset: 500,
+    level: 1,
     about: 'with more members than these a group is large: its events take no inbox numbers',
   },
   smallBelow: {
@@ -46,6 +51,7 @@ export const SETTINGS = {
     least: 1,
     most: 5_000,
     preset: 400,
+    level: 1,
     about: 'with fewer members than these a large group is small again',
   },
   inboxEntries: {
@@ -53,6 +59,7 @@ export const SETTINGS = {
     least: 128,
     most: 2 ** 32 - 1,
     preset: 100_000,
+    level: 1,
     about: 'newest entries of an inbox that are kept, up to 128 more; older ones are a gap',
   },
   devices: {
@@ -60,6 +67,7 @@ export const SETTINGS = {
     least: 1,
     most: 256,
     preset: 32,
+    level: 1,
     about: 'devices of one user whose cursors are kept, those most lately heard of',
   },
   deviceExpiryMs: {
@@ -67,6 +75,7 @@ export const SETTINGS = {
     least: 60_000,
     most: 3_660 * DAY_MS,
     preset: 90 * DAY_MS,
+    level: 1,
     about: 'a device not heard of for so long is forgotten, in ms of log time',
   },
   feedEvents: {
@@ -74,7 +83,17 @@ export const SETTINGS = {
     least: 1_000,
     most: 1_000_000_000,
     preset: 1_000_000,
+    level: 1,
     about: 'newest events of all conversations that the feed for backends keeps',
+  },
+  amendWithinMs: {
+    number: 17,
+    least: 0,
+    most: 3_660 * DAY_MS,
+    preset: 0,
+    level: 2,
+    about:
+      'how long authors may edit or recall a message, in ms of log time; 0: for ever. Owners and admins recall at any time',
   },
 } as const satisfies Record<string, SettingInfo>
 
@@ -123,9 +142,16 @@ export function readSettings(
   return changes
 }
 
+/**
+ * What came after the first feature level and was never changed is left out: below its level an older
+ * version has to read the state.
+ */
 export function encodeSettings(settings: Settings): Uint8Array {
   const writer = new ByteWriter()
-  writeSettings(writer, settings)
+  const isSaid = (name: SettingName) =>
+    SETTINGS[name].level === 1 || settings[name] !== SETTINGS[name].preset
+  const said = SETTING_NAMES.filter(isSaid).map((name) => [name, settings[name]])
+  writeSettings(writer, Object.fromEntries(said) as SettingsChanges)
   return writer.toBytes()
 }
 

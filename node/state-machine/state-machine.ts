@@ -22,6 +22,7 @@ import { ColdObjects } from './cold-objects.ts'
 import { ConversationApply } from './conversation.ts'
 import { STATE_KEY } from './keys.ts'
 import { DEFAULT_LIMITS, type StateLimits } from './limits.ts'
+import { FEATURE_LEVELS, LevelTooHighError } from './feature-level.ts'
 import { Prefetch } from './prefetch.ts'
 import { prepareEntry, type PreparedEntry } from './prepared-entry.ts'
 import { Reader } from './reader.ts'
@@ -52,6 +53,8 @@ export interface StateMachineOptions {
   readonly failpoints?: Failpoints
   /** Seeds an empty state; the same on every node, as they are part of the formation (rule A9). */
   readonly settings?: Partial<Settings>
+  /** The highest feature level that this node can do. @default `FEATURE_LEVELS.max` */
+  readonly mostLevel?: number
 }
 
 /** A large cut is written for a while, in slices. */
@@ -102,7 +105,11 @@ export class ParleyStateMachine implements StateMachine {
     this.#persistedIndex = state.appliedIndex
   }
 
-  /** Loads the newest cut; the log is replayed after it through `apply`. */
+  /**
+   * Loads the newest cut; the log is replayed after it through `apply`.
+   *
+   * @throws LevelTooHighError if the state is of a later version
+   */
   static async open(options: StateMachineOptions): Promise<ParleyStateMachine> {
     const { store } = options.directory
     assert(store !== null, 'a damaged store is discarded before the state opens')
@@ -300,7 +307,9 @@ export class ParleyStateMachine implements StateMachine {
     const cold = new ColdObjects()
     const conversation = new ConversationApply(state, cold)
     conversation.listener = this.#listener
-    const system = new SystemApply(state)
+    const { mostLevel = FEATURE_LEVELS.max } = this.#options
+    if (state.level > mostLevel) throw new LevelTooHighError(state.level, mostLevel)
+    const system = new SystemApply(state, mostLevel)
     system.listener = this.#listener
     const prefetch = new Prefetch(state, cold, conversation.results, system)
     const { failpoints = NO_FAILPOINTS } = this.#options

@@ -3,7 +3,10 @@ import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { decodeSettings, encodeSettings, type Settings } from './settings.ts'
 
+/** Of every cluster below feature level 2: what an older version reads. */
 const FORMAT = 3
+/** The same, with the feature level behind the format. */
+const LEVELLED_FORMAT = 4
 
 /** What one cut left for the dedupe table: dropped once the window has passed it. */
 export interface DedupeCut {
@@ -32,6 +35,8 @@ export interface StateRecord {
   readonly seedHigh: number
   readonly seedLow: number
   readonly settings: Settings
+  /** The cluster's feature level. */
+  readonly level: number
   /** An encoded `Configuration`: the newest applied; empty before the first. */
   readonly configuration: Uint8Array
   /** Which blocks of revoked tokens there are, a bit each; empty before the first. */
@@ -45,7 +50,9 @@ export interface StateRecord {
 
 export function encodeStateRecord(record: StateRecord): Uint8Array {
   const writer = new ByteWriter(512 + record.dedupeCuts.length * 24)
-    .u8(FORMAT)
+  if (record.level === 1) writer.u8(FORMAT)
+  else writer.u8(LEVELLED_FORMAT).varint(record.level)
+  writer
     .varint(record.index)
     .varint(record.term)
     .varint(record.logTime)
@@ -75,8 +82,12 @@ export function encodeStateRecord(record: StateRecord): Uint8Array {
 export function decodeStateRecord(bytes: Uint8Array): StateRecord {
   const reader = new ByteReader(bytes)
   const format = reader.u8()
-  assert(format === FORMAT, `state record of unknown format ${format}: this node is too old for it`)
+  const isKnown = format === FORMAT || format === LEVELLED_FORMAT
+  assert(isKnown, `state record of unknown format ${format}: this node is too old for it`)
+  const level = format === FORMAT ? 1 : reader.varint()
+  assert(format === FORMAT || level > 1, `state record of level ${level} in a format of later ones`)
   const record = {
+    level,
     index: reader.varint(),
     term: reader.varint(),
     logTime: reader.varint(),

@@ -3,6 +3,7 @@ import type { ErrorCode } from '#protocol'
 import type { ApplicationState } from './application-state.ts'
 import type { CommandView } from './command-view.ts'
 import { CommandKind, type PushOperation, type Removal } from './commands.ts'
+import { FEATURE_LEVELS, LevelTooHighError, levelOf, levelOfSettings } from './feature-level.ts'
 import { Refusal, REFUSALS } from './refusals.ts'
 import { RetentionApply } from './retention-apply.ts'
 import { settingsFault } from './settings.ts'
@@ -15,10 +16,13 @@ import type { ApplyListener, WriteResult } from './types.ts'
 export class SystemApply {
   readonly #state: ApplicationState
   readonly #retention: RetentionApply
+  readonly #mostLevel: number
   listener: ApplyListener | null = null
 
-  constructor(state: ApplicationState) {
+  /** `mostLevel`: the highest feature level that this node can do. */
+  constructor(state: ApplicationState, mostLevel: number = FEATURE_LEVELS.max) {
     this.#state = state
+    this.#mostLevel = mostLevel
     this.#retention = new RetentionApply(state)
   }
 
@@ -34,12 +38,17 @@ export class SystemApply {
     return this.#state.revocations.table.load(missing)
   }
 
+  /** @throws LevelTooHighError if it is of a feature level that this node cannot do */
   apply(view: CommandView): WriteResult {
+    const level = levelOf(view)
+    if (level > this.#mostLevel) throw new LevelTooHighError(level, this.#mostLevel)
     switch (view.kind) {
       case CommandKind.settings:
         return this.#settings(view)
       case CommandKind.account:
         return this.#account(view)
+      case CommandKind.level:
+        return this.#level(view.level())
       case CommandKind.push:
         return this.#push(view.pushOperation())
       case CommandKind.retention:
@@ -62,9 +71,23 @@ export class SystemApply {
     const changes = view.settingsChanges()
     const fault = settingsFault(changes)
     if (fault !== null) return this.#refused('INVALID_MESSAGE', fault)
+    const level = levelOfSettings(changes)
+    if (level > this.#state.level) {
+      // No leader lets one through: this one was proposed by a program with a bug.
+      return this.#refused('UNSUPPORTED', `the cluster is not yet at feature level ${level}`)
+    }
     this.#state.settings = { ...this.#state.settings, ...changes }
     this.listener?.onSettings?.(this.#state.settings)
     return this.#done()
+  }
+
+  /** What it is now is part of the state hash. */
+  #level(level: number): WriteResult {
+    if (level > this.#state.level) {
+      this.#state.level = level
+      this.listener?.onLevel?.(level)
+    }
+    return this.#done('', this.#state.level)
   }
 
   #account(view: CommandView): WriteResult {

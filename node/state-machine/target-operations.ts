@@ -7,6 +7,7 @@ import { CommandKind } from './commands.ts'
 import type { Conversation } from './conversation-state.ts'
 import { isVisible, type Member } from './members.ts'
 import { Refusal } from './refusals.ts'
+import type { StoredEvent } from './stored-event.ts'
 
 /**
  * What is done to an earlier message: its author edits it; its author, or in a group an owner or
@@ -30,12 +31,16 @@ export class TargetOperations {
     if (target < conversation.firstSeq) return Refusal.targetGone
     if (isGone(this.#state.amendments.find(conversation, target))) return Refusal.targetGone
     const event = this.#event(conversation, target)
-    if (event.kind !== CommandKind.message) return Refusal.unknownTarget
-    const isAuthor = event.user === sender.user
-    if (view.kind === CommandKind.edit) return isAuthor ? null : Refusal.authorsOnly
+    if (event.view.kind !== CommandKind.message) return Refusal.unknownTarget
+    const isAuthor = event.view.user === sender.user
     if (view.kind === CommandKind.reaction) return null
-    const mayRecall = isAuthor || sender.role !== 'member'
-    return mayRecall ? null : Refusal.authorsAndAdminsOnly
+    if (view.kind === CommandKind.recall && sender.role !== 'member') return null
+    if (!isAuthor) {
+      return view.kind === CommandKind.edit ? Refusal.authorsOnly : Refusal.authorsAndAdminsOnly
+    }
+    const { logTime, settings } = this.#state
+    const isLate = settings.amendWithinMs > 0 && logTime - event.logTime > settings.amendWithinMs
+    return isLate ? Refusal.tooLate : null
   }
 
   /** The event was appended: its target is another one now. */
@@ -52,11 +57,11 @@ export class TargetOperations {
     }
   }
 
-  #event(conversation: Conversation, seq: number): CommandView {
+  #event(conversation: Conversation, seq: number): StoredEvent {
     const hot = conversation.hotNumber(seq)
-    if (hot >= 0) return this.#state.hot.get(hot).view
+    if (hot >= 0) return this.#state.hot.get(hot)
     const event = this.#cold.event(conversation.id, seq)
     assert(event !== undefined, `event ${seq} of ${conversation.id} was not prefetched`)
-    return event.view
+    return event
   }
 }

@@ -89,6 +89,10 @@ export function setting(changes: SettingsChanges): Command {
   return { kind: CommandKind.settings, ...SYSTEM_HEAD, origin: 1, request: 2, changes }
 }
 
+export function raise(level: number): Command {
+  return { kind: CommandKind.level, ...SYSTEM_HEAD, origin: 1, request: 2, level }
+}
+
 export function erase(account: string): Command {
   const operation = { op: 'erase' as const, account }
   return { kind: CommandKind.account, ...SYSTEM_HEAD, origin: 1, request: 2, operation }

@@ -136,6 +136,8 @@ export interface ApplyListener {
   /** A device subscribed, or ended that, or may be called again for it was seen (rule B9). */
   onPush?(device: { readonly user: string; readonly device: string }): void
   onSettings?(settings: Settings): void
+  /** The feature level of the cluster rose. */
+  onLevel?(level: number): void
 }
 
 /** Retention took away bodies, or the beginning of the conversation. */
@@ -366,6 +368,8 @@ export interface StateReader {
   conversationIdsOf(user: string): Promise<string[]>
   /** What apply compares against at present (rule A9). */
   readonly settings: Settings
+  /** Feature level of the cluster. */
+  readonly level: number
   /**
    * Tokens of the user issued before this wall time in ms are refused; 0: none was revoked. A token
    * of a device is also bound by what was revoked for that device.

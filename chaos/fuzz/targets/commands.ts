@@ -187,7 +187,7 @@ export class Forwarded implements Target {
     const taken: Uint8Array[] = []
     let refusal: string | null = null
     for (const { command } of result.value) {
-      const code = refusalOf(command, LIMITS)
+      const code = refusalOf(command, LIMITS, 2)
       refusal ??= code
       if (code === null) taken.push(Uint8Array.from(command))
     }

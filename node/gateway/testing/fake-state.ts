@@ -41,6 +41,7 @@ export class FakeState implements StateReader {
   /** Users that never were members of anything. */
   readonly strangers = new Set<string>()
   settings: Settings = DEFAULT_SETTINGS
+  level = 2
   readonly subscriptions = new Map<string, PushSubscription[]>()
   /** By user, for every device. */
   readonly revoked = new Map<string, number>()
