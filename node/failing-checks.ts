@@ -36,7 +36,8 @@ export function failingChecks(condition: NodeCondition): string[] {
   if (draining) reasons.push('draining: this node is going away')
   // While others make a majority, one that is refused stops nobody else.
   const isAlone = replica === null || replica.leader === NO_ONE
-  if (isAlone) reasons.push(...cluster.transport.refusals().map(({ message: why }) => `refused: ${why}`))
+  if (isAlone)
+    reasons.push(...cluster.transport.refusals().map(({ message: why }) => `refused: ${why}`))
   if (replica === null) {
     reasons.push(
       strangerTo === null

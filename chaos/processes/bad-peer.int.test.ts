@@ -40,6 +40,7 @@ function frame(kind: number, body: Uint8Array | object): Buffer {
 
 const hello = (more: object = {}) => ({
   protocol: { min: 1, max: 1 },
+  features: { version: '', levels: { min: 1, max: 2 }, level: 1 },
   ...{ clusterId, epoch, raftId: '00000000deadbeef', name: 'n9' },
   ...more,
 })
