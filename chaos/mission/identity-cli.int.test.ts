@@ -78,7 +78,9 @@ test('[NI1] [NI3] [AD6] a token speaks for its user, an admin’s operates the c
   const shown = await parley('tail', '--token-file', bob, '--no-follow', ...url)
   expect(shown).toMatchObject({ code: 0, out: expect.stringContaining('hello') })
 
-  expect(await parley('status', '--token-file', adminToken, ...url)).toMatchObject({ code: 0 })
+  expect(await parley('status', '--token-file', adminToken, ...url)).toMatchObject({
+    ...{ code: 0, out: expect.stringMatching(/^HEALTHY · /) },
+  })
   const strangers = await parley('status', ...url)
   expect(strangers).toMatchObject({ code: 5, err: expect.stringContaining('role admin') })
   const settings = await parley('settings', 'groupMembers=77', '--token-file', adminToken, ...url)

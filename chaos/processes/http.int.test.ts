@@ -274,6 +274,8 @@ test('[HT6] what machines ask', async () => {
   for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
     expect(await call('GET', route)).toMatchObject({ status: 200 })
   }
+  expect(await call('GET', '/readyz', { query: '?exclude=quorum' })).toMatchObject({ status: 200 })
+  expect(await call('GET', '/readyz', { query: '?exclude=none' })).toMatchObject({ status: 400 })
   const { replication } = (await call('GET', '/v1/cluster')).json
   expect(replication).toEqual({ voters: 3, majority: 2, mayFail: 1 })
 })

@@ -1,4 +1,6 @@
-import { type ClusterMember, type ClusterView, fetchView } from './cluster-view.ts'
+import type { ClusterMember, ClusterView, NodeAnswer } from './cluster-view.ts'
+import type { Answers } from './collect-views.ts'
+import { nextSteps, sentence } from './status-sentence.ts'
 
 /** `degraded`: writes go on, but something is down. `unavailable`: writes cannot be accepted. */
 export type Verdict = 'healthy' | 'degraded' | 'unavailable'
@@ -7,6 +9,8 @@ export interface NodeStatus {
   readonly name: string
   readonly url: string
   readonly role: string
+  readonly state: 'leader' | 'follower' | 'candidate' | 'stranger' | 'unknown' | 'down'
+  /** It answers. */
   readonly up: boolean
   readonly ready: boolean
   readonly leads: boolean
@@ -14,152 +18,255 @@ export interface NodeStatus {
   readonly applied: number | null
   /** Entries that it has yet to apply, of what the furthest node knows as committed. */
   readonly lag: number | null
+  /** The same in the cluster's own time, in ms. */
+  readonly lagMs: number | null
+  /** How long ago the leader heard of it, or else whoever's view is shown. */
+  readonly contactMs: number | null
+  readonly version: string | null
+  readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | null
+  readonly sessions: number | null
   /** Why it does not serve clients; empty if it does. */
   readonly reasons: readonly string[]
+  /** What else there is to say of it. */
+  readonly notes: readonly string[]
 }
 
 export interface ClusterStatus {
   readonly verdict: Verdict
   /** The verdict and its cause in one line. */
   readonly sentence: string
+  /** What to do, a sentence each; empty if nothing is to be done. */
+  readonly next: readonly string[]
   readonly clusterId: string | null
   readonly epoch: string | null
   readonly leader: string | null
+  /** How long it has led, as it says itself. */
+  readonly leaderForMs: number | null
   readonly term: number
   /** Voters that may still go down while writes go on; negative if too many are down already. */
   readonly canLose: number
+  /** Whose view of the members this is. */
+  readonly view: string | null
+  /** What other nodes say that this view does not, a sentence each. */
+  readonly disagreements: readonly string[]
   readonly nodes: readonly NodeStatus[]
 }
 
-/** Asks every given node, and every member that those know of, at the same time. */
-export async function collectStatus(
-  urls: readonly string[],
-  options: { readonly timeoutMs: number; readonly headers?: Readonly<Record<string, string>> },
-): Promise<ClusterStatus> {
-  const answers = new Map<string, ClusterView | null>()
-  const ask = (batch: readonly string[]) =>
-    Promise.all(
-      batch.map(async (url) =>
-        answers.set(url, await fetchView(url, options.timeoutMs, options.headers)),
-      ),
-    )
-  await ask(urls.map(normalize))
-  const known = [...answers.values()].flatMap((view) => view?.members ?? [])
-  const unasked = new Set(known.map(({ url }) => normalize(url)))
-  await ask([...unasked].filter((url) => !answers.has(url)))
-  return judge(answers)
-}
+/** Followers answer every tenth of a second: whom the leader heard within this time is there. */
+const CONNECTED_MS = 800
 
-/** Judges from each node's own answer, `null` for one that gave none, by URL. */
-export function judge(answers: ReadonlyMap<string, ClusterView | null>): ClusterStatus {
-  const views = [...answers.values()].filter((view) => view !== null)
-  const newest = views.reduce<ClusterView | null>(
-    (best, view) =>
-      best === null ||
-      view.term > best.term ||
-      (view.term === best.term && view.commit > best.commit)
-        ? view
-        : best,
-    null,
-  )
-  if (newest === null) return unreachable([...answers.keys()])
-
-  const commit = Math.max(...views.map((view) => view.commit))
+/** Judges from each node's own answer. */
+export function judge(answers: Answers): ClusterStatus {
+  const { shown, views } = chosenView(answers)
+  if (shown === null) return unreachable(answers)
+  const own = views.filter(({ clusterId }) => clusterId === shown.clusterId)
+  const commit = Math.max(...own.map((view) => view.commit))
   // A deposed leader may not know it yet: only a node that says so of itself in the newest term counts.
-  const leader =
-    views.find((view) => view.leader === view.node && view.term === newest.term)?.node ?? null
-  const nodes = newest.members.map((member): NodeStatus => {
-    const view = views.find(({ node }) => node === member.name) ?? null
-    return nodeStatus(member, view, leader, commit)
-  })
+  const leading = own.find((view) => view.leader === view.node && view.term === shown.term) ?? null
+  const nodes = shown.members.map((member) =>
+    nodeStatus(member, { answers, views, shown, leading, commit }),
+  )
   const voters = nodes.filter(({ role }) => role === 'voter')
   const majority = Math.floor(voters.length / 2) + 1
-  const upVoters = voters.filter(({ up }) => up).length
+  const upVoters = voters.filter((node) => counts(node, leading)).length
   const canLose = upVoters - majority
   const verdict: Verdict =
-    leader === null || canLose < 0
+    leading === null || canLose < 0
       ? 'unavailable'
-      : nodes.every(({ ready }) => ready)
+      : nodes.every(({ ready }) => ready) && upVoters === voters.length
         ? 'healthy'
         : 'degraded'
+  const leader = leading?.node ?? null
+  const leaderForMs = leading?.leaderForMs ?? null
+  const isFormed = shown.clusterId !== ''
+  const facts = {
+    verdict,
+    nodes,
+    leader,
+    leaderForMs,
+    term: shown.term,
+    canLose,
+    upVoters,
+    majority,
+    isFormed,
+  }
   return {
     verdict,
-    sentence: sentence(verdict, { nodes, leader, term: newest.term, canLose, upVoters, majority }),
-    clusterId: newest.clusterId,
-    epoch: newest.epoch,
+    sentence: sentence(facts),
+    next: nextSteps(facts),
+    clusterId: shown.clusterId,
+    epoch: shown.epoch,
     leader,
-    term: newest.term,
+    leaderForMs,
+    term: shown.term,
     canLose,
+    view: shown.node,
+    disagreements: disagreements(answers, shown),
     nodes,
   }
 }
 
-function nodeStatus(
-  member: ClusterMember,
-  view: ClusterView | null,
-  leader: string | null,
-  commit: number,
-): NodeStatus {
+/** The view to show, of the cluster that the first answer is of: the leader's, or the newest. */
+function chosenView(answers: Answers): { shown: ClusterView | null; views: ClusterView[] } {
+  const views = [...answers.values()].flatMap(({ view }) => view ?? [])
+  // An empty directory, or one that lost its data, does not speak for a cluster that is there.
+  const formed = views.filter(({ clusterId }) => clusterId !== '')
+  const candidates = formed.filter(({ clusterId }) => clusterId === formed[0]?.clusterId)
+  const rank = (view: ClusterView) => [view.term, view.leader === view.node ? 1 : 0, view.commit]
+  const [shown = null] = (candidates.length > 0 ? candidates : views).toSorted((a, b) => {
+    const [left, right] = [rank(a), rank(b)]
+    return right[0]! - left[0]! || right[1]! - left[1]! || right[2]! - left[2]!
+  })
+  return { shown, views }
+}
+
+interface Sources {
+  readonly answers: Answers
+  readonly views: readonly ClusterView[]
+  readonly shown: ClusterView
+  readonly leading: ClusterView | null
+  readonly commit: number
+}
+
+function nodeStatus(member: ClusterMember, sources: Sources): NodeStatus {
+  const { views, shown, leading, commit, answers } = sources
+  const view = views.find((one) => isOf(one, member, shown)) ?? null
+  const { name, url, role } = member
+  const seen = leading?.members.find((one) => one.name === name) ?? member
+  const leads = name === leading?.node
+  const base = { name, url, role, leads, contactMs: leads ? null : (seen.contactMs ?? null) }
+  const notes: string[] = []
+  if (seen.progress === 'snapshot') notes.push('gets a snapshot')
+  if (view === null) {
+    if (isConnected(seen)) notes.push(`${leading?.node ?? shown.node} hears it`)
+    const last = Math.max(commit, leading?.persisted ?? 0)
+    return {
+      ...base,
+      state: 'down',
+      up: false,
+      ready: false,
+      term: null,
+      applied: null,
+      lag: seen.match === undefined ? null : Math.max(0, last - seen.match),
+      lagMs: null,
+      version: null,
+      disk: null,
+      sessions: null,
+      reasons: [silence(answers.get(new URL(url).origin))],
+      notes,
+    }
+  }
+  const isOwn = view.clusterId === shown.clusterId
+  if (leading !== null && isOwn && seen.state === 'unreachable') {
+    notes.push(`${leading.node} does not reach it`)
+  }
+  const newestMs = leading?.logTimeMs
   return {
-    name: member.name,
-    url: member.url,
-    role: member.role,
-    up: view !== null,
-    ready: view?.ready ?? false,
-    leads: member.name === leader,
-    term: view?.term ?? null,
-    applied: view?.applied ?? null,
-    lag: view === null ? null : Math.max(0, commit - view.applied),
-    reasons: view === null ? ['does not answer'] : view.reasons,
+    ...base,
+    state: isOwn ? (leads ? 'leader' : ownState(view, member)) : 'stranger',
+    up: true,
+    ready: view.ready && isOwn,
+    term: view.term,
+    applied: view.applied,
+    lag: isOwn ? Math.max(0, commit - view.applied) : null,
+    lagMs:
+      isOwn && newestMs !== undefined && view.logTimeMs !== undefined
+        ? Math.max(0, newestMs - view.logTimeMs)
+        : null,
+    version: view.version ?? null,
+    disk: view.disk ?? null,
+    sessions: view.sessions ?? null,
+    reasons:
+      isOwn || view.clusterId === '' ? view.reasons : [`is of another cluster, ${view.clusterId}`],
+    notes,
   }
 }
 
-function sentence(
-  verdict: Verdict,
-  facts: {
-    nodes: readonly NodeStatus[]
-    leader: string | null
-    term: number
-    canLose: number
-    upVoters: number
-    majority: number
-  },
-): string {
-  const trouble = facts.nodes
-    .filter(({ ready }) => !ready)
-    .map(({ name, up, reasons }) =>
-      up ? `${name}: ${reasons.join(', ') || 'not ready'}` : `${name} does not answer`,
-    )
-  const led = `leader ${facts.leader} · term ${facts.term}`
-  switch (verdict) {
-    case 'healthy':
-      return `HEALTHY · can lose ${count(facts.canLose)} · ${led}`
-    case 'degraded':
-      return `DEGRADED · ${trouble.join(' · ')} · writes go on, can lose ${facts.canLose === 0 ? 'no' : count(facts.canLose)} more · ${led}`
-    case 'unavailable':
-      return facts.canLose < 0
-        ? `UNAVAILABLE · no quorum: ${facts.upVoters} of the ${facts.majority} voters needed answer · ${trouble.join(' · ')}`
-        : `UNAVAILABLE · no leader in term ${facts.term}${trouble.length > 0 ? ` · ${trouble.join(' · ')}` : ''}`
+/** Two clusters may each have a node of that name: its own cluster's, or else an empty one's. */
+function isOf(view: ClusterView, member: ClusterMember, shown: ClusterView): boolean {
+  return view.node === member.name && (view.clusterId === shown.clusterId || view.clusterId === '')
+}
+
+function ownState(view: ClusterView, { name }: ClusterMember): NodeStatus['state'] {
+  const said = view.members.find((one) => one.name === name)?.state
+  switch (said) {
+    case 'follower':
+    case 'candidate':
+      return said
+    // By its own word in an older term.
+    case 'leader':
+      return 'follower'
+    default:
+      return 'unknown'
   }
 }
 
-function unreachable(urls: readonly string[]): ClusterStatus {
+const isConnected = ({ contactMs, state }: ClusterMember): boolean =>
+  state === 'follower' && typeof contactMs === 'number' && contactMs < CONNECTED_MS
+
+/** Whether the voter may stand for a majority now: the leader's links decide, not who answers us. */
+function counts(node: NodeStatus, leading: ClusterView | null): boolean {
+  if (node.state === 'stranger') return false
+  const seen = leading?.members.find(({ name }) => name === node.name)
+  if (seen === undefined || node.leads) return node.up
+  if (node.up) return seen.state !== 'unreachable'
+  return isConnected(seen)
+}
+
+function silence(answer: NodeAnswer | undefined): string {
+  if (answer === undefined || answer.view !== null) return 'does not answer'
+  switch (answer.failure) {
+    case 'silent':
+      return 'does not answer'
+    case 'elsewhere':
+      return `does not answer operators at this address: ${answer.detail}`
+    case 'refused':
+    case 'strange':
+      return answer.detail
+  }
+}
+
+function disagreements(answers: Answers, shown: ClusterView): string[] {
+  const said: string[] = []
+  for (const [url, { view }] of answers) {
+    if (view === null || view === shown) continue
+    if (view.clusterId === '' && shown.clusterId !== '') {
+      said.push(`${view.node} at ${url} is of no cluster`)
+    } else if (view.clusterId !== shown.clusterId) {
+      said.push(`${view.node} at ${url} is of another cluster, ${view.clusterId}`)
+    } else if (view.epoch !== shown.epoch) {
+      said.push(`${view.node} is of another epoch of the cluster, ${view.epoch}`)
+    } else if (view.leader !== null && view.leader !== shown.leader) {
+      said.push(`${view.node} takes ${view.leader} for the leader, in term ${view.term}`)
+    }
+    const names = (one: ClusterView) =>
+      one.members
+        .map(({ name, role }) => `${name} (${role})`)
+        .toSorted()
+        .join(', ')
+    if (view.clusterId === shown.clusterId && names(view) !== names(shown)) {
+      said.push(`${view.node} knows other members: ${names(view)}`)
+    }
+  }
+  return said
+}
+
+function unreachable(answers: Answers): ClusterStatus {
+  const urls = [...answers.keys()]
   return {
     verdict: 'unavailable',
     sentence: `UNAVAILABLE · no node answers at ${urls.join(', ')}`,
+    next: [
+      'look whether the nodes run, and whether these are the addresses where they serve operators',
+    ],
     clusterId: null,
     epoch: null,
     leader: null,
+    leaderForMs: null,
     term: 0,
     canLose: -1,
+    view: null,
+    disagreements: [],
     nodes: [],
   }
-}
-
-function count(nodes: number): string {
-  return nodes === 1 ? '1 node' : `${nodes} nodes`
-}
-
-function normalize(url: string): string {
-  return new URL(url).origin
 }

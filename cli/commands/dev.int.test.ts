@@ -56,7 +56,10 @@ test('kill the leader, look, and bring it back', async () => {
     code: 0,
     stdout: expect.stringMatching(new RegExp(`^started ${leader} `)),
   })
-  expect((await run('status')).code).toBe(0)
+  expect(await run('status')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^HEALTHY · /),
+  })
 })
 
 test(

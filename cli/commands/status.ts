@@ -1,68 +1,93 @@
-import type { Command } from 'commander'
-import { type AdminCall, adminCall } from '../cluster/admin-call.ts'
-import { type ClusterStatus, type NodeStatus, collectStatus } from '../cluster/cluster-status.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Command, Option } from 'commander'
+import { type ClusterStatus, judge } from '../cluster/cluster-status.ts'
+import { type Answers, collectViews } from '../cluster/collect-views.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
-import { durationOption } from '../duration.ts'
+import { statusText } from '../cluster/status-table.ts'
+import { durationOption, longDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
-import { print, printJson, table } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { tokenFileOption, tokenHeaders } from '../token-file.ts'
 
 interface StatusFlags {
   readonly url?: string[]
   readonly json?: boolean
+  readonly watch?: boolean
+  readonly wait?: 'healthy' | 'available'
   readonly timeout: number
+  readonly nodeTimeout: number
   readonly tokenFile?: string
 }
+
+const WATCH_MS = 1_000
+const WAIT_MS = 250
+const HOME_AND_CLEAR = '\u001b[H\u001b[2J'
 
 export function configure(command: Command): void {
   command
     .addOption(urlOption())
     .addOption(tokenFileOption())
-    .addOption(durationOption('--timeout', 'how long each node may take to answer', '1s'))
-    .option('--json', 'one JSON document')
+    .addOption(durationOption('--node-timeout', 'how long each node may take to answer', '1s'))
+    .option('--watch', 'show it again every second, until Ctrl-C')
+    .addOption(
+      new Option('--wait <state>', 'wait for it: all is well, or writes go on').choices([
+        'healthy',
+        'available',
+      ]),
+    )
+    .addOption(durationOption('--timeout', 'how long --wait waits', '1m'))
+    .option('--json', 'one JSON document; with --watch one a line')
     .addHelpText('after', '\nExit code 3 if any configured node is down or not ready.')
     .action(run)
 }
 
 async function run(flags: StatusFlags): Promise<void> {
   const urls = findUrls(flags.url)
-  const { timeout: timeoutMs, tokenFile } = flags
-  const status = await collectStatus(urls, { timeoutMs, headers: tokenHeaders(tokenFile) })
-  // No view at all may mean that the nodes do not show theirs to just anybody.
-  if (status.nodes.length === 0) await refuseIfRefused({ urls, timeoutMs, tokenFile })
-  if (flags.json === true) printJson({ schema: 1, ...status })
-  else show(status)
-  if (status.verdict !== 'healthy') throw new CliError(ExitCode.unhealthy)
+  const deadlineMs = performance.now() + flags.timeout
+  for (;;) {
+    const options = { timeoutMs: flags.nodeTimeout, headers: tokenHeaders(flags.tokenFile) }
+    const answers = await collectViews(urls, options)
+    const status = judge(answers)
+    refuseIfRefused(status, answers)
+    const isReached = flags.wait !== undefined && hasReached(status, flags.wait)
+    const isLate = flags.wait !== undefined && performance.now() >= deadlineMs
+    const isLast = isReached || isLate || (flags.wait === undefined && flags.watch !== true)
+    if (isLast || flags.watch === true) show(status, flags)
+    if (isReached) return
+    if (isLate) {
+      throw new CliError(
+        ExitCode.unhealthy,
+        `not ${flags.wait} after ${longDuration(flags.timeout)}; parley doctor looks for the cause`,
+      )
+    }
+    if (isLast) {
+      if (status.verdict !== 'healthy') throw new CliError(ExitCode.unhealthy)
+      return
+    }
+    await sleep(flags.watch === true ? WATCH_MS : WAIT_MS)
+  }
 }
 
-async function refuseIfRefused(call: AdminCall): Promise<void> {
-  const refusal = await adminCall('/v1/cluster', call).catch((error: unknown) => error)
-  if (refusal instanceof CliError && refusal.exitCode === ExitCode.refused) throw refusal
+const hasReached = ({ verdict }: ClusterStatus, wanted: 'healthy' | 'available'): boolean =>
+  wanted === 'healthy' ? verdict === 'healthy' : verdict !== 'unavailable'
+
+/** No view at all, since the nodes do not show theirs to just anybody. */
+function refuseIfRefused(status: ClusterStatus, answers: Answers): void {
+  if (status.view !== null) return
+  for (const [url, answer] of answers) {
+    if (answer.view !== null || answer.failure !== 'refused') continue
+    throw new CliError(
+      ExitCode.refused,
+      `${url}: ${answer.detail} (an operator’s token: parley token --role admin)`,
+    )
+  }
 }
 
-function show(status: ClusterStatus): void {
-  print(status.sentence)
-  if (status.nodes.length === 0) return
-  print('')
-  print(
-    table(
-      ['NAME', 'ROLE', 'STATE', 'TERM', 'APPLIED', 'LAG', 'URL', 'NOTE'],
-      status.nodes.map(row),
-    ),
-  )
-}
-
-function row(node: NodeStatus): string[] {
-  const state = !node.up ? 'down' : node.leads ? 'leader' : 'follower'
-  const number = (value: number | null) => (value === null ? '-' : String(value))
-  return [
-    node.name,
-    node.role,
-    state,
-    number(node.term),
-    number(node.applied),
-    number(node.lag),
-    node.url,
-    node.reasons.join(', '),
-  ]
+function show(status: ClusterStatus, { json, watch }: StatusFlags): void {
+  if (json === true) {
+    printJson({ schema: 1, ...status })
+    return
+  }
+  const isScreen = watch === true && process.stdout.isTTY
+  print(`${isScreen ? HOME_AND_CLEAR : ''}${statusText(status)}${watch === true ? '\n' : ''}`)
 }
