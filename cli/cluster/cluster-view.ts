@@ -82,8 +82,12 @@ export async function askNode(url: string, options: AskOptions): Promise<NodeAns
  * Asks one node for its view. `null` if it does not answer within `timeoutMs`, or with something
  * else: a node that is down, stopped, or not one of ours.
  */
-export async function fetchView(url: string, timeoutMs: number): Promise<ClusterView | null> {
-  return (await askNode(url, { timeoutMs })).view
+export async function fetchView(
+  url: string,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<ClusterView | null> {
+  return (await askNode(url, { timeoutMs, headers })).view
 }
 
 function failureOf(
