@@ -39,6 +39,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'make tokens and keys for them, or revoke tokens',
     load: () => import('./commands/token.ts'),
   },
+  transfer: {
+    summary: 'have another node lead',
+    load: () => import('./commands/transfer.ts'),
+  },
   user: {
     summary: 'erase what a user said',
     load: () => import('./commands/user.ts'),

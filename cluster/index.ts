@@ -12,7 +12,7 @@ export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cl
 export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
 export { SegmentLog } from './log/segment-log.ts'
-export { array, integer, object, oneOf, readJson, text } from './json-shape.ts'
+export { array, integer, object, oneOf, readJson, type Shape, text } from './json-shape.ts'
 export type { Logger } from './logger.ts'
 export type { MemberChange, MemberChangeRefusal } from './membership/member-change.ts'
 export type { InitialMember } from './membership/formation.ts'

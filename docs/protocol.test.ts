@@ -8,6 +8,7 @@ import {
   REQUEST_SCHEMAS,
   SERVER_SCHEMAS,
 } from '#protocol'
+import { ADMIN_CODES } from '../node/admin/admin-problem.ts'
 
 const page = readFileSync(new URL('protocol.md', import.meta.url), 'utf8').replace(/ +/g, ' ')
 const examples = [...page.matchAll(/```json\n([\s\S]*?)```/g)].map((match) => match[1]!.trim())
@@ -43,6 +44,12 @@ test('[WP8] the page has every code as the implementation has it', () => {
     )
   }
   for (const code of Object.values(CloseCode)) expect(page).toContain(`| ${code} |`)
+})
+
+test('[WP8] the page has every code that only operators meet', () => {
+  for (const [code, { status, retryable }] of Object.entries(ADMIN_CODES)) {
+    expect(page).toContain(`| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'} |`)
+  }
 })
 
 test('[WP8] the page has every code under its HTTP status', () => {

@@ -9,7 +9,9 @@ import {
   type RaftId,
 } from '#cluster'
 import { LIMITS } from '#protocol'
+import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
+import { newClusterCalls, readCallFrame } from './admin/node-calls.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
 import { failingChecks } from './failing-checks.ts'
@@ -77,6 +79,7 @@ export class NodeWiring {
   readonly backend: NodeBackend
   readonly gateway: Gateway
   readonly cluster: ClusterNode
+  readonly calls: ClusterCalls
   readonly audit: StateAudit
   readonly signals: SignalRouter
   readonly push: NodePush
@@ -102,6 +105,12 @@ export class NodeWiring {
     this.forwarder = this.#newForwarder(failpoints)
     this.levels = this.#newLevels()
     this.cluster = this.#newCluster(failpoints)
+    this.calls = newClusterCalls({
+      ...ports,
+      logger,
+      log: data.log,
+      cluster: this.cluster,
+    })
     const metrics = new MetricsRegistry()
     const filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
       this.forwarder.submit(write, done),
@@ -266,6 +275,7 @@ export class NodeWiring {
       readiness: () => this.backend.readiness(),
       clusterView: () => this.view(),
       metrics,
+      calls: this.calls,
       logTimeMs: () => this.retention.logTimeMs,
       push: this.#host.settings.push ?? null,
       version: this.#host.settings.version,
@@ -388,7 +398,9 @@ export class NodeWiring {
         return () => this.audit.received(from, point)
       }
       default:
-        return readSignalFrame(this.signals, kind, body)
+        return (
+          readCallFrame(this.calls, from, kind, body) ?? readSignalFrame(this.signals, kind, body)
+        )
     }
   }
 

@@ -125,6 +125,7 @@ export class ParleyNode {
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.signals.close()
+    this.#parts.calls.close()
     this.#parts.gateway.close()
     for (const listener of this.#listeners) await listener.close()
     await this.#parts.cluster.close()

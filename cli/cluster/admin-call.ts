@@ -5,8 +5,10 @@ export interface AdminCall {
   readonly urls: readonly string[]
   readonly timeoutMs: number
   readonly tokenFile?: string | undefined
-  /** Makes it a POST of JSON. Whatever is sent may be sent twice. */
+  /** Makes it a POST of JSON, which may be sent twice. */
   readonly body?: object
+  /** Said once at most: silence after a node may have heard it is an unknown outcome. */
+  readonly isOnce?: boolean
   /** The newest mark that an answer carried: nothing older than it is shown. */
   readonly mark?: string | null
 }
@@ -47,6 +49,11 @@ export async function adminText(path: string, call: AdminCall): Promise<AdminAns
     } catch (error) {
       const why = `${url} does not answer: ${(error as Error).message}`
       // What another node said is nearer to the matter.
+      if (call.isOnce === true && !isRefusedConnection(error)) {
+        const advice =
+          'it may have been done all the same: look with parley members and parley status'
+        throw new CliError(ExitCode.outcomeUnknown, `${why}; ${advice}`)
+      }
       failure ??= new CliError(ExitCode.failed, why)
       continue
     }
@@ -65,6 +72,12 @@ export async function adminCall(path: string, call: AdminCall): Promise<Record<s
   const said = objectOf((await adminText(path, call)).text)
   if (said !== null) return said
   throw new CliError(ExitCode.failed, `${call.urls.join(', ')}: the answer is no JSON object`)
+}
+
+/** Nobody can have heard what was to be said. */
+function isRefusedConnection(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+  return code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EHOSTUNREACH'
 }
 
 function leaderOf(value: unknown): string | null {

@@ -83,3 +83,21 @@ test('retention is tried dry, with a policy that nobody set', async () => {
   expect((await run('retention', '--dry-run', id)).stderr).toContain('it has no policy')
   expect((await run('tail', '--as', 'quin', '--no-follow')).stdout).toContain('pia: one')
 })
+
+test('leadership moves to the node that is named, or to another one, whoever is asked', async () => {
+  const { stdout } = await run('transfer', '--json')
+  const first = JSON.parse(stdout) as { from: string; to: string; term: number; gapMs: number }
+  expect(first.to).not.toBe(first.from)
+  expect(first.gapMs).toBeGreaterThan(0)
+  const back = await run('transfer', first.from)
+  expect(back.code).toBe(0)
+  expect(back.stdout).toMatch(
+    new RegExp(`^${first.to} → ${first.from} · term \\d+ · writes waited \\d+ ms\n$`),
+  )
+  expect((await run('transfer', first.from)).stdout).toMatch(/leads already · term \d+\n$/)
+  const nobody = await run('transfer', 'n9')
+  expect(nobody).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('no voter is called n9'),
+  })
+})

@@ -48,6 +48,10 @@ export const PeerFrameKind = {
   stampedSignal: 20,
   /** JSON `SessionReport`: which devices that want to be called have a session at the sender. */
   sessions: 21,
+  /** JSON `{origin, id, operation, parameters, waitMs}`: an operator's call, for the receiver to do. */
+  operatorCall: 22,
+  /** JSON `{origin, id, outcome, body}`: what became of it. */
+  operatorAnswer: 23,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

@@ -59,6 +59,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     readiness,
     clusterView,
     metrics,
+    calls: {} as never,
     logTimeMs: () => null,
     version: '0',
     logger,

@@ -5,6 +5,8 @@ import { CHECKS } from '../failing-checks.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 import { ACCOUNT_ROUTES } from './account-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
+import type { ClusterCalls } from './cluster-calls.ts'
+import { leadershipRoutes } from './leadership-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
 import { retentionRoutes } from './retention-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
@@ -14,6 +16,8 @@ export interface AdminApiOptions {
   /** Called for each request; answers from memory. */
   readonly clusterView: () => ClusterView
   readonly metrics: MetricsRegistry
+  /** To other nodes, for operators. */
+  readonly calls: ClusterCalls
   /** `null` but on the leader. */
   readonly logTimeMs: () => number | null
 }
@@ -75,6 +79,7 @@ export function healthRoutes({ readiness, clusterView }: AdminApiOptions): Route
 export function adminRoutes(options: AdminApiOptions): Route[] {
   return [
     ...viewRoutes(options),
+    ...leadershipRoutes(options.calls),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

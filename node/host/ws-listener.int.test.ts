@@ -40,7 +40,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const metrics = new MetricsRegistry()
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
-  const parts = { readiness, clusterView, metrics, logTimeMs: () => null }
+  const calls = {} as never
+  const parts = { readiness, clusterView, metrics, calls, logTimeMs: () => null }
   const routes = [...healthRoutes(parts), ...adminRoutes(parts)]
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({

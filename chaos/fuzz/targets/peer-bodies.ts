@@ -8,6 +8,7 @@ import {
   objection,
   type PeerHello,
 } from '../../../cluster/transport/peer-hello.ts'
+import { decodeAnswer, decodeCall } from '../../../node/admin/call-frame.ts'
 import { decodeRefusals } from '../../../node/forward-frame.ts'
 import { decodeSessionReport } from '../../../node/push/session-report.ts'
 import { decodeHashPoint } from '../../../node/state-audit.ts'
@@ -80,6 +81,23 @@ const BODIES = {
   refusals: {
     samples: [[{ origin: 1, request: 2, code: 'OVERLOADED' }]],
     decode: decodeRefusals,
+  },
+  'operator-call': {
+    samples: [
+      { origin: 1, id: 2, operation: 'leadership.transfer', parameters: '{"to":"n2"}', waitMs: 9 },
+    ],
+    decode: decodeCall,
+  },
+  'operator-answer': {
+    samples: [
+      { origin: 1, id: 2, outcome: 'result', body: '{"from":"n1","to":"n2"}' },
+      { origin: 1, id: 2, outcome: 'notLeader', body: '{}' },
+      {
+        ...{ origin: 1, id: 2, outcome: 'problem' },
+        body: '{"code":"UNSAFE","status":409,"message":"no","retryable":false,"outcome":"notApplied"}',
+      },
+    ],
+    decode: decodeAnswer,
   },
   formation: { samples: [FORMATION], decode: (body) => formedBy(PeerFrameKind.form, body) },
   join: { samples: [FORMATION], decode: (body) => formedBy(PeerFrameKind.join, body) },

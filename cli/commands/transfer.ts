@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import { adminCall } from '../cluster/admin-call.ts'
+import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { durationOption } from '../duration.ts'
+import { print, printJson } from '../output.ts'
+import { tokenFileOption } from '../token-file.ts'
+
+interface TransferFlags {
+  readonly url?: string[]
+  readonly tokenFile?: string
+  readonly timeout: number
+  readonly json?: boolean
+}
+
+export function configure(command: Command): void {
+  command
+    .argument('[node]', 'who is to lead; else whoever is nearest to having everything')
+    .addOption(urlOption())
+    .addOption(tokenFileOption())
+    .addOption(durationOption('--timeout', 'how long it may take', '15s'))
+    .option('--json', 'one JSON document')
+    .addHelpText('after', '\nAny node takes the call. Writes wait while leadership moves.')
+    .action(run)
+}
+
+async function run(to: string | undefined, flags: TransferFlags): Promise<void> {
+  const moved = (await adminCall('/v1/cluster/leadership-transfers', {
+    urls: findUrls(flags.url),
+    timeoutMs: flags.timeout,
+    tokenFile: flags.tokenFile,
+    body: to === undefined ? {} : { to },
+    isOnce: true,
+  })) as { from: string; to: string; term: number; gapMs: number }
+  if (flags.json === true) printJson({ schema: 1, ...moved })
+  else if (moved.from === moved.to) print(`${moved.to} leads already · term ${moved.term}`)
+  else print(`${moved.from} → ${moved.to} · term ${moved.term} · writes waited ${moved.gapMs} ms`)
+}

@@ -1,0 +1,63 @@
+import {
+  type Clock,
+  type ClusterNode,
+  findMember,
+  type FrameHandler,
+  type Logger,
+  type LogStorage,
+  NO_ONE,
+  PeerFrameKind,
+  type Random,
+} from '#cluster'
+import { decodeAnswer, decodeCall } from './call-frame.ts'
+import { ClusterCalls } from './cluster-calls.ts'
+import { nodeOperations } from './node-operations.ts'
+
+interface NodeParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly log: LogStorage
+  readonly cluster: ClusterNode
+}
+
+/** The calls of one node, over the links of its cluster. */
+export function newClusterCalls({ clock, random, logger, log, cluster }: NodeParts): ClusterCalls {
+  const { transport } = cluster
+  const replica = () => cluster.replica
+  return new ClusterCalls({
+    clock,
+    random,
+    logger,
+    self: log.raftId,
+    operations: nodeOperations({ clock, logger, replica }),
+    leader: () => replica()?.leader ?? NO_ONE,
+    leads: () => replica()?.hasAuthority === true,
+    idOf: (name) => {
+      const { voters = [], learners = [] } = replica()?.configuration ?? {}
+      return [...voters, ...learners].find((member) => member.name === name)?.id ?? null
+    },
+    isMember: (id) => {
+      const configuration = replica()?.configuration
+      return configuration !== undefined && findMember(configuration, id) !== undefined
+    },
+    isUp: (id) => transport.isUp(id),
+    sendJson: (to, kind, value) => transport.sendJson(to, kind, value),
+  })
+}
+
+/** Decodes a frame between nodes that is an operator's call, `null` if it is another's. @throws PeerProtocolError */
+export function readCallFrame(
+  calls: ClusterCalls,
+  from: string,
+  kind: number,
+  body: Uint8Array,
+): FrameHandler | null {
+  if (kind === PeerFrameKind.operatorCall) {
+    const call = decodeCall(body)
+    return () => calls.received(from, call)
+  }
+  if (kind !== PeerFrameKind.operatorAnswer) return null
+  const answer = decodeAnswer(body)
+  return () => calls.answered(from, answer)
+}

@@ -1,0 +1,11 @@
+import type { Operation } from './operation.ts'
+import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
+
+/** What operations need of the node that does them. */
+export type OperationParts = TransferParts
+
+/** Everything that a node does for operators who asked another one. */
+export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
+  const operations = [transferLeadership(parts)]
+  return new Map(operations.map((operation) => [operation.name, operation]))
+}

@@ -1,0 +1,109 @@
+import { type Clock, type Logger, NO_ONE, object, type Replica, text } from '#cluster'
+import { adminProblem } from './admin-problem.ts'
+import type { Operation, OperationResult, RunningCall } from './operation.ts'
+import { readParameters } from './read-parameters.ts'
+
+const LOOK_MS = 10
+/** A new leader that says nothing for so long is asked again. */
+const ANSWER_MS = 500
+
+export interface TransferParts {
+  readonly clock: Clock
+  readonly logger: Logger
+  replica(): Replica | null
+}
+
+/** What `transferLeadership` gives. */
+export interface Transferred {
+  readonly from: string
+  readonly to: string
+  readonly term: number
+  /** From the first write that waited to the first that the new leader could take. */
+  readonly gapMs: number
+}
+
+const PARAMETERS = object<{ to: string | null }>({
+  to: (value, path) => (value === null || value === undefined ? null : text(255)(value, path)),
+})
+
+/**
+ * Hands leadership to a voter, or to the one that is nearest to having everything (thesis §3.10).
+ * Writes wait meanwhile. Done once the new leader has shown that it can serve; not repeatable, since
+ * without a name each time moves it once more.
+ */
+export function transferLeadership(parts: TransferParts): Operation {
+  return {
+    name: 'leadership.transfer',
+    at: 'leader',
+    isRepeatable: false,
+    run: (given, call) => {
+      const read = readParameters(given, PARAMETERS)
+      return 'problem' in read ? read : run(parts, read.parameters.to, call)
+    },
+  }
+}
+
+async function run(
+  { clock, logger, replica: current }: TransferParts,
+  to: string | null,
+  { deadlineMs }: RunningCall,
+): Promise<OperationResult> {
+  const replica = current()
+  if (replica === null) return 'notLeader'
+  const { raftId, configuration } = replica
+  const nameOf = (id: string) => configuration.voters.find((one) => one.id === id)?.name ?? id
+  const from = nameOf(raftId)
+  const sinceMs = clock.monotonicMs()
+  if (to === from) {
+    return { result: { from, to, term: replica.status().term, gapMs: 0 } satisfies Transferred }
+  }
+  const target =
+    to === null ? mostCaughtUp(replica) : configuration.voters.find(({ name }) => name === to)?.id
+  if (target === null) {
+    return {
+      problem: adminProblem('UNSAFE', `no other voter answers ${from}: nobody could take over`),
+    }
+  }
+  if (target === undefined) {
+    return {
+      problem: adminProblem('UNKNOWN_MEMBER', `no voter is called ${to}: see parley members`),
+    }
+  }
+  const { transferee } = replica.status()
+  if (transferee !== NO_ONE && transferee !== target) {
+    const message = `leadership is on its way to ${nameOf(transferee)}: ask again`
+    return { problem: adminProblem('CHANGE_PENDING', message) }
+  }
+  logger.info('leadership.transfer', { from, to: nameOf(target) })
+  replica.transferLeadership(target)
+  while (clock.monotonicMs() < deadlineMs) {
+    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
+    const { leader, transferee: still, term } = replica.status()
+    if (leader === raftId && still === NO_ONE) {
+      const message = `${nameOf(target)} did not take over in time; ${from} still leads: see parley status for what holds ${nameOf(target)} up`
+      return { problem: adminProblem('UNREACHABLE', message) }
+    }
+    if (leader === raftId || leader === NO_ONE) continue
+    // That it serves is shown by an answer of its own; until then it may not even be elected yet.
+    const serves = await Promise.race([
+      replica.readIndex().then(
+        () => true,
+        () => false,
+      ),
+      new Promise<false>((resolve) => void clock.after(ANSWER_MS, () => resolve(false))),
+    ])
+    if (!serves) continue
+    const gapMs = Math.round(clock.monotonicMs() - sinceMs)
+    return { result: { from, to: nameOf(leader), term, gapMs } satisfies Transferred }
+  }
+  const message = `no leader has shown itself yet: see parley status`
+  return { problem: adminProblem('OUTCOME_UNKNOWN', message) }
+}
+
+/** Of the other voters that answer. */
+function mostCaughtUp(replica: Replica): string | null {
+  const others = replica
+    .status()
+    .progress.filter(({ id, learner, active }) => !learner && active && id !== replica.raftId)
+  return others.sort((a, b) => b.match - a.match || (a.id < b.id ? -1 : 1))[0]?.id ?? null
+}
