@@ -2,20 +2,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DocumentedHttp, type HttpCall } from './documented-http.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { bearer, TOKEN_SECRET } from './token-of.ts'
 
-interface Documented {
-  readonly content?: Record<string, { schema: { required?: string[]; $ref?: string } }>
-}
-type Operations = Record<string, { responses: Record<string, Documented> }>
-
 const TOKENS = { tokenSecret: TOKEN_SECRET, flags: [] as string[] }
 let cluster: ProcessCluster
-let documented: Record<string, Operations>
-let schemas: Record<string, { required: string[] }>
-/** `POST /v1/…` → the statuses that came. */
-const seen = new Map<string, Set<number>>()
+let api: DocumentedHttp
+const call = (...args: Parameters<DocumentedHttp['call']>) => api.call(...args)
 
 beforeAll(async () => {
   cluster = await ProcessCluster.create(3)
@@ -25,59 +19,12 @@ beforeAll(async () => {
   TOKENS.flags = [...webhook, '--push-webhook-secret-file', secretFile]
   await cluster.startAll(TOKENS)
   await cluster.healthy()
-  const description = (await (await fetch(`${cluster.nodes[0]!.url}/openapi.json`)).json()) as {
-    openapi: string
-    paths: Record<string, Operations>
-    components: { schemas: Record<string, { required: string[] }> }
-  }
-  if (description.openapi !== '3.1.0') throw new Error(`OpenAPI ${description.openapi}`)
-  documented = description.paths
-  schemas = description.components.schemas
+  api = await DocumentedHttp.of(cluster)
 })
 
 afterAll(async () => {
   await cluster.close()
 })
-
-interface Call {
-  readonly id?: string
-  readonly query?: string
-  readonly headers?: Record<string, string>
-  readonly body?: unknown
-  readonly node?: number
-}
-
-/** Calls a documented route; what comes must be among what it documents, with what that requires. */
-async function call(method: string, route: string, more: Call = {}) {
-  const { id = '', query = '', headers = {}, body, node = 0 } = more
-  const path = route.replace(/\{id\}|\{user\}/, encodeURIComponent(id))
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
-  const response = await fetch(`${cluster.nodes[node]!.url}${path}${query}`, {
-    method,
-    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-    ...(body === undefined ? {} : { body: text }),
-  })
-  const { status } = response
-  const name = `${method} ${route}`
-  seen.set(name, (seen.get(name) ?? new Set()).add(status))
-  const answer = documented[route]?.[method.toLowerCase()]?.responses[String(status)]
-  const said = await response.text()
-  expect(answer, `${name} ${status}: ${said}`).toBeDefined()
-  const contentType = (response.headers.get('content-type') ?? '').split(';')[0]!
-  const content = answer!.content![contentType]
-  expect(content, `${name} ${status} is ${contentType}`).toBeDefined()
-  // Of lines the last one says where to go on.
-  const lines = said.trimEnd().split('\n')
-  const document = contentType === 'application/x-ndjson' ? lines.at(-1)! : said
-  const json = contentType.endsWith('json') ? (JSON.parse(document) as Record<string, unknown>) : {}
-  const { required, $ref } = content!.schema
-  const wanted = required ?? ($ref === undefined ? [] : schemas[$ref.split('/').at(-1)!]!.required)
-  expect(Object.keys(json)).toEqual(expect.arrayContaining(wanted))
-  if (status === 503 && contentType === 'application/problem+json') {
-    expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
-  }
-  return { status, json, lines, headers: response.headers }
-}
 
 const key = (name: string) => ({ 'idempotency-key': name })
 /** Answers that need a cluster in a state of its own: tests of that state bring them about. */
@@ -108,7 +55,7 @@ test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any 
   expect(sent).toMatchObject({ status: 201, json: { conv: id, msgId: 'm1', seq: 2 } })
   const again = await call('POST', messages, { ...send, node: 2 })
   expect(again).toMatchObject({ status: 200, json: { seq: 2, at: sent.json['at'] } })
-  const refused: [number, Partial<Call>][] = [
+  const refused: [number, Partial<HttpCall>][] = [
     [422, { body: { body: 'another' } }],
     [400, { headers: key('m2'), body: '{' }],
     [401, { query: '' }],
@@ -427,13 +374,13 @@ test('[AD10] a dry run of retention, on the leader, with the policy there is or 
     await call('POST', '/v1/conversations/{id}/messages', send)
   }
   // Who leads may change between two calls.
-  const ask = async (route: string, wanted: (status: number) => boolean, more: Call) => {
+  const ask = async (route: string, wanted: (status: number) => boolean, more: HttpCall) => {
     for (let node = 0; ; node = (node + 1) % 3) {
       const answer = await call('GET', route, { ...admin, id, ...more, node })
       if (wanted(answer.status)) return answer
     }
   }
-  const onLeader = (route: string, query: string, more: Call = {}) =>
+  const onLeader = (route: string, query: string, more: HttpCall = {}) =>
     ask(route, (status) => status !== 503, { query, ...more })
   const one = '/v1/cluster/conversations/{id}/retention'
   const preset = '?maxCount=1&read=linearizable'
@@ -480,7 +427,7 @@ test('[AD13] leadership moves, whichever node is asked', async () => {
 
 test('[AD6] whatever is posted by operators is refused alike where it is wrong', async () => {
   const admin = bearer({ sub: 'op', role: 'admin' })
-  for (const [route, operations] of Object.entries(documented)) {
+  for (const [route, operations] of Object.entries(api.documented)) {
     const responses = operations['post']?.responses
     if (!route.startsWith('/v1/cluster/') || responses?.['415'] === undefined) continue
     const id = 'n1'
@@ -529,11 +476,11 @@ test('[HT2] without a majority a write ends unknown, and its copy later is the o
 })
 
 test('[HT6] every documented answer of every route was seen', () => {
-  const unseen = Object.entries(documented).flatMap(([route, operations]) =>
+  const unseen = Object.entries(api.documented).flatMap(([route, operations]) =>
     Object.entries(operations).flatMap(([method, { responses }]) =>
       Object.keys(responses)
         .filter((status) => status !== 'default')
-        .filter((status) => !seen.get(`${method.toUpperCase()} ${route}`)?.has(Number(status)))
+        .filter((status) => !api.seen.get(`${method.toUpperCase()} ${route}`)?.has(Number(status)))
         .map((status) => `${method.toUpperCase()} ${route} ${status}`)
         .filter((name) => !ELSEWHERE.includes(name)),
     ),

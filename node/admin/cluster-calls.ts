@@ -202,9 +202,9 @@ export class ClusterCalls {
   }
 
   #hand(waiting: Waiting): void {
-    const { self, leader, idOf } = this.#host
+    const { self } = this.#host
     const { operation, node } = waiting
-    const to = node === null ? leader() : idOf(node)
+    const to = node === null ? this.#host.leader() : this.#host.idOf(node)
     if (to === null) {
       const message = `no member is called ${node}: see parley members`
       this.#settle(waiting, { problem: adminProblem('UNKNOWN_MEMBER', message) })

@@ -44,11 +44,12 @@ export function transferLeadership(parts: TransferParts): Operation {
 }
 
 async function run(
-  { clock, logger, replica: current }: TransferParts,
+  parts: TransferParts,
   to: string | null,
   { deadlineMs }: RunningCall,
 ): Promise<OperationResult> {
-  const replica = current()
+  const { clock, logger } = parts
+  const replica = parts.replica()
   if (replica === null) return 'notLeader'
   const { raftId, configuration } = replica
   const nameOf = (id: string) => configuration.voters.find((one) => one.id === id)?.name ?? id

@@ -1,16 +1,18 @@
 import { ERROR_CODES } from '#protocol'
+import { ADMIN_CODES } from '../admin/admin-problem.ts'
 import type { JsonSchema, Route, RouteDoc } from './route.ts'
 
 const PROBLEM: JsonSchema = {
   type: 'object',
-  description: 'A failure (RFC 9457). `code` is of the same closed list as the errors of frames.',
+  description:
+    'A failure (RFC 9457). `code` is of the closed list of frames, or of the one of operators.',
   required: ['type', 'title', 'status', 'detail', 'code', 'category', 'retryable', 'outcome'],
   properties: {
     type: { type: 'string' },
     title: { type: 'string' },
     status: { type: 'integer' },
     detail: { type: 'string', description: 'What was wrong and what to do.' },
-    code: { enum: Object.keys(ERROR_CODES) },
+    code: { enum: [...Object.keys(ERROR_CODES), ...Object.keys(ADMIN_CODES)] },
     category: { type: 'string' },
     retryable: { type: 'boolean' },
     retryAfterMs: { type: 'integer' },
