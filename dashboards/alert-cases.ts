@@ -309,4 +309,11 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: { ...one('process_open_fds', '700x400'), ...one('process_max_fds', '1000x400') },
     at: '20m',
   },
+  {
+    alert: 'ParleyConfigRefused',
+    fires: one('parley_config_refused', '0x10 1x390'),
+    // Mended and reloaded.
+    quiet: one('parley_config_refused', '0x10 1x5 0x385'),
+    at: '10m',
+  },
 ]

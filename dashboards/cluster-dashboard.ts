@@ -257,6 +257,15 @@ export const CLUSTER: Dashboard = {
           'How far each clock is from the one of Prometheus: policies, tokens and times shown depend on them.',
           [['parley_wall_clock_seconds - timestamp(parley_wall_clock_seconds)', '{{instance}}']],
         ),
+        panel(
+          'Configuration',
+          'short',
+          'Reloads by result. While the last one was refused, what is written is not what is in force.',
+          [
+            ['parley_config_reloads_total', '{{instance}} {{result}}'],
+            ['parley_config_refused', '{{instance}} last one refused'],
+          ],
+        ),
         panel('Up since', 's', 'Age of the processes. Many young ones: something restarts them.', [
           ['time() - process_start_time_seconds', '{{instance}}'],
           ['count by (version) (nodejs_version_info)', 'nodes on Node {{version}}'],

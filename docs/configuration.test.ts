@@ -27,6 +27,14 @@ that says where each value comes from.
 
 Secrets come from files alone: flags are shown to everybody who lists processes, variables to child processes and crash reports.
 
+## Without a restart
+
+\`SIGHUP\` has a node read its file, and the files of keys that the file names, again. If anything is wrong with what is there, nothing changes:
+the log says \`config.refused\` with each fault, and \`parley_config_refused\` is 1. Else everything marked _reload_ below is in force at once, for what
+comes from then on: connections stay open, writes that wait for the moderation hook get the verdict of the hook that was asked. The log says \`config.reloaded\`
+with what changed, and with what was written that needs a restart. Published keys are fetched again. Flags and variables stay what they were
+at the start, and go on winning over the file. A node that was started in a terminal takes the hang-up of that for the end, and drains.
+
 What every node of a cluster decides by (windows, sizes of groups, limits of apply) is not here: it is in the log, the same everywhere, and
 changed by \`parley settings\`.`
 

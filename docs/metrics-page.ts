@@ -8,7 +8,7 @@ interface Metric {
 }
 
 const SECTIONS: readonly (readonly [string, RegExp])[] = [
-  ['The node', /^parley_(build|node|wall|ready|draining|data_disk|writes)/],
+  ['The node', /^parley_(build|node|wall|ready|draining|data_disk|writes|config)/],
   ['Raft and the log', /^parley_(raft|log)_/],
   ['The other nodes', /^parley_(cluster|peer|forwarded)/],
   ['State and store', /^parley_(state|checkpoint|store|retention|removals)/],

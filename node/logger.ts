@@ -12,11 +12,15 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void
 }
 
+export interface NodeLogger extends Logger {
+  setLevel(level: LogLevel): void
+}
+
 /**
  * One JSON object per line: `level` as text, `time` in ISO 8601, `node`, `event` and the fields of
  * the call. Bodies, metadata and tokens never belong into a field; those names are blanked out.
  */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): NodeLogger {
   const lines = pino(
     {
       level: options.level ?? 'info',
@@ -35,6 +39,7 @@ export function createLogger(options: LoggerOptions): Logger {
       : { write: options.write },
   )
   return {
+    setLevel: (level) => (lines.level = level),
     debug: (event, fields) => lines.debug(fields ?? {}, event),
     info: (event, fields) => lines.info(fields ?? {}, event),
     warn: (event, fields) => lines.warn(fields ?? {}, event),

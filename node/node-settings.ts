@@ -6,6 +6,7 @@ import type { GatewayOptions } from './gateway/gateway-options.ts'
 import type { OriginPolicyOptions } from './gateway/origin-policy.ts'
 import type { TokenSettings } from './identity/token-authenticator.ts'
 import type { PushSettings } from './push/push-provider.ts'
+import type { NodeReloads } from './reload.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 
@@ -58,6 +59,8 @@ export interface NodeSettings {
   /** How devices that are away are called. @default nobody is */
   readonly push?: PushSettings
   readonly version: string
+  /** Reads the configuration again. @default there is none to read */
+  readonly reloads?: NodeReloads
   readonly replica?: Partial<ReplicaOptions>
   readonly gateway?: Partial<GatewayOptions>
   readonly log?: { readonly segmentBytes?: number }

@@ -17,13 +17,16 @@ import { CatchUp } from './catch-up.ts'
 import { failingChecks } from './failing-checks.ts'
 import { FeatureLevels } from './feature-levels.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
-import { newFilters } from './filters/new-filters.ts'
+import type { FilterChain } from './filters/filter-chain.ts'
+import { filtersOf, newFilters } from './filters/new-filters.ts'
 import { DiskGauge } from './disk-gauge.ts'
 import { Forwarder } from './forwarder.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
+import type { Authenticator } from './gateway/auth.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { newAuthenticator } from './identity/new-authenticator.ts'
 import { LeaderWatch } from './leader-watch.ts'
+import type { LiveSettings } from './live-settings.ts'
 import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
@@ -76,6 +79,7 @@ export class NodeWiring {
   readonly waiters: AppliedWaiters
   readonly catchUp: CatchUp
   readonly forwarder: Forwarder
+  readonly filters: FilterChain
   readonly backend: NodeBackend
   readonly gateway: Gateway
   readonly cluster: ClusterNode
@@ -112,7 +116,7 @@ export class NodeWiring {
       cluster: this.cluster,
     })
     const metrics = new MetricsRegistry()
-    const filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
+    this.filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
       this.forwarder.submit(write, done),
     )
     this.backend = new NodeBackend({
@@ -120,7 +124,7 @@ export class NodeWiring {
       log: data.log,
       state: data.stateMachine.reader,
       waiters: this.waiters,
-      filters,
+      filters: this.filters,
       cluster: () => this.cluster,
       signals: () => this.signals,
       failing: () => this.#failing(),
@@ -157,6 +161,17 @@ export class NodeWiring {
       scrub: this.scrub,
       audit: this.audit,
       forwarder: this.forwarder,
+    })
+  }
+
+  /** All of it, within this turn of the event loop. */
+  reconfigure(live: LiveSettings): void {
+    const { settings, ports, logger } = this.#host
+    this.filters.use(filtersOf({ dev: settings.dev, ...live }, { clock: ports.clock, logger }))
+    this.gateway.reconfigure({
+      options: live.gateway ?? {},
+      origins: live.origins ?? {},
+      authenticator: this.#authenticator(live),
     })
   }
 
@@ -295,14 +310,15 @@ export class NodeWiring {
         this.#host.life.draining() || this.push.sessionChanged(user, device),
       onRequest: (request, context) => http.clients.handle(request, context),
       onOperatorRequest: (request, context) => http.operators.handle(request, context),
-      authenticator: newAuthenticator(
-        this.#host.settings,
-        clock,
-        this.#host.logger,
-        this.#host.data.stateMachine.reader,
-      ),
+      authenticator: this.#authenticator(this.#host.settings),
       origins: this.#host.settings.origins ?? {},
     })
+  }
+
+  #authenticator({ tokens }: LiveSettings): Authenticator {
+    const { settings, ports, logger, data } = this.#host
+    const who = { dev: settings.dev, ...(tokens === undefined ? {} : { tokens }) }
+    return newAuthenticator(who, ports.clock, logger, data.stateMachine.reader)
   }
 
   #newRetention(): NodeRetention {

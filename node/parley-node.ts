@@ -3,6 +3,7 @@ import type { ClusterView } from './admin/cluster-view.ts'
 import { StartError } from './data-directory.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
+import type { LiveSettings } from './live-settings.ts'
 import { type NodeData, openNodeData } from './node-data.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { NodeWiring } from './node-wiring.ts'
@@ -102,6 +103,11 @@ export class ParleyNode {
    */
   changeMembers(change: MemberChange): MemberChangeRefusal | null {
     return this.#parts.cluster.changeMembers(change)
+  }
+
+  /** Who may speak to it and how much, from now on; what is open or under way is not touched. */
+  reconfigure(live: LiveSettings): void {
+    if (!this.#ended) this.#parts.reconfigure(live)
   }
 
   /** Sends clients elsewhere, hands leadership on, then closes. Nothing acknowledged depends on it. */

@@ -19,8 +19,10 @@ import { readTokenSettings, type TokenOptions } from './host/token-files.ts'
 import { setV8Flags } from './host/v8-flags.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
+import type { LiveSettings } from './live-settings.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { ParleyNode } from './parley-node.ts'
+import { Reloader, type ReloadReport, type Reread } from './reload.ts'
 import { LevelDatabaseFactory } from './store/level-database.ts'
 
 /** What an operator says of one node on a real machine. */
@@ -58,6 +60,11 @@ export interface ServerOptions extends Pick<
 export interface RunningServer {
   /** Drains and closes; harmless to call twice. */
   drain(): Promise<void>
+  /**
+   * Reads the configuration and the files that it names again, and puts in force what may change while
+   * the node runs: all of it or, with anything wrong, nothing. Never rejects.
+   */
+  reload(): Promise<ReloadReport>
   /** The exit code: 0 after a drain, 1 if the node had to stop. */
   readonly stopped: Promise<number>
 }
@@ -65,12 +72,20 @@ export interface RunningServer {
 /** How long clients get to leave on their own. */
 const DRAIN_MS = 5_000
 
+/** Reads flags, environment and file again. */
+export type RereadOptions = () => Promise<
+  Reread<ServerOptions> | { readonly faults: readonly string[] }
+>
+
 /**
  * Runs one node on the real machine.
  *
  * @throws Error whose message says what an operator does next
  */
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(
+  options: ServerOptions,
+  reread: RereadOptions,
+): Promise<RunningServer> {
   setV8Flags()
   const logger = createLogger({ node: options.name, level: options.logLevel })
   const failpoints =
@@ -78,8 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ? NO_FAILPOINTS
       : new KillFailpoints(options.unsafeFailpoints)
   const fileSystem = new NodeFileSystem()
-  const tokens = await readTokenSettings(options.tokens ?? {})
-  if (tokens === null) refuseStrangers(options.listen)
+  const live = await readLiveSettings(options)
   const clock = new NodeClock()
   const push = await readPushSettings(options.push ?? {}, clock)
   const ports: NodePorts = {
@@ -92,26 +106,55 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     diskSpace,
   }
   if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
-  const { logSegmentBytes, checkpointBytes, rates = {}, moderation } = options
-  const { tokens: _, rates: __, moderation: ___, push: ____, ...said } = options
+  const { logSegmentBytes, checkpointBytes } = options
+  const { tokens: _, rates: __, moderation: ___, push: ____, origins: _____, ...said } = options
+  let running: ParleyNode | null = null
+  const reloader = new Reloader({
+    reread,
+    apply: async (again: ServerOptions) => {
+      const next = await readLiveSettings(again)
+      if (running === null) throw new StartError('the node is about to start; reload again')
+      running.reconfigure(next)
+      logger.setLevel(again.logLevel)
+    },
+    logger,
+  })
   const settings: NodeSettings = {
     ...said,
+    ...live,
+    ...(push === null ? {} : { push }),
+    version: packageJson.version,
+    processMetrics: true,
+    reloads: reloader,
+    ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
+    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes } }),
+  }
+  const node = await ParleyNode.start(settings, ports, logger, failpoints)
+  running = node
+  logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
+  return {
+    drain: () => node.drain(DRAIN_MS),
+    reload: () => reloader.reload(),
+    stopped: node.ended.then((error) => (error === null ? 0 : 1)),
+  }
+}
+
+/**
+ * Reads the files that it needs.
+ *
+ * @throws StartError with a sentence: what it says cannot be in force
+ */
+async function readLiveSettings(options: ServerOptions): Promise<LiveSettings> {
+  const { origins, rates = {}, moderation } = options
+  const tokens = await readTokenSettings(options.tokens ?? {})
+  if (tokens === null) refuseStrangers(options.listen)
+  return {
+    ...(origins === undefined ? {} : { origins }),
     ...(tokens === null ? {} : { tokens }),
     ...(rates.user === undefined && rates.device === undefined ? {} : { rates: ratesOf(rates) }),
     ...(moderation === undefined
       ? {}
       : { moderation: { ...moderation, hook: httpModeration(moderation.url) } }),
-    ...(push === null ? {} : { push }),
-    version: packageJson.version,
-    processMetrics: true,
-    ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
-    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes } }),
-  }
-  const node = await ParleyNode.start(settings, ports, logger, failpoints)
-  logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
-  return {
-    drain: () => node.drain(DRAIN_MS),
-    stopped: node.ended.then((error) => (error === null ? 0 : 1)),
   }
 }
 

@@ -3,9 +3,10 @@ import { type Command, Option } from 'commander'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { isSet } from '../options/environment.ts'
 import { configureNodeOptions, unknownWords } from '../options/node-flags.ts'
-import type { Config } from '../options/read-config.ts'
+import type { Config, ConfigSources, ReadConfig } from '../options/read-config.ts'
 import { note } from '../output.ts'
 import { watchParent } from '../parent-watch.mjs'
+import { Hangups } from '../hangups.ts'
 import { onStopSignals } from '../stop-signals.ts'
 
 interface NodeFlags {
@@ -37,23 +38,23 @@ export function configure(command: Command): void {
 }
 
 async function run(flags: NodeFlags, command: Command): Promise<void> {
-  const config = await configOf(flags, command)
+  const { readConfig } = await import('../options/read-config.ts')
+  const variable = process.env['PARLEY_CONFIG']
+  const sources: ConfigSources = {
+    flags: command.opts(),
+    environment: process.env,
+    file: flags.config ?? (isSet(variable) ? variable : null),
+  }
+  const config = configOf(await readConfig(sources), flags, command)
   if (flags.printConfig === true) {
     const { printConfig } = await import('../options/print-config.ts')
     await printConfig(config, { withOrigin: flags.origin === true, json: flags.json === true })
   } else if (flags.check === true) {
     note('parley: the configuration is right; nothing was started')
-  } else await serve(config)
+  } else await serve(config, sources)
 }
 
-async function configOf(flags: NodeFlags, command: Command): Promise<Config> {
-  const { readConfig } = await import('../options/read-config.ts')
-  const variable = process.env['PARLEY_CONFIG']
-  const read = await readConfig({
-    flags: command.opts(),
-    environment: process.env,
-    file: flags.config ?? (isSet(variable) ? variable : null),
-  })
+function configOf(read: ReadConfig, flags: NodeFlags, command: Command): Config {
   const faults = [...unknownWords(command), ...('faults' in read ? read.faults : [])]
   if (flags.printConfig !== true && (flags.origin ?? flags.json) === true) {
     faults.push('--origin and --json are for --print-config')
@@ -71,10 +72,14 @@ async function configOf(flags: NodeFlags, command: Command): Promise<Config> {
   )
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve(config: Config, sources: ConfigSources): Promise<void> {
+  // One that comes before there is anything to reload must not end the process.
+  const hangups = new Hangups()
   const { startServer } = await import('#node')
+  const { rereadOptions } = await import('../options/reread-options.ts')
   const { serverOptions } = await import('../options/server-options.ts')
-  const server = await startServer(serverOptions(config.values)).catch(failStart)
+  const reread = rereadOptions(config, sources)
+  const server = await startServer(serverOptions(config.values), reread).catch(failStart)
   // Not left to the end of the process, which `kill -9` never reaches: the next start would compile
   // everything again, half a second of CPU.
   flushCompileCache()
@@ -92,6 +97,8 @@ async function serve(config: Config): Promise<void> {
     stop: drain,
     stopNow: () => process.exit(ExitCode.failed),
   })
+  // A terminal that is closed hangs up as well, and takes the node with it.
+  hangups.listen(() => (process.stdin.isTTY ? drain() : void server.reload()))
   watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)

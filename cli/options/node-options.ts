@@ -65,6 +65,7 @@ export const NODE_OPTIONS = {
     placeholder: 'level',
     choices: ['debug', 'info', 'warn', 'error', 'silent'],
     preset: 'info',
+    reload: true,
     help: 'least severe lines to write',
   },
   allowedOrigins: {
@@ -72,6 +73,7 @@ export const NODE_OPTIONS = {
     kind: 'origins',
     placeholder: 'origins',
     otherwise: 'pages that the node itself serves',
+    reload: true,
     help: 'web pages that may connect, like https://chat.example.org',
   },
   allowedHosts: {
@@ -79,35 +81,41 @@ export const NODE_OPTIONS = {
     kind: 'words',
     placeholder: 'names',
     otherwise: 'addresses and localhost',
+    reload: true,
     help: 'host names under which clients reach this node',
   },
   tokenPublicKeyFile: {
     section: 'Tokens',
     kind: 'paths',
+    reload: true,
     help: 'Ed25519 public keys for tokens, PEM or JWK',
   },
   tokenSecretFile: {
     section: 'Tokens',
     kind: 'paths',
     isSecret: true,
+    reload: true,
     help: 'secrets for HS256 tokens, of at least 32 bytes',
   },
   jwksUrl: {
     section: 'Tokens',
     kind: 'url',
     protocols: ['https:', 'http:', 'file:'],
+    reload: true,
     help: 'published keys for tokens: https: or file:',
   },
   tokenIssuer: {
     section: 'Tokens',
     kind: 'text',
     otherwise: 'any',
+    reload: true,
     help: 'iss that every token must have',
   },
   tokenAudience: {
     section: 'Tokens',
     kind: 'text',
     otherwise: 'any',
+    reload: true,
     help: 'aud that every token must have',
   },
   tokenLeeway: {
@@ -116,6 +124,7 @@ export const NODE_OPTIONS = {
     preset: '30s',
     least: 0,
     most: 600_000,
+    reload: true,
     help: 'how far clocks may differ',
   },
   userRate: {
@@ -126,6 +135,7 @@ export const NODE_OPTIONS = {
     least: 0.001,
     most: 1_000_000,
     otherwise: '200, without a limit with --dev',
+    reload: true,
     help: 'writes per second of one user here',
   },
   deviceRate: {
@@ -136,6 +146,7 @@ export const NODE_OPTIONS = {
     least: 0.001,
     most: 1_000_000,
     otherwise: '100, without a limit with --dev',
+    reload: true,
     help: 'writes per second of one device here',
   },
   moderationUrl: {
@@ -143,6 +154,7 @@ export const NODE_OPTIONS = {
     kind: 'url',
     protocols: ['https:', 'http:'],
     otherwise: 'nobody is asked',
+    reload: true,
     help: 'asked about each message before it is stored',
   },
   moderationTimeout: {
@@ -151,6 +163,7 @@ export const NODE_OPTIONS = {
     preset: '1s',
     least: 1,
     most: 60_000,
+    reload: true,
     help: 'how long its answer may take',
   },
   moderationFailure: {
@@ -159,6 +172,7 @@ export const NODE_OPTIONS = {
     placeholder: 'policy',
     choices: ['open', 'closed'],
     preset: 'closed',
+    reload: true,
     help: 'without an answer: open lets messages through, closed asks to try again',
   },
   pushWebhookUrl: {

@@ -25,11 +25,14 @@ type Done = (result: WriteResult | { error: WireError }) => void
 type Submit = (submission: Submission, done: Done) => void
 type Write = Extract<Submission, { kind: KeyedCommand['kind'] }>
 
-export interface FilterChainParts {
+export interface Filters {
   /** `null`: nobody is slowed down. */
   readonly rate: RateLimiter | null
   /** `null`: nobody is asked. */
   readonly moderation: Moderation | null
+}
+
+export interface FilterChainParts extends Filters {
   readonly bounds?: Partial<FilterBounds>
   /** What the chain lets through goes on here. */
   readonly next: Submit
@@ -39,21 +42,28 @@ interface Waiting {
   readonly write: Write
   readonly bytes: number
   readonly done: Done
+  /** Whoever was asked, if somebody was: an operator may have named another one since. */
+  readonly moderation: Moderation | null
   /** `null`: not known yet. */
   verdict: 'accept' | 'refuse' | 'fail' | null
 }
 
 /** Everything that looks at writes between a gateway and the forwarder: see SPEC.md beside it. */
 export class FilterChain {
-  readonly #parts: FilterChainParts
+  /** Verdicts of the hook; `fail`: none came in time. */
+  readonly verdicts = { accept: 0, refuse: 0, fail: 0 }
+  readonly #next: Submit
   readonly #bounds: FilterBounds
+  #filters: Filters
+  #limited = 0
   /** By device and conversation: writes in the order in which they came. */
   readonly #lanes = new Map<string, Waiting[]>()
   #waiting = 0
   #waitingBytes = 0
 
   constructor(parts: FilterChainParts) {
-    this.#parts = parts
+    this.#filters = parts
+    this.#next = parts.next
     this.#bounds = { ...DEFAULT_FILTER_BOUNDS, ...parts.bounds }
   }
 
@@ -61,25 +71,40 @@ export class FilterChain {
     return this.#waiting
   }
 
+  /** Writes that were answered `RATE_LIMITED`. */
+  get limited(): number {
+    return this.#limited
+  }
+
+  /** Other filters for what comes from now on; what waits for a verdict gets that of whom was asked. */
+  use(filters: Filters): void {
+    this.#filters = filters
+  }
+
   /** `done` is called once, with a failure of a filter or with what became of the write. */
   submit(submission: Submission, done: Done): void {
-    const { rate, moderation, next } = this.#parts
+    const { rate, moderation } = this.#filters
     if (!isWrite(submission)) {
-      next(submission, done)
+      this.#next(submission, done)
       return
     }
     const limited = rate?.refusal(submission.user, submission.device) ?? null
-    if (limited !== null) done({ error: limited })
-    else if (moderation === null) next(submission, done)
-    else this.#moderate(submission, done, moderation)
+    if (limited !== null) {
+      this.#limited += 1
+      done({ error: limited })
+    } else this.#moderate(submission, done, moderation)
   }
 
-  #moderate(write: Write, done: Done, moderation: Moderation): void {
+  #moderate(write: Write, done: Done, moderation: Moderation | null): void {
+    if (moderation === null && this.#waiting === 0) {
+      this.#next(write, done)
+      return
+    }
     const lane = laneOf(write)
     const before = this.#lanes.get(lane)
-    const question = questionOf(write)
+    const question = moderation === null ? null : questionOf(write)
     if (before === undefined && question === null) {
-      this.#parts.next(write, done)
+      this.#next(write, done)
       return
     }
     const bytes = 'body' in write ? write.body.length : 0
@@ -88,13 +113,15 @@ export class FilterChain {
       done({ error: overloaded('Too many writes wait for a verdict') })
       return
     }
-    const one: Waiting = { write, bytes, done, verdict: question === null ? 'accept' : null }
+    const verdict = question === null ? 'accept' : null
+    const one: Waiting = { write, bytes, done, moderation, verdict }
     this.#waiting += 1
     this.#waitingBytes += bytes
     if (before === undefined) this.#lanes.set(lane, [one])
     else before.push(one)
     if (question === null) return
-    moderation.ask(question, (verdict) => {
+    moderation?.ask(question, (verdict) => {
+      this.verdicts[verdict] += 1
       one.verdict = verdict
       this.#release(lane)
     })
@@ -115,12 +142,11 @@ export class FilterChain {
     }
   }
 
-  #settle({ write, done, verdict }: Waiting): void {
-    const { moderation, next } = this.#parts
-    if (verdict === 'refuse') next(refusalOf(write), done)
+  #settle({ write, done, moderation, verdict }: Waiting): void {
+    if (verdict === 'refuse') this.#next(refusalOf(write), done)
     else if (verdict === 'fail' && moderation?.onFailure === 'closed') {
       done({ error: overloaded('No verdict came on this write') })
-    } else next(write, done)
+    } else this.#next(write, done)
   }
 }
 

@@ -1,17 +1,12 @@
 import type { MetricsRegistry } from '../metrics/metrics-registry.ts'
-import type { Moderation } from './moderation.ts'
-import type { RateLimiter } from './rate-limiter.ts'
+import type { FilterChain } from './filter-chain.ts'
 
 /** Every metric of the filters; a filter that is not there counts nothing. */
-export function defineFilterMetrics(
-  metrics: MetricsRegistry,
-  rate: RateLimiter | null,
-  moderation: Moderation | null,
-): void {
+export function defineFilterMetrics(metrics: MetricsRegistry, filters: FilterChain): void {
   metrics.total(
     'parley_rate_limited_writes_total',
     'Writes answered RATE_LIMITED because their user or device wrote too fast.',
-    () => rate?.limited ?? 0,
+    () => filters.limited,
   )
   metrics.collected(
     'parley_moderation_verdicts_total',
@@ -20,7 +15,7 @@ export function defineFilterMetrics(
     () =>
       (['accept', 'refuse', 'fail'] as const).map((verdict) => ({
         labels: { verdict },
-        value: moderation?.tally[verdict] ?? 0,
+        value: filters.verdicts[verdict],
       })),
   )
 }

@@ -52,7 +52,7 @@ function chain(
   const submit = (submission: Submission) =>
     filters.submit(submission, (outcome) => outcomes.push(outcome))
   const kinds = () => forwarded.map(({ kind, msgId }) => `${kind} ${msgId}`)
-  return { clock, logger, hook, moderation, forwarded, filters, outcomes, submit, kinds }
+  return { clock, logger, hook, forwarded, filters, outcomes, submit, kinds }
 }
 
 const HEAD = { user: 'ann', device: 'phone', prev: null, since: null }
@@ -166,15 +166,52 @@ describe('moderation', () => {
     ['open', [{ ok: true }, { ok: true }], ['1 m1', '1 m2']],
     ['closed', [{ error: { code: 'OVERLOADED' } }, { error: { code: 'OVERLOADED' } }], []],
   ] as const)('[FI3] without a verdict is %s', async (onFailure, expected, through) => {
-    const { submit, hook, clock, outcomes, kinds, logger, moderation } = chain({ onFailure })
+    const { submit, hook, clock, outcomes, kinds, logger, filters } = chain({ onFailure })
     submit(message('m1'))
     submit(message('m2', { conv: 'c2' }))
     hook.answer('m1', new Error('503'))
     await clock.advance(1_000)
     expect(outcomes).toMatchObject(expected)
     expect(kinds()).toEqual(through)
-    expect(moderation?.tally).toEqual({ accept: 0, refuse: 0, fail: 2 })
+    expect(filters.verdicts).toEqual({ accept: 0, refuse: 0, fail: 2 })
     expect(logger.events).toEqual(['moderation.unavailable'])
+  })
+
+  it('[FI4] keeps the order when the hook is changed or taken away meanwhile', async () => {
+    const { submit, hook, clock, kinds, filters, logger, outcomes } = chain()
+    submit(message('m1'))
+    const other = new FakeHook()
+    filters.use({ rate: null, moderation: new Moderation(other, {}, clock, logger) })
+    submit(message('m2'))
+    filters.use({ rate: null, moderation: null })
+    submit(message('m3'))
+    submit(message('m4', { conv: 'c2' }))
+    expect(kinds()).toEqual(['1 m4'])
+    other.answer('m2', 'refuse')
+    await clock.advance(0)
+    expect(kinds()).toEqual(['1 m4'])
+    // Whoever was asked before the change decides: without a verdict of it, `closed`.
+    hook.answer('m1', new Error('503'))
+    await clock.advance(0)
+    expect(kinds()).toEqual(['1 m4', `${CommandKind.refuse} m2`, '1 m3'])
+    expect(outcomes.filter((outcome) => 'error' in outcome)).toHaveLength(1)
+    submit(message('m5'))
+    expect(kinds().at(-1)).toBe('1 m5')
+  })
+
+  it('[FI1] another rate holds for what comes from then on', () => {
+    const { clock, submit, outcomes, filters } = chain({}, { hook: null })
+    for (const msgId of ['a', 'b', 'c']) submit(message(msgId))
+    const one = { perSecond: 1, burst: 1 }
+    filters.use({ rate: new RateLimiter({ user: one, device: one }, clock), moderation: null })
+    for (const msgId of ['d', 'e']) submit(message(msgId))
+    filters.use({ rate: null, moderation: null })
+    submit(message('f'))
+    expect(outcomes.map((outcome) => 'error' in outcome)).toEqual([
+      ...[false, false, false, false],
+      ...[true, false],
+    ])
+    expect(filters.limited).toBe(1)
   })
 
   it('[FI4] keeps the order of a device in a conversation, and of nothing else', async () => {

@@ -20,12 +20,6 @@ export interface ModerationOptions {
   readonly maxConcurrent?: number
 }
 
-export interface ModerationTally {
-  accept: number
-  refuse: number
-  fail: number
-}
-
 interface Question {
   readonly write: string
   /** Called once. */
@@ -39,7 +33,6 @@ const COMPLAIN_AGAIN_MS = 60_000
 /** Asks the hook about writes, a bounded number at once, each within its time (rules FI2, FI3). */
 export class Moderation {
   readonly onFailure: 'open' | 'closed'
-  readonly tally: ModerationTally = { accept: 0, refuse: 0, fail: 0 }
   readonly #hook: ModerationHook
   readonly #clock: Clock
   readonly #logger: Logger
@@ -98,7 +91,6 @@ export class Moderation {
   }
 
   #settle(question: Question, verdict: ModerationVerdict | 'fail', error?: unknown): void {
-    this.tally[verdict] += 1
     if (verdict === 'fail') this.#complain(error)
     question.done(verdict)
   }

@@ -22,16 +22,10 @@ export class RateLimiter {
   readonly #clock: Clock
   readonly #limits: RateLimits
   readonly #buckets = new KeyedBuckets(MAX_BUCKETS)
-  #limited = 0
 
   constructor(limits: RateLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
-  }
-
-  /** Writes that were answered `RATE_LIMITED`. */
-  get limited(): number {
-    return this.#limited
   }
 
   /** `null`: there is room, and it is used. */
@@ -46,7 +40,6 @@ export class RateLimiter {
       ofUser.take(nowMs)
       return null
     }
-    this.#limited += 1
     const message = 'You write too fast; send the same again later.'
     return wireError('RATE_LIMITED', message, { retryAfterMs: waitMs })
   }

@@ -67,6 +67,13 @@ export interface GatewayParts {
   readonly onOperatorRequest?: OnRequest
 }
 
+/** What may change while the gateway runs. */
+export interface GatewayChange {
+  readonly options: Partial<GatewayOptions>
+  readonly origins: NonNullable<GatewayParts['origins']>
+  readonly authenticator: Authenticator
+}
+
 type OnRequest = (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 
 /** Whose hellos are counted apart. */
@@ -89,8 +96,9 @@ export class Gateway {
   /** For a listener of operators: HTTP alone. */
   readonly operatorHandlers: ClientHandlers
   readonly #context: GatewayContext
-  readonly #options: GatewayOptions
-  readonly #origins: OriginPolicyOptions
+  #options: GatewayOptions
+  #origins: OriginPolicyOptions
+  #authenticator: Authenticator
   readonly #fanout: Fanout
   readonly #signals: SignalDelivery
   readonly #receipts: GatewayReceipts
@@ -110,21 +118,27 @@ export class Gateway {
     const { backend, clock, random, logger } = parts
     const options = { ...DEFAULT_GATEWAY_OPTIONS, ...parts.options }
     this.#options = options
-    this.#origins = { dev: options.dev, allowedOrigins: [], allowedHosts: [], ...parts.origins }
+    this.#origins = originPolicy(options.dev, parts.origins)
+    this.#authenticator = parts.authenticator ?? new DevAuthenticator({ dev: options.dev })
     this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
     this.#slow = new SessionPoll(clock, SLOW_POLL_MS, (session) => session.caughtUp())
     this.#notified = new SessionPoll(clock, options.notifyMs, (session) => session.push.cooled())
     const registry = new SessionRegistry(parts.onSession)
     this.#receipts = new GatewayReceipts({ backend, clock, logger, options, registry })
+    const current = { options: () => this.#options, authenticator: () => this.#authenticator }
     this.#context = {
       backend,
       clock,
       random,
       logger,
       failpoints: parts.failpoints ?? NO_FAILPOINTS,
-      options,
+      get options() {
+        return current.options()
+      },
+      get authenticator() {
+        return current.authenticator()
+      },
       metrics: defineGatewayMetrics(parts.metrics),
-      authenticator: parts.authenticator ?? new DevAuthenticator({ dev: options.dev }),
       registry,
       receipts: this.#receipts,
       hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
@@ -161,12 +175,19 @@ export class Gateway {
       sessions: () => this.#context.registry.size,
       connections: () => this.#sessions.size,
       queuedBytes: () => this.#queuedBytes(),
-      queueLimitBytes: () => options.maxQueuedBytes,
+      queueLimitBytes: () => this.#options.maxQueuedBytes,
       slowSessions: () => this.#slow.size,
       ready: () => backend.readiness().ready,
       draining: () => this.#context.draining(),
     })
     this.#scheduleSweep()
+  }
+
+  /** What comes from now on is held to it; who was let in stays. */
+  reconfigure({ options, origins, authenticator }: GatewayChange): void {
+    this.#options = { ...this.#options, ...options }
+    this.#origins = originPolicy(this.#options.dev, origins)
+    this.#authenticator = authenticator
   }
 
   /** Sessions that were greeted and not ended. */
@@ -357,3 +378,10 @@ export class Gateway {
     return bytes
   }
 }
+
+const originPolicy = (dev: boolean, origins: GatewayParts['origins']): OriginPolicyOptions => ({
+  dev,
+  allowedOrigins: [],
+  allowedHosts: [],
+  ...origins,
+})

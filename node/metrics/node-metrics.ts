@@ -52,11 +52,30 @@ export function defineNodeMetrics(metrics: MetricsRegistry, sources: NodeMetrics
     'Writes of clients of this node that have no result yet. Grows while there is no leader or no majority.',
     () => sources.pendingWrites(),
   )
+  defineReloadMetrics(metrics, settings)
   defineRaftMetrics(metrics, cluster, data.log)
   defineLogMetrics(metrics, cluster, data.log)
   definePeerMetrics(metrics, cluster, data.log)
   defineStateMetrics(metrics, data)
   defineDiskMetrics(metrics, sources)
+}
+
+function defineReloadMetrics(metrics: MetricsRegistry, { reloads }: NodeSettings): void {
+  metrics.collected(
+    'parley_config_reloads_total',
+    'Reloads of the configuration, put in force whole or refused whole.',
+    'counter',
+    () =>
+      (['applied', 'refused'] as const).map((result) => ({
+        labels: { result },
+        value: reloads?.counts[result] ?? 0,
+      })),
+  )
+  metrics.gauge(
+    'parley_config_refused',
+    '1 if the last reload was refused: what is written is not what is in force, and a restart would fail.',
+    () => (reloads?.isRefused === true ? 1 : 0),
+  )
 }
 
 function defineDiskMetrics(
