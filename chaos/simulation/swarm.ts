@@ -55,6 +55,8 @@ export interface Swarm extends FeatureSwarm {
   readonly faults: readonly Fault[]
   /** Between two faults, on average. */
   readonly faultEveryMs: number
+  /** No node writes a checkpoint after less quiet. */
+  readonly leastCheckpointIdleMs: number
   readonly devices: number
   readonly conversations: number
   readonly window: number
@@ -69,7 +71,7 @@ export interface Swarm extends FeatureSwarm {
 }
 
 /**
- * For many simulated hours: a cluster of three with little to do, and a fault every six seconds. It
+ * For many simulated hours: a cluster of three with little to do, and a fault every five seconds. It
  * meets what takes long, such as idle links, old snapshots and late timers.
  */
 export const SPARSE: Partial<Swarm> = {
@@ -78,7 +80,8 @@ export const SPARSE: Partial<Swarm> = {
   conversations: 2,
   window: 4,
   thinkMs: 480,
-  faultEveryMs: 6_000,
+  faultEveryMs: 5_000,
+  leastCheckpointIdleMs: 2_000,
 }
 
 const KIB = 1024
@@ -88,12 +91,14 @@ export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
   const nodes = fixed.nodes ?? prng.pick([1, 2, 3, 3, 3, 3, 5, 5, 5, 7])
   const devices = 2 + prng.below(7)
   const faultShare = prng.pick([0.1, 0.25, 0.5])
+  const leastCheckpointIdleMs = fixed.leastCheckpointIdleMs ?? 0
   return {
     nodes,
     link: drawLink(prng.split('link')),
-    profile: drawProfile(prng.split('profile')),
+    profile: drawProfile(prng.split('profile'), leastCheckpointIdleMs),
     faults: prng.chance(0.05) ? [] : FAULTS.filter(() => prng.chance(faultShare)),
     faultEveryMs: prng.pick([300, 1_000, 3_000, 6_000]),
+    leastCheckpointIdleMs,
     devices,
     conversations: prng.pick([1, 2, 5, 12]),
     window: prng.pick([1, 4, 16, 50]),
@@ -121,7 +126,7 @@ function drawLink(prng: Prng): LinkOptions {
   }
 }
 
-function drawProfile(prng: Prng): NodeProfile {
+function drawProfile(prng: Prng, leastCheckpointIdleMs: number): NodeProfile {
   // Who keeps hardly any log sends snapshots to whoever was away for a moment.
   const keepsLittle = prng.split('log').chance(0.4)
   const checkpointBytes = keepsLittle ? 2 * KIB : prng.pick([2 * KIB, 64 * KIB, 1024 * KIB])
@@ -146,7 +151,10 @@ function drawProfile(prng: Prng): NodeProfile {
       checkpointBytes,
       // Small ones go with it: what a slow database digests in a write's patience.
       dirtyBytes: checkpointBytes * prng.pick([4, 12]),
-      checkpointIdleMs: keepsLittle ? 150 : prng.pick([150, 2_000, 30_000]),
+      checkpointIdleMs: Math.max(
+        leastCheckpointIdleMs,
+        keepsLittle ? 150 : prng.pick([150, 2_000, 30_000]),
+      ),
       hotBytes: prng.pick([0, 4 * KIB, 1024 * KIB]),
       conversations: prng.pick([1, 10, 1_000]),
       verdicts: prng.pick([5, 200, 20_000]),
