@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { main } from './main.ts'
@@ -124,4 +127,11 @@ test('a program that asks for JSON gets the error as JSON', async () => {
 test('without a dev cluster there is nothing to kill', async () => {
   expect(await main(['dev', 'kill', '--data', '/nowhere'])).toBe(1)
   expect(stderr).toContain('no dev cluster runs in /nowhere')
+})
+
+test('whoever reads only the beginning of what is printed ends the command quietly', async () => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url)), '-V'])
+  child.stdout.destroy()
+  const [problems, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  expect({ code: code as number, problems }).toEqual({ code: 0, problems: '' })
 })

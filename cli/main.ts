@@ -51,7 +51,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
 
 /** Runs one command line and gives the exit code. Never rejects. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', endOnClosedPipe)
+  // Stays: what was written last fails after this function is done.
+  if (!process.stdout.listeners('error').includes(endOnClosedPipe)) {
+    process.stdout.on('error', endOnClosedPipe)
+  }
   try {
     const program = await buildProgram(argv)
     await program.parseAsync(argv, { from: 'user' })
@@ -68,8 +71,6 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     process.stderr.write(`parley: unexpected error\n${describe(error)}\n`)
     return ExitCode.failed
-  } finally {
-    process.stdout.off('error', endOnClosedPipe)
   }
 }
 
