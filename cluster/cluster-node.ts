@@ -63,6 +63,8 @@ export interface ClusterNodeParts {
   readonly options: ReplicaOptions
   /** What this node says of itself to its peers, which refuse it if it cannot do what they do. */
   readonly features: () => Features
+  /** Whether the disk has room for a peer's whole state beside the live one. @default always */
+  readonly hasSnapshotRoom?: () => boolean
   readonly clock: Clock
   readonly random: Random
   readonly network: Network
@@ -160,7 +162,7 @@ export class ClusterNode {
       logger,
       failpoints,
       metrics: this.metrics,
-      hasRoom: () => this.#replica?.takesSnapshots ?? true,
+      hasRoom: () => (this.#replica?.takesSnapshots ?? true) && (parts.hasSnapshotRoom?.() ?? true),
       worthTaking: ({ meta }) => meta.index > parts.stateMachine.appliedIndex,
       beginInstall: (meta) => parts.stateMachine.beginInstall(meta),
       sendJson,

@@ -10,6 +10,7 @@ export {
 export type { ClusterMetrics } from './cluster-metrics.ts'
 export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cluster-node.ts'
 export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
+export { isNoRoom } from './log/no-room.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
 export { SegmentLog } from './log/segment-log.ts'
 export { array, integer, object, oneOf, readJson, type Shape, text } from './json-shape.ts'

@@ -8,6 +8,7 @@ import { LostLogError } from './lost-log-error.ts'
 import type { Failpoints } from './failpoints.ts'
 import { measuredAppend } from './measured-append.ts'
 import type { Clock, Timer } from './ports.ts'
+import type { AppendLimit, HeldPeers } from './raft/append-limit.ts'
 import type { CommittedConfiguration, Configuration } from './raft/configuration.ts'
 import type { Message } from './raft/messages.ts'
 import { type ProposalResult, Raft } from './raft/raft.ts'
@@ -200,6 +201,17 @@ export class Replica {
     if (result.accepted) this.#failpoints.hit('membership.configurationProposed')
     this.#schedule()
     return result
+  }
+
+  /** What this node's disk has room for, as a follower; `null`: everything (rule K9). */
+  limitAppends(limit: AppendLimit | null): void {
+    this.#raft.limitAppends(limit)
+  }
+
+  /** Members whose disks are nearly full, for as long as this one leads; `null`: none. */
+  holdAppends(held: HeldPeers | null): void {
+    this.#raft.holdAppends(held)
+    this.#schedule()
   }
 
   /** Hands leadership on (thesis §3.10); what became of it shows in `onLeader`. */

@@ -286,6 +286,19 @@ export const ALERT_CASES: readonly AlertCase[] = [
     at: '7h',
   },
   {
+    alert: 'ParleyDiskFull',
+    fires: one('parley_data_disk_level', '2x400'),
+    // It does not lead, and keeps up.
+    quiet: one('parley_data_disk_level', '1x400'),
+    at: '10m',
+  },
+  {
+    alert: 'ParleyWritesRefused',
+    fires: one('parley_data_disk_refused_total', '0+30x400'),
+    quiet: one('parley_data_disk_refused_total', '30x400'),
+    at: '10m',
+  },
+  {
     alert: 'ParleyDiskLow',
     fires: {
       ...one('parley_data_disk_free_bytes', '5x400'),

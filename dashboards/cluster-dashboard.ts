@@ -252,6 +252,21 @@ export const CLUSTER: Dashboard = {
           [['parley_data_disk_free_bytes / parley_data_disk_size_bytes', '{{instance}}']],
         ),
         panel(
+          'Disk level',
+          'short',
+          'How short of room each disk is: 0 not, 1 low, 2 hard, 3 on what was set aside. A majority at 1: clients hear DISK_FULL.',
+          [['parley_data_disk_level', '{{instance}}']],
+        ),
+        panel(
+          'Turned away for want of room',
+          'ops',
+          'Writes and acknowledgements answered with DISK_FULL by the leader, and whether the file for a full disk is there.',
+          [
+            ['rate(parley_data_disk_refused_total[$__rate_interval])', '{{instance}}'],
+            ['parley_data_disk_reserve_bytes > bool 0', 'reserve of {{instance}}'],
+          ],
+        ),
+        panel(
           'Clocks',
           's',
           'How far each clock is from the one of Prometheus: policies, tokens and times shown depend on them.',

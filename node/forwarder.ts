@@ -40,15 +40,22 @@ const FORWARDER = {
   maxPendingSpan: 1 << 20,
   maxPendingBytes: 64 << 20,
   sweepMs: 100,
+  /** When clients may send again: at once nearly, and where somebody has to free a disk first. */
+  againMs: 200,
+  diskFullMs: 2_000,
   /** Wrong commands of peers are worth one line in this time. */
   complainAgainMs: 60_000,
 } as const
 
-/** Any other code: the leader found the write wrong. */
-const REFUSED_BECAUSE: Partial<Record<ErrorCode, string>> = {
+/** What a leader's refusal means for who wrote. */
+const REFUSALS: Readonly<Partial<Record<ErrorCode, string>>> &
+  Record<'OVERLOADED' | 'DISK_FULL', string> = {
   OVERLOADED: 'the leader takes no more writes now',
   BEHIND: 'the leader has not applied the feature level that this needs',
+  DISK_FULL: 'too few nodes have room on their disks; the write is taken once there is some again',
 }
+const REFUSED =
+  'the leader does not let this write in: its limits or its version differ from this node'
 
 type Done = (result: WriteResult | { error: WireError }) => void
 
@@ -78,6 +85,8 @@ export interface ForwarderHost {
   send(to: RaftId, frame: Uint8Array): boolean
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   isUp(id: RaftId): boolean
+  /** Whether enough disks have room for the command, while this node leads. @default all */
+  readonly admits?: (command: Uint8Array) => boolean
   leaderRef(): WireError['leader']
 }
 
@@ -163,7 +172,9 @@ export class Forwarder {
     const early = this.#early
     this.leaderLost()
     for (const { from, forwarded } of early) {
-      if (this.#host.replica()!.propose(forwarded.command) === 'overloaded') {
+      const { command } = forwarded
+      if (!this.#admits(command)) this.#refuse(from, [refusal(forwarded, 'DISK_FULL')])
+      else if (this.#host.replica()!.propose(command) === 'overloaded') {
         this.#refuse(from, [refusal(forwarded, 'OVERLOADED')])
       }
     }
@@ -190,6 +201,8 @@ export class Forwarder {
         this.#malformed += 1
         this.#complain(from, code)
         refused.push(refusal(forwarded, code))
+      } else if (!this.#admits(forwarded.command)) {
+        refused.push(refusal(forwarded, 'DISK_FULL'))
       } else if (!this.#take(replica, from, forwarded)) {
         refused.push(refusal(forwarded, 'OVERLOADED'))
       }
@@ -203,10 +216,7 @@ export class Forwarder {
       const pending = this.#pending.get(request)
       // An earlier life of this node counted its writes as this one does.
       if (origin !== this.#origin || pending === undefined || pending.attempts !== 1) continue
-      const message =
-        REFUSED_BECAUSE[code] ??
-        'the leader does not let this write in: its limits or its version differ from this node'
-      this.#settle(pending, { error: this.#error(code, message) })
+      this.#settle(pending, { error: this.#error(code, REFUSALS[code] ?? REFUSED) })
     }
   }
 
@@ -261,15 +271,24 @@ export class Forwarder {
       this.#flushLater()
       return
     }
-    const taken = replica.propose(pending.command)
-    if (taken === 'taken') {
+    const isAdmitted = this.#admits(pending.command)
+    const taken = isAdmitted ? replica.propose(pending.command) : 'diskFull'
+    if (taken === 'diskFull' && pending.attempts === 0) {
+      this.#settle(pending, { error: this.#error('DISK_FULL', REFUSALS.DISK_FULL) })
+    } else if (taken === 'taken') {
       pending.attempts += 1
       this.#failpoints.hit('gateway.proposalTaken')
     } else if (taken === 'overloaded' && pending.attempts === 0) {
       this.#settle(pending, {
-        error: this.#error('OVERLOADED', 'the leader takes no more writes now'),
+        error: this.#error('OVERLOADED', REFUSALS.OVERLOADED),
       })
     }
+  }
+
+  /** Only who leads can tell; whoever comes early is asked again by `authority`. */
+  #admits(command: Uint8Array): boolean {
+    const { replica, admits } = this.#host
+    return admits === undefined || replica()?.hasAuthority !== true || admits(command)
   }
 
   #flushLater(): void {
@@ -326,7 +345,8 @@ export class Forwarder {
   }
 
   #error(code: ErrorCode, message: string): WireError {
-    const retry = ERROR_CODES[code].retryable ? { retryAfterMs: 200 } : {}
+    const retryAfterMs = code === 'DISK_FULL' ? FORWARDER.diskFullMs : FORWARDER.againMs
+    const retry = ERROR_CODES[code].retryable ? { retryAfterMs } : {}
     return wireError(code, message, { ...retry, leader: this.#host.leaderRef() ?? null })
   }
 }

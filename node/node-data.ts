@@ -7,7 +7,8 @@ import {
   SegmentLog,
 } from '#cluster'
 import { openDataDirectory, StartError } from './data-directory.ts'
-import type { NodePorts, NodeSettings } from './node-settings.ts'
+import { DiskBallast } from './disk/disk-ballast.ts'
+import { diskLimitsOf, type NodePorts, type NodeSettings } from './node-settings.ts'
 import { LevelTooHighError } from './state-machine/feature-level.ts'
 import { ParleyStateMachine, type StateMachineOptions } from './state-machine/state-machine.ts'
 import { openStoreDirectory } from './store/store-directory.ts'
@@ -17,6 +18,7 @@ import type { StoreDirectory } from './store/store.ts'
 export interface NodeData {
   readonly log: LogStorage
   readonly stores: StoreDirectory
+  readonly ballast: DiskBallast
   readonly stateMachine: ParleyStateMachine
 }
 
@@ -58,6 +60,10 @@ export async function openNodeData(
     await log.close()
     throw error
   }
+  const { reserveBytes } = diskLimitsOf(settings)
+  const ballast = await DiskBallast.open(fileSystem, data, reserveBytes)
+  // The store cannot be opened without writing (rule K9).
+  if ((await fileSystem.freeBytes(data)) < reserveBytes) await ballast.release()
   const stores = await openStoreDirectory({
     fileSystem,
     clock,
@@ -89,7 +95,7 @@ export async function openNodeData(
     failpoints.hit('snapshot.installFinished')
     logger.info('snapshot.installed', { index: log.lastIndex(), afterRestart: true })
   }
-  return { log, stores, stateMachine }
+  return { log, stores, ballast, stateMachine }
 }
 
 /**

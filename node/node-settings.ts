@@ -1,4 +1,5 @@
 import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
+import { DEFAULT_DISK_LIMITS, DEV_DISK_LIMITS, type DiskLimits } from './disk/disk-level.ts'
 import type { ModerationHook, ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
 import type { ClientNetwork } from './gateway/client-listener.ts'
@@ -67,6 +68,8 @@ export interface NodeSettings {
   readonly state?: Partial<StateLimits>
   /** The highest feature level that it can do: as an older version. @default `FEATURE_LEVELS.max` */
   readonly mostLevel?: number
+  /** How much room its disk has to have. @default `DEFAULT_DISK_LIMITS`, less in dev mode */
+  readonly disk?: Partial<DiskLimits>
   /** How often nodes compare their state, in entries. @default 10,000 */
   readonly auditEveryEntries?: number
   /** Memory, CPU, event loop of the process: not in a simulator. @default false */
@@ -76,4 +79,13 @@ export interface NodeSettings {
 /** Where clients reach the node. */
 export function ownUrl({ initialMembers, name, listen }: NodeSettings): string {
   return initialMembers.find((member) => member.name === name)?.clientUrl ?? `http://${listen}`
+}
+
+/** What of a disk's room is kept free, with what the operator left open. */
+export function diskLimitsOf({ dev, disk }: Pick<NodeSettings, 'dev' | 'disk'>): DiskLimits {
+  const limits = { ...(dev ? DEV_DISK_LIMITS : DEFAULT_DISK_LIMITS), ...disk }
+  const { lowBytes, hardBytes } = limits
+  // Of two that contradict each other the one that was given stands.
+  if (disk?.lowBytes === undefined) return { ...limits, lowBytes: Math.max(lowBytes, hardBytes) }
+  return { ...limits, hardBytes: Math.min(lowBytes, hardBytes) }
 }

@@ -2,6 +2,7 @@ import {
   ClusterNode,
   DEFAULT_REPLICA_OPTIONS,
   type Failpoints,
+  featuresOf,
   type FrameHandler,
   type Logger,
   NO_ONE,
@@ -14,6 +15,8 @@ import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { newClusterCalls, readCallFrame } from './admin/node-calls.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { CatchUp } from './catch-up.ts'
+import { DiskGuard } from './disk/disk-guard.ts'
+import { decodeDiskReport, DISK_REPORT_LEVEL } from './disk/disk-report.ts'
 import { failingChecks } from './failing-checks.ts'
 import { FeatureLevels } from './feature-levels.ts'
 import { decodeForward, decodeRefusals } from './forward-frame.ts'
@@ -41,7 +44,7 @@ import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData } from './node-data.ts'
 import { nodeHttp } from './node-http.ts'
-import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
+import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 import type { ApplyListener } from './state-machine/types.ts'
@@ -93,6 +96,7 @@ export class NodeWiring {
   readonly disk: DiskGauge
   readonly #startedMs: number
   readonly levels: FeatureLevels
+  readonly diskGuard: DiskGuard
 
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
@@ -106,6 +110,7 @@ export class NodeWiring {
       onDone: () => logger.info('node.ready'),
       onFatal: (error) => this.#host.life.fail(error),
     })
+    this.diskGuard = this.#newDiskGuard()
     this.forwarder = this.#newForwarder(failpoints)
     this.levels = this.#newLevels()
     this.cluster = this.#newCluster(failpoints)
@@ -134,6 +139,7 @@ export class NodeWiring {
       settings,
       ports,
       data,
+      diskGuard: this.diskGuard,
       cluster: () => this.cluster,
       failing: () => this.#failing(),
       pendingWrites: () => this.forwarder.pending,
@@ -204,7 +210,10 @@ export class NodeWiring {
         this.gateway.onEvent(conversation, event)
         this.push.onEvent(conversation, event)
       },
-      onRemoved: (removal) => this.gateway.onRemoved(removal),
+      onRemoved: (removal) => {
+        this.gateway.onRemoved(removal)
+        this.diskGuard.removed(this.#host.data.stateMachine.appliedIndex + 1)
+      },
       onReceipt: (receipt) => this.gateway.onReceipt(receipt),
       onDuplicate: (conversation, seq, from) => this.gateway.onDuplicate(conversation, seq, from),
       onApplied: (index) => this.audit.applied(index),
@@ -251,6 +260,7 @@ export class NodeWiring {
         ...replica,
       },
       features: () => this.levels.own,
+      hasSnapshotRoom: () => this.diskGuard.takesSnapshots,
       clock,
       random,
       network,
@@ -276,6 +286,7 @@ export class NodeWiring {
             this.push.leaderUp()
           }
           this.signals.peerUp(id)
+          this.diskGuard.peerUp(id)
         },
         onRemoved: () => this.#host.life.removed(),
         onStranger: (clusterId) => this.#host.life.stranger(clusterId),
@@ -366,6 +377,31 @@ export class NodeWiring {
     })
   }
 
+  #newDiskGuard(): DiskGuard {
+    const { settings, ports, logger, data } = this.#host
+    return new DiskGuard({
+      clock: ports.clock,
+      logger,
+      fileSystem: ports.fileSystem,
+      directory: settings.dataDirectory,
+      limits: diskLimitsOf(settings),
+      ballast: data.ballast,
+      log: data.log,
+      store: () => data.stores.store,
+      replica: () => this.cluster.replica,
+      isUp: (id) => this.cluster.transport.isUp(id),
+      report: (report, to) => {
+        const { transport } = this.cluster
+        for (const peer of transport.peersUp()) {
+          // Versions before there were levels know no such frame.
+          const isTold = to === undefined || to === peer.raftId
+          if (!isTold || featuresOf(peer).levels.max < DISK_REPORT_LEVEL) continue
+          transport.sendJson(peer.raftId, PeerFrameKind.disk, report)
+        }
+      },
+    })
+  }
+
   #newForwarder(failpoints: Failpoints): Forwarder {
     const { clock, random } = this.#host.ports
     return new Forwarder({
@@ -384,6 +420,7 @@ export class NodeWiring {
       send: (to, frame) => this.cluster.transport.send(to, frame),
       sendJson: (to, kind, value) => this.cluster.transport.sendJson(to, kind, value),
       isUp: (id) => this.cluster.transport.isUp(id),
+      admits: (command) => this.diskGuard.admits(command),
       leaderRef: () => this.backend.leader(),
     })
   }
@@ -395,6 +432,7 @@ export class NodeWiring {
     if (leader !== NO_ONE && leader !== this.#host.data.log.raftId) this.forwarder.handAgain()
     this.gateway.leaderChanged()
     this.push.leaderUp()
+    this.diskGuard.leaderChanged()
   }
 
   #readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
@@ -412,6 +450,10 @@ export class NodeWiring {
       case PeerFrameKind.stateHash: {
         const point = decodeHashPoint(body)
         return () => this.audit.received(from, point)
+      }
+      case PeerFrameKind.disk: {
+        const report = decodeDiskReport(body)
+        return () => this.diskGuard.received(from, report)
       }
       default:
         return (

@@ -128,6 +128,7 @@ export class ParleyNode {
     this.#parts.catchUp.close()
     this.#parts.scrub.close()
     this.#parts.disk.close()
+    this.#parts.diskGuard.close()
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.signals.close()
@@ -139,6 +140,7 @@ export class ParleyNode {
     this.#parts.waiters.close()
     await this.#data.stateMachine.close()
     await this.#data.stores.close()
+    await this.#data.ballast.close()
     await this.#data.log.close()
     this.#end(null)
   }
@@ -151,6 +153,7 @@ export class ParleyNode {
     if (adminListen !== undefined) {
       this.#listeners.push(await clientNetwork.listenForClients(adminListen, operatorHandlers))
     }
+    await this.#parts.diskGuard.start()
     await this.#parts.cluster.start()
   }
 
@@ -200,6 +203,7 @@ export class ParleyNode {
     this.#ended = true
     this.#logger.error('node.failed', { error })
     this.#parts.disk.close()
+    this.#parts.diskGuard.close()
     this.#parts.levels.close()
     this.#parts.retention.close()
     this.#parts.push.close()

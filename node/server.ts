@@ -35,6 +35,7 @@ export interface ServerOptions extends Pick<
   | 'dataDirectory'
   | 'initialMembers'
   | 'foundAlone'
+  | 'disk'
   | 'dev'
   | 'origins'
 > {

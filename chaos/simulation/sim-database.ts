@@ -278,6 +278,10 @@ class SimDatabase implements KeyValueDatabase {
     return this.#stored.pairs.bytes
   }
 
+  async compact(): Promise<void> {
+    await this.#latency.read(() => this.#assertOpen())
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     await this.#latency.read(() => {}).catch(() => {})

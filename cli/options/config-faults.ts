@@ -18,7 +18,22 @@ const KEYS = ['tokenPublicKeyFile', 'tokenSecretFile', 'jwksUrl'] as const
 
 /** What is wrong with options together that are right each for itself: a sentence each. */
 export function configFaults(read: Read): string[] {
-  return [...memberFaults(read), ...listenFaults(read), ...pairFaults(read), ...tokenFaults(read)]
+  return [
+    ...memberFaults(read),
+    ...listenFaults(read),
+    ...pairFaults(read),
+    ...tokenFaults(read),
+    ...diskFaults(read),
+  ]
+}
+
+/** Where one is left open, the node fits it to the other. */
+function diskFaults({ values, origins }: Read): string[] {
+  const { diskLowBytes: low, diskHardBytes: hard } = values
+  if (low === undefined || hard === undefined || low >= hard) return []
+  return [
+    `${origins.get('diskLowBytes')} is ${low} bytes, less than ${origins.get('diskHardBytes')} with ${hard}: a disk is low before it is hard`,
+  ]
 }
 
 function memberFaults({ values, origins }: Read): string[] {

@@ -23,7 +23,18 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
     push: pushOptions(values),
     logSegmentBytes: values.logSegmentBytes,
     checkpointBytes: values.checkpointBytes,
+    disk: diskOptions(values),
     ...(unsafeFailpoints === undefined ? {} : { unsafeFailpoints }),
+  }
+}
+
+function diskOptions(values: NodeOptionValues): NonNullable<ServerOptions['disk']> {
+  const { diskLowBytes: lowBytes, diskHardBytes: hardBytes } = values
+  const { diskReserveBytes: reserveBytes } = values
+  return {
+    ...(lowBytes === undefined ? {} : { lowBytes }),
+    ...(hardBytes === undefined ? {} : { hardBytes }),
+    ...(reserveBytes === undefined ? {} : { reserveBytes }),
   }
 }
 

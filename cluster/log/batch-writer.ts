@@ -1,10 +1,12 @@
 import { assert } from '../assert.ts'
 import type { FailpointName, Failpoints } from '../failpoints.ts'
-import type { Clock, FileSystem, Timer } from '../ports.ts'
+import type { Clock, Timer } from '../ports.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { FRAME_HEADER_BYTES, MAX_FRAME_BYTES, frameBytes, sealFrame } from './frame-codec.ts'
 import { encodeHead, type Head } from './record-codec.ts'
-import { createSegment, segmentName, type Segment } from './segment-file.ts'
+import { NoRoomError } from './no-room.ts'
+import type { Segment } from './segment-file.ts'
+import type { SpareMaker } from './spare-maker.ts'
 
 /** One batch to write. `before` is what was in force when it was asked for. */
 export interface BatchJob {
@@ -26,11 +28,9 @@ const MAX_JOBS = 4
  * ahead of time, when one is full; its first frame carries the batch and what must be restated.
  */
 export class BatchWriter {
-  readonly #fileSystem: FileSystem
   readonly #clock: Clock
   readonly #failpoints: Failpoints
-  readonly #directory: string
-  readonly #segmentBytes: number
+  readonly #spares: SpareMaker
   readonly #sealAfterMs: number
   readonly #salt: bigint
   readonly #sealJob: () => BatchJob
@@ -48,11 +48,9 @@ export class BatchWriter {
   #idle: (() => void) | null = null
 
   constructor(options: {
-    fileSystem: FileSystem
     clock: Clock
     failpoints: Failpoints
-    directory: string
-    segmentBytes: number
+    spares: SpareMaker
     sealAfterMs: number
     salt: bigint
     /** The last one is written to; the writer adds to it. */
@@ -62,11 +60,9 @@ export class BatchWriter {
     chain: number
     sealJob: () => BatchJob
   }) {
-    this.#fileSystem = options.fileSystem
     this.#clock = options.clock
     this.#failpoints = options.failpoints
-    this.#directory = options.directory
-    this.#segmentBytes = options.segmentBytes
+    this.#spares = options.spares
     this.#sealAfterMs = options.sealAfterMs
     this.#salt = options.salt
     this.#segments = options.segments
@@ -104,6 +100,12 @@ export class BatchWriter {
     return this.#spare?.madeBytes ?? 0
   }
 
+  /** Bytes that frames may still take without a further segment. */
+  get room(): number {
+    const { madeBytes, usedBytes } = this.#segments.at(-1)!
+    return Math.max(0, madeBytes - usedBytes) + this.spareBytes
+  }
+
   /** Writes what waits, then a seal, so that the next start finds every batch proven. */
   async close(): Promise<void> {
     if (this.#error === null && !this.#sealed) this.submit(this.#sealJob())
@@ -129,7 +131,8 @@ export class BatchWriter {
       this.#prepareSpare()
       if (this.#spare !== null) segment = this.#rotate(job)
       // A slow disk may make a segment larger, but not without end: then the batch waits.
-      else if (end > this.#segmentBytes * 2) return
+      // With a disk that is nearly full it would only grow into an error.
+      else if (this.#spares.savesSpace || end > this.#spares.segmentBytes * 2) return
     }
     this.#jobs.shift()
     this.#write(segment, job)
@@ -214,22 +217,16 @@ export class BatchWriter {
   /** Makes the next segment beside the appends; one at a time. */
   #prepareSpare(): void {
     if (this.#spare !== null || this.#preparing !== null || this.#error !== null) return
-    const number = this.#segments.at(-1)!.number + 1
-    const name = segmentName(this.#directory, number, this.#segmentBytes)
-    this.#preparing = createSegment({
-      fileSystem: this.#fileSystem,
-      failpoints: this.#failpoints,
-      directory: this.#directory,
-      name,
-      firstFrame: null,
-    }).then(
-      (file) => {
+    this.#preparing = this.#spares.make(this.#segments.at(-1)!.number + 1).then(
+      (spare) => {
         this.#preparing = null
-        this.#spare = { ...name, file }
+        this.#spare = spare
         this.#next()
       },
       (error: Error) => {
         this.#preparing = null
+        // Of use only later, and by then there may be room again.
+        if (error instanceof NoRoomError && (this.#writing || this.#jobs.length === 0)) return
         this.fail(error)
       },
     )

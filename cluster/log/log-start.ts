@@ -6,14 +6,17 @@ import { LogIndex } from './log-index.ts'
 import { LogState } from './log-state.ts'
 import { decodeBatch, encodeHead, headRecordBytes } from './record-codec.ts'
 import { headOf, recover, type Recovered } from './recovery.ts'
+import { NoRoomError } from './no-room.ts'
 import {
   createSegment,
+  damaged,
   isTemporaryName,
   parseSegmentName,
   readFrames,
   segmentName,
   type Segment,
   type SegmentName,
+  writeZeros,
 } from './segment-file.ts'
 
 /**
@@ -108,7 +111,12 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
     writer.bytes(payload.subarray(alone ? headRecordBytes(payload) : 0))
   })
   const { frame, crc } = finish(writer, { batch: last.batch, salt, chain: last.chain })
-  const file = await createSegment({ fileSystem, failpoints, directory, name, firstFrame: frame })
+  const parts = { fileSystem, failpoints, directory, name, firstFrame: frame }
+  const file = await createSegment(parts).catch((error: unknown) => {
+    if (error instanceof NoRoomError) return null
+    throw error
+  })
+  if (file === null) return rewriteInPlace(options, recovered)
   failpoints.hit('log.bootEndCopied')
   // Not before: that they are needed no longer may be said by the newest batch alone.
   await remove(unused.filter(({ number }) => number < old.number))
@@ -128,6 +136,29 @@ async function rewriteEnd(options: StartOptions, recovered: Recovered): Promise<
   failpoints.hit('log.bootEndCut')
   segments.push(segment)
   return { state, index, salt, keptFrom, segments, batch: last.batch, chain: crc }
+}
+
+/**
+ * With a full disk the newest batch is written again where it stands (rule K9): the same bytes, so
+ * that no crash makes less of it than there was, and zeros over what a crash left behind it.
+ */
+async function rewriteInPlace(options: StartOptions, recovered: Recovered): Promise<StartedLog> {
+  const { state, index, salt, keptFrom, segments, last } = recovered
+  const newest = segments.at(-1)!
+  const frame = Buffer.alloc(last.bytes)
+  for (let at = 0; at < frame.length;) {
+    const read = await newest.file.read(frame.subarray(at), last.offset + at)
+    if (read === 0) throw damaged(newest.path, last.offset + at, 'it became shorter')
+    at += read
+  }
+  await newest.file.write(frame, last.offset)
+  await writeZeros(newest.file, newest.usedBytes, newest.fileBytes)
+  await newest.file.sync()
+  for (const { number, path } of recovered.unused) {
+    if (number < newest.number) await options.fileSystem.remove(path)
+  }
+  await options.fileSystem.syncDirectory(options.directory)
+  return { state, index, salt, keptFrom, segments, batch: last.batch, chain: last.crc }
 }
 
 function finish(

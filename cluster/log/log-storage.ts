@@ -49,6 +49,14 @@ export interface LogStorage extends LogReader {
    * the state machine has durably at or above it.
    */
   compact(snapshot: SnapshotMeta): Promise<void>
+  /** Bytes that appends may still take without asking the disk for more, the reserve left out. */
+  readonly room: number
+  /** Segments of the reserve that are there (rule K9): two, unless some were needed. */
+  readonly reserved: number
+  /** Whether segments are made out of the reserve first: the disk is nearly full (rule K9). */
+  saveSpace(saves: boolean): void
+  /** Makes what is missing of the reserve, as far as the disk has room. */
+  keepReserve(): Promise<void>
   /** Bytes on disk and files, for metrics. */
   size(): { bytes: number; segments: number }
   close(): Promise<void>

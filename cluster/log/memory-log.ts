@@ -71,5 +71,17 @@ export class MemoryLog extends LogOfState implements LogStorage {
     return { bytes, segments: 1 }
   }
 
+  get room(): number {
+    return Number.MAX_SAFE_INTEGER
+  }
+
+  get reserved(): number {
+    return 2
+  }
+
+  saveSpace(): void {}
+
+  async keepReserve(): Promise<void> {}
+
   async close(): Promise<void> {}
 }

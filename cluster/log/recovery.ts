@@ -27,6 +27,7 @@ export interface Recovered {
 export interface LastFrame {
   readonly batch: number
   readonly chain: number
+  readonly crc: number
   readonly offset: number
   readonly bytes: number
   /** What was in force before it. */
@@ -126,7 +127,7 @@ class Recovery {
   readonly #segments: Segment[] = []
   #state: LogState | null = null
   #keptFrom = 0
-  #last: (LastFrame & { crc: number }) | null = null
+  #last: LastFrame | null = null
 
   constructor(opened: readonly OpenSegment[]) {
     this.#opened = opened

@@ -2,6 +2,7 @@ import { assert } from '../assert.ts'
 import type { Failpoints } from '../failpoints.ts'
 import type { File, FileSystem } from '../ports.ts'
 import { LogDamagedError } from './log-storage.ts'
+import { isNoRoom, NoRoomError } from './no-room.ts'
 import { readFrame, readFrameHeader, type Frame } from './frame-codec.ts'
 import type { Position } from './record-codec.ts'
 
@@ -53,6 +54,8 @@ export function isTemporaryName(name: string): boolean {
  * it is durable. Written zeros instead of a sparse file: an fdatasync of 50 KB then takes 0.04 ms
  * instead of 0.07 (p50, ext4), since it allocates no blocks, and a full disk shows here, not in an
  * append.
+ *
+ * @throws NoRoomError
  */
 export async function createSegment(parts: {
   fileSystem: FileSystem
@@ -60,12 +63,18 @@ export async function createSegment(parts: {
   directory: string
   name: SegmentName
   firstFrame: Uint8Array | null
+  /** A file of `name.madeBytes` bytes that becomes the segment: it takes nothing of a full disk. */
+  reserved?: string
 }): Promise<File> {
-  const { fileSystem, failpoints, directory, name, firstFrame } = parts
-  const temporary = `${name.path.slice(0, -'.log'.length)}.tmp`
-  const file = await fileSystem.open(temporary, { create: 'new' })
+  const { fileSystem, failpoints, directory, name, firstFrame, reserved } = parts
+  const temporary = reserved ?? `${name.path.slice(0, -'.log'.length)}.tmp`
+  const create = reserved === undefined ? 'new' : 'never'
+  const file = await fileSystem.open(temporary, { create }).catch((error: Error) => {
+    throw isNoRoom(error) ? new NoRoomError(error) : error
+  })
   try {
-    await writeZeros(file, name.madeBytes)
+    // Whatever stands in one of the reserve.
+    await writeZeros(file, 0, name.madeBytes)
     failpoints.hit('log.segmentZeroed')
     if (firstFrame !== null) {
       await file.write(firstFrame, 0)
@@ -73,6 +82,13 @@ export async function createSegment(parts: {
     }
     await file.sync()
     failpoints.hit('log.segmentSynced')
+  } catch (error) {
+    await file.close()
+    if (!isNoRoom(error) || reserved !== undefined) throw error
+    await fileSystem.remove(temporary)
+    throw new NoRoomError(error as Error)
+  }
+  try {
     await fileSystem.rename(temporary, name.path)
     failpoints.hit('log.segmentNamed')
     await fileSystem.syncDirectory(directory)
@@ -84,10 +100,11 @@ export async function createSegment(parts: {
   }
 }
 
-async function writeZeros(file: File, bytes: number): Promise<void> {
+/** Zeros in `[from, to)`, synced on the way. */
+export async function writeZeros(file: File, from: number, to: number): Promise<void> {
   let unsynced = 0
-  for (let at = 0; at < bytes; at += ZEROS.length) {
-    const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at))
+  for (let at = from; at < to; at += ZEROS.length) {
+    const chunk = ZEROS.subarray(0, Math.min(ZEROS.length, to - at))
     await file.write(chunk, at)
     unsynced += chunk.length
     if (unsynced < SYNC_EVERY_BYTES) continue

@@ -9,6 +9,8 @@ import type { LogIndex, Mark } from './log-index.ts'
 import { LogOfState } from './log-of-state.ts'
 import type { AppendRequest, Formation, LogStorage } from './log-storage.ts'
 import { startLog } from './log-start.ts'
+import { SegmentReserve } from './segment-reserve.ts'
+import { SpareMaker } from './spare-maker.ts'
 import { decodeBatch, encodeAppend, encodeFormation, encodeKept } from './record-codec.ts'
 import { headOf } from './recovery.ts'
 
@@ -46,6 +48,8 @@ export class SegmentLog extends LogOfState implements LogStorage {
   readonly #cache: EntryCache
   readonly #segments: Segment[]
   readonly #writer: BatchWriter
+  readonly #reserve: SegmentReserve
+  readonly #spares: SpareMaker
   readonly #salt: bigint
   #keptFrom: number
   #durableIndex: number
@@ -69,7 +73,10 @@ export class SegmentLog extends LogOfState implements LogStorage {
     const unlock = await fileSystem.lock(directory)
     try {
       const complete = { ...options, segmentBytes, failpoints }
-      return new SegmentLog(complete, await startLog(complete), unlock)
+      const started = await startLog(complete)
+      const reserve = new SegmentReserve(fileSystem, directory, segmentBytes)
+      await reserve.open()
+      return new SegmentLog(complete, started, reserve, unlock)
     } catch (error) {
       await unlock()
       throw error
@@ -79,6 +86,7 @@ export class SegmentLog extends LogOfState implements LogStorage {
   private constructor(
     options: SegmentLogOptions & { segmentBytes: number; failpoints: Failpoints },
     started: Awaited<ReturnType<typeof startLog>>,
+    reserve: SegmentReserve,
     unlock: () => Promise<void>,
   ) {
     const { state, index, segments, salt, keptFrom, batch, chain } = started
@@ -93,12 +101,12 @@ export class SegmentLog extends LogOfState implements LogStorage {
     this.#keptFrom = keptFrom
     this.#durableIndex = state.lastIndex
     this.#cache = new EntryCache(state.lastIndex + 1, options.cacheBytes ?? 8 * MIB)
+    this.#reserve = reserve
+    this.#spares = new SpareMaker({ ...options, reserve })
     this.#writer = new BatchWriter({
-      fileSystem: options.fileSystem,
       clock: options.clock,
       failpoints: options.failpoints,
-      directory: options.directory,
-      segmentBytes: options.segmentBytes,
+      spares: this.#spares,
       sealAfterMs: options.sealAfterMs ?? 100,
       salt,
       segments,
@@ -187,9 +195,26 @@ export class SegmentLog extends LogOfState implements LogStorage {
     return { bytes, segments: this.#segments.length }
   }
 
+  get room(): number {
+    return this.#writer.room
+  }
+
+  get reserved(): number {
+    return this.#reserve.count
+  }
+
+  saveSpace(saves: boolean): void {
+    this.#spares.savesSpace = saves
+  }
+
+  keepReserve(): Promise<void> {
+    return this.#reserve.keep()
+  }
+
   /** Waits for what is under way, seals, gives the directory back. */
   async close(): Promise<void> {
     await this.#compaction
+    await this.#reserve.close()
     await this.#writer.close()
     for (const segment of this.#segments) await segment.file.close()
     await this.#unlock()

@@ -7,7 +7,7 @@ import type {
   SnapshotMessage,
 } from './messages.ts'
 import type { RaftState } from './raft-state.ts'
-import { Role, type RaftId } from './types.ts'
+import { type Entry, Role, type RaftId } from './types.ts'
 
 /** A message that only a term's leader sends, of the term in force, arrived: it is the leader. */
 export function hearLeader(state: RaftState, leader: RaftId): void {
@@ -32,11 +32,30 @@ export function handleAppend(state: RaftState, message: AppendMessage): void {
     return
   }
   assertConsecutive(message)
-  state.appendToLog(log.missing(entries))
-  const lastNew = prevIndex + entries.length
+  const missing = log.missing(entries)
+  const taken = withinLimit(state, missing)
+  // Like one that is paused (rule K9): the leader asks again with its heartbeats.
+  if (taken.length === 0 && entries.length > 0 && missing.length === entries.length) return
+  state.appendToLog(taken)
+  const lastNew = prevIndex + entries.length - missing.length + taken.length
   // Beyond the last new entry the log may still differ from the leader's.
   state.commitTo(Math.min(message.commit, lastNew))
   acceptAppend(state, message.from, lastNew)
+}
+
+/** Of these, as many from the first on as the disk has room for. */
+function withinLimit(state: RaftState, entries: readonly Entry[]): readonly Entry[] {
+  const limit = state.appendLimit
+  if (limit === null) return entries
+  let count = 0
+  for (const entry of entries) {
+    if (!limit.isExempt(entry)) {
+      if (entry.data.length > state.appendRoom) break
+      state.appendRoom -= entry.data.length
+    }
+    count++
+  }
+  return entries.slice(0, count)
 }
 
 export function handleHeartbeat(state: RaftState, message: HeartbeatMessage): void {

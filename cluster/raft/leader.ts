@@ -162,11 +162,12 @@ function sendAppend(state: RaftState, to: RaftId, progress: Progress, force: boo
   const { next } = progress
   const prevIndex = next - 1
   const prevTerm = log.term(prevIndex)
-  const entries = paused ? [] : log.entries(next, log.lastIndex + 1, state.options.maxAppendBytes)
-  if (prevTerm === null || entries === null) {
+  const due = paused ? [] : log.entries(next, log.lastIndex + 1, state.options.maxAppendBytes)
+  if (prevTerm === null || due === null) {
     sendSnapshot(state, to, progress)
     return false
   }
+  const entries = withoutHeld(state, to, due)
   if (entries.length === 0 && progress.state === 'replicate' && !force) {
     sendCommit(state, to, progress)
     return false
@@ -179,6 +180,14 @@ function sendAppend(state: RaftState, to: RaftId, progress: Progress, force: boo
   progress.sent(last, entries.length, bytes)
   progress.commitSent = Math.max(progress.commitSent, Math.min(commit, last))
   return progress.state === 'replicate' && entries.length > 0
+}
+
+/** Of these, those from the first on that the peer's disk takes. */
+function withoutHeld(state: RaftState, to: RaftId, entries: readonly Entry[]): readonly Entry[] {
+  const { held } = state
+  if (held === null || !held.ids.has(to)) return entries
+  const first = entries.findIndex((entry) => !held.isExempt(entry))
+  return first < 0 ? entries : entries.slice(0, first)
 }
 
 /** The peer has been sent the entry at the commit index, but not that it is committed. */

@@ -1,6 +1,7 @@
 import { assert } from '../assert.ts'
 import { ConfigurationHistory } from './configuration-history.ts'
 import { allMembers, isVoter, type Configuration } from './configuration.ts'
+import type { AppendLimit, HeldPeers } from './append-limit.ts'
 import type { Message } from './messages.ts'
 import { resolveOptions, type RaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -55,6 +56,12 @@ export class RaftState {
 
   readonly forwardedReads: ForwardedReads
   readStates: ReadState[] = []
+  /** While this disk is nearly full: what it still takes of a leader (rule K9). */
+  appendLimit: AppendLimit | null = null
+  /** Left of its bytes. */
+  appendRoom = 0
+  /** Leader: peers that say they take hardly anything. */
+  held: HeldPeers | null = null
   /** This disk forgot what it promised: the replica says nothing any more (rule K1). */
   lostLog: LostLog | null = null
 

@@ -1,4 +1,5 @@
 import { assert } from '../assert.ts'
+import type { AppendLimit, HeldPeers } from './append-limit.ts'
 import { campaign, ownVotePersisted, repeatRequest } from './candidate.ts'
 import {
   configurationFault,
@@ -236,6 +237,18 @@ export class Raft {
     if (state.role === Role.follower) campaign(state, state.options.preVote ? 'preVote' : 'vote')
     else if (state.role !== Role.leader)
       for (const id of state.quorum.voters) repeatRequest(state, id)
+  }
+
+  /** What this replica takes as a follower from now on; `null`: everything (rule K9). */
+  limitAppends(limit: AppendLimit | null): void {
+    this.#state.appendLimit = limit
+    this.#state.appendRoom = limit?.bytes ?? 0
+  }
+
+  /** Whom this replica as a leader sends only what they take; `null`: nobody (rule K9). */
+  holdAppends(held: HeldPeers | null): void {
+    this.#state.held = held
+    this.#state.sendPending = true
   }
 
   /** The connection to a peer died: what was under way to it is lost. */

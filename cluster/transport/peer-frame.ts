@@ -52,6 +52,8 @@ export const PeerFrameKind = {
   operatorCall: 22,
   /** JSON `{origin, id, outcome, body}`: what became of it. */
   operatorAnswer: 23,
+  /** JSON `DiskReport`: how much room the sender's disk has (rule K9). */
+  disk: 26,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

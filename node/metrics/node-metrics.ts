@@ -2,6 +2,8 @@ import type { Clock, ClusterNode } from '#cluster'
 import { CHECKS } from '../failing-checks.ts'
 import type { NodeData } from '../node-data.ts'
 import type { NodePorts, NodeSettings } from '../node-settings.ts'
+import type { DiskGuard } from '../disk/disk-guard.ts'
+import { defineDiskMetrics } from './disk-metrics.ts'
 import { defineLogMetrics } from './log-metrics.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 import { definePeerMetrics } from './peer-metrics.ts'
@@ -12,6 +14,7 @@ export interface NodeMetricsSources {
   readonly settings: NodeSettings
   readonly ports: Pick<NodePorts, 'diskSpace'> & { readonly clock: Clock }
   readonly data: NodeData
+  readonly diskGuard: DiskGuard
   readonly cluster: () => ClusterNode
   /** A sentence for each check that fails. */
   failing(): readonly string[]
@@ -57,7 +60,7 @@ export function defineNodeMetrics(metrics: MetricsRegistry, sources: NodeMetrics
   defineLogMetrics(metrics, cluster, data.log)
   definePeerMetrics(metrics, cluster, data.log)
   defineStateMetrics(metrics, data)
-  defineDiskMetrics(metrics, sources)
+  defineDiskMetrics(metrics, sources.diskGuard, ports, settings.dataDirectory)
 }
 
 function defineReloadMetrics(metrics: MetricsRegistry, { reloads }: NodeSettings): void {
@@ -75,29 +78,5 @@ function defineReloadMetrics(metrics: MetricsRegistry, { reloads }: NodeSettings
     'parley_config_refused',
     '1 if the last reload was refused: what is written is not what is in force, and a restart would fail.',
     () => (reloads?.isRefused === true ? 1 : 0),
-  )
-}
-
-function defineDiskMetrics(
-  metrics: MetricsRegistry,
-  { ports, settings }: NodeMetricsSources,
-): void {
-  const { diskSpace } = ports
-  if (diskSpace === undefined) return
-  const read = (of: 'freeBytes' | 'sizeBytes') => async () => {
-    const space = await diskSpace(settings.dataDirectory).catch(() => null)
-    return space === null ? [] : [{ labels: {}, value: space[of] }]
-  }
-  metrics.collected(
-    'parley_data_disk_free_bytes',
-    'What is left of the file system that holds the data. A node that cannot write stops.',
-    'gauge',
-    read('freeBytes'),
-  )
-  metrics.collected(
-    'parley_data_disk_size_bytes',
-    'Size of the file system that holds the data.',
-    'gauge',
-    read('sizeBytes'),
   )
 }

@@ -16,6 +16,8 @@ export interface KeyValueDatabase {
   snapshot(): DatabaseSnapshot
   /** Bytes on disk and in write buffers, roughly. */
   size(): Promise<number>
+  /** Gives back the room of what was deleted and replaced; reads and writes all there is. */
+  compact(): Promise<void>
   /** Open iterators and snapshots end with it. */
   close(): Promise<void>
 }

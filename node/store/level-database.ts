@@ -44,6 +44,7 @@ const highestKey = new Uint8Array(1100).fill(255)
 /** `level` types only what it has in a browser too. */
 interface NodeOnly {
   approximateSize(from: Uint8Array, to: Uint8Array): Promise<number>
+  compactRange(from: Uint8Array, to: Uint8Array): Promise<void>
   getProperty(name: string): string
 }
 type Database = Level<Uint8Array, Uint8Array> & NodeOnly
@@ -144,6 +145,10 @@ class LevelDatabase implements KeyValueDatabase {
     const tables = await translated(this.#level.approximateSize(lowestKey, highestKey))
     const memory = Number(this.#level.getProperty('leveldb.approximate-memory-usage'))
     return tables + (Number.isFinite(memory) ? memory : 0)
+  }
+
+  compact(): Promise<void> {
+    return translated(this.#level.compactRange(lowestKey, highestKey))
   }
 
   close(): Promise<void> {

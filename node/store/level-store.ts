@@ -142,6 +142,11 @@ export class LevelStore implements Store {
     return { bytes: await detectDamage(this.#options.verifyFiles({ pace })) }
   }
 
+  compact(): Promise<void> {
+    this.#assertOpen()
+    return this.#database.compact()
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

@@ -115,6 +115,10 @@ class MemoryDatabase implements KeyValueDatabase {
     return this.#pairs.bytes
   }
 
+  async compact(): Promise<void> {
+    this.#assertOpen()
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true

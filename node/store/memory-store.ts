@@ -113,6 +113,8 @@ export class MemoryStore implements Store {
     return this.size()
   }
 
+  async compact(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#isClosed = true
   }

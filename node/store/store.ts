@@ -90,6 +90,11 @@ export interface Store {
    * reads skip. Throws `StoreDamagedError`: this is what notices keys that rot made invisible.
    */
   scrub(): Promise<{ bytes: number }>
+  /**
+   * Gives back the room of what cuts deleted and replaced, as far as no snapshot pins it. Long and
+   * heavy: reads and writes everything, on another thread.
+   */
+  compact(): Promise<void>
   /** Ends a running checkpoint at its next step (it rejects), open snapshots and iterations too. */
   close(): Promise<void>
 }

@@ -52,6 +52,8 @@ export class CrashFileSystem implements FileSystem {
   #stop: () => void = () => undefined
   operations = 0
   stopped = false
+  /** Of all files together: what would make them longer fails with `ENOSPC`. */
+  capacityBytes = Infinity
   /** Called back later instead of at once, as from a thread pool. */
   deferred = false
   /** Settles when the process did its last operation. */
@@ -173,7 +175,13 @@ export class CrashFileSystem implements FileSystem {
   }
 
   async freeBytes(): Promise<number> {
-    return 2 ** 40
+    return Math.max(0, Math.min(2 ** 40, this.capacityBytes - this.usedBytes))
+  }
+
+  get usedBytes(): number {
+    let bytes = 0
+    for (const { seen } of this.#names.values()) bytes += seen.length
+    return bytes
   }
 
   async lock(path: string): Promise<() => Promise<void>> {
@@ -188,8 +196,13 @@ export class CrashFileSystem implements FileSystem {
       assert(!closed, 'a closed file is used')
       await this.#step()
     }
-    const write = (buffer: Uint8Array, position: number): void =>
+    const write = (buffer: Uint8Array, position: number): void => {
+      const added = position + buffer.length - inode.seen.length
+      if (added > 0 && this.usedBytes + added > this.capacityBytes) {
+        throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
+      }
       inode.change({ kind: 'write', position, bytes: Uint8Array.from(buffer) })
+    }
     const readSync = (buffer: Uint8Array, position: number): number => {
       assert(!closed, 'a closed file is read')
       if (position >= inode.seen.length) return 0
@@ -213,7 +226,9 @@ export class CrashFileSystem implements FileSystem {
           writeAndSync(buffer, position).then(
             () => report(null),
             (error: Error) => {
-              if (inode.changes.length === 0) write(buffer, position)
+              if (inode.changes.length === 0 && this.capacityBytes === Infinity) {
+                write(buffer, position)
+              }
               report(error)
             },
           )
@@ -221,7 +236,11 @@ export class CrashFileSystem implements FileSystem {
         }
         assert(!closed, 'a closed file is written')
         this.operations += 2
-        write(buffer, position)
+        try {
+          write(buffer, position)
+        } catch (error) {
+          return report(error as Error)
+        }
         inode.sync()
         report(null)
       },

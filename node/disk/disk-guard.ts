@@ -1,0 +1,291 @@
+import {
+  type Clock,
+  CounterCell,
+  type FileSystem,
+  type Logger,
+  type LogStorage,
+  NO_ONE,
+  type RaftId,
+  type Replica,
+  type Timer,
+} from '#cluster'
+import type { Store } from '../store/store.ts'
+import { isExempt, needOf } from './command-need.ts'
+import type { DiskBallast } from './disk-ballast.ts'
+import { DiskLevel, diskLevel, type DiskLimits } from './disk-level.ts'
+import { type DiskDoor, diskDoor } from './disk-quorum.ts'
+import type { DiskReport } from './disk-report.ts'
+
+const LOOK_MS = 1_000
+/** A handover that came to nothing held writes up for an election timeout. */
+const HAND_ON_EVERY_MS = 5_000
+/** Between the end of a compaction and the next one, which reads and writes the whole store. */
+const COMPACT_EVERY_MS = 30_000
+const LEVELS = ['ok', 'low', 'hard', 'spent'] as const
+const OPEN: DiskDoor = { takesWrites: true, takesCursors: true }
+
+export interface DiskGuardHost {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly fileSystem: FileSystem
+  readonly directory: string
+  readonly limits: DiskLimits
+  readonly ballast: DiskBallast
+  readonly log: LogStorage
+  store(): Store | null
+  replica(): Replica | null
+  isUp(id: RaftId): boolean
+  /** To every peer that is reached, or to one. */
+  report(report: DiskReport, to?: RaftId): void
+}
+
+/**
+ * Keeps a disk that fills up from becoming an error (rule K9): looks at it every second, tells the
+ * peers, and decides as the leader what may still be written, as a follower what is still taken.
+ */
+export class DiskGuard {
+  /** Commands that this node as the leader turned away for want of room. */
+  readonly refused = new CounterCell()
+  readonly #host: DiskGuardHost
+  readonly #reports = new Map<RaftId, DiskReport>()
+  #level: DiskLevel = DiskLevel.ok
+  #freeBytes = Number.MAX_SAFE_INTEGER
+  #door: DiskDoor = OPEN
+  #held = ''
+  #handedOnMs = -Infinity
+  /** Applied up to here, something was removed; 0 once its room was given back. */
+  #removedAt = 0
+  #compacting = false
+  #compactedMs = -Infinity
+  #timer: Timer | null = null
+  #closed = false
+
+  constructor(host: DiskGuardHost) {
+    this.#host = host
+  }
+
+  get level(): DiskLevel {
+    return this.#level
+  }
+
+  /** Of the reserve's two parts together, on disk. */
+  get reserveBytes(): number {
+    return this.#host.ballast.keptBytes
+  }
+
+  /** Whether there is room for a peer's whole state beside this node's own. */
+  get takesSnapshots(): boolean {
+    return this.#level < DiskLevel.hard
+  }
+
+  /** Looks once, at once, and then every second. */
+  async start(): Promise<void> {
+    await this.#look()
+    this.#later()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  received(from: RaftId, report: DiskReport): void {
+    this.#reports.set(from, report)
+    this.#judge()
+  }
+
+  peerUp(id: RaftId): void {
+    this.#host.report(this.#ownReport, id)
+  }
+
+  /** Whoever leads now has words of its own. */
+  leaderChanged(): void {
+    this.#judge()
+  }
+
+  /** Something went out of the applied state at this index: a compaction can give its room back. */
+  removed(index: number): void {
+    this.#removedAt = index
+  }
+
+  /** Whether this node, leading, lets the command into the log. What is malformed others refuse. */
+  admits(command: Uint8Array): boolean {
+    const { takesWrites, takesCursors } = this.#door
+    if (takesWrites && takesCursors) return true
+    const need = needOf(command)
+    const admitted =
+      need === 'none' || (need === 'little' && takesCursors) || (need === 'room' && takesWrites)
+    if (!admitted) this.refused.add()
+    return admitted
+  }
+
+  #later(): void {
+    if (this.#closed) return
+    this.#timer = this.#host.clock.after(LOOK_MS, () => {
+      void this.#look().then(() => this.#later())
+    })
+  }
+
+  async #look(): Promise<void> {
+    const { fileSystem, directory, logger } = this.#host
+    try {
+      const freeBytes = await fileSystem.freeBytes(directory)
+      if (this.#closed) return
+      this.#measured(freeBytes)
+      await this.#keepRoom(freeBytes)
+    } catch (error) {
+      // A disk that says nothing is not called full; one that fails is noticed by who writes.
+      if (!this.#closed) logger.warn('disk.unknown', { error })
+    }
+    if (this.#closed) return
+    this.#host.report(this.#ownReport)
+    this.#handOn()
+    this.#judge()
+  }
+
+  #measured(freeBytes: number): void {
+    const { ballast, limits, log, logger } = this.#host
+    // As if the reserve were there: to give it up makes no room for anything new.
+    const room = Math.max(0, freeBytes - ballast.missingBytes)
+    const before = this.#level
+    const level = diskLevel(before, room, limits)
+    this.#freeBytes = freeBytes
+    this.#level = level === DiskLevel.hard && log.reserved < 2 ? DiskLevel.spent : level
+    log.saveSpace(level >= DiskLevel.hard)
+    if (this.#level === before) return
+    const say = this.#level > before ? 'warn' : 'info'
+    logger[say]('disk.level', { level: LEVELS[this.#level], freeBytes, ...ADVICE[this.#level] })
+  }
+
+  async #keepRoom(freeBytes: number): Promise<void> {
+    const { ballast, limits, log, clock } = this.#host
+    if (freeBytes < limits.reserveBytes) await ballast.release()
+    if (this.#level < DiskLevel.hard && log.reserved < 2) await log.keepReserve()
+    if (this.#level === DiskLevel.ok) {
+      // Takes a while, and nobody waits for it.
+      ballast.keep().catch((error: Error) => {
+        this.#host.logger.warn('disk.reserve.failed', { error })
+      })
+      return
+    }
+    const cut = this.#host.store()?.cut?.index ?? 0
+    const isDue = this.#removedAt > 0 && cut >= this.#removedAt
+    if (!isDue || this.#compacting) return
+    if (clock.monotonicMs() - this.#compactedMs < COMPACT_EVERY_MS) return
+    this.#compact()
+  }
+
+  /** Removed values keep their room until the store rewrites what they stand in. */
+  #compact(): void {
+    const { logger, clock, store } = this.#host
+    this.#removedAt = 0
+    this.#compacting = true
+    const compaction = store()?.compact() ?? Promise.resolve()
+    const ended = () => {
+      this.#compacting = false
+      this.#compactedMs = clock.monotonicMs()
+    }
+    compaction.then(
+      () => {
+        ended()
+        logger.info('disk.compacted')
+      },
+      (error: Error) => {
+        ended()
+        if (!this.#closed) logger.warn('disk.compaction.failed', { error })
+      },
+    )
+  }
+
+  get #ownReport(): DiskReport {
+    const { takesWrites } = this.#door
+    const door = this.#leads && !takesWrites ? 'shut' : 'open'
+    return { level: this.#level, freeBytes: this.#freeBytes, door }
+  }
+
+  get #leads(): boolean {
+    const replica = this.#host.replica()
+    return replica !== null && replica.leader === replica.raftId
+  }
+
+  #levelOf(id: RaftId): DiskLevel | null {
+    if (id === this.#host.log.raftId) return this.#level
+    if (!this.#host.isUp(id)) return null
+    return this.#reports.get(id)?.level ?? DiskLevel.ok
+  }
+
+  #judge(): void {
+    const replica = this.#host.replica()
+    if (replica === null || this.#closed) return
+    const { voters, learners } = replica.configuration
+    const members = [...voters, ...learners].map(({ id }) => id)
+    for (const id of this.#reports.keys()) if (!members.includes(id)) this.#reports.delete(id)
+    const before = this.#door
+    const ids = voters.map(({ id }) => id)
+    this.#door = this.#leads ? diskDoor(replica.raftId, ids, (id) => this.#levelOf(id)) : OPEN
+    if (this.#leads && this.#door.takesWrites !== before.takesWrites) this.#tellDoor()
+    this.#hold(replica, members)
+    this.#limit(replica)
+  }
+
+  #tellDoor(): void {
+    const { logger } = this.#host
+    if (this.#door.takesWrites) logger.info('disk.writes.taken')
+    else {
+      logger.error('disk.writes.refused', {
+        message:
+          'too few members have room on their disks: clients hear DISK_FULL until there is some. Free or add space, or set a retention policy',
+      })
+    }
+    this.#host.report(this.#ownReport)
+  }
+
+  /** A peer that takes nothing is not sent the same again and again. */
+  #hold(replica: Replica, members: readonly RaftId[]): void {
+    const isHeld = (id: RaftId) => (this.#reports.get(id)?.level ?? DiskLevel.ok) >= DiskLevel.hard
+    const ids = this.#leads && this.#door.takesWrites ? members.filter(isHeld) : []
+    const held = ids.join(' ')
+    if (held === this.#held) return
+    this.#held = held
+    replica.holdAppends(ids.length === 0 ? null : { ids: new Set(ids), isExempt })
+  }
+
+  /** What was on its way when the leader shut its door is taken as far as made segments go. */
+  #limit(replica: Replica): void {
+    if (this.#level < DiskLevel.hard) {
+      replica.limitAppends(null)
+      return
+    }
+    const isShut = replica.leader !== NO_ONE && this.#reports.get(replica.leader)?.door === 'shut'
+    replica.limitAppends({ bytes: isShut ? this.#host.log.room : 0, isExempt })
+  }
+
+  /** To the voter with room that is nearest to having everything; without one, it leads on. */
+  #handOn(): void {
+    const replica = this.#host.replica()
+    if (replica === null || !this.#leads || this.#level === DiskLevel.ok) return
+    const now = this.#host.clock.monotonicMs()
+    if (now - this.#handedOnMs < HAND_ON_EVERY_MS) return
+    const hasRoom = (id: RaftId) =>
+      this.#host.isUp(id) && this.#reports.get(id)?.level === DiskLevel.ok
+    const best = replica
+      .status()
+      .progress.filter(({ id, learner }) => !learner && id !== replica.raftId && hasRoom(id))
+      .toSorted((a, b) => b.match - a.match)[0]
+    if (best === undefined) return
+    this.#handedOnMs = now
+    this.#host.logger.warn('disk.leadership.handed', { to: best.id })
+    replica.transferLeadership(best.id)
+  }
+}
+
+const ADVICE: Readonly<Record<DiskLevel, { readonly message?: string }>> = {
+  [DiskLevel.ok]: {},
+  [DiskLevel.low]: { message: 'the disk is nearly full: this node does not lead while others can' },
+  [DiskLevel.hard]: {
+    message: 'the disk is all but full: this node takes nothing new. Free or add space',
+  },
+  [DiskLevel.spent]: {
+    message: 'the disk is full, and part of what was set aside is used. Free or add space now',
+  },
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { DiskLevel, diskLevel, type DiskLimits } from './disk-level.ts'
+import { diskDoor } from './disk-quorum.ts'
+
+const { ok, low, hard, spent } = DiskLevel
+const IDS = ['a', 'b', 'c', 'd', 'e']
+
+/** Of `a`, which leads, and the others in order. */
+function door(...levels: readonly (DiskLevel | null)[]) {
+  const ids = IDS.slice(0, levels.length)
+  return diskDoor('a', ids, (id) => levels[ids.indexOf(id)]!)
+}
+
+describe('the door of a leader', () => {
+  it.each([
+    { levels: [ok, ok, ok], takes: [true, true] },
+    { levels: [ok, ok, hard], takes: [true, true] },
+    { levels: [low, ok, ok], takes: [true, true] },
+    { levels: [ok, low, low], takes: [false, true] },
+    { levels: [low, low, low], takes: [false, true] },
+    { levels: [hard, ok, ok], takes: [false, true] },
+    { levels: [ok, ok, ok, low, low], takes: [true, true] },
+    { levels: [ok, ok, low, low, hard], takes: [false, true] },
+    { levels: [hard, hard, spent], takes: [false, true] },
+    { levels: [hard, spent, spent], takes: [false, false] },
+    { levels: [spent, ok, ok], takes: [false, false] },
+    { levels: [low], takes: [false, true] },
+    // Nobody knows of any disk that is short: what is missing is a majority, and no room.
+    { levels: [ok, null, null], takes: [true, true] },
+    { levels: [ok, null, low], takes: [false, true] },
+    { levels: [ok, ok, null, null, low], takes: [false, true] },
+  ] as const)('[D4] with disks at $levels takes $takes', ({ levels, takes }) => {
+    const { takesWrites, takesCursors } = door(...levels)
+    expect([takesWrites, takesCursors]).toEqual(takes)
+  })
+})
+
+describe('levels', () => {
+  const limits: DiskLimits = { lowBytes: 1_000, hardBytes: 100, reserveBytes: 0 }
+
+  it('[D1] are left a tenth above where they are entered', () => {
+    const walk: DiskLevel[] = []
+    let level: DiskLevel = ok
+    for (const free of [1_000, 999, 1_099, 1_100, 99, 109, 111, 1_099, 1_100, 0, 5_000]) {
+      walk.push((level = diskLevel(level, free, limits)))
+    }
+    expect(walk).toEqual([ok, low, low, ok, hard, hard, low, low, ok, hard, ok])
+  })
+})
