@@ -287,8 +287,8 @@ export class Forwarder {
 
   /** Only who leads can tell; whoever comes early is asked again by `authority`. */
   #admits(command: Uint8Array): boolean {
-    const { replica, admits } = this.#host
-    return admits === undefined || replica()?.hasAuthority !== true || admits(command)
+    const host = this.#host
+    return host.replica()?.hasAuthority !== true || host.admits?.(command) !== false
   }
 
   #flushLater(): void {

@@ -177,10 +177,10 @@ export class DiskGuard {
 
   /** Removed values keep their room until the store rewrites what they stand in. */
   #compact(): void {
-    const { logger, clock, store } = this.#host
+    const { logger, clock } = this.#host
     this.#removedAt = 0
     this.#compacting = true
-    const compaction = store()?.compact() ?? Promise.resolve()
+    const compaction = this.#host.store()?.compact() ?? Promise.resolve()
     const ended = () => {
       this.#compacting = false
       this.#compactedMs = clock.monotonicMs()
