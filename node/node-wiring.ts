@@ -156,12 +156,7 @@ export class NodeWiring {
     this.push = this.#newPush(metrics)
     data.stateMachine.listen(countedApply(metrics, this.#applyListener()))
     this.retention = this.#newRetention()
-    this.scrub = new StoreScrub(
-      ports.clock,
-      logger,
-      () => data.stores.store,
-      (error) => this.#host.life.discardState(error),
-    )
+    this.scrub = this.#newScrub()
     defineWorkMetrics(metrics, {
       retention: this.retention.leading,
       scrub: this.scrub,
@@ -375,6 +370,16 @@ export class NodeWiring {
           new Error(`the state at index ${index} differs from what a majority holds`),
         ),
     })
+  }
+
+  #newScrub(): StoreScrub {
+    const { ports, logger, data, life } = this.#host
+    return new StoreScrub(
+      ports.clock,
+      logger,
+      () => data.stores.store,
+      (error) => life.discardState(error),
+    )
   }
 
   #newDiskGuard(): DiskGuard {
