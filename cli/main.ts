@@ -8,6 +8,10 @@ interface CommandModule {
 }
 
 const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandModule> }> = {
+  backup: {
+    summary: 'write a backup of the running cluster, or verify one',
+    load: () => import('./commands/backup.ts'),
+  },
   dev: {
     summary: 'run a cluster on this machine, and break it',
     load: () => import('./commands/dev.ts'),
@@ -20,6 +24,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   status: {
     summary: 'say whether the cluster is healthy, and show its nodes',
     load: () => import('./commands/status.ts'),
+  },
+  restore: {
+    summary: 'make a new cluster from a backup',
+    load: () => import('./commands/restore.ts'),
   },
   retention: {
     summary: 'say what retention would remove, and remove nothing',

@@ -13,7 +13,7 @@ export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from '
 export { isNoRoom } from './log/no-room.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
 export { SegmentLog } from './log/segment-log.ts'
-export { array, integer, object, oneOf, readJson, type Shape, text } from './json-shape.ts'
+export { array, hex, integer, object, oneOf, readJson, type Shape, text } from './json-shape.ts'
 export type { Logger } from './logger.ts'
 export type { MemberChange, MemberChangeRefusal } from './membership/member-change.ts'
 export type { InitialMember } from './membership/formation.ts'
@@ -31,6 +31,7 @@ export type {
 export {
   allMembers,
   type Configuration,
+  configurationShape,
   decodeConfiguration,
   encodeConfiguration,
   findMember,

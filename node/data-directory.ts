@@ -1,4 +1,6 @@
 import { type FileSystem, integer, object, readJson, text } from '#cluster'
+import { finishSwitch, PREPARED, SWITCH } from './backup/prepared-switch.ts'
+import { writeDurableFile } from './durable-file.ts'
 
 /** An operator's mistake or a machine's state that stops a node before it opens anything. */
 export class StartError extends Error {
@@ -33,9 +35,15 @@ export async function openDataDirectory(
 ): Promise<void> {
   try {
     await makeDurableDirectory(fileSystem, directory)
-    if (await fileSystem.exists(`${directory}/${LABEL}`)) {
+    const names = await fileSystem.list(directory)
+    if (names.includes(SWITCH)) await finishSwitch(fileSystem, directory)
+    else if (names.includes(PREPARED) && !names.includes(LABEL)) throw unfinished(directory)
+    if (names.includes(SWITCH) || names.includes(LABEL)) {
       checkLabel(await fileSystem.readFile(`${directory}/${LABEL}`), directory, name)
-    } else await writeLabel(fileSystem, directory, name)
+    } else {
+      const label: Label = { format: FORMAT, name }
+      await writeDurableFile(fileSystem, directory, LABEL, label)
+    }
   } catch (cause) {
     if (cause instanceof StartError) throw cause
     throw new StartError(
@@ -64,16 +72,11 @@ function parentOf(path: string): string {
   return at === 0 ? '/' : trimmed.slice(0, at)
 }
 
-async function writeLabel(fileSystem: FileSystem, directory: string, name: string): Promise<void> {
-  const label: Label = { format: FORMAT, name }
-  const temporary = `${directory}/${LABEL}.new`
-  if (await fileSystem.exists(temporary)) await fileSystem.remove(temporary)
-  const file = await fileSystem.open(temporary, { create: 'new' })
-  await file.write(new TextEncoder().encode(`${JSON.stringify(label)}\n`), 0)
-  await file.sync()
-  await file.close()
-  await fileSystem.rename(temporary, `${directory}/${LABEL}`)
-  await fileSystem.syncDirectory(directory)
+function unfinished(directory: string): StartError {
+  return new StartError(
+    `a restore into ${directory} did not come to its end: nothing can start from it. Remove ${directory}/${PREPARED} and run parley restore again`,
+    { isRefused: true },
+  )
 }
 
 function checkLabel(bytes: Uint8Array, directory: string, name: string): void {

@@ -61,6 +61,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     metrics,
     calls: {} as never,
     logTimeMs: () => null,
+    backup: null as never,
     version: '0',
     logger,
     push: null,

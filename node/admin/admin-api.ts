@@ -4,6 +4,7 @@ import type { ClusterView } from './cluster-view.ts'
 import { CHECKS } from '../failing-checks.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 import { ACCOUNT_ROUTES } from './account-routes.ts'
+import { type BackupRoutesHost, backupRoutes } from './backup-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import { leadershipRoutes } from './leadership-routes.ts'
@@ -12,6 +13,7 @@ import { retentionRoutes } from './retention-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
 
 export interface AdminApiOptions {
+  readonly backup: BackupRoutesHost
   readonly readiness: () => Readiness
   /** Called for each request; answers from memory. */
   readonly clusterView: () => ClusterView
@@ -83,6 +85,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,
+    ...backupRoutes(options.backup),
     ...retentionRoutes(options.logTimeMs),
   ]
 }

@@ -40,6 +40,14 @@ export interface HttpResponse {
   readonly contentType: string
   readonly body: string
   readonly headers?: Readonly<Record<string, string>>
+  /** Sent instead of `body`, as it comes. Cut off where it rejects: the reader must be able to tell. */
+  readonly stream?: ResponseStream
+}
+
+/** The listener takes `chunks` no faster than the client does, and always calls `close`. */
+export interface ResponseStream {
+  readonly chunks: AsyncIterable<Uint8Array>
+  close(): Promise<void>
 }
 
 /**

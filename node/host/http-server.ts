@@ -8,6 +8,7 @@ import type {
 } from '../gateway/client-listener.ts'
 import { problem } from '../gateway/problem.ts'
 import { formatAddress, parseAddress } from './address.ts'
+import { sendStream } from './send-stream.ts'
 import { NetworkError } from './network-error.ts'
 
 /** Bytes of an HTTP call's body that are thrown away; more ends the connection. */
@@ -166,6 +167,16 @@ class Call implements HttpRequest {
 }
 
 function respond(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
+  const { stream } = answer
+  if (stream !== undefined) {
+    response.writeHead(answer.status, {
+      'content-type': answer.contentType,
+      'cache-control': 'no-store',
+      ...answer.headers,
+    })
+    void sendStream(response, stream, headOnly)
+    return
+  }
   response.writeHead(answer.status, {
     'content-type': answer.contentType,
     'content-length': Buffer.byteLength(answer.body),

@@ -41,7 +41,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const readiness = () => backend.readiness()
   const clusterView = () => ({ node: 'n1' }) as never
   const calls = {} as never
-  const parts = { readiness, clusterView, metrics, calls, logTimeMs: () => null }
+  const backup = {} as never
+  const parts = { readiness, clusterView, metrics, calls, logTimeMs: () => null, backup }
   const routes = [...healthRoutes(parts), ...adminRoutes(parts)]
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({
