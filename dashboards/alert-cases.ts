@@ -202,6 +202,20 @@ export const ALERT_CASES: readonly AlertCase[] = [
     at: '60h',
   },
   {
+    alert: 'ParleyBackupStale',
+    fires: {
+      ...all('parley_backup_verified_timestamp_seconds', ['1000x800', '0x800', '0x800']),
+      // Restarted since: that is no backup.
+      ...all('process_start_time_seconds', ['200000x800', '200000x800', '200000x800']),
+    },
+    // One node knows of it.
+    quiet: {
+      ...all('parley_backup_verified_timestamp_seconds', ['1000x800', '150000x800', '0x800']),
+      ...all('process_start_time_seconds', ['0x800', '0x800', '0x800']),
+    },
+    at: '60h',
+  },
+  {
     alert: 'ParleySendsSlow',
     fires: between('parley_request_duration_seconds', '0.1', '0.25', ',op="msg"'),
     quiet: {

@@ -183,6 +183,40 @@ export const RAFT: Dashboard = {
           [['time() - (parley_store_scrubbed_timestamp_seconds > 0)', '{{instance}}']],
           { rare: true },
         ),
+        panel(
+          'Verified backup, age',
+          's',
+          'Since the moment of the newest backup that was read whole and found good, whichever node knows of it.',
+          [
+            [
+              'time() - max by (cluster) (parley_backup_verified_timestamp_seconds > 0)',
+              '{{cluster}}',
+            ],
+          ],
+          { rare: true },
+        ),
+        panel(
+          'Entries since the backup',
+          'short',
+          'What would be lost with all the disks, in entries of the log.',
+          [
+            [
+              'max by (cluster) (parley_raft_applied_index) - max by (cluster) (parley_backup_verified_index > 0)',
+              '{{cluster}}',
+            ],
+          ],
+          { rare: true },
+        ),
+        panel('Backups read', 'short', 'From a node, by how they ended, and one under way.', [
+          [
+            'sum by (instance, result) (increase(parley_backup_reads_total[1h]))',
+            '{{instance}} {{result}}',
+          ],
+          ['parley_backup_reading', '{{instance}} under way'],
+        ]),
+        panel('Backups sent', 'Bps', 'Paced: clients come first.', [
+          [rate('parley_backup_sent_bytes_total'), '{{instance}}'],
+        ]),
       ],
     },
     {

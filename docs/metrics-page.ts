@@ -11,7 +11,7 @@ const SECTIONS: readonly (readonly [string, RegExp])[] = [
   ['The node', /^parley_(build|node|wall|ready|draining|data_disk|writes|config)/],
   ['Raft and the log', /^parley_(raft|log)_/],
   ['The other nodes', /^parley_(cluster|peer|forwarded)/],
-  ['State and store', /^parley_(state|checkpoint|store|retention|removals)/],
+  ['State and store', /^parley_(state|checkpoint|store|retention|removals|backup)/],
   ['Messages', /^parley_(messages|events|receipts|moderation|signals|rate_limited_writes)_/],
   ['Push to devices that are away', /^parley_push_(calls|waiting)/],
   ['Clients', /^parley_/],

@@ -91,6 +91,8 @@ export class ParleyStateMachine implements StateMachine {
   #isDue = false
   #idleTimer: Timer | null = null
   #waiting: (() => void)[] = []
+  /** Of a checkpoint: final. */
+  #failure: Error | null = null
   #isClosed = false
   #isReplacing = false
   /** From a cut's freeze to its end on disk, in seconds. */
@@ -231,11 +233,15 @@ export class ParleyStateMachine implements StateMachine {
     this.#maybeCheckpoint()
   }
 
-  /** Resolves when a cut at or past what is applied now is durable; waits for the log if it must. */
+  /**
+   * Resolves when a cut at or past what is applied now is durable; waits for the log if it must. Rejects
+   * if a checkpoint failed, which is final.
+   */
   async checkpoint(): Promise<void> {
     const target = this.appliedIndex
     while ((this.#store.cut?.index ?? 0) < target) {
       assert(!this.#isClosed, 'a closed state writes no checkpoint')
+      if (this.#failure !== null) throw this.#failure
       this.#isDue = true
       this.#maybeCheckpoint()
       await (this.#checkpoint ?? new Promise<void>((resolve) => this.#waiting.push(resolve)))
@@ -347,6 +353,7 @@ export class ParleyStateMachine implements StateMachine {
       },
       (error: Error) => {
         this.#checkpoint = null
+        if (this.#live.checkpointer === checkpointer) this.#failure = error
         // Of a closed or replaced state nobody asks any more.
         if (!this.#isClosed && this.#live.checkpointer === checkpointer) {
           this.#options.onFailure(error)
