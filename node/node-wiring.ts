@@ -10,12 +10,12 @@ import {
   type RaftId,
 } from '#cluster'
 import { LIMITS } from '#protocol'
+import type { BackupRoutesHost } from './admin/backup-routes.ts'
 import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { newClusterCalls, readCallFrame } from './admin/node-calls.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
-import { Backups } from './backup/backups.ts'
-import { VerifiedBackups } from './backup/verified-backup.ts'
+import { nodeBackups } from './backup/node-backups.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
 import { decodeDiskReport, DISK_REPORT_LEVEL } from './disk/disk-report.ts'
@@ -34,7 +34,6 @@ import { LeaderWatch } from './leader-watch.ts'
 import type { LiveSettings } from './live-settings.ts'
 import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
-import { defineBackupMetrics } from './metrics/backup-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
@@ -83,8 +82,7 @@ export class NodeWiring {
   readonly #host: NodeHost
   readonly logClock: LogClock
   readonly waiters: AppliedWaiters
-  readonly backups: Backups
-  readonly verifiedBackups: VerifiedBackups
+  readonly backup: BackupRoutesHost
   readonly catchUp: CatchUp
   readonly forwarder: Forwarder
   readonly filters: FilterChain
@@ -149,9 +147,7 @@ export class NodeWiring {
       failing: () => this.#failing(),
       pendingWrites: () => this.forwarder.pending,
     })
-    this.backups = this.#newBackups()
-    this.verifiedBackups = new VerifiedBackups(ports.fileSystem, settings.dataDirectory, logger)
-    defineBackupMetrics(metrics, this.backups, this.verifiedBackups)
+    this.backup = nodeBackups(host, metrics)
     this.gateway = this.#newGateway(metrics, failpoints)
     this.audit = this.#newAudit()
     this.signals = newSignalRouter({
@@ -306,11 +302,7 @@ export class NodeWiring {
       metrics,
       calls: this.calls,
       logTimeMs: () => this.retention.logTimeMs,
-      backup: {
-        backups: this.backups,
-        verified: this.verifiedBackups,
-        identity: () => this.#host.data.log.formation,
-      },
+      backup: this.backup,
       push: this.#host.settings.push ?? null,
       version: this.#host.settings.version,
       logger: this.#host.logger,
@@ -338,18 +330,6 @@ export class NodeWiring {
     const { settings, ports, logger, data } = this.#host
     const who = { dev: settings.dev, ...(tokens === undefined ? {} : { tokens }) }
     return newAuthenticator(who, ports.clock, logger, data.stateMachine.reader)
-  }
-
-  #newBackups(): Backups {
-    const { ports, settings, data } = this.#host
-    return new Backups({
-      clock: ports.clock,
-      log: data.log,
-      node: settings.name,
-      version: settings.version,
-      store: () => data.stores.store,
-      checkpoint: () => data.stateMachine.checkpoint(),
-    })
   }
 
   #newRetention(): NodeRetention {

@@ -58,7 +58,11 @@ export class PartialFile {
     await this.#handle.close()
     await fs.rename(`${this.#path}.partial`, this.#path)
     const directory = await fs.open(dirname(this.#path), 'r')
-    await directory.sync().finally(() => directory.close())
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
   }
 
   /** Leaves what there is. */

@@ -13,7 +13,7 @@ import {
   sampleMachine,
 } from './testing.ts'
 
-const FORMAT_1 = fileURLToPath(new URL('testdata/format-1.backup', import.meta.url))
+const FORMAT_1 = fileURLToPath(new URL('./testdata/format-1.backup', import.meta.url))
 
 let whole: Buffer
 beforeAll(async () => {

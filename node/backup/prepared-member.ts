@@ -98,19 +98,20 @@ export class PreparedMember {
     entries: Iterable<Entry>,
     { configuration }: Formation,
   ): Promise<FilledPosition> {
-    let failure: Error | null = null
+    const failures: Error[] = []
     const machine = await ParleyStateMachine.open({
       ...this.#ports,
       directory: stores,
       configuration: () => configuration,
-      onFailure: (error) => (failure = error),
+      onFailure: (error) => failures.push(error),
     })
     for (const entry of entries) await applied(machine, entry)
     const position = { index: machine.appliedIndex + 1, term: machine.appliedTerm + 1 }
     const data = encodeConfiguration(configuration)
     await applied(machine, { ...position, type: EntryType.configuration, data })
     await machine.checkpoint()
-    if (failure !== null) throw failure
+    const [failure] = failures
+    if (failure !== undefined) throw failure
     const { stateHash } = machine.reader
     await machine.close()
     return { ...position, stateHash }

@@ -150,7 +150,7 @@ test('[BK6] ended anywhere, the directory is empty, refused, or the new member',
   const outcomes = new Set<string>()
   // Each of the last, where the directory changes; some of those before.
   const ends = Array.from({ length: whole.operations }, (_, at) => at)
-  for (const end of ends.filter((at) => at % 6 === 0 || at > whole.operations - 24)) {
+  for (const end of ends.filter((at) => at % 12 === 0 || at > whole.operations - 20)) {
     const [target] = targetsOf(`m${end}`) as [RestoreTarget]
     const ending = new EndingFileSystem(end)
     await expect(restored(bytes, [target], ending)).rejects.toThrow('the process ended')
