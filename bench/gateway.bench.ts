@@ -55,6 +55,7 @@ class InstantBackend implements Backend {
   readonly state = state
   leader = () => self
   nodes = () => [self]
+  refuges = () => []
   readiness = () => ({ ready: true, reasons: [] })
   waitApplied = () => Promise.resolve(true)
   readIndex = () => Promise.resolve({ index: applied })

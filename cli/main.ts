@@ -20,6 +20,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'export what a conversation keeps',
     load: () => import('./commands/conversation.ts'),
   },
+  drain: {
+    summary: 'send the clients and the leadership of a node elsewhere',
+    load: () => import('./commands/drain.ts'),
+  },
   node: { summary: 'run one node', load: () => import('./commands/node.ts') },
   status: {
     summary: 'say whether the cluster is healthy, and show its nodes',
@@ -32,6 +36,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   retention: {
     summary: 'say what retention would remove, and remove nothing',
     load: () => import('./commands/retention.ts'),
+  },
+  roll: {
+    summary: 'restart the nodes one after the other, with nobody noticing',
+    load: () => import('./commands/roll.ts'),
   },
   send: { summary: 'send a message', load: () => import('./commands/send.ts') },
   settings: {
@@ -50,6 +58,14 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   transfer: {
     summary: 'have another node lead',
     load: () => import('./commands/transfer.ts'),
+  },
+  undrain: {
+    summary: 'let a drained node take clients again',
+    load: () => import('./commands/undrain.ts'),
+  },
+  upgrade: {
+    summary: 'show how far an upgrade is, and end it',
+    load: () => import('./commands/upgrade.ts'),
   },
   user: {
     summary: 'erase what a user said',

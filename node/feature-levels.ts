@@ -53,7 +53,7 @@ export interface FeatureLevelsHost {
 /**
  * The feature level of the cluster (rule A9). A leader raises it once every member, learners too, says
  * over a live link that it can do it: by itself while the cluster holds nothing yet, else when an
- * operator asks (docs/decisions/0008-feature-level.md). It never falls.
+ * operator asks (docs/decisions/0009-feature-level.md). It never falls.
  */
 export class FeatureLevels {
   readonly #host: FeatureLevelsHost
@@ -70,6 +70,11 @@ export class FeatureLevels {
   get own(): Features {
     const { version, most, level } = this.#host
     return { version, levels: { min: FEATURE_LEVELS.min, max: most }, level: level() }
+  }
+
+  /** This node is the one to raise it. */
+  get leads(): boolean {
+    return this.#host.cluster().replica?.hasAuthority === true
   }
 
   view(): UpgradeView {

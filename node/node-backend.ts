@@ -23,6 +23,8 @@ export interface BackendParts {
   readonly filters: FilterChain
   cluster(): ClusterNode
   signals(): SignalRouter
+  /** How well a peer would do with clients: the higher the better. */
+  fitness(id: RaftId): number
   /** Sentences, one per failing check. */
   failing(): readonly string[]
   /** Clients are greeted and read for: true also while an election goes on. */
@@ -53,6 +55,16 @@ export class NodeBackend implements Backend {
     const configuration = this.#parts.cluster().replica?.configuration
     if (configuration === undefined) return [this.self]
     return configuration.voters.map(({ name, clientUrl }) => ({ id: name, url: clientUrl }))
+  }
+
+  refuges(): readonly NodeRef[] {
+    const replica = this.#parts.cluster().replica
+    const others = (replica?.configuration.voters ?? []).filter(({ id }) => id !== replica?.raftId)
+    // Somebody has to be named: who drains now may be back before anybody gets there.
+    const best = Math.max(0, ...others.map(({ id }) => this.#parts.fitness(id)))
+    return others
+      .filter(({ id }) => this.#parts.fitness(id) === best)
+      .map(({ name, clientUrl }) => ({ id: name, url: clientUrl }))
   }
 
   readiness(): { ready: boolean; serving: boolean; reasons: readonly string[] } {

@@ -3,7 +3,6 @@ import {
   DEFAULT_REPLICA_OPTIONS,
   type Failpoints,
   featuresOf,
-  type FrameHandler,
   type Logger,
   NO_ONE,
   PeerFrameKind,
@@ -13,15 +12,15 @@ import { LIMITS } from '#protocol'
 import type { BackupRoutesHost } from './admin/backup-routes.ts'
 import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
-import { newClusterCalls, readCallFrame } from './admin/node-calls.ts'
+import { newClusterCalls } from './admin/node-calls.ts'
+import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
-import { decodeDiskReport, DISK_REPORT_LEVEL } from './disk/disk-report.ts'
+import { DISK_REPORT_LEVEL } from './disk/disk-report.ts'
 import { failingChecks } from './failing-checks.ts'
 import { FeatureLevels } from './feature-levels.ts'
-import { decodeForward, decodeRefusals } from './forward-frame.ts'
 import type { FilterChain } from './filters/filter-chain.ts'
 import { filtersOf, newFilters } from './filters/new-filters.ts'
 import { DiskGauge } from './disk-gauge.ts'
@@ -38,25 +37,30 @@ import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
 import { NodePush } from './push/node-push.ts'
-import { newSignalRouter, readSignalFrame } from './signals/node-signals.ts'
+import { newSignalRouter } from './signals/node-signals.ts'
 import type { SignalRouter } from './signals/signal-router.ts'
-import { AUDIT_EVERY_ENTRIES, decodeHashPoint, StateAudit } from './state-audit.ts'
+import { AUDIT_EVERY_ENTRIES, StateAudit } from './state-audit.ts'
+import { NodeDrain } from './node-drain.ts'
+import { PeerStandings } from './peer-standings.ts'
 import { NodeRetention } from './retention/node-retention.ts'
 import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData } from './node-data.ts'
+import { readNodeFrame } from './read-node-frame.ts'
 import { nodeHttp } from './node-http.ts'
 import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
-import type { ApplyListener } from './state-machine/types.ts'
 
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
 const LISTEN_FIRST_MS = 5_000
 
 /** What the parts of a node may ask of its life, and tell it. */
 export interface NodeLife {
-  readonly draining: () => boolean
+  /** It ends, and takes no clients any more. */
+  readonly ending: () => boolean
+  /** From here on clients are told to go. */
+  sendingClientsAway(): void
   /** The cluster that does not know this node's empty directory, if one said so. */
   readonly strangerTo: () => string | null
   stranger(clusterId: string): void
@@ -100,6 +104,8 @@ export class NodeWiring {
   readonly #startedMs: number
   readonly levels: FeatureLevels
   readonly diskGuard: DiskGuard
+  readonly standings: PeerStandings
+  readonly drain: NodeDrain
 
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
@@ -110,34 +116,35 @@ export class NodeWiring {
     this.logClock = new LogClock(ports.clock)
     this.waiters = new AppliedWaiters(ports.clock, data.stateMachine.appliedIndex)
     this.catchUp = new CatchUp(ports.clock, this.waiters, {
-      onDone: () => logger.info('node.ready'),
+      onDone: () => {
+        logger.info('node.ready')
+        this.standings.tell()
+      },
       onFatal: (error) => this.#host.life.fail(error),
     })
     this.diskGuard = this.#newDiskGuard()
     this.forwarder = this.#newForwarder(failpoints)
     this.levels = this.#newLevels()
     this.cluster = this.#newCluster(failpoints)
+    this.standings = new PeerStandings(this.cluster.transport, () => ({
+      draining: this.#draining,
+      ready: this.catchUp.done,
+    }))
+    this.drain = this.#newDrain()
     this.calls = newClusterCalls({
       ...ports,
       logger,
       log: data.log,
       cluster: this.cluster,
+      drain: this.drain,
+      levels: this.levels,
+      standings: this.standings,
     })
     const metrics = new MetricsRegistry()
     this.filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
       this.forwarder.submit(write, done),
     )
-    this.backend = new NodeBackend({
-      self: { id: settings.name, url: ownUrl(settings) },
-      log: data.log,
-      state: data.stateMachine.reader,
-      waiters: this.waiters,
-      filters: this.filters,
-      cluster: () => this.cluster,
-      signals: () => this.signals,
-      failing: () => this.#failing(),
-      serving: () => this.catchUp.done && !this.#host.life.draining(),
-    })
+    this.backend = this.#newBackend()
     defineNodeMetrics(metrics, {
       settings,
       ports,
@@ -158,7 +165,7 @@ export class NodeWiring {
       deliver: (signal) => this.gateway.onSignal(signal),
     })
     this.push = this.#newPush(metrics)
-    data.stateMachine.listen(countedApply(metrics, this.#applyListener()))
+    data.stateMachine.listen(countedApply(metrics, applyListener(this, host)))
     this.retention = this.#newRetention()
     this.scrub = this.#newScrub()
     defineWorkMetrics(metrics, {
@@ -199,28 +206,43 @@ export class NodeWiring {
     })
   }
 
-  /** What apply tells of, and to whom it goes. */
-  #applyListener(): ApplyListener {
-    return {
-      onResult: (origin, request, result) => {
-        this.forwarder.result(origin, request, result)
+  get #draining(): boolean {
+    return this.#host.life.ending() || this.drain.phase !== 'serving'
+  }
+
+  #newBackend(): NodeBackend {
+    const { settings, data } = this.#host
+    return new NodeBackend({
+      self: { id: settings.name, url: ownUrl(settings) },
+      log: data.log,
+      state: data.stateMachine.reader,
+      waiters: this.waiters,
+      filters: this.filters,
+      cluster: () => this.cluster,
+      signals: () => this.signals,
+      fitness: (id) => this.standings.fitness(id),
+      failing: () => this.#failing(),
+      serving: () => this.catchUp.done && !this.gateway.isDraining,
+    })
+  }
+
+  #newDrain(): NodeDrain {
+    const { ports, logger } = this.#host
+    return new NodeDrain({
+      clock: ports.clock,
+      logger,
+      replica: () => this.cluster.replica,
+      fitness: (id) => this.standings.fitness(id),
+      sendClientsAway: (timeoutMs) => this.gateway.drain(timeoutMs),
+      takeClients: () => this.gateway.undrain(),
+      onPhase: (phase) => {
+        this.standings.tell()
+        if (phase === 'clients') this.#host.life.sendingClientsAway()
       },
-      onEvent: (conversation, event) => {
-        this.gateway.onEvent(conversation, event)
-        this.push.onEvent(conversation, event)
-      },
-      onRemoved: (removal) => {
-        this.gateway.onRemoved(removal)
-        this.diskGuard.removed(this.#host.data.stateMachine.appliedIndex + 1)
-      },
-      onReceipt: (receipt) => this.gateway.onReceipt(receipt),
-      onDuplicate: (conversation, seq, from) => this.gateway.onDuplicate(conversation, seq, from),
-      onApplied: (index) => this.audit.applied(index),
-      onRevoked: (revocation) => this.gateway.revoked(revocation),
-      onPush: ({ user, device }) => this.push.onPush(user, device),
-      onLevel: (level) => this.#host.logger.info('level.raised', { level }),
-      onSettings: (values) => this.#host.logger.info('settings.changed', { ...values }),
-    }
+      // Until now nobody was told whose sessions ended here.
+      onSettled: () => this.push.leaderUp(),
+      counts: () => ({ clients: this.gateway.connections, writes: this.forwarder.pending }),
+    })
   }
 
   #newLevels(): FeatureLevels {
@@ -278,7 +300,7 @@ export class NodeWiring {
           encodeBatch({ logTime: this.logClock.nowMs(), wallTime: clock.wallMs() }, commands),
         onApplied: (index) => this.waiters.advance(index),
         onSnapshotInstalled: () => this.gateway.resync(),
-        readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
+        readFrame: (from, kind, body) => readNodeFrame(this, { from, kind, body }),
         onPeerUp: (id) => {
           if (id === this.cluster.replica?.leader) {
             this.forwarder.handAgain()
@@ -286,6 +308,7 @@ export class NodeWiring {
           }
           this.signals.peerUp(id)
           this.diskGuard.peerUp(id)
+          this.standings.peerUp(id)
         },
         onRemoved: () => this.#host.life.removed(),
         onStranger: (clusterId) => this.#host.life.stranger(clusterId),
@@ -317,8 +340,7 @@ export class NodeWiring {
       metrics,
       options: { dev: this.#host.settings.dev, ...this.#host.settings.gateway },
       // Whom a draining node sends away is on his way to another one, and not absent.
-      onSession: (user, device) =>
-        this.#host.life.draining() || this.push.sessionChanged(user, device),
+      onSession: (user, device) => this.#draining || this.push.sessionChanged(user, device),
       onRequest: (request, context) => http.clients.handle(request, context),
       onOperatorRequest: (request, context) => http.operators.handle(request, context),
       authenticator: this.#authenticator(this.#host.settings),
@@ -445,39 +467,12 @@ export class NodeWiring {
     this.diskGuard.leaderChanged()
   }
 
-  #readFrame(from: RaftId, kind: number, body: Uint8Array): FrameHandler {
-    switch (kind) {
-      case PeerFrameKind.forward: {
-        const commands = decodeForward(body)
-        return () => this.forwarder.received(from, commands)
-      }
-      case PeerFrameKind.forwardRefused: {
-        const refusals = decodeRefusals(body)
-        return () => this.forwarder.refused(refusals)
-      }
-      case PeerFrameKind.sessions:
-        return this.push.readReport(from, body)
-      case PeerFrameKind.stateHash: {
-        const point = decodeHashPoint(body)
-        return () => this.audit.received(from, point)
-      }
-      case PeerFrameKind.disk: {
-        const report = decodeDiskReport(body)
-        return () => this.diskGuard.received(from, report)
-      }
-      default:
-        return (
-          readCallFrame(this.calls, from, kind, body) ?? readSignalFrame(this.signals, kind, body)
-        )
-    }
-  }
-
   #failing(): string[] {
     return failingChecks({
       name: this.#host.settings.name,
       cluster: this.cluster,
       leaderForMs: this.leaders.forMs,
-      draining: this.#host.life.draining(),
+      draining: this.#draining,
       strangerTo: this.#host.life.strangerTo(),
       caughtUp: this.catchUp.done,
     })

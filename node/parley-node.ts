@@ -1,4 +1,11 @@
-import type { Failpoints, Logger, MemberChange, MemberChangeRefusal, Replica } from '#cluster'
+import type {
+  Failpoints,
+  Logger,
+  MemberChange,
+  MemberChangeRefusal,
+  Replica,
+  Timer,
+} from '#cluster'
 import type { ClusterView } from './admin/cluster-view.ts'
 import { StartError } from './data-directory.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
@@ -9,6 +16,8 @@ import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { NodeWiring } from './node-wiring.ts'
 import type { StateReader } from './state-machine/types.ts'
 
+/** What a node that goes away waits for its last checkpoint. */
+const CHECKPOINT_MS = 5_000
 /** How long the clients of a removed node get to leave on their own. */
 const REMOVED_DRAIN_MS = 5_000
 
@@ -21,7 +30,7 @@ export class ParleyNode {
   readonly #parts: NodeWiring
   /** For clients, and for operators if they have one of their own. */
   readonly #listeners: ClientListener[] = []
-  #draining = false
+  #ending = false
   #strangerTo: string | null = null
   #ended = false
   #end!: (error: Error | null) => void
@@ -73,7 +82,10 @@ export class ParleyNode {
       failpoints,
       data,
       life: {
-        draining: () => this.#draining,
+        ending: () => this.#ending,
+        sendingClientsAway: () => {
+          if (this.#ending) this.#listeners[0]?.stopAccepting()
+        },
         strangerTo: () => this.#strangerTo,
         stranger: (clusterId) => this.#stranger(clusterId),
         removed: () => this.#removed(),
@@ -110,14 +122,18 @@ export class ParleyNode {
     if (!this.#ended) this.#parts.reconfigure(live)
   }
 
-  /** Sends clients elsewhere, hands leadership on, then closes. Nothing acknowledged depends on it. */
+  /**
+   * Is not ready any more, hands leadership on, sends clients elsewhere within `timeoutMs`, each after
+   * its answers, then closes. Nothing acknowledged depends on it.
+   */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#draining || this.#ended) return
-    this.#draining = true
-    this.#logger.info('node.drain')
-    this.#listeners[0]?.stopAccepting()
-    handLeadershipOn(this.#parts.cluster.replica)
-    await this.#parts.gateway.drain(timeoutMs)
+    if (this.#ending || this.#ended) return
+    this.#ending = true
+    // One that an operator drained before took no clients since, but its port was open to him.
+    if (this.#parts.drain.phase !== 'serving') this.#listeners[0]?.stopAccepting()
+    await this.#parts.drain.begin(timeoutMs)
+    if (this.#ended) return
+    await this.#checkpoint()
     await this.close()
   }
 
@@ -125,6 +141,7 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#parts.levels.close()
+    this.#parts.drain.close()
     this.#parts.catchUp.close()
     this.#parts.scrub.close()
     this.#parts.disk.close()
@@ -143,6 +160,16 @@ export class ParleyNode {
     await this.#data.ballast.close()
     await this.#data.log.close()
     this.#end(null)
+  }
+
+  /** So that the next start has little to replay; without it what the log holds is enough. */
+  async #checkpoint(): Promise<void> {
+    let timer: Timer | null = null
+    const tooLong = new Promise<void>((resolve) => {
+      timer = this.#ports.clock.after(CHECKPOINT_MS, resolve)
+    })
+    await Promise.race([this.#data.stateMachine.checkpoint(), tooLong])
+    timer!.cancel()
   }
 
   async #listen(): Promise<void> {
@@ -167,7 +194,7 @@ export class ParleyNode {
 
   /** Its clients go elsewhere; its directory is of no use to anybody any more. */
   #removed(): void {
-    if (this.#draining || this.#ended) return
+    if (this.#ending || this.#ended) return
     this.#logger.warn('node.removed', {
       message: `${this.#settings.name} was removed from its cluster and ends; its data directory may be deleted`,
     })
@@ -179,8 +206,8 @@ export class ParleyNode {
    * on and ends; the next start rebuilds the state from the log or from a peer.
    */
   #discardState(cause: Error): void {
-    if (this.#ended || this.#draining) return
-    this.#draining = true
+    if (this.#ended || this.#ending) return
+    this.#ending = true
     this.#logger.error('state.discarded', {
       error: cause,
       message: 'this node throws its state away and ends; started again it rebuilds it',
@@ -205,6 +232,7 @@ export class ParleyNode {
     this.#parts.disk.close()
     this.#parts.diskGuard.close()
     this.#parts.levels.close()
+    this.#parts.drain.close()
     this.#parts.retention.close()
     this.#parts.push.close()
     this.#parts.cluster.replica?.stop()

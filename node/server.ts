@@ -59,7 +59,7 @@ export interface ServerOptions extends Pick<
 }
 
 export interface RunningServer {
-  /** Drains and closes; harmless to call twice. */
+  /** Drains and closes, within 30 s; harmless to call twice. */
   drain(): Promise<void>
   /**
    * Reads the configuration and the files that it names again, and puts in force what may change while
@@ -71,7 +71,9 @@ export interface RunningServer {
 }
 
 /** How long clients get to leave on their own. */
-const DRAIN_MS = 5_000
+const DRAIN_MS = 20_000
+/** A node that was told to go has gone by then, whatever holds it up: all that counts is on disk. */
+const DRAIN_LIMIT_MS = 30_000
 
 /** Reads flags, environment and file again. */
 export type RereadOptions = () => Promise<
@@ -132,11 +134,21 @@ export async function startServer(
   }
   const node = await ParleyNode.start(settings, ports, logger, failpoints)
   running = node
+  let giveUp = () => {}
+  const gaveUp = new Promise<number>((resolve) => (giveUp = () => resolve(1)))
   logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
   return {
-    drain: () => node.drain(DRAIN_MS),
+    drain: async () => {
+      const timer = setTimeout(() => {
+        const message = `not gone after ${DRAIN_LIMIT_MS / 1_000} s, so it ends at once: what was acknowledged is on disk`
+        logger.error('node.drain.limit', { message })
+        giveUp()
+      }, DRAIN_LIMIT_MS).unref()
+      await node.drain(DRAIN_MS)
+      clearTimeout(timer)
+    },
     reload: () => reloader.reload(),
-    stopped: node.ended.then((error) => (error === null ? 0 : 1)),
+    stopped: Promise.race([node.ended.then((error) => (error === null ? 0 : 1)), gaveUp]),
   }
 }
 

@@ -32,6 +32,8 @@ const ELSEWHERE = [
   'POST /v1/cluster/leadership-transfers 409',
   'POST /v1/cluster/leadership-transfers 503',
 ]
+/** Routes that have a file of their own: `operate-http.ci.test.ts`. */
+const OTHER_ROUTES = ['/v1/cluster/nodes/{id}/drain', '/v1/cluster/upgrade']
 const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
 
 test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any node', async () => {
@@ -476,7 +478,8 @@ test('[HT2] without a majority a write ends unknown, and its copy later is the o
 })
 
 test('[HT6] every documented answer of every route was seen', () => {
-  const unseen = Object.entries(api.documented).flatMap(([route, operations]) =>
+  const routes = Object.entries(api.documented).filter(([route]) => !OTHER_ROUTES.includes(route))
+  const unseen = routes.flatMap(([route, operations]) =>
     Object.entries(operations).flatMap(([method, { responses }]) =>
       Object.keys(responses)
         .filter((status) => status !== 'default')

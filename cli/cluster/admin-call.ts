@@ -7,6 +7,8 @@ export interface AdminCall {
   readonly tokenFile?: string | undefined
   /** Makes it a POST of JSON, which may be sent twice. */
   readonly body?: object
+  /** Beside that. @default GET */
+  readonly method?: 'DELETE'
   /** Said once at most: silence after a node may have heard it is an unknown outcome. */
   readonly isOnce?: boolean
   /** The newest mark that an answer carried: nothing older than it is shown. */
@@ -43,6 +45,7 @@ export async function adminText(path: string, call: AdminCall): Promise<AdminAns
       response = await fetch(new URL(path, url), {
         signal: AbortSignal.timeout(call.timeoutMs),
         headers,
+        ...(call.method === undefined ? {} : { method: call.method }),
         ...(call.body === undefined ? {} : { method: 'POST', body: JSON.stringify(call.body) }),
       })
       text = await response.text()

@@ -101,3 +101,59 @@ test('leadership moves to the node that is named, or to another one, whoever is 
     stderr: expect.stringContaining('no voter is called n9'),
   })
 })
+
+test('a node is drained and taken back, from any other; the last one that serves is not', async () => {
+  const shown = JSON.parse((await run('drain', 'n2', '--dry-run', '--json')).stdout) as object
+  expect(shown).toMatchObject({ schema: 1, node: 'n2', phase: 'serving', refuges: ['n1', 'n3'] })
+  expect((await run('transfer', 'n2')).code).toBe(0)
+  const drained = await run('drain', 'n2', '--wait')
+  expect(drained).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^n2 drained · clients 0 · writes 0\n$/),
+  })
+  const status = await run('status')
+  expect(status.code).toBe(3)
+  expect(status.stdout).toContain('draining')
+  // Whoever asks it for clients or leadership is sent elsewhere; messages go on.
+  expect((await run('send', '--as', 'kim', '--to', 'lou', 'still')).code).toBe(0)
+  expect((await run('drain', 'n3', '--wait')).code).toBe(0)
+  const last = await run('drain', 'n1')
+  expect(last).toMatchObject({ code: 5, stderr: expect.stringContaining('nobody would take') })
+  for (const name of ['n2', 'n3']) {
+    expect((await run('undrain', name)).stdout).toMatch(new RegExp(`^${name} serving`))
+  }
+  expect((await run('status', '--wait', 'healthy')).code).toBe(0)
+  expect(await run('drain', 'n9')).toMatchObject({ code: 5 })
+}, 120_000)
+
+test('the upgrade of a new cluster is final, and says so', async () => {
+  const { stdout } = await run('upgrade')
+  expect(stdout).toMatch(/^feature level 2\n\nNAME +VERSION +LEVELS\nn1 +\S+ +1 to 2\n/)
+  const again = JSON.parse((await run('upgrade', 'finalize', '--json')).stdout) as object
+  expect(again).toMatchObject({ schema: 1, level: 2, most: 2, waitingFor: [] })
+})
+
+test('a roll touches one node after the other, and stops where something fails', async () => {
+  const dry = await run('roll', '--dry-run', '--', 'restart', '{node}', '{url}')
+  expect(dry).toMatchObject({ code: 0, stdout: '' })
+  expect(dry.stderr).toMatch(/n\d would be drained, then: restart n\d http:\/\/127/)
+  const failed = await run(
+    'roll',
+    '--nodes',
+    'n2,n3',
+    '--',
+    'node',
+    '-e',
+    'process.exit(7)',
+    '{node}',
+  )
+  expect(failed).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/the command for n2 failed \(7\).*parley undrain n2/),
+  })
+  // It is drained and nothing brought it back: the next roll does not begin.
+  expect(await run('roll', '--dry-run', '--', 'x', '{node}')).toMatchObject({ code: 5 })
+  expect((await run('undrain', 'n2')).code).toBe(0)
+  expect(await run('roll', '--', 'restart-all')).toMatchObject({ code: 64 })
+  expect((await run('status', '--wait', 'healthy')).code).toBe(0)
+}, 120_000)

@@ -54,6 +54,8 @@ export const PeerFrameKind = {
   operatorAnswer: 23,
   /** JSON `DiskReport`: how much room the sender's disk has (rule K9). */
   disk: 26,
+  /** JSON `Standing`: whether the sender drains, and whether it has caught up. */
+  standing: 24,
 } as const
 export type PeerFrameKind = (typeof PeerFrameKind)[keyof typeof PeerFrameKind]
 

@@ -8,6 +8,8 @@ import { type BackupRoutesHost, backupRoutes } from './backup-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import { leadershipRoutes } from './leadership-routes.ts'
+import { drainRoutes } from './drain-routes.ts'
+import { upgradeRoutes } from './upgrade-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
 import { retentionRoutes } from './retention-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
@@ -82,6 +84,8 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
   return [
     ...viewRoutes(options),
     ...leadershipRoutes(options.calls),
+    ...drainRoutes(options.calls),
+    ...upgradeRoutes(options.calls),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

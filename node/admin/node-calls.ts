@@ -9,9 +9,15 @@ import {
   PeerFrameKind,
   type Random,
 } from '#cluster'
+import type { FeatureLevels } from '../feature-levels.ts'
+import type { NodeDrain } from '../node-drain.ts'
+import type { PeerStandings } from '../peer-standings.ts'
 import { decodeAnswer, decodeCall } from './call-frame.ts'
 import { ClusterCalls } from './cluster-calls.ts'
 import { nodeOperations } from './node-operations.ts'
+
+/** The first peer protocol that knows these frames. */
+const CALLS_SINCE_PROTOCOL = 2
 
 interface NodeParts {
   readonly clock: Clock
@@ -19,10 +25,14 @@ interface NodeParts {
   readonly logger: Logger
   readonly log: LogStorage
   readonly cluster: ClusterNode
+  readonly drain: NodeDrain
+  readonly levels: FeatureLevels
+  readonly standings: PeerStandings
 }
 
 /** The calls of one node, over the links of its cluster. */
-export function newClusterCalls({ clock, random, logger, log, cluster }: NodeParts): ClusterCalls {
+export function newClusterCalls(parts: NodeParts): ClusterCalls {
+  const { clock, random, logger, log, cluster, drain, levels, standings } = parts
   const { transport } = cluster
   const replica = () => cluster.replica
   return new ClusterCalls({
@@ -30,7 +40,10 @@ export function newClusterCalls({ clock, random, logger, log, cluster }: NodePar
     random,
     logger,
     self: log.raftId,
-    operations: nodeOperations({ clock, logger, replica }),
+    operations: nodeOperations({
+      ...{ clock, logger, replica, drain, levels },
+      fitness: (id) => standings.fitness(id),
+    }),
     leader: () => replica()?.leader ?? NO_ONE,
     leads: () => replica()?.hasAuthority === true,
     idOf: (name) => {
@@ -41,7 +54,8 @@ export function newClusterCalls({ clock, random, logger, log, cluster }: NodePar
       const configuration = replica()?.configuration
       return configuration !== undefined && findMember(configuration, id) !== undefined
     },
-    isUp: (id) => transport.isUp(id),
+    // An older version would take such a frame for damage.
+    isUp: (id) => (transport.helloOf(id)?.protocol.max ?? 0) >= CALLS_SINCE_PROTOCOL,
     sendJson: (to, kind, value) => transport.sendJson(to, kind, value),
   })
 }

@@ -1,11 +1,17 @@
+import { drainOperations, type DrainParts } from './drain-operations.ts'
 import type { Operation } from './operation.ts'
+import { upgradeOperations, type UpgradeParts } from './upgrade-operations.ts'
 import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
 
 /** What operations need of the node that does them. */
-export type OperationParts = TransferParts
+export type OperationParts = TransferParts & DrainParts & UpgradeParts
 
 /** Everything that a node does for operators who asked another one. */
 export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
-  const operations = [transferLeadership(parts)]
+  const operations = [
+    transferLeadership(parts),
+    ...drainOperations(parts),
+    ...upgradeOperations(parts),
+  ]
   return new Map(operations.map((operation) => [operation.name, operation]))
 }

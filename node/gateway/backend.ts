@@ -20,6 +20,8 @@ export interface Backend {
   leader(): NodeRef | null
   /** Every member of the committed configuration, by name. */
   nodes(): readonly NodeRef[]
+  /** Of the others those that clients of this one are best sent to. */
+  refuges(): readonly NodeRef[]
   /**
    * False until this process has applied up to a commit index heard from a leader after its start
    * (rule B2), and while it drains. `reasons` names each failing check for `/readyz`.

@@ -31,7 +31,7 @@ export class Departures {
     this.#deadlineMs = nowMs + timeoutMs
     const all = [...sessions]
     const overMs = Math.min(timeoutMs / 2, spreadMs(all.length))
-    const others = backend.nodes().filter((node) => node.id !== backend.self.id)
+    const others = backend.refuges()
     all.forEach((session, at) => {
       if (session.state !== 'open') {
         session.endWith(drainingError(backend), CloseCode.drain, 'drain')
@@ -44,6 +44,13 @@ export class Departures {
       this.#due.set(session, nowMs + reconnectAfterMs + GRACE_MS)
     })
     this.#step()
+  }
+
+  /** Who was not yet made to leave may stay, though most go where they were sent. */
+  cancel(): void {
+    for (const session of [...this.#due.keys()]) {
+      if (session.state === 'open') this.#due.delete(session)
+    }
   }
 
   /** The session is over, whoever ended it. */

@@ -274,6 +274,21 @@ export class Gateway {
     return this.#departures.finished
   }
 
+  /** Clients are told to go elsewhere, or were; none are taken. */
+  get isDraining(): boolean {
+    return this.#context.draining()
+  }
+
+  /** Takes clients again; those that were told to go mostly do. */
+  undrain(): void {
+    this.#departures?.cancel()
+    this.#departures = null
+  }
+
+  get connections(): number {
+    return this.#sessions.size
+  }
+
   /** Ends every connection now. */
   close(): void {
     this.#closed = true

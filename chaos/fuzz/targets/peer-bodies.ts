@@ -11,6 +11,7 @@ import {
 import { decodeAnswer, decodeCall } from '../../../node/admin/call-frame.ts'
 import { decodeRefusals } from '../../../node/forward-frame.ts'
 import { decodeSessionReport } from '../../../node/push/session-report.ts'
+import { decodeStanding } from '../../../node/peer-standings.ts'
 import { decodeHashPoint } from '../../../node/state-audit.ts'
 import type { Prng } from '../../prng.ts'
 import type { Captured } from '../capture.ts'
@@ -99,6 +100,7 @@ const BODIES = {
     ],
     decode: decodeAnswer,
   },
+  standing: { samples: [{ draining: true, ready: false }], decode: decodeStanding },
   formation: { samples: [FORMATION], decode: (body) => formedBy(PeerFrameKind.form, body) },
   join: { samples: [FORMATION], decode: (body) => formedBy(PeerFrameKind.join, body) },
   formed: { samples: [{ clusterId }], decode: (body) => formedBy(PeerFrameKind.formed, body) },

@@ -31,6 +31,10 @@ export class FakeBackend implements Backend {
     return [this.self, ...others]
   }
 
+  refuges(): readonly NodeRef[] {
+    return this.nodes().filter(({ id }) => id !== this.self.id)
+  }
+
   readiness() {
     const { ready, reasons, serving = ready } = this
     return { ready, reasons, serving }

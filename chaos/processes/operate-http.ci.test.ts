@@ -1,0 +1,68 @@
+// What operators call, on real nodes with tokens, from their own description.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { DocumentedHttp, type HttpCall } from './documented-http.ts'
+import { ProcessCluster } from './process-cluster.ts'
+import { bearer, TOKEN_SECRET } from './token-of.ts'
+
+let cluster: ProcessCluster
+let api: DocumentedHttp
+const call = (...args: Parameters<DocumentedHttp['call']>) => api.call(...args)
+
+beforeAll(async () => {
+  cluster = await ProcessCluster.create(3)
+  await cluster.startAll({ tokenSecret: TOKEN_SECRET })
+  await cluster.healthy()
+  api = await DocumentedHttp.of(cluster)
+})
+afterAll(() => cluster.close())
+
+test('[AD13] [DR2] nodes are drained and taken back, and the last one that serves is not', async () => {
+  const route = '/v1/cluster/nodes/{id}/drain'
+  const headers = bearer({ sub: 'op', role: 'admin' })
+  const ask = (method: string, id: string, more: Partial<HttpCall> = {}) =>
+    call(method, route, { headers, id, ...more })
+  expect(await ask('POST', 'n2', { body: { dryRun: true } })).toMatchObject({
+    ...{ status: 200, json: { phase: 'serving', refuges: ['n1', 'n3'] } },
+  })
+  expect(await ask('POST', 'n2', { body: { dryRun: 7 } })).toMatchObject({ status: 400 })
+  for (const id of ['n2', 'n3']) {
+    expect((await ask('POST', id, { body: {} })).status).toBe(200)
+    await expect
+      .poll(async () => (await ask('GET', id)).json['phase'], { timeout: 20_000 })
+      .toBe('drained')
+  }
+  await expect
+    .poll(async () => (await ask('POST', 'n1', { body: {} })).json['code'], { timeout: 20_000 })
+    .toBe('UNSAFE')
+  for (const id of ['n2', 'n3']) {
+    expect(await ask('DELETE', id)).toMatchObject({ status: 200, json: { phase: 'serving' } })
+  }
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    const body = method === 'POST' ? { body: {} } : {}
+    expect(await ask(method, 'n9', body)).toMatchObject({ status: 404 })
+    for (const [status, authorization] of [
+      [401, 'Bearer nonsense'],
+      [403, bearer({ sub: 'eve' }).authorization],
+    ] as const) {
+      expect(await ask(method, 'n2', { ...body, headers: { authorization } })).toMatchObject({
+        status,
+      })
+    }
+  }
+  await cluster.healthy()
+})
+
+test('[AD13] [A9] the level of an upgrade is shown and raised by whichever node is asked', async () => {
+  const route = '/v1/cluster/upgrade'
+  const headers = bearer({ sub: 'op', role: 'admin' })
+  const shown = { status: 200, json: { level: 2, most: 2, waitingFor: [] } }
+  for (const node of [0, 1, 2]) {
+    expect(await call('GET', route, { headers, node })).toMatchObject(shown)
+    expect(await call('POST', route, { headers, node, body: {} })).toMatchObject(shown)
+  }
+  expect(await call('POST', route, { headers, body: { dryRun: 1 } })).toMatchObject({ status: 400 })
+  const nonsense = { authorization: 'Bearer nonsense' }
+  expect(await call('GET', route, { headers: nonsense })).toMatchObject({ status: 401 })
+  const user = { headers: bearer({ sub: 'eve' }) }
+  expect(await call('GET', route, user)).toMatchObject({ status: 403 })
+})

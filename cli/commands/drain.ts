@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import { beginDrain, drainLine, waitDrained } from '../cluster/drain-node.ts'
+import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { durationOption } from '../duration.ts'
+import { note, print, printJson } from '../output.ts'
+import { tokenFileOption } from '../token-file.ts'
+
+interface DrainFlags {
+  readonly url?: string[]
+  readonly tokenFile?: string
+  readonly timeout: number
+  readonly wait?: boolean
+  readonly dryRun?: boolean
+  readonly json?: boolean
+}
+
+const HELP = `
+Leadership goes first, then the clients, each after its answers. The node stays a voter, and takes
+nothing until "parley undrain" or its next start. Any node takes the call.`
+
+export function configure(command: Command): void {
+  command
+    .argument('<node>', 'whose clients and leadership are to go')
+    .addOption(urlOption())
+    .addOption(tokenFileOption())
+    .addOption(durationOption('--timeout', 'how long it may take', '30s'))
+    .option('--wait', 'until it is drained')
+    .option('--dry-run', 'say who would take over, and do nothing')
+    .option('--json', 'one JSON document')
+    .addHelpText('after', HELP)
+    .action(run)
+}
+
+async function run(node: string, flags: DrainFlags): Promise<void> {
+  const { timeout: timeoutMs, tokenFile } = flags
+  const call = { urls: findUrls(flags.url), timeoutMs, tokenFile }
+  let answer = await beginDrain(node, call, flags.dryRun === true)
+  if (flags.dryRun !== true && flags.wait === true) {
+    let last = ''
+    answer = await waitDrained(node, call, (seen) => {
+      const line = drainLine(node, seen)
+      if (line !== last && flags.json !== true) note(line)
+      last = line
+    })
+  }
+  if (flags.json === true) printJson({ schema: 1, node, ...answer })
+  else if (flags.dryRun === true) {
+    print(`${drainLine(node, answer)} · would go to ${answer.refuges.join(', ')}`)
+  } else print(drainLine(node, answer))
+}
