@@ -29,6 +29,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'say whether the cluster is healthy, and show its nodes',
     load: () => import('./commands/status.ts'),
   },
+  recover: {
+    summary: 'go on from one survivor, when a majority of the disks is gone for good',
+    load: () => import('./commands/recover.ts'),
+  },
   restore: {
     summary: 'make a new cluster from a backup',
     load: () => import('./commands/restore.ts'),

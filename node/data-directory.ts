@@ -79,11 +79,41 @@ function unfinished(directory: string): StartError {
   )
 }
 
+/**
+ * Whose directory it is, `null` if it is nobody's. A switch that a crash cut off is finished first.
+ *
+ * @throws StartError if the label cannot be read
+ */
+export async function readLabel(fileSystem: FileSystem, directory: string): Promise<string | null> {
+  const names = await fileSystem.list(directory)
+  if (names.includes(SWITCH)) await finishSwitch(fileSystem, directory)
+  if (!(await fileSystem.exists(`${directory}/${LABEL}`))) return null
+  const bytes = await fileSystem.readFile(`${directory}/${LABEL}`)
+  return labelOf(
+    bytes,
+    (why) => new StartError(`${directory}/${LABEL} is damaged: ${why}`),
+    directory,
+  )
+}
+
 function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
   const damaged = (why: string) =>
     new StartError(
       `${directory}/${LABEL} is damaged; if this is the directory of ${name}, replace the node: parley members replace ${name} (${why})`,
     )
+  const owner = labelOf(bytes, damaged, directory)
+  if (owner !== name) {
+    throw new StartError(
+      `${directory} belongs to node ${owner}, not ${name}: start ${owner} with it, or give ${name} its own directory with --data`,
+    )
+  }
+}
+
+function labelOf(
+  bytes: Uint8Array,
+  damaged: (why: string) => StartError,
+  directory: string,
+): string {
   // The format first: what else a newer version writes is not ours to judge.
   const { format } = readJson(bytes, object({ format: integer() }), damaged)
   if (format !== FORMAT) {
@@ -91,10 +121,5 @@ function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
       `${directory} was written by a newer version (format ${format}, this one knows ${FORMAT}): upgrade this node`,
     )
   }
-  const label = readJson(bytes, object({ name: text(4_096) }), damaged)
-  if (label.name !== name) {
-    throw new StartError(
-      `${directory} belongs to node ${label.name}, not ${name}: start ${label.name} with it, or give ${name} its own directory with --data`,
-    )
-  }
+  return readJson(bytes, object({ name: text(4_096) }), damaged).name
 }

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expectBackupAnswers } from '../backup/backup-answers.ts'
 import { DocumentedHttp, type HttpCall } from './documented-http.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { bearer, TOKEN_SECRET } from './token-of.ts'
@@ -427,6 +428,9 @@ test('[AD13] leadership moves, whichever node is asked', async () => {
   })
 })
 
+test('[BK1] [BK2] a backup is read from any node, and that it was verified is told', () =>
+  expectBackupAnswers(cluster, api))
+
 test('[AD6] whatever is posted by operators is refused alike where it is wrong', async () => {
   const admin = bearer({ sub: 'op', role: 'admin' })
   for (const [route, operations] of Object.entries(api.documented)) {
@@ -458,6 +462,8 @@ test('[HT2] without a majority a write ends unknown, and its copy later is the o
   expect(lost.headers.get('idempotency-key')).toBe('u1')
   const late = { ...group, headers: key('g3') }
   expect(await call('POST', '/v1/conversations', late)).toMatchObject({ status: 503 })
+  const backup = { headers: bearer({ sub: 'op', role: 'admin' }), query: '?read=linearizable' }
+  expect(await call('GET', '/v1/cluster/backup', backup)).toMatchObject({ status: 503 })
   const push = '/v1/push/subscriptions'
   const device = { device: 'd', kind: 'webhook' }
   const subscribed = call('POST', push, { query: '?user=ann', body: device })

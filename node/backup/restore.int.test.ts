@@ -1,16 +1,22 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type FileSystem, NO_FAILPOINTS } from '#cluster'
 import { StartError } from '../data-directory.ts'
-import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
-import { NodeFileSystem } from '../host/node-file-system.ts'
-import { type NodeData, openNodeData } from '../node-data.ts'
+import type { NodeData } from '../node-data.ts'
 import { STATE_KEY } from '../state-machine/keys.ts'
 import { type TemporaryFolder, temporaryFolder } from '../store/temporary-folder.ts'
-import { checkBackup } from './read-backup.ts'
-import { restore, type RestoreTarget } from './restore.ts'
-import { pieces, realPorts, sampleBackup, sampleMachine } from './testing.ts'
+import { EndingFileSystem } from './ending-file-system.ts'
+import type { RestoreTarget } from './restore.ts'
+import {
+  close,
+  open,
+  pieces,
+  realPorts,
+  restored,
+  sampleBackup,
+  sampleMachine,
+  targetsIn,
+} from './testing.ts'
 import { verifyBackup } from './verify-backup.ts'
 
 let folder: TemporaryFolder
@@ -19,41 +25,7 @@ beforeEach(async () => {
 })
 afterEach(() => folder.remove())
 
-const targetsOf = (...names: string[]): RestoreTarget[] =>
-  names.map((name, at) => ({
-    name,
-    peerAddress: `127.0.0.1:${7501 + at}`,
-    clientUrl: `http://127.0.0.1:${7401 + at}`,
-    directory: join(folder.path, name),
-  }))
-
-async function restored(bytes: Buffer, targets: RestoreTarget[], fileSystem?: FileSystem) {
-  const file = () => pieces(bytes, 50_000)
-  const { manifest } = await checkBackup(file)
-  return restore({ ports: realPorts(fileSystem), file, manifest, targets })
-}
-
-/** As a node opens it. */
-function open({ directory, name }: RestoreTarget): Promise<NodeData> {
-  const settings = {
-    name,
-    dataDirectory: directory,
-    initialMembers: [],
-    dev: false,
-    foundAlone: true,
-  }
-  return openNodeData(settings as never, realPorts() as never, {
-    logger: new RecordingLogger(),
-    failpoints: NO_FAILPOINTS,
-    onFailure: () => undefined,
-  })
-}
-
-async function close({ stateMachine, stores, log }: NodeData): Promise<void> {
-  await stateMachine.close()
-  await stores.close()
-  await log.close()
-}
+const targetsOf = (...names: string[]) => targetsIn(folder.path, names)
 
 /** Everything but what a cut says of itself. */
 async function contentOf(store: NodeData['stores']['store']): Promise<string[]> {
@@ -118,31 +90,6 @@ describe('a new cluster', () => {
   })
 })
 
-/** A process that ends after so many of its operations: it does nothing more. */
-class EndingFileSystem extends NodeFileSystem {
-  operations = 0
-  readonly #changes = ['makeDirectory', 'open', 'rename', 'remove', 'removeDirectory'] as const
-
-  constructor(last: number) {
-    super()
-    for (const name of [...this.#changes, 'syncDirectory'] as const) {
-      const real = this[name].bind(this) as (...args: unknown[]) => Promise<unknown>
-      Object.assign(this, {
-        [name]: async (...args: unknown[]) => {
-          if (this.operations >= last) throw new Error('the process ended')
-          this.operations += 1
-          return real(...args)
-        },
-      })
-    }
-  }
-
-  // The real one would outlive the process that is played here.
-  override async lock(): Promise<() => Promise<void>> {
-    return async () => undefined
-  }
-}
-
 test('[BK6] ended anywhere, the directory is empty, refused, or the new member', async () => {
   const bytes = await sampleBackup(await sampleMachine(20))
   const whole = new EndingFileSystem(Infinity)
@@ -150,7 +97,7 @@ test('[BK6] ended anywhere, the directory is empty, refused, or the new member',
   const outcomes = new Set<string>()
   // Each of the last, where the directory changes; some of those before.
   const ends = Array.from({ length: whole.operations }, (_, at) => at)
-  for (const end of ends.filter((at) => at % 12 === 0 || at > whole.operations - 20)) {
+  for (const end of ends.filter((at) => at % 20 === 0 || at > whole.operations - 16)) {
     const [target] = targetsOf(`m${end}`) as [RestoreTarget]
     const ending = new EndingFileSystem(end)
     await expect(restored(bytes, [target], ending)).rejects.toThrow('the process ended')

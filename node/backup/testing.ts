@@ -1,12 +1,17 @@
-import type { FileSystem, LogStorage } from '#cluster'
+import { join } from 'node:path'
+import { type FileSystem, type LogStorage, NO_FAILPOINTS } from '#cluster'
+import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { NodeClock } from '../host/node-clock.ts'
 import { NodeFileSystem } from '../host/node-file-system.ts'
 import { NodeRandom } from '../host/node-random.ts'
 import { batch, create, Machine, message } from '../state-machine/testing.ts'
+import { type NodeData, openNodeData } from '../node-data.ts'
 import { LevelDatabaseFactory } from '../store/level-database.ts'
 import type { Store } from '../store/store.ts'
 import { Backups } from './backups.ts'
 import type { OfflinePorts } from './prepared-member.ts'
+import { checkBackup } from './read-backup.ts'
+import { restore, type RestoreTarget } from './restore.ts'
 
 /** What the tests of this folder share: a small cluster's state, and its backup. */
 
@@ -76,4 +81,44 @@ export function realPorts(fileSystem: FileSystem = new NodeFileSystem()): Offlin
     random: new NodeRandom(),
     databases: new LevelDatabaseFactory(fileSystem),
   }
+}
+
+export const targetsIn = (folder: string, names: readonly string[]): RestoreTarget[] =>
+  names.map((name, at) => ({
+    name,
+    peerAddress: `127.0.0.1:${7501 + at}`,
+    clientUrl: `http://127.0.0.1:${7401 + at}`,
+    directory: join(folder, name),
+  }))
+
+export async function restored(
+  bytes: Uint8Array,
+  targets: readonly RestoreTarget[],
+  fileSystem?: FileSystem,
+) {
+  const file = () => pieces(bytes, 50_000)
+  const { manifest } = await checkBackup(file)
+  return restore({ ports: realPorts(fileSystem), file, manifest, targets })
+}
+
+/** As a node opens it. */
+export function open({ directory, name }: RestoreTarget): Promise<NodeData> {
+  const settings = {
+    name,
+    dataDirectory: directory,
+    initialMembers: [],
+    dev: false,
+    foundAlone: true,
+  }
+  return openNodeData(settings as never, realPorts() as never, {
+    logger: new RecordingLogger(),
+    failpoints: NO_FAILPOINTS,
+    onFailure: () => undefined,
+  })
+}
+
+export async function close({ stateMachine, stores, log }: NodeData): Promise<void> {
+  await stateMachine.close()
+  await stores.close()
+  await log.close()
 }

@@ -7,7 +7,7 @@ import { isFree } from '../free-ports.ts'
  */
 export async function freePortRange(offsets = [0, 1, 2, 100, 101, 102]): Promise<number> {
   for (;;) {
-    const base = randomInt(10_000, 30_000)
+    const base = randomInt(10_081, 30_000)
     const free = await Promise.all(offsets.map((offset) => isFree(`127.0.0.1:${base + offset}`)))
     if (free.every(Boolean)) return base
   }
