@@ -33,6 +33,9 @@ export const CLIENTS: Dashboard = {
             [rate('parley_malformed_frames_total'), '{{instance}} malformed'],
           ],
         ),
+        panel('Limits', 'ops', 'Sockets, connections, calls and frames refused, by the limit.', [
+          [rate('parley_client_refusals_total', 'instance, limit'), '{{instance}} {{limit}}'],
+        ]),
         panel(
           'Slow sessions',
           'short',

@@ -51,6 +51,8 @@ export interface NodeSettings {
   readonly dev: boolean
   /** Web pages that may connect, and names under which clients reach this node. @default its own */
   readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
+  /** Whose `X-Forwarded-For` is believed. @default nobody's */
+  readonly isTrustedProxy?: (address: string) => boolean
   /** Which tokens are believed. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenSettings
   /** How often users may write here. @default `DEFAULT_RATE_LIMITS`, in dev mode nobody is slowed */

@@ -184,6 +184,7 @@ export class NodeWiring {
       options: live.gateway ?? {},
       origins: live.origins ?? {},
       authenticator: this.#authenticator(live),
+      isTrustedProxy: live.isTrustedProxy ?? (() => false),
     })
   }
 
@@ -345,6 +346,7 @@ export class NodeWiring {
       onOperatorRequest: (request, context) => http.operators.handle(request, context),
       authenticator: this.#authenticator(this.#host.settings),
       origins: this.#host.settings.origins ?? {},
+      isTrustedProxy: this.#host.settings.isTrustedProxy ?? (() => false),
     })
   }
 

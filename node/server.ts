@@ -4,7 +4,7 @@ import { StartError } from './data-directory.ts'
 import { ALONE } from './admin/cluster-view.ts'
 import type { ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
-import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
+import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway/gateway-options.ts'
 import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
 import { diskSpace } from './host/disk-space.ts'
@@ -16,6 +16,7 @@ import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
 import { type PushOptions, readPushSettings } from './host/push-files.ts'
 import { readTokenSettings, type TokenOptions } from './host/token-files.ts'
+import { trustedProxies } from './host/trusted-proxies.ts'
 import { setV8Flags } from './host/v8-flags.ts'
 import { WsNetwork } from './host/ws-listener.ts'
 import { createLogger, type LogLevel } from './logger.ts'
@@ -40,6 +41,23 @@ export interface ServerOptions extends Pick<
   | 'origins'
 > {
   readonly logLevel: LogLevel
+  /** What clients may take. */
+  readonly clients?: Partial<
+    Pick<
+      GatewayOptions,
+      | 'maxConnections'
+      | 'maxConnectionsPerAddress'
+      | 'hellosPerSecondPerAddress'
+      | 'requestsPerSecondPerAddress'
+      | 'framesPerSecond'
+      | 'bytesPerSecond'
+      | 'helloTimeoutMs'
+    >
+  >
+  /** How long an HTTP connection without a call stays open. @default 75 s */
+  readonly keepAliveMs?: number
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. @default none */
+  readonly trustedProxies?: readonly string[]
   /** Writes per second of a user, of a device; five seconds' worth at once. */
   readonly rates?: { readonly user?: number; readonly device?: number }
   /** Whom to ask about messages before they are stored. @default nobody */
@@ -104,7 +122,10 @@ export async function startServer(
     random: new NodeRandom(),
     fileSystem,
     network: new NodeNetwork(),
-    clientNetwork: new WsNetwork({ maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes }),
+    clientNetwork: new WsNetwork({
+      maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
+      ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
+    }),
     databases: new LevelDatabaseFactory(fileSystem),
     diskSpace,
   }
@@ -158,11 +179,13 @@ export async function startServer(
  * @throws StartError with a sentence: what it says cannot be in force
  */
 async function readLiveSettings(options: ServerOptions): Promise<LiveSettings> {
-  const { origins, rates = {}, moderation } = options
+  const { clients, origins, rates = {}, moderation, trustedProxies: proxies = [] } = options
   const tokens = await readTokenSettings(options.tokens ?? {})
   if (tokens === null) refuseStrangers(options.listen)
   return {
     ...(origins === undefined ? {} : { origins }),
+    ...(clients === undefined ? {} : { gateway: clients }),
+    isTrustedProxy: trustedProxies(proxies),
     ...(tokens === null ? {} : { tokens }),
     ...(rates.user === undefined && rates.device === undefined ? {} : { rates: ratesOf(rates) }),
     ...(moderation === undefined

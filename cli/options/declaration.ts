@@ -19,6 +19,8 @@ interface Values {
   /** With commas, or a list in a file. */
   readonly words: readonly string[]
   readonly origins: readonly string[]
+  /** Addresses, and networks like `10.0.0.0/8`. */
+  readonly networks: readonly string[]
   readonly path: string
   readonly paths: readonly string[]
 }
@@ -56,6 +58,7 @@ export const SECTIONS = [
   'Who may connect',
   'Tokens',
   'How much',
+  'Connections',
   'Moderation',
   'Push to devices that are away',
   'Disk and log',

@@ -15,6 +15,7 @@ const PLACEHOLDERS: Record<Exclude<Declaration['kind'], 'flag'>, string> = {
   url: 'url',
   words: 'words',
   origins: 'origins',
+  networks: 'networks',
   path: 'file',
   paths: 'files',
 }
@@ -58,7 +59,9 @@ function flagsOf(name: string, { kind, placeholder }: Declaration): string {
 }
 
 function helpOf(name: string, { kind, help, preset, otherwise, choices }: Declaration): string {
-  const several = ['words', 'paths', 'origins'].includes(kind) ? '; several with commas' : ''
+  const several = ['words', 'paths', 'origins', 'networks'].includes(kind)
+    ? '; several with commas'
+    : ''
   const absent = kind === 'flag' ? undefined : (preset ?? otherwise)
   const notes = [
     ...(choices === undefined ? [] : [`choices: ${choices.join(', ')}`]),

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isAddress, parseMembers } from '../cluster/initial-members.ts'
 import type { Declaration } from './declaration.ts'
@@ -54,6 +55,8 @@ export function schemaOf(option: Declaration): z.ZodType {
     case 'words':
     case 'paths':
       return listOf(TEXT)
+    case 'networks':
+      return listOf(TEXT.refine(isNetwork))
     case 'origins':
       return listOf(TEXT.superRefine(checkOrigin))
   }
@@ -88,6 +91,8 @@ export function expectationOf(option: Declaration): string {
       return `a URL with ${(option.protocols ?? []).join(' or ')}`
     case 'words':
       return 'words with commas between them, or a list of them'
+    case 'networks':
+      return 'addresses or networks like 10.0.0.0/8 with commas between them, or a list of them'
     case 'paths':
       return 'paths with commas between them, or a list of them'
     case 'origins':
@@ -128,6 +133,13 @@ function urlFault(text: string, protocols: readonly string[]): string | null {
   }
   if (url.username === '' && url.password === '') return null
   return 'must not carry a user or a password: they would stand in lists of processes and in logs'
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, more] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || more !== undefined) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
 /** As browsers send it. */

@@ -49,6 +49,7 @@ function written(name: NodeOptionName, { values }: Config): string | number | bo
     case 'words':
     case 'paths':
     case 'origins':
+    case 'networks':
       return (value as readonly string[]).join(',')
     case 'text':
     case 'flag':

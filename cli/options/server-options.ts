@@ -18,6 +18,9 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
       allowedOrigins: values.allowedOrigins ?? [],
       allowedHosts: values.allowedHosts ?? [],
     },
+    clients: clientOptions(values),
+    keepAliveMs: values.keepAlive,
+    trustedProxies: values.trustedProxies ?? [],
     tokens: tokenOptions(values),
     ...filterOptions(values),
     push: pushOptions(values),
@@ -35,6 +38,21 @@ function diskOptions(values: NodeOptionValues): NonNullable<ServerOptions['disk'
     ...(lowBytes === undefined ? {} : { lowBytes }),
     ...(hardBytes === undefined ? {} : { hardBytes }),
     ...(reserveBytes === undefined ? {} : { reserveBytes }),
+  }
+}
+
+/** A cluster for trying things out is not slowed down by what nobody asked for. */
+function clientOptions(values: NodeOptionValues): NonNullable<ServerOptions['clients']> {
+  const unlessDev = (value: number | undefined, preset: number) =>
+    value ?? (values.dev ? null : preset)
+  return {
+    maxConnections: values.maxConnections,
+    maxConnectionsPerAddress: values.maxConnectionsPerAddress,
+    hellosPerSecondPerAddress: values.connectionRate,
+    requestsPerSecondPerAddress: unlessDev(values.requestRate, 1_000),
+    framesPerSecond: unlessDev(values.frameRate, 2_000),
+    bytesPerSecond: unlessDev(values.byteRate, 4 * 1024 * 1024),
+    helloTimeoutMs: values.helloTimeout,
   }
 }
 

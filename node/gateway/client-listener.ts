@@ -16,7 +16,7 @@ export interface RequestHead {
   /** `origin` header as sent; `null` when absent, as from anything that is not a browser. */
   readonly origin: string | null
   readonly accept: string | null
-  /** `address:port` of the other end. */
+  /** `address:port` of the other end; behind a trusted proxy of the client, with port 0. */
   readonly remote: string
   /** Port that this listener is bound to. */
   readonly localPort: number
@@ -74,6 +74,13 @@ export interface ClientHandlers {
   /** Asked before every upgrade and every HTTP call; `null` lets it through. */
   admit(head: RequestHead, upgrade: boolean): HttpResponse | null
   onConnection(connection: ClientConnection): void
+  /**
+   * Told of each socket before its first byte, with `address:port` of its other end. `null`: to be
+   * closed at once; else what to call when it is closed.
+   */
+  onSocket?(remote: string): (() => void) | null
+  /** Where a call comes from, given the other end of its socket and the header `X-Forwarded-For`. */
+  remoteOf?(socketRemote: string, forwardedFor: string | null): string
   onRequest(request: HttpRequest): Promise<HttpResponse>
 }
 

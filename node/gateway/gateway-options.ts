@@ -12,8 +12,13 @@ export interface GatewayOptions {
   readonly helloTimeoutMs: number
   /** `hello:R` admitted per second, on average and at once. */
   readonly hellosPerSecond: number
-  /** Of those, from one address other than the loopback. */
+  /** Of those, and of connections that begin, from one address other than the loopback. */
   readonly hellosPerSecondPerAddress: number
+  /** Calls over HTTP from such an address; `null`: as many as come. */
+  readonly requestsPerSecondPerAddress: number | null
+  /** Of one connection, on average; five seconds' worth at once; `null`: as many as come. */
+  readonly framesPerSecond: number | null
+  readonly bytesPerSecond: number | null
   /** Frames that may arrive behind a `hello:R` that still waits for its mark. */
   readonly maxFramesBeforeHello: number
   /** How often a client pings; two and a half times this without a frame ends the connection. */
@@ -66,6 +71,9 @@ export const DEFAULT_GATEWAY_OPTIONS: GatewayOptions = {
   helloTimeoutMs: 5_000,
   hellosPerSecond: 500,
   hellosPerSecondPerAddress: 100,
+  requestsPerSecondPerAddress: null,
+  framesPerSecond: null,
+  bytesPerSecond: null,
   maxFramesBeforeHello: 100,
   heartbeatMs: 15_000,
   maxInFlight: 1_000,

@@ -29,6 +29,8 @@ import type {
   HttpResponse,
   RequestHead,
 } from './client-listener.ts'
+import { clientRemote, hostOf } from './client-address.ts'
+import { ClientLimits } from './client-limits.ts'
 import { Departures } from './departures.ts'
 import { Fanout } from './fanout.ts'
 import { KeyedBuckets } from './keyed-buckets.ts'
@@ -37,7 +39,7 @@ import { EncodedMark } from './frame-joiner.ts'
 import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway-options.ts'
 import { formatMark } from './mark.ts'
-import { addressOf, isLoopback, originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
+import { originRefusal, type OriginPolicyOptions } from './origin-policy.ts'
 import { FrameState } from './send-queue.ts'
 import { SessionExpiries } from './session-expiries.ts'
 import { SessionRegistry } from './session-registry.ts'
@@ -57,6 +59,8 @@ export interface GatewayParts {
   readonly options?: Partial<GatewayOptions>
   /** Web pages and host names; @default none beyond the node's own addresses */
   readonly origins?: Partial<Pick<OriginPolicyOptions, 'allowedOrigins' | 'allowedHosts'>>
+  /** Whose `X-Forwarded-For` is believed. @default nobody's */
+  readonly isTrustedProxy?: IsTrustedProxy
   /** @default dev mode from loopback only */
   readonly authenticator?: Authenticator
   /** A session of the device began or ended. */
@@ -72,7 +76,11 @@ export interface GatewayChange {
   readonly options: Partial<GatewayOptions>
   readonly origins: NonNullable<GatewayParts['origins']>
   readonly authenticator: Authenticator
+  readonly isTrustedProxy: IsTrustedProxy
 }
+
+type IsTrustedProxy = (address: string) => boolean
+const NO_PROXY: IsTrustedProxy = () => false
 
 type OnRequest = (request: HttpRequest, context: GatewayContext) => Promise<HttpResponse>
 
@@ -99,6 +107,8 @@ export class Gateway {
   #options: GatewayOptions
   #origins: OriginPolicyOptions
   #authenticator: Authenticator
+  #isTrustedProxy: IsTrustedProxy
+  readonly #limits: ClientLimits
   readonly #fanout: Fanout
   readonly #signals: SignalDelivery
   readonly #receipts: GatewayReceipts
@@ -110,8 +120,6 @@ export class Gateway {
   #departures: Departures | null = null
   #closed = false
   #revocations = 0
-  /** Connections by the address they come from, without the loopback's. */
-  readonly #byAddress = new Map<string, number>()
   #mark: { readonly index: number; readonly encoded: EncodedMark } | null = null
 
   constructor(parts: GatewayParts) {
@@ -120,11 +128,14 @@ export class Gateway {
     this.#options = options
     this.#origins = originPolicy(options.dev, parts.origins)
     this.#authenticator = parts.authenticator ?? new DevAuthenticator({ dev: options.dev })
+    this.#isTrustedProxy = parts.isTrustedProxy ?? NO_PROXY
     this.#flushes = new FlushQueue(clock, options.flushSlice, () => this.#currentMark())
     this.#slow = new SessionPoll(clock, SLOW_POLL_MS, (session) => session.caughtUp())
     this.#notified = new SessionPoll(clock, options.notifyMs, (session) => session.push.cooled())
     const registry = new SessionRegistry(parts.onSession)
     this.#receipts = new GatewayReceipts({ backend, clock, logger, options, registry })
+    const metrics = defineGatewayMetrics(parts.metrics)
+    this.#limits = new ClientLimits(clock, () => this.#options, metrics.refused)
     const current = { options: () => this.#options, authenticator: () => this.#authenticator }
     this.#context = {
       backend,
@@ -138,7 +149,7 @@ export class Gateway {
       get authenticator() {
         return current.authenticator()
       },
-      metrics: defineGatewayMetrics(parts.metrics),
+      metrics,
       registry,
       receipts: this.#receipts,
       hellos: new TokenBucket(options.hellosPerSecond, clock.monotonicMs()),
@@ -164,30 +175,38 @@ export class Gateway {
       admit: (head, upgrade) => this.#admit(head, upgrade),
       onConnection: (connection) => this.#accept(connection),
       onRequest: (request) => parts.onRequest(request, this.#context),
+      onSocket: (remote) => this.#limits.socketOpened(remote, this.#isTrustedProxy(hostOf(remote))),
+      remoteOf: (remote, forwarded) => clientRemote(remote, forwarded, this.#isTrustedProxy),
     }
     const onOperatorRequest = parts.onOperatorRequest ?? parts.onRequest
     this.operatorHandlers = {
-      admit: (head, upgrade) => (upgrade ? NO_UPGRADE : this.#admit(head, false)),
+      admit: (head, upgrade) => (upgrade ? NO_UPGRADE : this.#originRefusal(head)),
       onConnection: () => assert(false, 'no upgrade is admitted here'),
       onRequest: (request) => onOperatorRequest(request, this.#context),
+      remoteOf: (remote, forwarded) => clientRemote(remote, forwarded, this.#isTrustedProxy),
     }
-    defineGatewayGauges(parts.metrics, {
+    this.#defineGauges(parts.metrics)
+    this.#scheduleSweep()
+  }
+
+  #defineGauges(metrics: MetricsRegistry): void {
+    defineGatewayGauges(metrics, {
       sessions: () => this.#context.registry.size,
       connections: () => this.#sessions.size,
       queuedBytes: () => this.#queuedBytes(),
       queueLimitBytes: () => this.#options.maxQueuedBytes,
       slowSessions: () => this.#slow.size,
-      ready: () => backend.readiness().ready,
+      ready: () => this.#context.backend.readiness().ready,
       draining: () => this.#context.draining(),
     })
-    this.#scheduleSweep()
   }
 
   /** What comes from now on is held to it; who was let in stays. */
-  reconfigure({ options, origins, authenticator }: GatewayChange): void {
+  reconfigure({ options, origins, authenticator, isTrustedProxy }: GatewayChange): void {
     this.#options = { ...this.#options, ...options }
     this.#origins = originPolicy(this.#options.dev, origins)
     this.#authenticator = authenticator
+    this.#isTrustedProxy = isTrustedProxy
   }
 
   /** Sessions that were greeted and not ended. */
@@ -303,37 +322,24 @@ export class Gateway {
   }
 
   #admit(head: RequestHead, upgrade: boolean): HttpResponse | null {
-    const refusal = originRefusal(head, this.#origins)
-    if (refusal !== null) return problem(403, 'FORBIDDEN', refusal)
-    if (!upgrade) return null
-    const headers = { 'retry-after': '1' }
+    const refusal = this.#originRefusal(head)
+    if (refusal !== null) return refusal
+    if (!upgrade) return this.#limits.requestRefusal(head.remote)
     if (this.#context.draining()) {
-      return problem(503, 'DRAINING', 'This node is going away.', headers)
+      return problem(503, 'DRAINING', 'This node is going away.', { 'retry-after': '1' })
     }
-    if (this.#sessions.size >= this.#options.maxConnections) {
-      return problem(503, 'OVERLOADED', 'This node has its fill of clients.', headers)
-    }
-    const most = this.#options.maxConnectionsPerAddress
-    if ((this.#byAddress.get(addressOf(head.remote)) ?? 0) >= most) {
-      const detail = `This node takes ${most} connections from one address.`
-      return problem(429, 'RATE_LIMITED', detail, headers)
-    }
-    return null
+    return this.#limits.upgradeRefusal(head.remote)
   }
 
-  /** The loopback is not counted: behind it stands a proxy, with clients of many addresses. */
-  #count(head: RequestHead, change: 1 | -1): void {
-    if (isLoopback(head.remote)) return
-    const address = addressOf(head.remote)
-    const count = (this.#byAddress.get(address) ?? 0) + change
-    if (count > 0) this.#byAddress.set(address, count)
-    else this.#byAddress.delete(address)
+  #originRefusal(head: RequestHead): HttpResponse | null {
+    const refusal = originRefusal(head, this.#origins)
+    return refusal === null ? null : problem(403, 'FORBIDDEN', refusal)
   }
 
   #accept(connection: ClientConnection): void {
     const session = new Session(connection, this.#context)
     this.#sessions.add(session)
-    this.#count(connection.head, 1)
+    this.#limits.connectionOpened(connection.head.remote)
     if (this.#context.draining()) {
       session.endWith(drainingError(this.#context.backend), CloseCode.drain, 'drain')
     }
@@ -345,7 +351,7 @@ export class Gateway {
     this.#notified.delete(session)
     this.#context.registry.remove(session)
     this.#context.expiries.remove(session)
-    this.#count(session.connection.head, -1)
+    this.#limits.connectionClosed(session.connection.head.remote)
     this.#departures?.gone(session)
   }
 

@@ -20,8 +20,9 @@ export class KeyedBuckets {
 
   of(key: string, { perSecond, burst }: Rate, nowMs: number): TokenBucket {
     let bucket = this.#buckets.get(key)
-    if (bucket === undefined) bucket = new TokenBucket(perSecond, nowMs, burst)
-    else this.#buckets.delete(key)
+    // The rate may be another one since.
+    if (bucket?.isOf(perSecond, burst) !== true) bucket = new TokenBucket(perSecond, nowMs, burst)
+    this.#buckets.delete(key)
     this.#buckets.set(key, bucket)
     if (this.#buckets.size > this.#maxKeys) {
       for (const oldest of this.#buckets.keys()) {

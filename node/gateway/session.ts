@@ -19,6 +19,7 @@ import type { CloseReason, Operation } from '../metrics/gateway-metrics.ts'
 import type { Identity } from './auth.ts'
 import type { ClientConnection } from './client-listener.ts'
 import type { EncodedMark } from './frame-joiner.ts'
+import { FlowLimit } from './flow-limit.ts'
 import { drainingError, type GatewayContext } from './gateway-context.ts'
 import { handlerOf } from './handlers/handler.ts'
 import { greet } from './handlers/hello.ts'
@@ -65,6 +66,7 @@ export class Session {
   readonly #context: GatewayContext
   readonly #limits: DecodeLimits
   readonly #queue = new SendQueue()
+  readonly #flow: FlowLimit
   readonly #writes = new WritesInFlight()
   /** Pushes are among what is queued. */
   #pushes = false
@@ -86,6 +88,7 @@ export class Session {
     this.push = new SessionPush(this, context)
     this.#limits = { bodyBytes: options.maxBodyBytes, metaBytes: LIMITS.metaBytes }
     this.heardMs = clock.monotonicMs()
+    this.#flow = new FlowLimit(options, this.heardMs)
     this.#reads = new SessionReads(options.maxConcurrentReads, () => !this.#congested())
     this.#helloTimer = clock.after(options.helloTimeoutMs, () => {
       this.#helloTimer = null
@@ -128,10 +131,15 @@ export class Session {
     const nowMs = this.#context.clock.monotonicMs()
     this.heardMs = nowMs
     this.#context.metrics.clientBytes.received.add(message.length)
+    if (!this.#flow.message(message.length, nowMs)) {
+      this.#floods()
+      return
+    }
     if (this.#state === 'greeting' && !this.#mayHold(message.length)) return
     const { subprotocol } = this.connection
     for (const decoded of decodeFrames(message, subprotocol, 'toServer', this.#limits)) {
-      if (decoded instanceof ProtocolError) this.#malformed(decoded)
+      if (!this.#flow.frame(nowMs)) this.#floods()
+      else if (decoded instanceof ProtocolError) this.#malformed(decoded)
       else this.#take(decoded, nowMs)
       // A frame of the message may have ended the session: the rest is not taken.
       if ((this.#state as SessionState) === 'ended') return
@@ -145,6 +153,17 @@ export class Session {
     else if (this.#state === 'leaving') {
       this.#begin(frame, nowMs).fail(drainingError(this.#context.backend))
     }
+  }
+
+  /** It goes on sending what is refused. */
+  #floods(): void {
+    const refusal = this.#flow.refusal()
+    assert(refusal !== null, 'nothing is refused')
+    const { why, retryAfterMs } = refusal
+    this.#context.metrics.refused[why].add()
+    const message = 'This connection sends more than it may, and goes on when it is told so.'
+    const error = wireError('RATE_LIMITED', message, { retryAfterMs })
+    this.endWith(error, CloseCode.overload, 'overload')
   }
 
   #takeFirst(frame: RequestFrame, nowMs: number): void {
@@ -180,7 +199,13 @@ export class Session {
 
   #serve(frame: RequestFrame, nowMs: number): void {
     const request = this.#begin(frame, nowMs)
-    if (frame.t === 'hello:R') {
+    const tooFast = this.#flow.refusal()
+    if (tooFast !== null) {
+      this.#context.metrics.refused[tooFast.why].add()
+      const { retryAfterMs } = tooFast
+      const message = 'You send too fast; send the same again later.'
+      request.fail(wireError('RATE_LIMITED', message, { retryAfterMs }))
+    } else if (frame.t === 'hello:R') {
       request.fail(wireError('INVALID_MESSAGE', 'This session was greeted already.'))
     } else if (this.#inFlight > this.#context.options.maxInFlight) {
       const most = this.#context.options.maxInFlight

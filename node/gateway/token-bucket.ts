@@ -13,6 +13,11 @@ export class TokenBucket {
     this.#updatedMs = nowMs
   }
 
+  /** Whether it was made for these. */
+  isOf(perSecond: number, burst: number): boolean {
+    return this.#perMs === perSecond / 1000 && this.#capacity === burst
+  }
+
   /** Takes a token if there is one. */
   take(nowMs: number): boolean {
     if (this.waitMs(nowMs) > 0) return false

@@ -17,35 +17,39 @@ const MAX_IGNORED_BODY_BYTES = 64 * 1024
 /** Bytes that are still taken of a body that is too long, so that its sender gets the answer. */
 const MAX_DISCARDED_BYTES = 4 * 1024 * 1024
 
+/** Of a call that comes drop by drop; looked at so often, that it does not get twice the time. */
+const TIMEOUTS = {
+  headersTimeout: 10_000,
+  requestTimeout: 15_000,
+  connectionsCheckingInterval: 2_000,
+} as const
+
 /** A plain HTTP server over the port's handlers. Upgrades are the caller's, who listens for them. */
-export function createHttpServer(handlers: ClientHandlers): Server {
-  return createServer(
-    { headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 5_000 },
-    (request, response) => {
-      request.on('error', () => request.destroy())
-      const head = requestHead(request)
-      if (head === null) {
-        discardBody(request)
-        respond(response, badRequest('The request line cannot be read.'), false)
-        return
-      }
-      const isHead = head.method === 'HEAD'
-      const refusal = handlers.admit(head, false)
-      if (refusal !== null) {
-        discardBody(request)
-        respond(response, refusal, isHead)
-        return
-      }
-      const call = new Call(head, request)
-      void handlers.onRequest(call).then(
-        (answer) => {
-          call.discardRest(response)
-          respond(response, answer, isHead)
-        },
-        () => response.destroy(),
-      )
-    },
-  )
+export function createHttpServer(handlers: ClientHandlers, keepAliveMs: number): Server {
+  return createServer({ ...TIMEOUTS, keepAliveTimeout: keepAliveMs }, (request, response) => {
+    request.on('error', () => request.destroy())
+    const head = requestHead(request, handlers)
+    if (head === null) {
+      discardBody(request)
+      respond(response, badRequest('The request line cannot be read.'), false)
+      return
+    }
+    const isHead = head.method === 'HEAD'
+    const refusal = handlers.admit(head, false)
+    if (refusal !== null) {
+      discardBody(request)
+      respond(response, refusal, isHead)
+      return
+    }
+    const call = new Call(head, request)
+    void handlers.onRequest(call).then(
+      (answer) => {
+        call.discardRest(response)
+        respond(response, answer, isHead)
+      },
+      () => response.destroy(),
+    )
+  })
 }
 
 /** Resolves to `host:port` as bound. */
@@ -65,7 +69,10 @@ export function listen(server: Server, address: string): Promise<string> {
 }
 
 /** `null` if the URL is malformed. */
-export function requestHead(request: IncomingMessage): RequestHead | null {
+export function requestHead(
+  request: IncomingMessage,
+  handlers: Pick<ClientHandlers, 'remoteOf'>,
+): RequestHead | null {
   const { socket, headers } = request
   let url: URL
   try {
@@ -73,6 +80,8 @@ export function requestHead(request: IncomingMessage): RequestHead | null {
   } catch {
     return null
   }
+  const remote = formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0)
+  const forwardedFor = headers['x-forwarded-for'] ?? null
   return {
     method: request.method ?? '',
     path: url.pathname,
@@ -80,7 +89,7 @@ export function requestHead(request: IncomingMessage): RequestHead | null {
     host: headers.host ?? null,
     origin: headers.origin ?? null,
     accept: headers.accept ?? null,
-    remote: formatAddress(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+    remote: handlers.remoteOf?.(remote, forwardedFor?.toString() ?? null) ?? remote,
     localPort: socket.localPort ?? 0,
   }
 }

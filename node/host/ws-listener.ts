@@ -11,6 +11,7 @@ import type {
   RequestHead,
 } from '../gateway/client-listener.ts'
 import { badRequest, createHttpServer, listen, refuseUpgrade, requestHead } from './http-server.ts'
+import { limitSockets } from './socket-limits.ts'
 
 /**
  * How long a client that does not answer the closing handshake may hold its socket, in ms. The
@@ -21,7 +22,15 @@ const CLOSE_TIMEOUT = { closeTimeout: 5_000 }
 export interface WsNetworkOptions {
   /** Larger WebSocket messages from a client close its connection with 1009. Bytes. */
   readonly maxMessageBytes: number
+  /** How long an HTTP connection without a call stays open. @default 75 s, longer than balancers do */
+  readonly keepAliveMs?: number
 }
+
+/** Whoever closes first must not be the node: a balancer may just have sent the next call. */
+const KEEP_ALIVE_MS = 75_000
+
+/** Answers to pings that may wait for a client that does not read. */
+const MAX_PONG_BYTES = 64 * 1024
 
 /** Clients over real sockets: HTTP by `node:http`, upgrades at `/v1/ws` by `ws`. */
 export class WsNetwork implements ClientNetwork {
@@ -32,12 +41,15 @@ export class WsNetwork implements ClientNetwork {
   }
 
   async listenForClients(address: string, handlers: ClientHandlers): Promise<ClientListener> {
-    const server = createHttpServer(handlers)
+    const server = createHttpServer(handlers, this.#options.keepAliveMs ?? KEEP_ALIVE_MS)
+    limitSockets(server, handlers)
     const upgrades = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       // A compressor per connection costs more memory than everything else a session holds.
       perMessageDeflate: false,
+      // Answered below, and not to a client that sends and does not read.
+      autoPong: false,
       maxPayload: this.#options.maxMessageBytes,
       ...CLOSE_TIMEOUT,
       handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
@@ -45,7 +57,7 @@ export class WsNetwork implements ClientNetwork {
     const open = new Set<WebSocket>()
     server.on('upgrade', (request: IncomingMessage, socket: Socket, firstBytes: Buffer) => {
       socket.on('error', () => socket.destroy())
-      const head = requestHead(request)
+      const head = requestHead(request, handlers)
       if (head === null) {
         refuseUpgrade(socket, badRequest('The request line cannot be read.'))
         return
@@ -109,6 +121,9 @@ class WsConnection implements ClientConnection {
     this.#binary = this.subprotocol === 'parley.v1.msgpack'
     webSocket.on('message', (data: Buffer, isBinary) => {
       this.onMessage(isBinary ? data : data.toString('utf8'))
+    })
+    webSocket.on('ping', (data: Buffer) => {
+      if (webSocket.bufferedAmount < MAX_PONG_BYTES) webSocket.pong(data)
     })
     // `close` follows every error and is where its owner learns of the end.
     webSocket.on('error', () => {})

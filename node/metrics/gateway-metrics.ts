@@ -1,5 +1,6 @@
 import { COUNT_BUCKETS, type CounterCell, HistogramCell } from '#cluster'
 import { ERROR_CODES, type ErrorCode } from '#protocol'
+import { type Refusal, REFUSALS } from '../gateway/client-limits.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** What a request was, for operators: the frame type without its direction. */
@@ -44,6 +45,7 @@ export interface GatewayMetrics {
   readonly malformed: CounterCell
   readonly authFailures: CounterCell
   readonly rateLimited: CounterCell
+  readonly refused: Readonly<Record<Refusal, CounterCell>>
   /** Events handed to sessions, whole or as a notify. */
   readonly pushed: Readonly<Record<(typeof SLOW_PATH)[number], CounterCell>>
   /** Sessions on this node that one applied event was told to; events nobody here waits for count as none. */
@@ -103,6 +105,7 @@ export function defineGatewayMetrics(registry: MetricsRegistry): GatewayMetrics 
       'hello:R refused for its identity.',
     ),
     rateLimited: registry.counter('parley_rate_limited_total', 'hello:R put off for their rate.'),
+    refused: refusals(registry),
     pushed: registry.counters(
       'parley_pushed_events_total',
       'Events handed to sessions, whole or as a notify.',
@@ -138,6 +141,14 @@ export function defineGatewayMetrics(registry: MetricsRegistry): GatewayMetrics 
     requestAnswered: (operation, code) => requests.add(operation, code),
   }
 }
+
+const refusals = (registry: MetricsRegistry): GatewayMetrics['refused'] =>
+  registry.counters(
+    'parley_client_refusals_total',
+    'Sockets, connections, calls and frames refused by a limit. Many: somebody sends too much, or the limit is too low.',
+    'limit',
+    REFUSALS,
+  )
 
 /** Defines what is read from a running gateway. Once per registry. */
 export function defineGatewayGauges(registry: MetricsRegistry, gauges: GatewayGauges): void {

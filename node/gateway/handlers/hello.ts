@@ -9,9 +9,9 @@ import {
 } from '#protocol'
 import type { CloseReason } from '../../metrics/gateway-metrics.ts'
 import { type Identity, isRefusal } from '../auth.ts'
+import { clientKey } from '../client-address.ts'
 import { drainingError, type GatewayContext, spreadMs, uniform } from '../gateway-context.ts'
 import { formatMark } from '../mark.ts'
-import { addressOf, isLoopback } from '../origin-policy.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
 import { notServing, reachMark } from './read-position.ts'
@@ -69,9 +69,10 @@ function mayTry(
   nowMs: number,
   { hellosByAddress, options }: GatewayContext,
 ): boolean {
-  if (isLoopback(remote)) return true
+  const key = clientKey(remote)
+  if (key === null) return true
   const perSecond = options.hellosPerSecondPerAddress
-  return hellosByAddress.of(addressOf(remote), { perSecond, burst: perSecond }, nowMs).take(nowMs)
+  return hellosByAddress.of(key, { perSecond, burst: perSecond }, nowMs).take(nowMs)
 }
 
 /** Asks who it is and waits for the mark, then lets the client in where it can be gone on from. */
