@@ -2,6 +2,7 @@
 // tarballs. `npm run build [directory]`, by default into `dist/`.
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   readdirSync,
@@ -28,7 +29,9 @@ const CLONE_ONLY = ['prettier', 'vitest']
 
 const server = join(to, 'parley')
 emit('.ci/tsconfig.server.json', server)
-renameSync(join(server, 'cli', 'packaged.mjs'), join(server, 'cli', 'parley.mjs'))
+const bin = join(server, 'cli', 'parley.mjs')
+renameSync(join(server, 'cli', 'packaged.mjs'), bin)
+chmodSync(bin, 0o755)
 // Declarations are for those who import something; the rest are programs.
 for (const path of filesOf(server)) {
   if (/\.d\.m?ts$/.test(path) && !path.startsWith('cli/testing/')) rmSync(join(server, path))

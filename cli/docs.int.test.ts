@@ -103,6 +103,8 @@ test('no page has a command in a block that no test types', () => {
   const unknown = PAGES.flatMap(({ path, text }) =>
     commandsOf(text)
       .filter((command) => !readme.includes(command) && !elsewhere.includes(command))
+      // On a real engine: chaos/containers.
+      .filter((command) => !command.startsWith('docker compose '))
       .map((command) => `${path}: ${command}`),
   )
   expect(unknown).toEqual([])

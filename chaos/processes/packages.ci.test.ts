@@ -72,14 +72,14 @@ test('three nodes by npx, a message through the SDK, a verdict', async () => {
     clientUrl: `http://127.0.0.1:${ports[n - 1]}`,
     peerAddress: `127.0.0.1:${ports[n + 2]}`,
   }))
-  const env = { ...process.env, PARLEY_TOKEN_SECRET: TOKEN_SECRET }
+  await writeFile(join(project, 'secret'), TOKEN_SECRET, { mode: 0o600 })
   const nodes = members.map(({ name, clientUrl, peerAddress }) => {
     const words = [
       ...['parley', 'node', '--name', name, '--listen', new URL(clientUrl).host],
       ...['--peer-listen', peerAddress, '--data', join(project, name)],
-      ...['--initial-members', formatMembers(members)],
+      ...['--initial-members', formatMembers(members), '--token-secret-file', 'secret'],
     ]
-    return new StartedProgram('npx', words, { cwd: project, env })
+    return new StartedProgram('npx', words, { cwd: project })
   })
   try {
     const urls = members.map(({ clientUrl }) => clientUrl)

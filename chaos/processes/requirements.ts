@@ -3,6 +3,12 @@ import { execFileSync } from 'node:child_process'
 /** What a test may need that not every machine has, and how to tell that it is there. */
 const PROBES = {
   root: () => process.getuid?.() === 0,
+  /** An engine, compose, and what the image is built from. `.ci/engine` makes them where it can. */
+  docker: () => {
+    run('docker', 'image', 'inspect', 'node:24-bookworm-slim')
+    const [command, ...words] = composeCommand()
+    run(command, ...words, 'version')
+  },
   /** File systems in a file: loop devices and ext4. */
   loop: () => {
     run('losetup', '--find')
@@ -34,6 +40,16 @@ export function lacking(...needed: readonly Requirement[]): boolean {
   if (vital.length > 0) throw new Error(`required and missing here: ${vital.join(', ')}`)
   process.stderr.write(`skipped, missing here: ${missing.join(', ')}\n`)
   return true
+}
+
+/** Compose is a part of `docker` since its second version, before it was a program of its own. */
+export function composeCommand(): [string, ...string[]] {
+  try {
+    run('docker', 'compose', 'version')
+    return ['docker', 'compose']
+  } catch {
+    return ['docker-compose']
+  }
 }
 
 function isThere(name: Requirement): boolean {

@@ -11,6 +11,7 @@ import { ControlledCluster } from '../controlled-cluster.ts'
 import type { NodeControl, NodeState } from '../node-control.ts'
 import type { TestCluster } from '../test-cluster.ts'
 import { DEFAULT_IMAGE } from './parley-container.ts'
+import { withTokenSecret } from './token-secret.ts'
 
 export interface ParleyClusterOptions {
   /** @default 3 */
@@ -21,8 +22,8 @@ export interface ParleyClusterOptions {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-const CLIENT_PORT = 7401
-const PEER_PORT = 7501
+const CLIENT_PORT = 7400
+const PEER_PORT = 7500
 /** How long a node may drain before it is killed: its clients get five seconds to leave. */
 const DRAIN_S = 20
 
@@ -59,11 +60,10 @@ export class ParleyCluster {
       PARLEY_INITIAL_MEMBERS: members
         .map(({ name, authority }) => `${name}=${authority}/${name}:${PEER_PORT}`)
         .join(','),
-      PARLEY_TOKEN_SECRET: secret,
     }
     const network = await new Network().start()
     const nodes = members.map(({ name, url, port }) => {
-      const container = new GenericContainer(this.#options.image)
+      const container = withTokenSecret(new GenericContainer(this.#options.image), secret)
         .withNetwork(network)
         .withNetworkAliases(name)
         .withExposedPorts({ container: CLIENT_PORT, host: port })

@@ -9,9 +9,10 @@ import {
 import { freePorts } from '../../../chaos/processes/free-ports.ts'
 import type { TestTokenOptions } from '../test-cluster.ts'
 import { signToken } from '../test-token.ts'
+import { withTokenSecret } from './token-secret.ts'
 
-const CLIENT_PORT = 7401
-const PEER_PORT = 7501
+const CLIENT_PORT = 7400
+const PEER_PORT = 7500
 
 /** The image that `docker build -t parley .` makes in a clone. */
 export const DEFAULT_IMAGE = 'parley'
@@ -35,13 +36,12 @@ export class ParleyContainer extends GenericContainer {
     const authority = `${info.containerRuntime.host}:${port}`
     this.#url = `http://${authority}`
     this.withExposedPorts({ container: CLIENT_PORT, host: port })
-    this.withEnvironment({
+    withTokenSecret(this, this.#secret).withEnvironment({
       PARLEY_NAME: 'n1',
       PARLEY_FOUND_ALONE: 'true',
       PARLEY_LISTEN: `0.0.0.0:${CLIENT_PORT}`,
       PARLEY_PEER_LISTEN: `0.0.0.0:${PEER_PORT}`,
       PARLEY_INITIAL_MEMBERS: `n1=${authority}/127.0.0.1:${PEER_PORT}`,
-      PARLEY_TOKEN_SECRET: this.#secret,
     })
     return new StartedParleyContainer(await super.start(), this.#url, this.#secret)
   }
