@@ -75,6 +75,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'erase what a user said',
     load: () => import('./commands/user.ts'),
   },
+  verify: {
+    summary: 'check the data directory of a stopped node, and change nothing',
+    load: () => import('./commands/verify.ts'),
+  },
 }
 
 /** Runs one command line and gives the exit code. Never rejects. */

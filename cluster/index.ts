@@ -12,6 +12,8 @@ export { ClusterNode, type ClusterNodeEvents, type ClusterNodeParts } from './cl
 export { FAILPOINTS, type FailpointName, type Failpoints, NO_FAILPOINTS } from './failpoints.ts'
 export { isNoRoom } from './log/no-room.ts'
 export { type Formation, LogDamagedError, type LogStorage } from './log/log-storage.ts'
+export { inspectLog, type InspectedLog } from './log/inspect-log.ts'
+export { LogFormatError } from './log/log-format-error.ts'
 export { SegmentLog } from './log/segment-log.ts'
 export { array, hex, integer, object, oneOf, readJson, type Shape, text } from './json-shape.ts'
 export type { Logger } from './logger.ts'

@@ -96,6 +96,21 @@ export async function readLabel(fileSystem: FileSystem, directory: string): Prom
   )
 }
 
+/**
+ * The name that the directory bears; `null` if none was written yet. Changes nothing.
+ *
+ * @throws StartError
+ */
+export async function lookAtLabel(
+  fileSystem: FileSystem,
+  directory: string,
+): Promise<string | null> {
+  const path = `${directory}/${LABEL}`
+  if (!(await fileSystem.exists(path))) return null
+  const damaged = (why: string) => new StartError(`${path} is damaged: ${why}`)
+  return labelOf(await fileSystem.readFile(path), damaged, directory)
+}
+
 function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
   const damaged = (why: string) =>
     new StartError(

@@ -21,3 +21,5 @@ export {
   type ServerOptions,
   startServer,
 } from './server.ts'
+export type { VerifyReport } from './verify/verify-data.ts'
+export { verifyDirectory } from './verify-directory.ts'

@@ -159,7 +159,6 @@ export class DiskGuard {
 
   async #keepRoom(freeBytes: number): Promise<void> {
     const { ballast, limits, log, clock } = this.#host
-    if (freeBytes < limits.reserveBytes) await ballast.release()
     if (this.#level < DiskLevel.hard && log.reserved < 2) await log.keepReserve()
     if (this.#level === DiskLevel.ok) {
       // Takes a while, and nobody waits for it.
@@ -172,6 +171,8 @@ export class DiskGuard {
     const isDue = this.#removedAt > 0 && cut >= this.#removedAt
     if (!isDue || this.#compacting) return
     if (clock.monotonicMs() - this.#compactedMs < COMPACT_EVERY_MS) return
+    // Not before: whatever fills the disk would take this, too, and the next start needs it.
+    if (freeBytes < limits.reserveBytes) await ballast.release()
     this.#compact()
   }
 

@@ -18,6 +18,13 @@ const field = {
   previousLogNumber: 9,
 } as const
 
+/** Which files make up a database. */
+export interface LevelFiles {
+  readonly tables: readonly LiveTable[]
+  /** Logs from this number on hold what no table has. */
+  readonly logNumber: number
+}
+
 export interface LiveTable {
   readonly number: number
   readonly bytes: number
@@ -29,16 +36,30 @@ export interface LiveTable {
  * that makes no sense, also while the database is open and writing: whether that is damage is for
  * LevelDB to say, which checks its manifest when it opens.
  */
-export async function readLiveTables(fileSystem: FileSystem, path: string): Promise<LiveTable[]> {
+export async function readLiveTables(
+  fileSystem: FileSystem,
+  path: string,
+): Promise<readonly LiveTable[]> {
+  return (await readLevelFiles(fileSystem, path))?.tables ?? []
+}
+
+/** The same with the logs; `null` if there is no manifest to read. */
+export async function readLevelFiles(
+  fileSystem: FileSystem,
+  path: string,
+): Promise<LevelFiles | null> {
   const current = await readIfThere(fileSystem, `${path}/CURRENT`)
   const name = /^(MANIFEST-\d+)\n$/.exec(current?.toString('latin1') ?? '')?.[1]
   const manifest = name === undefined ? null : await readIfThere(fileSystem, `${path}/${name}`)
-  if (manifest === null) return []
+  if (manifest === null) return null
   const live = new Map<number, LiveTable>()
-  for (const record of records(manifest)) {
-    if (!applyEdit(record, live)) break
+  let logNumber = 0
+  for (const record of logRecords(manifest)) {
+    const edit = applyEdit(record, live)
+    if (edit === null) break
+    logNumber = edit.logNumber ?? logNumber
   }
-  return [...live.values()].sort((a, b) => a.number - b.number)
+  return { tables: [...live.values()].sort((a, b) => a.number - b.number), logNumber }
 }
 
 async function readIfThere(fileSystem: FileSystem, path: string): Promise<Buffer | null> {
@@ -46,7 +67,8 @@ async function readIfThere(fileSystem: FileSystem, path: string): Promise<Buffer
   return Buffer.from(await fileSystem.readFile(path))
 }
 
-function* records(bytes: Buffer): Generator<Buffer> {
+/** Records of LevelDB's log format, up to the first that is not whole. */
+export function* logRecords(bytes: Buffer): Generator<Buffer> {
   let parts: Buffer[] = []
   let offset = 0
   while (offset + headerBytes <= bytes.length) {
@@ -67,9 +89,13 @@ function* records(bytes: Buffer): Generator<Buffer> {
   }
 }
 
-/** False if the record cannot be read to its end. */
-function applyEdit(record: Buffer, live: Map<number, LiveTable>): boolean {
+/** `null` if the record cannot be read to its end. */
+function applyEdit(
+  record: Buffer,
+  live: Map<number, LiveTable>,
+): { readonly logNumber: number | null } | null {
   let at = 0
+  let logNumber: number | null = null
   const varint = (): number => {
     let value = 0
     for (let scale = 1; scale < 2 ** 64; scale *= 128) {
@@ -90,6 +116,8 @@ function applyEdit(record: Buffer, live: Map<number, LiveTable>): boolean {
         skipBytes()
         break
       case field.logNumber:
+        logNumber = varint()
+        break
       case field.nextFileNumber:
       case field.lastSequence:
       case field.previousLogNumber:
@@ -113,8 +141,8 @@ function applyEdit(record: Buffer, live: Map<number, LiveTable>): boolean {
         break
       }
       default:
-        return false
+        return null
     }
   }
-  return at === record.length
+  return at === record.length ? { logNumber } : null
 }

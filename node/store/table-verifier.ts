@@ -37,7 +37,7 @@ export async function verifyTables(
     const file = await openTable(fileSystem, `${path}/${name}`)
     if (file === null) continue
     try {
-      await new TableVerifier(file, name, table.bytes).verify(pace)
+      await new TableReader(file, name, table.bytes).verify(pace)
     } finally {
       await file.close()
     }
@@ -55,7 +55,7 @@ async function openTable(fileSystem: FileSystem, path: string): Promise<File | n
 }
 
 /** One table: data blocks, filter, metaindex, index, footer; only the footer has no checksum. */
-class TableVerifier {
+export class TableReader {
   readonly #file: File
   readonly #name: string
   readonly #bytes: number
@@ -70,10 +70,7 @@ class TableVerifier {
   }
 
   async verify(pace: (() => Promise<void>) | undefined): Promise<void> {
-    const footer = await this.#read({ offset: this.#bytes - footerBytes, size: footerBytes })
-    if (footer.readUInt32LE(40) !== magicLow || footer.readUInt32LE(44) !== magicHigh) {
-      throw this.#damaged('its footer is broken')
-    }
+    const footer = await this.#footer()
     const [metaIndex, next] = this.#handle(footer, 0)
     const [index] = this.#handle(footer, next)
     for (const root of [metaIndex, index]) {
@@ -83,6 +80,45 @@ class TableVerifier {
         await this.#block(handle)
         await pace?.()
       }
+    }
+  }
+
+  /**
+   * Every pair as it stands in the table, older versions and deletions too, in order; keys end in the
+   * eight bytes that LevelDB adds. Views, valid until the next step.
+   */
+  async *pairs(): AsyncGenerator<{ readonly key: Buffer; readonly value: Buffer }> {
+    const footer = await this.#footer()
+    const [, next] = this.#handle(footer, 0)
+    const [index] = this.#handle(footer, next)
+    const handles = Buffer.from(await this.#block(index))
+    for (const handle of this.#handles(handles)) yield* this.#entries(await this.#block(handle))
+  }
+
+  async #footer(): Promise<Buffer> {
+    if (this.#bytes < footerBytes) throw this.#damaged('it is too short')
+    const at = { offset: this.#bytes - footerBytes, size: footerBytes }
+    const footer = Buffer.from(await this.#read(at))
+    if (footer.readUInt32LE(40) !== magicLow || footer.readUInt32LE(44) !== magicHigh) {
+      throw this.#damaged('its footer is broken')
+    }
+    return footer
+  }
+
+  /** `shared, unshared, length, key tail, value`, each key beginning as the one before it. */
+  *#entries(block: Buffer): Generator<{ readonly key: Buffer; readonly value: Buffer }> {
+    if (block.length < 4) throw this.#damaged('a block is too short')
+    const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4)
+    let key = Buffer.alloc(0)
+    for (let offset = 0; offset < end;) {
+      const [shared, afterShared] = this.#varint(block, offset)
+      const [unshared, afterUnshared] = this.#varint(block, afterShared)
+      const [length, from] = this.#varint(block, afterUnshared)
+      offset = from + unshared + length
+      if (shared > key.length || offset > end) throw this.#damaged('an entry leaves its block')
+      key = Buffer.concat([key.subarray(0, shared), block.subarray(from, from + unshared)])
+      if (key.length < 8) throw this.#damaged('a key is too short')
+      yield { key, value: block.subarray(from + unshared, offset) }
     }
   }
 
