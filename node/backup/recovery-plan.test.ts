@@ -45,7 +45,7 @@ describe('a plan', () => {
   test('[BK9] says what may be lost, and what is kept that may never have been sent', () => {
     const [after, kept] = plan(report(1)).mayBeLost
     expect(after).toContain('after index 100 of term 4: n2, n3 may have acknowledged more')
-    expect(kept).toContain('10 entries after index 90 are kept')
+    expect(kept).toContain('kept are also the entries 91 to 100')
     expect(plan(report(1, { commit: 100 })).mayBeLost).toHaveLength(1)
   })
 

@@ -115,7 +115,7 @@ function sentences(best: SurvivorReport, lost: readonly Member[]): string[] {
   const { name, lastIndex, lastTerm, commit } = best
   const names = lost.map((member) => member.name).join(', ')
   const after = `after index ${lastIndex} of term ${lastTerm}: ${names} may have acknowledged more to clients that no survivor has`
-  const kept = `${lastIndex - commit} entries after index ${commit} are kept that ${name} did not know to be on a majority: some may never have been acknowledged`
+  const kept = `kept are also the entries ${commit + 1} to ${lastIndex}, which ${name} did not know to be on a majority: some may never have been acknowledged`
   return lastIndex > commit ? [after, kept] : [after]
 }
 
