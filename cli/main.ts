@@ -24,6 +24,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'send the clients and the leadership of a node elsewhere',
     load: () => import('./commands/drain.ts'),
   },
+  members: {
+    summary: 'show the members, add, remove or replace one, or ask whether a node may stop',
+    load: () => import('./commands/members.ts'),
+  },
   node: { summary: 'run one node', load: () => import('./commands/node.ts') },
   status: {
     summary: 'say whether the cluster is healthy, and show its nodes',

@@ -55,6 +55,8 @@ export interface ClusterNodeParts {
   readonly initialMembers: readonly InitialMember[]
   /** Take in a member whose directory was emptied without being told to (rule K1). */
   readonly autoReplace: boolean
+  /** An empty directory founds no cluster: it waits to be taken in. */
+  readonly joins: boolean
   /**
    * How long an empty directory that is the only initial member listens before it founds a cluster,
    * in ms: peers of one that it was part of dial it every second and say so (rule K1).
@@ -142,6 +144,7 @@ export class ClusterNode {
       autoReplace: parts.autoReplace,
       replica: () => this.#replica,
       strangers: () => this.strangers(),
+      snapshotBytesTo: (id) => this.#sender.takenBytes(id) ?? 0,
       sendJson,
       onWanted: () => this.#connect(),
     })
@@ -186,6 +189,25 @@ export class ClusterNode {
     return this.#replacer.ask(change)
   }
 
+  /** Names that wait for a node with an empty directory to answer. */
+  get askedMembers(): readonly string[] {
+    return this.#replacer.asked
+  }
+
+  /** How long a learner has taken in nothing new, as its leader sees it. */
+  learnerStuckMs(id: RaftId): number {
+    return this.#replacer.stuckMs(id)
+  }
+
+  get longestStuckLearnerMs(): number {
+    return this.#replacer.longestStuckMs
+  }
+
+  /** Acknowledged of the snapshot on its way to a peer; `null` if there is none. */
+  snapshotBytesTo(id: RaftId): number | null {
+    return this.#sender.takenBytes(id)
+  }
+
   /** Empty directories that answer at members' addresses. */
   strangers(): PeerHello[] {
     return this.transport.peersUp().filter(({ clusterId }) => clusterId === '')
@@ -202,7 +224,9 @@ export class ClusterNode {
   }
 
   #startFormation(): void {
-    const { clock, foundAloneAfterMs, initialMembers, log } = this.#parts
+    const { clock, foundAloneAfterMs, initialMembers, joins, log } = this.#parts
+    // What a leader sends takes it in; nothing else begins.
+    if (joins && log.formation === null) return
     const foundsAlone = log.formation === null && initialMembers.length === 1
     if (!foundsAlone || foundAloneAfterMs === 0) this.#formation.start()
     else this.#formationTimer = clock.after(foundAloneAfterMs, () => this.#formation.start())

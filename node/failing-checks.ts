@@ -21,6 +21,8 @@ export interface NodeCondition {
   readonly name: string
   readonly cluster: Pick<ClusterNode, 'replica' | 'transport'>
   readonly draining: boolean
+  /** It was started to be taken in. */
+  readonly joins: boolean
   /** The cluster that does not know this node's empty directory. */
   readonly strangerTo: string | null
   readonly caughtUp: boolean
@@ -40,9 +42,11 @@ export function failingChecks(condition: NodeCondition): string[] {
     reasons.push(...cluster.transport.refusals().map(({ message: why }) => `refused: ${why}`))
   if (replica === null) {
     reasons.push(
-      strangerTo === null
-        ? 'forming: not every initial member has been reached'
-        : `stranger: cluster ${strangerTo} does not know this empty data directory; run: parley members replace ${name}`,
+      condition.joins
+        ? `forming: waits to be taken in; run: parley members add ${name}`
+        : strangerTo === null
+          ? 'forming: not every initial member has been reached'
+          : `stranger: cluster ${strangerTo} does not know this empty data directory; run: parley members replace ${name}`,
     )
     return reasons
   }

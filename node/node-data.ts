@@ -105,8 +105,8 @@ export async function openNodeData(
  * @throws StartError
  */
 function checkMayFound(settings: NodeSettings, log: LogStorage): void {
-  const { dataDirectory, dev, foundAlone = dev, initialMembers, name } = settings
-  if (log.formation !== null || initialMembers.length > 1 || foundAlone) return
+  const { dataDirectory, dev, foundAlone = dev, initialMembers, join, name } = settings
+  if (join === true || log.formation !== null || initialMembers.length > 1 || foundAlone) return
   throw new StartError(
     `${dataDirectory} is empty, and --initial-members names ${name} alone. To found a new cluster of one node, start it once with --found-alone. If ${name} lost its data and was part of a cluster, name the members of that in --initial-members, and run on another node: parley members replace ${name}`,
     { isRefused: true },

@@ -42,6 +42,8 @@ export interface NodeSettings {
   readonly peerListen: string
   readonly dataDirectory: string
   readonly initialMembers: readonly InitialMember[]
+  /** An empty directory founds no cluster: it waits until one takes it in. @default false */
+  readonly join?: boolean
   /**
    * An empty directory whose settings name no other member founds a cluster of one (rule K1): nobody
    * can tell it from one that lost its data. @default in dev mode only

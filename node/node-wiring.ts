@@ -139,6 +139,7 @@ export class NodeWiring {
       drain: this.drain,
       levels: this.levels,
       standings: this.standings,
+      view: () => this.view(),
     })
     const metrics = new MetricsRegistry()
     this.filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
@@ -274,6 +275,7 @@ export class NodeWiring {
       peerListen,
       initialMembers,
       autoReplace: dev,
+      joins: this.#host.settings.join === true,
       foundAloneAfterMs: dev ? 0 : LISTEN_FIRST_MS,
       options: {
         ...DEFAULT_REPLICA_OPTIONS,
@@ -475,6 +477,7 @@ export class NodeWiring {
       cluster: this.cluster,
       leaderForMs: this.leaders.forMs,
       draining: this.#draining,
+      joins: this.#host.settings.join === true,
       strangerTo: this.#host.life.strangerTo(),
       caughtUp: this.catchUp.done,
     })

@@ -187,6 +187,10 @@ export class ParleyNode {
   #stranger(clusterId: string): void {
     if (this.#strangerTo === clusterId) return
     this.#strangerTo = clusterId
+    if (this.#settings.join === true) {
+      this.#logger.info('node.joining', { clusterId })
+      return
+    }
     this.#logger.error('node.stranger', {
       message: `cluster ${clusterId} exists and does not know this empty data directory. If ${this.#settings.name} lost its disk, run on another node: parley members replace ${this.#settings.name}`,
     })

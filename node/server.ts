@@ -37,6 +37,7 @@ export interface ServerOptions extends Pick<
   | 'initialMembers'
   | 'foundAlone'
   | 'disk'
+  | 'join'
   | 'dev'
   | 'origins'
 > {
@@ -129,7 +130,8 @@ export async function startServer(
     databases: new LevelDatabaseFactory(fileSystem),
     diskSpace,
   }
-  if (options.initialMembers.length === 1) logger.warn('cluster.single', { message: ALONE })
+  if (options.initialMembers.length === 1 && options.join !== true)
+    logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes } = options
   const { tokens: _, rates: __, moderation: ___, push: ____, origins: _____, ...said } = options
   let running: ParleyNode | null = null

@@ -7,6 +7,10 @@ interface Documented {
 type Operations = Record<string, { responses: Record<string, Documented> }>
 type Schemas = Record<string, { required: string[] }>
 
+/** Tried on a cluster of their own: they change who belongs to it, and who leads. */
+export const isAboutMembers = (route: string): boolean =>
+  /^\/v1\/cluster\/(members|preflight|leadership-transfers)\b/.test(route)
+
 export interface HttpCall {
   readonly id?: string
   readonly query?: string
@@ -42,6 +46,20 @@ export class DocumentedHttp {
     }
     if (description.openapi !== '3.1.0') throw new Error(`OpenAPI ${description.openapi}`)
     return new DocumentedHttp(cluster, description)
+  }
+
+  /** Documented answers of these routes that never came, as `POST /v1/… 200`. */
+  unseen(isMeant: (route: string) => boolean): string[] {
+    return Object.entries(this.documented)
+      .filter(([route]) => isMeant(route))
+      .flatMap(([route, operations]) =>
+        Object.entries(operations).flatMap(([method, { responses }]) => {
+          const name = `${method.toUpperCase()} ${route}`
+          const statuses = Object.keys(responses).filter((status) => status !== 'default')
+          const missing = statuses.filter((status) => !this.seen.get(name)?.has(Number(status)))
+          return missing.map((status) => `${name} ${status}`)
+        }),
+      )
   }
 
   /** Calls a documented route; what comes must be among what it documents, with what that requires. */

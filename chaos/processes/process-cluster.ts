@@ -25,6 +25,10 @@ export interface ProcessNode {
 export interface StartOptions {
   /** Users without tokens, and members taken in again by themselves. @default true */
   readonly dev?: boolean
+  /** Names of the initial members. @default all */
+  readonly founders?: readonly string[]
+  /** Founds nothing and waits to be taken in. @default false */
+  readonly joins?: boolean
   /** Of `parley node --unsafe-failpoints`. */
   readonly failpoints?: string
   /** Checks tokens with this secret, from a file. */
@@ -97,7 +101,8 @@ export class ProcessCluster {
     const secretFile = join(this.directory, 'token-secret')
     const { tokenSecret } = options
     if (tokenSecret !== undefined) await writeFile(secretFile, tokenSecret, { mode: 0o600 })
-    const members = this.nodes
+    const founders = this.nodes.filter((one) => options.founders?.includes(one.name) ?? true)
+    const members = founders
       .map((member) => `${member.name}=${new URL(member.url).host}/${member.peerAddress}`)
       .join(',')
     const command = [
@@ -109,9 +114,9 @@ export class ProcessCluster {
       ...['--listen', new URL(node.url).host],
       ...['--peer-listen', node.peerAddress],
       ...['--data', node.data],
-      ...['--initial-members', members],
+      ...(options.joins === true ? ['--join'] : ['--initial-members', members]),
       ...(options.dev === false ? [] : ['--dev']),
-      ...(this.nodes.length === 1 ? ['--found-alone'] : []),
+      ...(founders.length === 1 && options.joins !== true ? ['--found-alone'] : []),
       ...(tokenSecret === undefined ? [] : ['--token-secret-file', secretFile]),
       ...(options.flags ?? []),
       ...(options.failpoints === undefined ? [] : ['--unsafe-failpoints', options.failpoints]),

@@ -9,6 +9,8 @@ export interface AdminCall {
   readonly body?: object
   /** Beside that. @default GET */
   readonly method?: 'DELETE'
+  /** Sent as `If-Match`: only of what the caller saw. */
+  readonly ifMatch?: string | undefined
   /** Said once at most: silence after a node may have heard it is an unknown outcome. */
   readonly isOnce?: boolean
   /** The newest mark that an answer carried: nothing older than it is shown. */
@@ -32,6 +34,7 @@ export async function adminText(path: string, call: AdminCall): Promise<AdminAns
     ...tokenHeaders(call.tokenFile),
     ...(typeof call.mark === 'string' ? { 'parley-mark': call.mark } : {}),
     'content-type': 'application/json',
+    ...(call.ifMatch === undefined ? {} : { 'if-match': `"${call.ifMatch}"` }),
   }
   const waiting = [...call.urls]
   const asked = new Set<string>()

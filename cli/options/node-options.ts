@@ -41,6 +41,12 @@ export const NODE_OPTIONS = {
     isRequired: true,
     help: 'where it keeps everything',
   },
+  join: {
+    section: 'The node',
+    kind: 'flag',
+    preset: 'false',
+    help: 'found no cluster, wait to be taken in by parley members add: --initial-members names nobody else, or is left out',
+  },
   initialMembers: {
     section: 'The node',
     kind: 'members',

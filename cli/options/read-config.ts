@@ -9,6 +9,7 @@ import {
   type NodeOptionName,
   type NodeOptionValues,
 } from './node-options.ts'
+import type { InitialMember } from '../cluster/initial-members.ts'
 import { expectationOf, schemaOf } from './option-schema.ts'
 
 /** Where values may come from, the strongest first. */
@@ -45,6 +46,7 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
   for (const name of NODE_OPTION_NAMES) {
     const given = givenFor(name, sources, file)
     if (given === null) {
+      if (name === 'initialMembers' && values['join'] === true) continue
       const missing = `${flagOf(name)} is missing (or ${variableOf(name)}, or ${name} in a file): ${declarationOf(name).help}`
       if (declarationOf(name).isRequired === true) faults.push(missing)
       continue
@@ -56,9 +58,21 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
       origins.set(name, given.origin)
     }
   }
+  if (values['join'] === true)
+    values['initialMembers'] ??= itself(values as Partial<NodeOptionValues>)
   const config = { values: values as unknown as NodeOptionValues, origins }
   faults.push(...configFaults(config))
   return faults.length === 0 ? { config } : { faults }
+}
+
+/** Whoever is to be taken in is reached where it listens, unless it says otherwise. */
+function itself({
+  name,
+  listen,
+  peerListen,
+}: Partial<NodeOptionValues>): InitialMember[] | undefined {
+  if (name === undefined || listen === undefined || peerListen === undefined) return undefined
+  return [{ name, clientUrl: `http://${listen}`, peerAddress: peerListen }]
 }
 
 async function fileOf(path: string | null, faults: string[]): Promise<Record<string, unknown>> {

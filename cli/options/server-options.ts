@@ -12,6 +12,7 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
     dataDirectory: data,
     initialMembers,
     dev: values.dev,
+    join: values.join,
     foundAlone: values.foundAlone || values.dev,
     logLevel: values.logLevel,
     origins: {

@@ -45,6 +45,7 @@ function leading(voters: readonly Member[], silent: readonly Member[] = []) {
     strangers: () => strangers,
     sendJson: (to) => invited.push(to) > 0,
     onWanted: () => {},
+    snapshotBytesTo: () => 0,
   })
   replacer.start()
   const knock = ({ id: raftId, name }: Member) =>

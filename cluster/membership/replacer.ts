@@ -13,6 +13,7 @@ import {
   objectionTo,
   withoutMember,
 } from './member-change.ts'
+import { LearnerWatch } from './learner-watch.ts'
 import { nextConfiguration, withLearner } from './reconcile.ts'
 
 /** While a change of members is under way or wanted, and otherwise. */
@@ -31,6 +32,8 @@ export interface ReplacerHost {
   readonly autoReplace: boolean
   replica(): Replica | null
   strangers(): readonly PeerHello[]
+  /** Acknowledged of a snapshot on its way; 0 if there is none. */
+  snapshotBytesTo(id: RaftId): number
   sendJson(to: RaftId, kind: PeerFrameKind, value: unknown): boolean
   /** Who is to be dialled beside the members changed. */
   onWanted(): void
@@ -50,10 +53,25 @@ export class Replacer {
   readonly #host: ReplacerHost
   /** What an operator asked for, by the member's name; a leader forgets it with its office. */
   readonly #asked = new Map<string, Asked>()
+  readonly #learners = new LearnerWatch()
   #timer: Timer | null = null
 
   constructor(host: ReplacerHost) {
     this.#host = host
+  }
+
+  /** Names that wait for a node with an empty directory to answer. */
+  get asked(): readonly string[] {
+    return [...this.#asked.keys()]
+  }
+
+  /** How long a learner has taken in nothing new; 0 on whoever does not lead. */
+  stuckMs(id: RaftId): number {
+    return this.#learners.stuckMs(id, this.#host.clock.monotonicMs())
+  }
+
+  get longestStuckMs(): number {
+    return this.#learners.longestMs(this.#host.clock.monotonicMs())
   }
 
   /** Nodes that are not members and are to be taken in: they must be dialled to be known. */
@@ -132,6 +150,7 @@ export class Replacer {
   #look(): void {
     const replica = this.#host.replica()
     this.#forgetOld(replica?.hasAuthority === true)
+    this.#watchLearners(replica)
     if (replica?.hasAuthority !== true || !replica.configurationCommitted) return
     const { configuration } = replica
     const strangers = this.#host.strangers()
@@ -145,6 +164,15 @@ export class Replacer {
     const { accepted } = replica.proposeConfiguration(next)
     this.#tell(next, accepted)
     if (accepted) for (const { name } of next.learners) this.#forget(name)
+  }
+
+  #watchLearners(replica: Replica | null): void {
+    const leads = replica?.hasAuthority === true
+    const progress = leads ? replica.status().progress.filter(({ learner }) => learner) : []
+    const taken = progress.map(({ id, match }) => {
+      return [id, match + this.#host.snapshotBytesTo(id)] as const
+    })
+    this.#learners.look(this.#host.clock.monotonicMs(), new Map(taken))
   }
 
   #tell(next: Configuration, accepted: boolean): void {

@@ -82,6 +82,11 @@ export class SnapshotSender {
     return this.#streams.size + this.#opening.size
   }
 
+  /** Acknowledged of the snapshot on its way to a peer; `null` if there is none. */
+  takenBytes(to: RaftId): number | null {
+    return this.#streams.get(to)?.takenBytes ?? null
+  }
+
   /**
    * The log behind the oldest snapshot on its way must stay (rule K3), also while a peer that has
    * taken it all installs it; `Infinity` if there is none.

@@ -7,6 +7,8 @@ import { ACCOUNT_ROUTES } from './account-routes.ts'
 import { type BackupRoutesHost, backupRoutes } from './backup-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
+import { preflightRoute } from './preflight-route.ts'
+import { memberRoutes } from './member-routes.ts'
 import { leadershipRoutes } from './leadership-routes.ts'
 import { drainRoutes } from './drain-routes.ts'
 import { upgradeRoutes } from './upgrade-routes.ts'
@@ -86,6 +88,8 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...leadershipRoutes(options.calls),
     ...drainRoutes(options.calls),
     ...upgradeRoutes(options.calls),
+    ...memberRoutes(options.calls),
+    preflightRoute(options.calls),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

@@ -1,8 +1,8 @@
 import { jsonOf } from '../http/json-call.ts'
 import type { Route } from '../http/route.ts'
-import { adminProblemAnswer } from './admin-problem.ts'
+import { callAnswer } from './call-answer.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { BODY_PROBLEMS, invalid, jsonAnswer } from './operator-call.ts'
+import { BODY_PROBLEMS, invalid } from './operator-call.ts'
 
 /** Moves leadership; any node takes it. */
 export function leadershipRoutes(calls: ClusterCalls): readonly Route[] {
@@ -55,9 +55,7 @@ export function leadershipRoutes(calls: ClusterCalls): readonly Route[] {
         if ('refusal' in fields) return fields.refusal
         const { to = null } = fields.json
         if (to !== null && typeof to !== 'string') return invalid('to must be the name of a voter')
-        const answer = await calls.call({ operation: 'leadership.transfer', parameters: { to } })
-        if ('problem' in answer) return adminProblemAnswer(answer.problem)
-        return jsonAnswer(answer.result, call.context)
+        return callAnswer(calls, call, { operation: 'leadership.transfer', parameters: { to } })
       },
     },
   ]

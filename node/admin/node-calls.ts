@@ -14,6 +14,7 @@ import type { NodeDrain } from '../node-drain.ts'
 import type { PeerStandings } from '../peer-standings.ts'
 import { decodeAnswer, decodeCall } from './call-frame.ts'
 import { ClusterCalls } from './cluster-calls.ts'
+import type { ClusterView } from './cluster-view.ts'
 import { nodeOperations } from './node-operations.ts'
 
 /** The first peer protocol that knows these frames. */
@@ -28,6 +29,7 @@ interface NodeParts {
   readonly drain: NodeDrain
   readonly levels: FeatureLevels
   readonly standings: PeerStandings
+  view(): ClusterView
 }
 
 /** The calls of one node, over the links of its cluster. */
@@ -35,14 +37,16 @@ export function newClusterCalls(parts: NodeParts): ClusterCalls {
   const { clock, random, logger, log, cluster, drain, levels, standings } = parts
   const { transport } = cluster
   const replica = () => cluster.replica
-  return new ClusterCalls({
+  const calls: ClusterCalls = new ClusterCalls({
     clock,
     random,
     logger,
     self: log.raftId,
     operations: nodeOperations({
-      ...{ clock, logger, replica, drain, levels },
+      ...{ clock, logger, cluster, replica, drain, levels },
       fitness: (id) => standings.fitness(id),
+      view: () => parts.view(),
+      calls: () => calls,
     }),
     leader: () => replica()?.leader ?? NO_ONE,
     leads: () => replica()?.hasAuthority === true,
@@ -58,6 +62,7 @@ export function newClusterCalls(parts: NodeParts): ClusterCalls {
     isUp: (id) => (transport.helloOf(id)?.protocol.max ?? 0) >= CALLS_SINCE_PROTOCOL,
     sendJson: (to, kind, value) => transport.sendJson(to, kind, value),
   })
+  return calls
 }
 
 /** Decodes a frame between nodes that is an operator's call, `null` if it is another's. @throws PeerProtocolError */

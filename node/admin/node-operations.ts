@@ -1,15 +1,17 @@
 import { drainOperations, type DrainParts } from './drain-operations.ts'
+import { memberOperations, type MemberParts } from './member-operations.ts'
 import type { Operation } from './operation.ts'
 import { upgradeOperations, type UpgradeParts } from './upgrade-operations.ts'
 import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
 
 /** What operations need of the node that does them. */
-export type OperationParts = TransferParts & DrainParts & UpgradeParts
+export type OperationParts = TransferParts & DrainParts & UpgradeParts & MemberParts
 
 /** Everything that a node does for operators who asked another one. */
 export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
   const operations = [
     transferLeadership(parts),
+    ...memberOperations(parts),
     ...drainOperations(parts),
     ...upgradeOperations(parts),
   ]

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError, ExitCode } from '../exit-codes.ts'
+import { note } from '../output.ts'
+import { adminCall } from './admin-call.ts'
+import { findUrls } from './find-urls.ts'
+
+export interface MembersFlags {
+  readonly url?: string[]
+  readonly tokenFile?: string
+  readonly timeout: number
+  readonly json?: boolean
+}
+
+export interface MemberView {
+  readonly name: string
+  readonly role: 'voter' | 'learner'
+  readonly state: string
+  readonly phase: string
+  readonly url: string
+  readonly peer: string
+  readonly lag: number | null
+  readonly snapshotBytes: number | null
+  readonly contactMs: number | null
+  readonly stuckMs: number
+  readonly id: string
+}
+
+export interface MembersView {
+  readonly leader: string
+  readonly term: number
+  readonly configuration: string
+  readonly isChanging: boolean
+  readonly asked: readonly string[]
+  readonly strangers: readonly string[]
+  readonly members: readonly MemberView[]
+}
+
+export interface Preflight {
+  readonly action: string
+  readonly node: string | null
+  readonly verdict: 'ok' | 'warn' | 'refuse'
+  readonly reasons: readonly {
+    readonly level: string
+    readonly code: string
+    readonly text: string
+  }[]
+  readonly next: readonly string[]
+}
+
+const LOOK_MS = 500
+/** A change that nobody took up is forgotten by a new leader: it is asked for again. */
+const AGAIN_MS = 3_000
+
+/** What the commands about members ask of a cluster. */
+export class MembersClient {
+  readonly #flags: MembersFlags
+  readonly #urls: readonly string[]
+  readonly #deadlineMs: number
+
+  constructor(flags: MembersFlags) {
+    this.#flags = flags
+    this.#urls = findUrls(flags.url)
+    this.#deadlineMs = performance.now() + flags.timeout
+  }
+
+  members(): Promise<MembersView> {
+    return this.#call<MembersView>('/v1/cluster/members')
+  }
+
+  preflight(
+    action: string,
+    node: string | null,
+    more: Record<string, string> = {},
+  ): Promise<Preflight> {
+    const query = new URLSearchParams({ action, ...(node === null ? {} : { node }), ...more })
+    return this.#call<Preflight>(`/v1/cluster/preflight?${query.toString()}`)
+  }
+
+  /**
+   * Asks for a change until it shows that it is done, and says how far it has come. Asking again is
+   * harmless: what is done already is not begun anew.
+   *
+   * @throws CliError if it is refused, or not done in time
+   */
+  async change(
+    ask: () => Promise<MembersView>,
+    isDone: (view: MembersView) => boolean,
+    of: Changed,
+  ): Promise<MembersView> {
+    const { name } = of
+    let view = await ask()
+    let askedMs = performance.now()
+    let said = ''
+    while (!isDone(view)) {
+      if (performance.now() >= this.#deadlineMs) throw this.#late(view, of)
+      const progress = progressOf(view, of)
+      if (progress !== said) note(`parley: ${progress}`)
+      said = progress
+      await sleep(LOOK_MS)
+      const isLost = !view.asked.includes(name) && performance.now() - askedMs >= AGAIN_MS
+      try {
+        view = isLost ? await ask() : await this.members()
+        if (isLost) askedMs = performance.now()
+      } catch (error) {
+        // An election, or a change that is being committed: it is asked again.
+        if (!(error instanceof CliError) || error.exitCode === ExitCode.refused) throw error
+        if (performance.now() >= this.#deadlineMs) throw error
+      }
+    }
+    return view
+  }
+
+  post(path: string, body: object, ifMatch?: string): Promise<MembersView> {
+    return this.#call<MembersView>(path, { body, ifMatch })
+  }
+
+  remove(name: string, ifMatch?: string): Promise<MembersView> {
+    const path = `/v1/cluster/members/${encodeURIComponent(name)}`
+    return this.#call<MembersView>(path, { method: 'DELETE', ifMatch })
+  }
+
+  async #call<T>(
+    path: string,
+    more: { body?: object; method?: 'DELETE'; ifMatch?: string | undefined } = {},
+  ): Promise<T> {
+    const { tokenFile, timeout } = this.#flags
+    const timeoutMs = Math.min(timeout, 20_000)
+    return (await adminCall(path, { urls: this.#urls, timeoutMs, tokenFile, ...more })) as T
+  }
+
+  #late(view: MembersView, of: Changed): CliError {
+    const message = `${progressOf(view, of)}; it goes on, and the same command waits for it again`
+    return new CliError(ExitCode.outcomeUnknown, `not done in time: ${message}`)
+  }
+}
+
+interface Changed {
+  readonly name: string
+  readonly isLeaving?: boolean
+}
+
+function progressOf(view: MembersView, { name, isLeaving = false }: Changed): string {
+  if (isLeaving) return `${name} is being removed`
+  const member =
+    view.members.find((one) => one.name === name && one.role === 'learner') ??
+    view.members.find((one) => one.name === name)
+  if (member === undefined || (member.role === 'voter' && view.asked.includes(name))) {
+    return `waiting for ${name} to answer with an empty directory`
+  }
+  if (member.role === 'voter') return `${name} votes`
+  switch (member.phase) {
+    case 'unreachable':
+      return `${name} does not answer: is it running?`
+    case 'snapshot':
+      return `${name} is getting a snapshot: ${mebibytes(member.snapshotBytes ?? 0)}`
+    default:
+      return member.stuckMs > 30_000
+        ? `${name} has taken in nothing for ${Math.round(member.stuckMs / 1_000)} s: see its log`
+        : `${name} is catching up: ${member.lag ?? '?'} entries to go`
+  }
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB so far`
