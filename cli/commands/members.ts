@@ -11,6 +11,7 @@ import { urlOption } from '../cluster/find-urls.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson, table } from '../output.ts'
+import { memberFault } from '../../node/admin/member-address.ts'
 import { tokenFileOption } from '../token-file.ts'
 
 interface ChangeFlags extends MembersFlags {
@@ -106,8 +107,9 @@ async function check(
 }
 
 async function add(node: string, flags: AddFlags): Promise<void> {
-  const client = new MembersClient(flags)
   const { peer, client: url } = flags
+  checkMember(node, peer, url)
+  const client = new MembersClient(flags)
   if (!(await isLetIn(client, 'add', node, flags, { peer, url }))) return
   await addAndWait(client, node, flags)
 }
@@ -150,11 +152,18 @@ async function replace(node: string, flags: ReplaceFlags): Promise<void> {
       `--with ${other} needs --peer and --client: where ${other} is reached`,
     )
   }
+  checkMember(other, peer, url)
   const { members } = await client.members()
   const isThere = members.some(({ name }) => name === node)
   if (isThere && !(await isLetIn(client, 'replace', node, flags, { instead: other }))) return
   await addAndWait(client, other, { ...flags, peer, client: url, wait: true }, node)
   finish(await removeAndWait(client, node, flags), flags, `${other} votes in the place of ${node}`)
+}
+
+/** @throws CliError of what a node would refuse as well */
+function checkMember(name: string, peer: string, url: string): void {
+  const fault = memberFault({ name, peer, url })
+  if (fault !== null) throw new CliError(ExitCode.usage, `${name}: ${fault}`)
 }
 
 async function addAndWait(
