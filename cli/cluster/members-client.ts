@@ -97,10 +97,12 @@ export class MembersClient {
       if (progress !== said) note(`parley: ${progress}`)
       said = progress
       await sleep(LOOK_MS)
-      const isLost = !view.asked.includes(name) && performance.now() - askedMs >= AGAIN_MS
       try {
-        view = isLost ? await ask() : await this.members()
-        if (isLost) askedMs = performance.now()
+        view = await this.members()
+        if (isDone(view) || !isForgotten(view, of) || performance.now() - askedMs < AGAIN_MS)
+          continue
+        view = await this.#askAgain(ask, isDone)
+        askedMs = performance.now()
       } catch (error) {
         // An election, or a change that is being committed: it is asked again.
         if (!(error instanceof CliError) || error.exitCode === ExitCode.refused) throw error
@@ -128,6 +130,20 @@ export class MembersClient {
     return (await adminCall(path, { urls: this.#urls, timeoutMs, tokenFile, ...more })) as T
   }
 
+  /** What was done a moment ago may be refused by now: there is nothing left to do. */
+  async #askAgain(
+    ask: () => Promise<MembersView>,
+    isDone: (view: MembersView) => boolean,
+  ): Promise<MembersView> {
+    try {
+      return await ask()
+    } catch (error) {
+      const view = await this.members()
+      if (isDone(view)) return view
+      throw error
+    }
+  }
+
   #late(view: MembersView, of: Changed): CliError {
     const message = `${progressOf(view, of)}; it goes on, and the same command waits for it again`
     return new CliError(ExitCode.outcomeUnknown, `not done in time: ${message}`)
@@ -137,6 +153,14 @@ export class MembersClient {
 interface Changed {
   readonly name: string
   readonly isLeaving?: boolean
+}
+
+/** Neither under way nor waiting: a new leader knows nothing of what was asked of the last one. */
+function isForgotten({ asked, members }: MembersView, { name, isLeaving }: Changed): boolean {
+  if (isLeaving === true) return true
+  return (
+    !asked.includes(name) && !members.some((one) => one.name === name && one.role === 'learner')
+  )
 }
 
 function progressOf(view: MembersView, { name, isLeaving = false }: Changed): string {
