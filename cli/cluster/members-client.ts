@@ -87,7 +87,6 @@ export class MembersClient {
     isDone: (view: MembersView) => boolean,
     of: Changed,
   ): Promise<MembersView> {
-    const { name } = of
     let view = await ask()
     let askedMs = performance.now()
     let said = ''
