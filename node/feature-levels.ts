@@ -113,9 +113,9 @@ export class FeatureLevels {
   }
 
   #lookLater(): void {
-    if (this.#closed || this.#host.level() >= this.#host.most || !this.#host.isEmpty()) return
+    if (this.#closed || this.#host.level() >= this.#host.most) return
     this.#timer = this.#host.clock.after(LOOK_MS, () => {
-      if (this.#host.cluster().replica?.hasAuthority === true) this.raise()
+      if (this.leads && this.#host.isEmpty()) this.raise()
       this.#lookLater()
     })
   }

@@ -260,7 +260,8 @@ export class NodeWiring {
       level: () => data.stateMachine.reader.level,
       isEmpty: () => {
         const { conversations, users } = data.stateMachine.statistics
-        return conversations === 0 && users === 0
+        // Before it has caught up a state that was not checkpointed looks empty.
+        return this.catchUp.done && conversations === 0 && users === 0
       },
     })
   }

@@ -36,6 +36,8 @@ export interface StartOptions {
   /** Further flags of `parley node`. */
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The program: `cli/main.ts` of another version. @default this one's */
+  readonly cli?: string
   /** Runs the node under another program, for example strace. */
   readonly wrap?: readonly string[]
 }
@@ -108,7 +110,7 @@ export class ProcessCluster {
     const command = [
       ...(options.wrap ?? []),
       process.execPath,
-      CLI,
+      options.cli ?? CLI,
       'node',
       ...['--name', name],
       ...['--listen', new URL(node.url).host],

@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process'
 
+/** The last commit before nodes told each other what they can do. */
+export const EARLIER_VERSION = '15a4b1a094a0fbbccfdfb79e309064673cc8aeca'
+
 /** What a test may need that not every machine has, and how to tell that it is there. */
 const PROBES = {
   root: () => process.getuid?.() === 0,
@@ -21,6 +24,8 @@ const PROBES = {
     run('promtool', '--version')
     run('prometheus', '--version')
   },
+  /** The commits before this one: a shallow clone lacks them. */
+  history: () => run('git', '-C', import.meta.dirname, 'cat-file', '-e', EARLIER_VERSION),
   chromium: () => run('/usr/bin/chromium', '--version'),
 } as const
 
