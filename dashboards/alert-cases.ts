@@ -123,6 +123,13 @@ export const ALERT_CASES: readonly AlertCase[] = [
     at: '15m',
   },
   {
+    alert: 'ParleyLearnerStuck',
+    fires: one('parley_cluster_learner_stuck_seconds', '0+15x400'),
+    // A snapshot that comes in pieces.
+    quiet: one('parley_cluster_learner_stuck_seconds', '20x400'),
+    at: '15m',
+  },
+  {
     alert: 'ParleyApplyLag',
     fires: {
       ...one('parley_raft_commit_index', '9000x400'),

@@ -31,6 +31,12 @@ export const CLUSTER: Dashboard = {
           gauges('parley_cluster_voters', 'parley_cluster_learners'),
         ),
         panel(
+          'Learner without progress',
+          's',
+          'How long a member that is being taken in has taken in nothing, as the leader sees it. Near 0, or somebody has to look.',
+          gauges('parley_cluster_learner_stuck_seconds'),
+        ),
+        panel(
           'Who leads',
           'short',
           'One node at a time. A gap is an election; normal ones take about a second.',

@@ -24,6 +24,11 @@ export function definePeerMetrics(
     () => configuration().learners.length,
   )
   metrics.gauge(
+    'parley_cluster_learner_stuck_seconds',
+    'How long the learner that is stuck longest has taken in nothing new; 0 on nodes that do not lead. It does not vote before it has caught up.',
+    () => cluster().longestStuckLearnerMs / 1_000,
+  )
+  metrics.gauge(
     'parley_cluster_failure_tolerance',
     'Voters that may still be lost, as this node sees them. 0: one more and no message is accepted.',
     () => {
