@@ -37,6 +37,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'go on from one survivor, when a majority of the disks is gone for good',
     load: () => import('./commands/recover.ts'),
   },
+  reload: {
+    summary: 'have a node read its configuration again',
+    load: () => import('./commands/reload.ts'),
+  },
   restore: {
     summary: 'make a new cluster from a backup',
     load: () => import('./commands/restore.ts'),

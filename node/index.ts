@@ -19,6 +19,7 @@ export {
   type RereadOptions,
   type RunningServer,
   type ServerOptions,
+  checkServer,
   startServer,
 } from './server.ts'
 export type { VerifyReport } from './verify/verify-data.ts'

@@ -137,6 +137,7 @@ export class NodeWiring {
       log: data.log,
       cluster: this.cluster,
       drain: this.drain,
+      reloads: settings.reloads ?? null,
       levels: this.levels,
       standings: this.standings,
       view: () => this.view(),

@@ -176,6 +176,16 @@ export async function startServer(
 }
 
 /**
+ * Reads what a start would read, and opens nothing.
+ *
+ * @throws StartError with the first thing that is wrong
+ */
+export async function checkServer(options: ServerOptions): Promise<void> {
+  await readLiveSettings(options)
+  await readPushSettings(options.push ?? {}, new NodeClock())
+}
+
+/**
  * Reads the files that it needs.
  *
  * @throws StartError with a sentence: what it says cannot be in force

@@ -29,7 +29,11 @@ afterAll(async () => {
 
 const key = (name: string) => ({ 'idempotency-key': name })
 /** Routes that have a file of their own: `operate-http.ci.test.ts`. */
-const OTHER_ROUTES = ['/v1/cluster/nodes/{id}/drain', '/v1/cluster/upgrade']
+const OTHER_ROUTES = [
+  '/v1/cluster/nodes/{id}/drain',
+  '/v1/cluster/nodes/{id}/reload',
+  '/v1/cluster/upgrade',
+]
 const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
 
 test('[HT1] [HT3] [HT6] a backend makes a conversation, sends, and reads on any node', async () => {

@@ -36,6 +36,7 @@ export interface Resume {
 }
 
 export interface HelloOptions {
+  readonly token?: string
   readonly subprotocol?: Subprotocol
   /** For the node to open, and again to answer, ms. @default 20000 */
   readonly openMs?: number

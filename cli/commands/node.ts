@@ -50,6 +50,9 @@ async function run(flags: NodeFlags, command: Command): Promise<void> {
     const { printConfig } = await import('../options/print-config.ts')
     await printConfig(config, { withOrigin: flags.origin === true, json: flags.json === true })
   } else if (flags.check === true) {
+    const { checkServer } = await import('#node')
+    const { serverOptions } = await import('../options/server-options.ts')
+    await checkServer(serverOptions(config.values)).catch(failStart)
     note('parley: the configuration is right; nothing was started')
   } else await serve(config, sources)
 }
@@ -62,7 +65,10 @@ function configOf(read: ReadConfig, flags: NodeFlags, command: Command): Config 
   if (flags.printConfig === true && flags.check === true) {
     faults.push('--check and --print-config are both given: choose one')
   }
-  if ('config' in read && faults.length === 0) return read.config
+  if ('config' in read && faults.length === 0) {
+    for (const warning of read.warnings) note(`parley: warning: ${warning}`)
+    return read.config
+  }
   const [first, ...others] = faults
   if (others.length === 0) throw new CliError(ExitCode.usage, `${first} (see parley node --help)`)
   const list = faults.map((fault) => `\n  ${fault}`).join('')

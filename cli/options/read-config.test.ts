@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -164,6 +164,30 @@ describe('what is wrong', () => {
       'PARLEY_USR_RATE names no option; did you mean PARLEY_USER_RATE?',
       'PARLEY_TOKEN_SECRET is not taken: secrets come from files alone, this one by --token-secret-file',
     ])
+  })
+
+  test('a secret that others may write, that is a folder or not there; one to be read by all warns', async () => {
+    const secret = file('x'.repeat(40))
+    const withMode = async (mode: number) => {
+      chmodSync(secret, mode)
+      return read({ flags: { ...NODE, tokenSecretFile: secret } })
+    }
+    expect(await withMode(0o640)).toMatchObject({ warnings: [] })
+    expect(await withMode(0o644)).toMatchObject({
+      warnings: [
+        `--token-secret-file names ${secret}, which everybody here may read (mode 644): chmod o-r ${secret}`,
+      ],
+    })
+    expect(await withMode(0o660)).toEqual({
+      faults: [
+        `--token-secret-file names ${secret}, which others may write (mode 660): chmod go-w ${secret}`,
+      ],
+    })
+    for (const path of [directory, '/nowhere/secret']) {
+      expect(await wrong({ flags: { ...NODE, tokenSecretFile: path } })).toEqual([
+        expect.stringMatching(/which (is no file|cannot be read: ENOENT)/),
+      ])
+    }
   })
 
   test('a password in a URL, which is not told again', async () => {

@@ -2,6 +2,7 @@ import { readConfigFile } from './config-file.ts'
 import { configFaults } from './config-faults.ts'
 import { flagOf, variableOf } from './declaration.ts'
 import { environmentFaults, isSet } from './environment.ts'
+import { fileFindings } from './file-faults.ts'
 import { didYouMean } from './nearest.ts'
 import {
   declarationOf,
@@ -27,7 +28,9 @@ export interface Config {
   readonly origins: ReadonlyMap<NodeOptionName, string>
 }
 
-export type ReadConfig = { readonly config: Config } | { readonly faults: readonly string[] }
+export type ReadConfig =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly faults: readonly string[] }
 
 interface Given {
   readonly value: unknown
@@ -62,7 +65,9 @@ export async function readConfig(sources: ConfigSources): Promise<ReadConfig> {
     values['initialMembers'] ??= itself(values as Partial<NodeOptionValues>)
   const config = { values: values as unknown as NodeOptionValues, origins }
   faults.push(...configFaults(config))
-  return faults.length === 0 ? { config } : { faults }
+  const files = await fileFindings(config)
+  faults.push(...files.faults)
+  return faults.length === 0 ? { config, warnings: files.warnings } : { faults }
 }
 
 /** Whoever is to be taken in is reached where it listens, unless it says otherwise. */

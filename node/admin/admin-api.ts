@@ -13,6 +13,7 @@ import { leadershipRoutes } from './leadership-routes.ts'
 import { drainRoutes } from './drain-routes.ts'
 import { upgradeRoutes } from './upgrade-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
+import { reloadRoutes } from './reload-routes.ts'
 import { retentionRoutes } from './retention-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
 
@@ -87,6 +88,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...viewRoutes(options),
     ...leadershipRoutes(options.calls),
     ...drainRoutes(options.calls),
+    ...reloadRoutes(options.calls),
     ...upgradeRoutes(options.calls),
     ...memberRoutes(options.calls),
     preflightRoute(options.calls),

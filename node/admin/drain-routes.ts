@@ -1,18 +1,17 @@
 import { jsonOf } from '../http/json-call.ts'
-import type { HttpCall, JsonSchema, ParameterDoc, Route } from '../http/route.ts'
+import type { HttpCall, JsonSchema, Route } from '../http/route.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
 import { adminProblemAnswer } from './admin-problem.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer } from './operator-call.ts'
+import {
+  ADMIN_PROBLEMS,
+  BODY_PROBLEMS,
+  invalid,
+  jsonAnswer,
+  NODE_PARAMETER,
+} from './operator-call.ts'
 
 const PATH = '/v1/cluster/nodes/{id}/drain'
-const NODE: ParameterDoc = {
-  name: 'id',
-  in: 'path',
-  required: true,
-  description: 'Its name; any node takes the call for it.',
-  schema: { type: 'string' },
-}
 const SCHEMA: JsonSchema = {
   type: 'object',
   required: ['phase', 'leads', 'clients', 'writes', 'refuges'],
@@ -50,7 +49,7 @@ export function drainRoutes(calls: ClusterCalls): readonly Route[] {
         operationId: 'showDrain',
         summary: 'How far a drain of the node is',
         role: 'admin',
-        parameters: [NODE],
+        parameters: [NODE_PARAMETER],
         answers: answers('As the node itself says.'),
         problems: { ...ADMIN_PROBLEMS, ...PROBLEMS },
       },
@@ -64,7 +63,7 @@ export function drainRoutes(calls: ClusterCalls): readonly Route[] {
         summary: 'Begins to send away leadership and clients of the node, which stays a voter',
         description: 'Until it is undone or starts again. Begun already, it goes on as it is.',
         role: 'admin',
-        parameters: [NODE],
+        parameters: [NODE_PARAMETER],
         body: {
           description: 'Whether to look only.',
           jsonOnly: true,
@@ -88,7 +87,7 @@ export function drainRoutes(calls: ClusterCalls): readonly Route[] {
         operationId: 'undrain',
         summary: 'The node takes clients and leadership again',
         role: 'admin',
-        parameters: [NODE],
+        parameters: [NODE_PARAMETER],
         answers: answers('It serves.'),
         problems: { ...ADMIN_PROBLEMS, ...PROBLEMS },
       },

@@ -11,6 +11,7 @@ import {
 } from '#cluster'
 import type { FeatureLevels } from '../feature-levels.ts'
 import type { NodeDrain } from '../node-drain.ts'
+import type { NodeReloads } from '../reload.ts'
 import type { PeerStandings } from '../peer-standings.ts'
 import { decodeAnswer, decodeCall } from './call-frame.ts'
 import { ClusterCalls } from './cluster-calls.ts'
@@ -27,6 +28,7 @@ interface NodeParts {
   readonly log: LogStorage
   readonly cluster: ClusterNode
   readonly drain: NodeDrain
+  readonly reloads: NodeReloads | null
   readonly levels: FeatureLevels
   readonly standings: PeerStandings
   view(): ClusterView
@@ -34,7 +36,7 @@ interface NodeParts {
 
 /** The calls of one node, over the links of its cluster. */
 export function newClusterCalls(parts: NodeParts): ClusterCalls {
-  const { clock, random, logger, log, cluster, drain, levels, standings } = parts
+  const { clock, random, logger, log, cluster, drain, reloads, levels, standings } = parts
   const { transport } = cluster
   const replica = () => cluster.replica
   const calls: ClusterCalls = new ClusterCalls({
@@ -43,7 +45,7 @@ export function newClusterCalls(parts: NodeParts): ClusterCalls {
     logger,
     self: log.raftId,
     operations: nodeOperations({
-      ...{ clock, logger, cluster, replica, drain, levels },
+      ...{ clock, logger, cluster, replica, drain, reloads, levels },
       fitness: (id) => standings.fitness(id),
       view: () => parts.view(),
       calls: () => calls,

@@ -1,11 +1,12 @@
 import { drainOperations, type DrainParts } from './drain-operations.ts'
 import { memberOperations, type MemberParts } from './member-operations.ts'
 import type { Operation } from './operation.ts'
+import { reloadOperation, type ReloadParts } from './reload-operation.ts'
 import { upgradeOperations, type UpgradeParts } from './upgrade-operations.ts'
 import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
 
 /** What operations need of the node that does them. */
-export type OperationParts = TransferParts & DrainParts & UpgradeParts & MemberParts
+export type OperationParts = TransferParts & DrainParts & ReloadParts & UpgradeParts & MemberParts
 
 /** Everything that a node does for operators who asked another one. */
 export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
@@ -13,6 +14,7 @@ export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Opera
     transferLeadership(parts),
     ...memberOperations(parts),
     ...drainOperations(parts),
+    reloadOperation(parts),
     ...upgradeOperations(parts),
   ]
   return new Map(operations.map((operation) => [operation.name, operation]))

@@ -34,6 +34,15 @@ export const POSITION_PARAMETERS: readonly ParameterDoc[] = [
   MARK_PARAMETER,
 ]
 
+/** Of what is for one node. */
+export const NODE_PARAMETER: ParameterDoc = {
+  name: 'id',
+  in: 'path',
+  required: true,
+  description: 'Its name; any node takes the call for it.',
+  schema: { type: 'string' },
+}
+
 /** Where a list of several pages goes on. */
 export const PAGE_PARAMETER: ParameterDoc = {
   name: 'after',
