@@ -25,11 +25,13 @@ What no option is called (a flag, a name in the file, a variable that begins wit
 cannot pass for a limit that is set. \`parley node --print-config\` prints what a node would run with, as a file; with \`--origin\` as a table
 that says where each value comes from.
 
-Secrets come from files alone: flags are shown to everybody who lists processes, variables to child processes and crash reports.
+Secrets come from files alone: flags are shown to everybody who lists processes, variables to child processes and crash reports. A file of a
+secret that others may write is refused, since whoever writes it decides who gets in; one that everybody may read gets a warning alone, for that
+is how containers are given theirs. No line of the log, no metric and no printed configuration shows one, nor what stands behind the \`?\` of a URL.
 
 ## Without a restart
 
-\`SIGHUP\` has a node read its file, and the files of keys that the file names, again. If anything is wrong with what is there, nothing changes:
+\`SIGHUP\`, or \`parley reload NODE\`, has a node read its file, and the files of keys that the file names, again. If anything is wrong with what is there, nothing changes:
 the log says \`config.refused\` with each fault, and \`parley_config_refused\` is 1. Else everything marked _reload_ below is in force at once, for what
 comes from then on: connections stay open, writes that wait for the moderation hook get the verdict of the hook that was asked. The log says \`config.reloaded\`
 with what changed, and with what was written that needs a restart. Published keys are fetched again. Flags and variables stay what they were

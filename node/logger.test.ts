@@ -21,7 +21,16 @@ describe('logger', () => {
     logger.error('http.failed', { error: new TypeError('broken') })
     logger.debug('frame', { body: 'secret', frame: { body: 'secret', token: 'secret' } })
     expect(JSON.parse(lines[0]!)).toMatchObject({ error: { type: 'TypeError', message: 'broken' } })
+    logger.debug('http.call', {
+      headers: { authorization: 'hush' },
+      call: { authorization: 'hush' },
+    })
+    logger.debug('keys', {
+      privateKey: 'hush',
+      key: { secret: 'hush', password: 'hush', cookie: 'hush' },
+    })
     expect(lines[1]).not.toContain('secret')
+    expect(lines.join()).not.toContain('hush')
   })
 
   it('can be silent', () => {

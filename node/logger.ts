@@ -12,6 +12,12 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void
 }
 
+/** What no line shows, as a field or in one: what users say, and what lets somebody in. */
+const HIDDEN = [
+  ...['body', 'meta', 'token', 'secret', 'password', 'authorization', 'cookie'],
+  ...['privateKey', 'headers'],
+]
+
 export interface NodeLogger extends Logger {
   setLevel(level: LogLevel): void
 }
@@ -30,7 +36,7 @@ export function createLogger(options: LoggerOptions): NodeLogger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: pino.stdSerializers.err, cause: pino.stdSerializers.err },
       redact: {
-        paths: ['body', 'meta', 'token', '*.body', '*.meta', '*.token'],
+        paths: [...HIDDEN, ...HIDDEN.map((name) => `*.${name}`)],
         censor: '[hidden]',
       },
     },

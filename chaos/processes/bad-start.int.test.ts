@@ -178,6 +178,53 @@ describe('flags', () => {
   })
 })
 
+test('everything that is wrong is told at once, wherever it came from', async () => {
+  const file = join(cluster.directory, 'wrong.yaml')
+  await writeFile(file, 'logLevl: info\nuserRate: fast\n')
+  const words = [...flags({ config: file, 'token-leeway': '5' }), '--alow-origins', 'x', '--dev']
+  const { code, errors } = await run(words, { PARLEY_USR_RATE: '1', PARLEY_KEEP_ALIVE: '1ms' })
+  expect(code).toBe(64)
+  expect(errors).toMatch(/^parley: 6 things are wrong with the configuration, nothing was started/)
+  for (const said of [
+    'there is no flag --alow-origins; did you mean --allowed-origins?',
+    'PARLEY_USR_RATE names no option; did you mean PARLEY_USER_RATE?',
+    `${file}: there is no option logLevl; did you mean logLevel?`,
+    '--token-leeway must be a duration from 0ms to 10m, like 250ms, 30s or 5m, not "5"',
+    `${file}: userRate must be a number from 0.001 to 1,000,000 (writes per second), not "fast"`,
+    'PARLEY_KEEP_ALIVE must be a duration from 1s to 1h, like 250ms, 30s or 5m, not "1ms"',
+  ]) {
+    expect(errors).toContain(`\n  ${said}\n`)
+  }
+})
+
+test('a configuration is checked and printed without a node', async () => {
+  const data = join(cluster.directory, 'not-made')
+  const checked = await run([...flags({ data }), '--check'])
+  expect(checked).toMatchObject({
+    ...{ code: 0, output: '' },
+    errors: 'parley: the configuration is right; nothing was started\n',
+  })
+  const printed = await run([...flags({ data }), '--print-config'], { PARLEY_USER_RATE: '7' })
+  const file = join(cluster.directory, 'printed.yaml')
+  await writeFile(file, printed.output)
+  // What is printed is a file that says the same.
+  const again = await run(['--config', file, '--print-config'])
+  expect(again).toEqual(printed)
+  const table = await run(['--config', file, '--print-config', '--origin'], { PARLEY_DEV: '1' })
+  expect(table.output).toMatch(/^OPTION +VALUE +ORIGIN\n/)
+  expect(table.output).toMatch(/\nuserRate +7 +.*printed\.yaml: userRate\n/)
+  expect(table.output).toMatch(/\ndev +true +PARLEY_DEV\n/)
+  const broken = join(cluster.directory, 'no-key')
+  await writeFile(broken, 'short', { mode: 0o600 })
+  const key = ['--token-secret-file', broken]
+  expectOneSentence(
+    await run([...flags({ data }), ...key, '--check']),
+    1,
+    /at least 32 bytes, this/,
+  )
+  await expect(readdir(data)).rejects.toThrow('ENOENT')
+})
+
 describe('the machine', () => {
   test.each([
     ['the client port is in use', () => ({ listen: new URL(cluster.node('n1').url).host })],
