@@ -278,7 +278,7 @@ describe('the data directory', () => {
     const data = join(cluster.directory, 'short')
     await cp(backup, data, { recursive: true })
     const [, ...newer] = await segments(data)
-    expect(newer.length).toBeGreaterThan(2)
+    expect(newer.length).toBeGreaterThan(0)
     for (const name of newer) await rm(join(logOf(data), name))
     const { code, output, errors } = await run(flags({ data }))
     expect(code).toBe(1)
