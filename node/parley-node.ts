@@ -117,6 +117,11 @@ export class ParleyNode {
     return this.#parts.cluster.changeMembers(change)
   }
 
+  /** As leader: raises the feature level, if nothing speaks against it; else what does. */
+  raiseLevel(): readonly string[] | null {
+    return this.#parts.levels.raise()
+  }
+
   /** Who may speak to it and how much, from now on; what is open or under way is not touched. */
   reconfigure(live: LiveSettings): void {
     if (!this.#ended) this.#parts.reconfigure(live)

@@ -82,4 +82,12 @@ export const FEATURE_BUGS: readonly SeededBug[] = [
     replace: 'gap,',
     breaks: ['P22'],
   },
+  {
+    name: 'level-before-the-last',
+    story: 'the feature level rises while one member cannot do it yet',
+    file: 'node/feature-levels.ts',
+    find: '    if (waitingFor.length > 0) return waitingFor',
+    replace: '    if (waitingFor.length > 1) return waitingFor',
+    breaks: ['R9'],
+  },
 ]

@@ -1,6 +1,7 @@
 import type { Configuration, MemberChange, MemberChangeRefusal } from '#cluster'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
 import type { ParleyNode } from '../../node/parley-node.ts'
+import type { OlderNode } from './scenario.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
 
@@ -12,6 +13,8 @@ interface Job {
 
 /** An operator looks after what was asked for this often. */
 const LOOK_MS = 200
+const UPGRADE_DRAIN_MS = 1_000
+const FINALIZE_MS = 300
 /** With fewer members the loss of one could not be survived. */
 const FEWEST = 3
 
@@ -67,6 +70,26 @@ export class Operator {
   /** All that was broken works again: what is under way comes to its end, what is unsafe is dropped. */
   finish(): void {
     this.#isOver = true
+  }
+
+  /** Restarts one after the other with the newer version, and asks whoever leads to finalize, again and again. */
+  upgrade(older: readonly OlderNode[]): void {
+    const { scheduler, nodes } = this.#world
+    for (const { name, untilMs } of older) {
+      const node = nodes.find((one) => one.name === name)!
+      scheduler.after(untilMs, null, () => {
+        node.upgrade()
+        if (!node.isOlder || node.standing !== 'member') return
+        node.drain(UPGRADE_DRAIN_MS, () => scheduler.after(0, null, () => node.start()))
+      })
+    }
+    const finalize = () => {
+      for (const { parley } of nodes) {
+        if (parley?.replica?.hasAuthority === true) parley.raiseLevel()
+      }
+      scheduler.after(FINALIZE_MS, null, finalize)
+    }
+    scheduler.after(FINALIZE_MS, null, finalize)
   }
 
   #begin(job: Job): boolean {

@@ -22,6 +22,8 @@ export interface Scenario {
   readonly nodes: number
   /** Machines beside them that are off and empty, for members to come. @default 0 */
   readonly spares?: number
+  /** Founders that are of an older version in so many of their first lives, in their order. @default none */
+  readonly older?: readonly OlderNode[]
   readonly link: LinkOptions
   readonly profile: NodeProfile
   readonly conversations: number
@@ -42,6 +44,15 @@ export interface Scenario {
   readonly operations: readonly Operation[]
   /** Everything beside messages. @default none */
   readonly features?: FeaturePlan
+}
+
+/** A founder of an older version, until an operator upgrades it or it was started often enough. */
+export interface OlderNode {
+  readonly name: string
+  /** Its lives as that version, the first included. */
+  readonly lives: number
+  /** When its operator drains it and starts the newer version, in ms from the first start. */
+  readonly untilMs: number
 }
 
 const SPARES = 2
@@ -98,6 +109,7 @@ export function drawScenario(
     safetyMs,
     nodes,
     ...(swarm.faults.includes('addMember') ? { spares: SPARES } : {}),
+    ...drawOlder(prng.split('older'), swarm, safetyMs),
     link,
     profile: withChunksFor(swarm.profile, link, operations),
     devices: devices.map((who) => withBufferFor(who, link, operations)),
@@ -113,6 +125,21 @@ export function drawScenario(
     operations: operations.filter(() => !left.chance(featureShare)),
     ...(features === null ? {} : { features }),
   }
+}
+
+/** In some runs an upgrade goes on: the level can rise only when it is through. */
+function drawOlder(
+  prng: Prng,
+  { nodes, olderShare }: Swarm,
+  safetyMs: number,
+): { readonly older?: readonly OlderNode[] } {
+  if (!prng.chance(olderShare)) return {}
+  const older = Array.from({ length: nodes }, (_, at) => ({
+    name: `n${at + 1}`,
+    lives: prng.pick([0, 1, 1, 2, 3]),
+    untilMs: Math.round(prng.between(2_000, safetyMs)),
+  })).filter(({ lives }) => lives > 0)
+  return older.length === 0 ? {} : { older }
 }
 
 /**

@@ -97,6 +97,8 @@ export class SimNode implements ObservedReplica {
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
   readonly #prng: Prng
+  /** In so many of its first lives it is of an older version: feature level 1 is all it can do. */
+  #olderLives: number
   readonly #clockFaults: ClockFaults = { rate: 1, latenessMs: 0 }
   #clock: SimClock | null = null
   #isEmptied = false
@@ -116,6 +118,8 @@ export class SimNode implements ObservedReplica {
     host: NodeHost
     profile: NodeProfile
     prng: Prng
+    /** @default 0 */
+    olderLives?: number
   }) {
     const { member, host, profile, prng } = parts
     this.name = member.name
@@ -126,6 +130,7 @@ export class SimNode implements ObservedReplica {
     this.#host = host
     this.#profile = profile
     this.#prng = prng
+    this.#olderLives = parts.olderLives ?? 0
     this.platter = new SimDisk(host.scheduler, prng.split('disk'), profile.disk)
     this.platter.observer = {
       onSynced: (path, bytes) => {
@@ -229,6 +234,16 @@ export class SimNode implements ObservedReplica {
         (error: Error) => this.#ended(process, error, 'stopped'),
       )
     })
+  }
+
+  /** The life it has, or the last one that it had, is of an older version. */
+  get isOlder(): boolean {
+    return this.starts > 0 && this.starts <= this.#olderLives
+  }
+
+  /** Its operator installed the newer version: whatever starts from now on is that. */
+  upgrade(): void {
+    this.#olderLives = Math.min(this.#olderLives, this.starts)
   }
 
   /** Tells the process to end in peace; `onDone` once it has. Says whether there was one to tell. */
@@ -371,6 +386,7 @@ export class SimNode implements ObservedReplica {
       initialMembers: this.#members,
       dev: true,
       version: 'simulated',
+      ...(this.isOlder ? { mostLevel: 1 } : {}),
       replica,
       ...(gateway === undefined ? {} : { gateway }),
       ...(log === undefined ? {} : { log }),

@@ -55,7 +55,10 @@ export class SimWorld {
   readonly #judged: Judged[] = []
   #processes = 0
 
-  constructor(prng: Prng, scenario: Pick<Scenario, 'nodes' | 'link' | 'profile' | 'spares'>) {
+  constructor(
+    prng: Prng,
+    scenario: Pick<Scenario, 'nodes' | 'link' | 'profile' | 'spares' | 'older'>,
+  ) {
     this.network = new SimNetwork(this.scheduler, prng.split('network'), scenario.link)
     this.clients = new SimClients(this.scheduler, this.network)
     const machines = scenario.nodes + (scenario.spares ?? 0)
@@ -82,10 +85,12 @@ export class SimWorld {
           },
           profile: scenario.profile,
           prng: prng.split(member.name),
+          olderLives: scenario.older?.find(({ name }) => name === member.name)?.lives ?? 0,
         }),
     )
     this.#founding = this.members
     this.operator = new Operator(this)
+    if (scenario.older !== undefined) this.operator.upgrade(scenario.older)
     for (const node of this.nodes) this.#byHost.set(node.name, node)
     this.judges = new RaftJudges(this.nodes.map(({ disk }) => disk))
     const { judges } = this

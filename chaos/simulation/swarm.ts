@@ -68,6 +68,8 @@ export interface Swarm extends FeatureSwarm {
   readonly sdkShare: number
   /** Of the operations of an application, in how many it dies. */
   readonly crashShare: number
+  /** In how many runs some founders are of an older version, and are upgraded one by one. */
+  readonly olderShare: number
 }
 
 /**
@@ -107,6 +109,7 @@ export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
     moveShare: prng.pick([0, 0.002, 0.02]),
     pullShare: prng.pick([0.05, 0.2, 0.5]),
     ...drawApplications(prng.split('applications')),
+    olderShare: 0.3,
     ...drawFeatureSwarm(prng.split('features')),
     ...fixed,
   }
