@@ -20,9 +20,9 @@ export const GATEWAY_BUGS: readonly SeededBug[] = [
   {
     name: 'serves-before-caught-up',
     story: 'a started node serves at once, with what its disk held',
-    file: 'node/parley-node.ts',
-    find: 'serving: () => this.#catchUp.done && !this.#draining,',
-    replace: 'serving: () => !this.#draining,',
+    file: 'node/node-wiring.ts',
+    find: 'serving: () => this.catchUp.done && !this.gateway.isDraining,',
+    replace: 'serving: () => !this.gateway.isDraining,',
     // A mark of a node that knows no cluster yet is refused ever after: its device gets no verdict.
     breaks: ['P6', 'P8', 'P9', 'P12', 'P13', 'R9', 'R10', 'P14'],
   },
