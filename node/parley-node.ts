@@ -7,6 +7,7 @@ import type {
   Timer,
 } from '#cluster'
 import type { ClusterView } from './admin/cluster-view.ts'
+import type { Backups } from './backup/backups.ts'
 import { StartError } from './data-directory.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
@@ -103,6 +104,11 @@ export class ParleyNode {
   /** The applied state, for the same. */
   get state(): StateReader {
     return this.#data.stateMachine.reader
+  }
+
+  /** Copies of all of it, for the same. */
+  get backups(): Backups {
+    return this.#parts.backup.backups
   }
 
   view(): ClusterView {

@@ -9,6 +9,7 @@ import type { SimDevice } from '../workload/sim-device.ts'
 import type { Frame } from '../workload/sim-session.ts'
 import { Prng } from '../prng.ts'
 import type { FeatureRun } from './feature-run.ts'
+import { RunBackup } from './run-backup.ts'
 import type { Scenario } from './scenario.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
@@ -44,6 +45,8 @@ export class RunEnding {
   readonly #devices: readonly Device[]
   readonly #applications: readonly SdkDevice[]
   readonly #makeReader: EndingParts['makeReader']
+  /** Events of a backup that were held against those of its node. */
+  compared = 0
 
   constructor(parts: EndingParts) {
     this.#world = parts.world
@@ -66,9 +69,12 @@ export class RunEnding {
     recovery.settledMs = now()
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.equalMs = now()
+    const backup = this.#backUp()
     this.#probe()
     if (!(await this.#until(() => this.#unsettled === 0 && this.#probed))) return
     if (!(await this.#until(() => this.#areEqual))) return
+    if (!(await this.#until(() => backup.isOver))) return
+    this.compared = backup.compared
     // Without another write every stream comes to its end by itself.
     if (!(await this.#until(() => this.#applications.every((one) => one.isUpToDate)))) return
     if (!(await this.#until(() => this.#removedEnded))) return
@@ -156,6 +162,14 @@ export class RunEnding {
   // ——— a last write of everybody, whatever the run was about ———
 
   #probed = false
+
+  /** While clients write, of any node. */
+  #backUp(): RunBackup {
+    const prng = new Prng(`${this.#scenario.seed}/backup`)
+    const backup = new RunBackup(this.#world, prng.pick(this.#present))
+    this.#world.scheduler.soon(null, () => backup.begin())
+    return backup
+  }
 
   #probe(): void {
     const left = new Set(this.#devices)

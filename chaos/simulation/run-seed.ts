@@ -57,6 +57,8 @@ export interface RunStats {
   readonly failpoints: Readonly<Record<string, number>>
   /** How often a process came by each of them. */
   readonly failpointHits: Readonly<Record<string, number>>
+  /** Events of a backup that were held against those of its node. */
+  readonly backedUp: number
   readonly refusals: Readonly<Record<string, number>>
   /** Changes of members that were done. */
   readonly members: { readonly added: number; readonly removed: number }
@@ -211,6 +213,7 @@ class Run {
         retired: world.nodes.filter((node) => node.retired !== null || node.wiped).length,
         heldUp: world.network.heldUp,
         snapshots: world.snapshots,
+        backedUp: this.#ending.compared,
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),

@@ -15,12 +15,13 @@ describe('seeds', () => {
   })
 
   test(
-    '[M-47] [R9][R10] whatever breaks, nothing promised does',
+    '[M-47] [R9][R10][R21] whatever breaks, nothing promised does',
     { timeout: 240_000 },
     async () => {
       let simulatedMs = 0
       let cpuMs = 0
       let acknowledged = 0
+      let backedUp = 0
       const faults = new Set<string>()
       for (const seed of SEEDS) {
         const { violation, stats } = await runSeed({ seed, safetyMs: 6_000 })
@@ -29,11 +30,13 @@ describe('seeds', () => {
         simulatedMs += stats.simulatedMs
         cpuMs += stats.cpuMs
         acknowledged += stats.acknowledged
+        if (stats.backedUp > 0) backedUp += 1
         for (const fault of Object.keys(stats.faults)) faults.add(fault)
       }
       // A run in which nothing happens proves nothing.
       expect(acknowledged).toBeGreaterThan(400)
       expect(faults.size).toBeGreaterThan(12)
+      expect(backedUp).toBeGreaterThan(7)
       console.info(
         `${SEEDS.length} seeds, ${Math.round(simulatedMs / 1000)} s simulated, ${acknowledged} acknowledged, ${Math.round(simulatedMs / cpuMs)} x real time`,
       )
