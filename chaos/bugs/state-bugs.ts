@@ -83,13 +83,4 @@ export const STATE_BUGS: readonly SeededBug[] = [
     replace: '',
     breaks: ['R21'],
   },
-  {
-    name: 'backup-of-a-moving-store',
-    story: 'a backup is read from the store as it is by then, and not from what was pinned',
-    file: 'node/backup/backups.ts',
-    find: 'pacedPairs(snapshot.pairs(), clock, pacing)',
-    replace:
-      "pacedPairs(clock.monotonicMs() < 0 ? snapshot.pairs() : this.#host.store()!.range(Buffer.from('01', 'hex'), Buffer.from('ff', 'hex')), clock, pacing)",
-    breaks: ['R21'],
-  },
 ]

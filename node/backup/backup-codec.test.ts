@@ -2,7 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { BackupError } from './backup-error.ts'
+import { STATE_KEY } from '../state-machine/keys.ts'
+import { encodeSnapshot } from '../state-machine/snapshot-codec.ts'
 import { message } from '../state-machine/testing.ts'
+import { encodeBackup } from './backup-codec.ts'
 import { checkBackup } from './read-backup.ts'
 import {
   backupsOf,
@@ -95,6 +98,22 @@ describe('a file', () => {
     const newer = Buffer.from('parley backup 27\nwhatever that may be, it is longer than this')
     expect(await faultOf(newer)).toBe('newer')
   })
+})
+
+test('[BK3] a whole file with a state of a newer version is refused before anything is written', async () => {
+  const cut = { index: 60, term: 1 }
+  const manifest = (await check(whole)).manifest
+  const pairs = async function* () {
+    yield { key: STATE_KEY, value: Buffer.from([200, 1, 2, 3]) }
+  }
+  const newer = await bytesOf(encodeBackup(manifest, encodeSnapshot(cut, pairs())))
+  expect(await faultOf(newer)).toBe('newer')
+  const none = async function* () {
+    yield { key: Buffer.from('b'), value: Buffer.from([1]) }
+  }
+  expect(await faultOf(await bytesOf(encodeBackup(manifest, encodeSnapshot(cut, none()))))).toBe(
+    'damaged',
+  )
 })
 
 test('[BK8] the committed file of format 1 is read', async () => {

@@ -1,5 +1,9 @@
+import { AssertionError } from '#cluster'
+import { STATE_KEY } from '../state-machine/keys.ts'
+import { decodeStateRecord } from '../state-machine/state-record.ts'
 import type { Pair } from '../store/store.ts'
 import { BackupDecoder } from './backup-codec.ts'
+import { BackupError } from './backup-error.ts'
 import type { BackupManifest } from './backup-manifest.ts'
 
 /** Opens the file anew: from its beginning, in pieces of any size. */
@@ -27,12 +31,32 @@ export async function* readBackup(
   decoder.finish()
 }
 
-/** Reads all of it and keeps nothing. */
+/**
+ * Reads all of it and keeps nothing: whether a restore would come to its end.
+ *
+ * @throws BackupError
+ */
 export async function checkBackup(
   file: BackupFile,
 ): Promise<{ readonly manifest: BackupManifest; readonly pairs: number }> {
   let manifest: BackupManifest | null = null
   let count = 0
-  for await (const pairs of readBackup(file, (read) => (manifest = read))) count += pairs.length
+  for await (const pairs of readBackup(file, (read) => (manifest = read))) {
+    if (count === 0) checkState(pairs[0])
+    count += pairs.length
+  }
   return { manifest: manifest as unknown as BackupManifest, pairs: count }
+}
+
+/** Its first pair is the state as a whole, in a format of its own. */
+function checkState(pair: Pair | undefined): void {
+  if (pair === undefined || Buffer.compare(pair.key, STATE_KEY) !== 0) {
+    throw new BackupError('damaged', 'its state record is missing')
+  }
+  try {
+    decodeStateRecord(pair.value)
+  } catch (cause) {
+    if (cause instanceof AssertionError) throw new BackupError('newer', cause.message, { cause })
+    throw cause
+  }
 }

@@ -62,7 +62,13 @@ export async function recover(
   } finally {
     await survivor.close()
   }
-  await member.commit(undo)
+  // Whoever starts the node now finds the directory taken, or the switch begun.
+  const unlock = await ports.fileSystem.lock(`${directory}/log`)
+  try {
+    await member.commit(undo)
+  } finally {
+    await unlock()
+  }
   return { index, undo: `${directory}/${undo}` }
 }
 
