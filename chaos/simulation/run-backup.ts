@@ -45,14 +45,18 @@ export class RunBackup {
   }
 
   begin(): void {
-    const done = () => (this.#isDone = true)
-    this.#judge().then(done, (error: unknown) => {
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#judge()
+    } catch (error) {
       // What a disk did to the node is judged by what the node does about it.
-      const isOurs = error instanceof BackupError || error instanceof PropertyViolation
-      if (isOurs)
-        this.#world.fail(error instanceof PropertyViolation ? error : wrong(error.message))
-      done()
-    })
+      if (error instanceof PropertyViolation) this.#world.fail(error)
+      else if (error instanceof BackupError) this.#world.fail(wrong(error.message))
+    }
+    this.#isDone = true
   }
 
   async #judge(): Promise<void> {
@@ -115,7 +119,8 @@ export class RunBackup {
         // What retention took away since is there in the backup alone.
         const isSameEvent =
           event === null ||
-          other?.event == null ||
+          other === undefined ||
+          other.event === null ||
           (event.msgId === other.event.msgId && event.at === other.event.at)
         if (!isSame || !isSameEvent) throw wrong(`event ${number} is not the one of its node`)
         this.compared += 1
