@@ -1,18 +1,19 @@
-/** Catches SIGHUP from the moment it is made: one that comes before `listen` is told then. */
-export class Hangups {
-  #listener: (() => void) | null = null
-  #isWaiting = false
+let listener: (() => void) | null = null
+let isCaught = false
+let isWaiting = false
 
-  constructor() {
-    process.on('SIGHUP', () => {
-      if (this.#listener === null) this.#isWaiting = true
-      else this.#listener()
-    })
-  }
+/** From now on a SIGHUP does not end the process; one that comes before `onHangup` is told then. */
+export function catchHangups(): void {
+  if (isCaught) return
+  isCaught = true
+  process.on('SIGHUP', () => {
+    if (listener === null) isWaiting = true
+    else listener()
+  })
+}
 
-  listen(listener: () => void): void {
-    this.#listener = listener
-    if (this.#isWaiting) listener()
-    this.#isWaiting = false
-  }
+export function onHangup(heard: () => void): void {
+  listener = heard
+  if (isWaiting) heard()
+  isWaiting = false
 }

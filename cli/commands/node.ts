@@ -6,7 +6,7 @@ import { configureNodeOptions, unknownWords } from '../options/node-flags.ts'
 import type { Config, ConfigSources, ReadConfig } from '../options/read-config.ts'
 import { note } from '../output.ts'
 import { watchParent } from '../parent-watch.mjs'
-import { Hangups } from '../hangups.ts'
+import { catchHangups, onHangup } from '../hangups.ts'
 import { onStopSignals } from '../stop-signals.ts'
 
 interface NodeFlags {
@@ -38,6 +38,8 @@ export function configure(command: Command): void {
 }
 
 async function run(flags: NodeFlags, command: Command): Promise<void> {
+  // One that comes before there is anything to reload must not end the process.
+  catchHangups()
   const { readConfig } = await import('../options/read-config.ts')
   const variable = process.env['PARLEY_CONFIG']
   const sources: ConfigSources = {
@@ -79,8 +81,6 @@ function configOf(read: ReadConfig, flags: NodeFlags, command: Command): Config 
 }
 
 async function serve(config: Config, sources: ConfigSources): Promise<void> {
-  // One that comes before there is anything to reload must not end the process.
-  const hangups = new Hangups()
   const { startServer } = await import('#node')
   const { rereadOptions } = await import('../options/reread-options.ts')
   const { serverOptions } = await import('../options/server-options.ts')
@@ -104,7 +104,7 @@ async function serve(config: Config, sources: ConfigSources): Promise<void> {
     stopNow: () => process.exit(ExitCode.failed),
   })
   // A terminal that is closed hangs up as well, and takes the node with it.
-  hangups.listen(() => (process.stdin.isTTY ? drain() : void server.reload()))
+  onHangup(() => (process.stdin.isTTY ? drain() : void server.reload()))
   watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
   process.exit(await server.stopped)
