@@ -1,10 +1,10 @@
 import type { NodeHost, NodeWiring } from './node-wiring.ts'
 import type { ApplyListener } from './state-machine/types.ts'
 
-type Parts = Pick<NodeWiring, 'audit' | 'diskGuard' | 'forwarder' | 'gateway' | 'push'>
+type Parts = Pick<NodeWiring, 'audit' | 'forwarder' | 'gateway' | 'push'>
 
 /** What apply tells of, and to whom it goes. */
-export function applyListener(parts: Parts, { data, logger }: NodeHost): ApplyListener {
+export function applyListener(parts: Parts, { logger }: Pick<NodeHost, 'logger'>): ApplyListener {
   return {
     onResult: (origin, request, result) => {
       parts.forwarder.result(origin, request, result)
@@ -13,10 +13,7 @@ export function applyListener(parts: Parts, { data, logger }: NodeHost): ApplyLi
       parts.gateway.onEvent(conversation, event)
       parts.push.onEvent(conversation, event)
     },
-    onRemoved: (removal) => {
-      parts.gateway.onRemoved(removal)
-      parts.diskGuard.removed(data.stateMachine.appliedIndex + 1)
-    },
+    onRemoved: (removal) => parts.gateway.onRemoved(removal),
     onReceipt: (receipt) => parts.gateway.onReceipt(receipt),
     onDuplicate: (conversation, seq, from) => parts.gateway.onDuplicate(conversation, seq, from),
     onApplied: (index) => parts.audit.applied(index),

@@ -9,6 +9,7 @@ export const CHECKS = [
   'refused',
   'not a voter',
   'catching up',
+  'disk',
 ] as const
 
 /**
@@ -26,6 +27,8 @@ export interface NodeCondition {
   /** The cluster that does not know this node's empty directory. */
   readonly strangerTo: string | null
   readonly caughtUp: boolean
+  /** For want of room on its disk. */
+  readonly fallsBehind: boolean
   /** How long the leader, or the lack of one, has been the same. */
   readonly leaderForMs: number
 }
@@ -54,6 +57,9 @@ export function failingChecks(condition: NodeCondition): string[] {
   if (quorum !== null) reasons.push(`quorum: ${quorum}`)
   if (!replica.configuration.voters.some(({ id }) => id === replica.raftId)) {
     reasons.push('not a voter: this node is being taken in, or was removed')
+  }
+  if (condition.fallsBehind) {
+    reasons.push('disk: it is all but full, and this node takes nothing new; free or add space')
   }
   if (!caughtUp) {
     reasons.push('catching up: not yet applied what a leader confirmed after the start')

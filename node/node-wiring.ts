@@ -55,6 +55,9 @@ import { encodeBatch } from './state-machine/batch-codec.ts'
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
 const LISTEN_FIRST_MS = 5_000
 
+/** How long clients get to leave a node that has no room on its disk. */
+const CLIENTS_LEAVE_MS = 5_000
+
 /** What the parts of a node may ask of its life, and tell it. */
 export interface NodeLife {
   /** It ends, and takes no clients any more. */
@@ -426,6 +429,12 @@ export class NodeWiring {
       ballast: data.ballast,
       log: data.log,
       store: () => data.stores.store,
+      erases: () => data.stateMachine.erases,
+      serveClients: (serves) => {
+        if (this.#draining) return
+        if (serves) this.gateway.undrain()
+        else void this.gateway.drain(CLIENTS_LEAVE_MS)
+      },
       replica: () => this.cluster.replica,
       isUp: (id) => this.cluster.transport.isUp(id),
       report: (report, to) => {
@@ -482,6 +491,7 @@ export class NodeWiring {
       joins: this.#host.settings.join === true,
       strangerTo: this.#host.life.strangerTo(),
       caughtUp: this.catchUp.done,
+      fallsBehind: this.diskGuard.fallsBehind,
     })
   }
 }

@@ -92,6 +92,7 @@ describe.skipIf(skip)('a disk that fails stops its node, and only that', () => {
   const cases = [
     { fault: { on: 'sync', does: { fail: 'EIO' } }, says: 'the disk reports an error' },
     { fault: { on: 'write', does: { fail: 'ENOSPC' } }, says: 'the disk is full' },
+    { fault: { on: 'write', does: { fail: 'EROFS' } }, says: 'the file system is read-only' },
   ] as const
   const roles = ['leader', 'follower'] as const
 

@@ -7,7 +7,7 @@ import type { ProcessCluster } from './process-cluster.ts'
 export interface DiskFault {
   /** `sync`: fdatasync and fsync. */
   readonly on: 'sync' | 'write'
-  readonly does: { delayMs: number } | { fail: 'EIO' | 'ENOSPC' } | 'skip'
+  readonly does: { delayMs: number } | { fail: 'EIO' | 'ENOSPC' | 'EROFS' } | 'skip'
   /** A part of the file's path. @default the log */
   readonly where?: string
 }

@@ -28,7 +28,7 @@ const NOT_REACHABLE: Readonly<Record<string, string>> = {
   RATE_LIMITED: 'rates are off in dev mode: identity.int.test.ts',
   NOT_LEADER: 'every node takes writes to the leader',
   NO_QUORUM: 'NO_LEADER comes first',
-  DISK_FULL: 'takes disks that are full: full-disks.ci.test.ts',
+  DISK_FULL: 'takes disks that are full: node/disk',
   POSITION_UNRECOVERABLE: 'takes a cluster that was restored',
   SEQ_EXHAUSTED: 'takes 2^32 events of one user',
   INTERNAL: 'would be a bug',

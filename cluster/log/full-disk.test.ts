@@ -3,6 +3,7 @@ import { ManualClock } from '../testing/manual-clock.ts'
 import { SeededRandom } from '../testing/seeded-random.ts'
 import type { LogStorage } from './log-storage.ts'
 import { SegmentLog } from './segment-log.ts'
+import { SegmentReserve } from './segment-reserve.ts'
 import { CrashFileSystem } from './testing/crash-file-system.ts'
 import { append, contentOf, entries, FORMATION } from './testing/log-samples.ts'
 
@@ -83,6 +84,17 @@ describe('a log on a full disk', () => {
     disk.capacityBytes = Infinity
     await log.keepReserve()
     expect(log.reserved).toBe(2)
+  })
+
+  it('[LG50] gives no new file the name of one that is being taken', async () => {
+    const reserve = new SegmentReserve(disk, '/data/log', SEGMENT_BYTES)
+    await reserve.open()
+    await reserve.keep()
+    const taken = [reserve.take()!.path]
+    await reserve.keep()
+    taken.push(reserve.take()!.path, reserve.take()!.path)
+    expect(new Set(taken).size).toBe(3)
+    expect(reserve.take()).toBe(null)
   })
 
   it('[LG50] a reserve holds nothing, whatever stands in it', async () => {

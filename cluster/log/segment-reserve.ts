@@ -2,8 +2,8 @@ import type { FileSystem } from '../ports.ts'
 import { isNoRoom } from './no-room.ts'
 import { writeZeros } from './segment-file.ts'
 
-const NAME = /^reserve-([12])-(\d+)\.zeros$/
-const UNFINISHED = /^reserve-[12]\.new$/
+const NAME = /^reserve-(\d+)-(\d+)\.zeros$/
+const UNFINISHED = /^reserve-\d+\.new$/
 /** Votes, configurations and removals are small: one holds tens of thousands of them. */
 const LARGEST_BYTES = 1024 * 1024
 const FILES = 2
@@ -24,6 +24,8 @@ export class SegmentReserve {
   readonly #fileSystem: FileSystem
   readonly #directory: string
   readonly #files = new Map<number, Reserved>()
+  /** Never used again in this life: the file of one that was taken has its name for a while. */
+  #nextNumber = 1
   #keeping: Promise<void> | null = null
 
   constructor(fileSystem: FileSystem, directory: string, segmentBytes: number) {
@@ -39,6 +41,7 @@ export class SegmentReserve {
       const path = `${this.#directory}/${name}`
       if (UNFINISHED.test(name)) await this.#fileSystem.remove(path)
       if (bytes === undefined) continue
+      this.#nextNumber = Math.max(this.#nextNumber, Number(number) + 1)
       if (Number(bytes) === this.bytes) {
         this.#files.set(Number(number), { path, bytes: this.bytes })
       } else await this.#fileSystem.remove(path)
@@ -70,8 +73,8 @@ export class SegmentReserve {
   }
 
   async #fill(): Promise<void> {
-    for (let number = 1; number <= FILES; number++) {
-      if (this.#files.has(number)) continue
+    while (this.#files.size < FILES) {
+      const number = this.#nextNumber++
       const path = `${this.#directory}/reserve-${number}-${this.bytes}.zeros`
       if (!(await this.#make(`${this.#directory}/reserve-${number}.new`, path))) return
       this.#files.set(number, { path, bytes: this.bytes })

@@ -35,9 +35,9 @@ export function handleAppend(state: RaftState, message: AppendMessage): void {
   const missing = log.missing(entries)
   const taken = withinLimit(state, missing)
   // Like one that is paused (rule K9): the leader asks again with its heartbeats.
-  if (taken.length === 0 && entries.length > 0 && missing.length === entries.length) return
-  state.appendToLog(taken)
   const lastNew = prevIndex + entries.length - missing.length + taken.length
+  if (lastNew === prevIndex && entries.length > 0) return
+  state.appendToLog(taken)
   // Beyond the last new entry the log may still differ from the leader's.
   state.commitTo(Math.min(message.commit, lastNew))
   acceptAppend(state, message.from, lastNew)

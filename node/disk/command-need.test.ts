@@ -56,6 +56,7 @@ describe('what a command asks of a disk', () => {
     ['a removal', removal, 'none'],
     ['settings', settings, 'none'],
     ['acknowledgements', cursors, 'little'],
+    ['log time for what is to be erased', { ...cursors, inboxes: [] }, 'none'],
   ] as const)('[D4] %s', (_, submission, need) => {
     expect(needOf(bytes(submission))).toBe(need)
   })

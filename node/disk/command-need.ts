@@ -35,8 +35,11 @@ function needOfView(view: CommandView): CommandNeed {
     case CommandKind.account:
     case CommandKind.level:
       return 'none'
-    case CommandKind.cursors:
-      return 'little'
+    case CommandKind.cursors: {
+      const { conversations, inboxes } = view.cursors()
+      // Acknowledgements of nobody: log time for what is to be erased.
+      return conversations.length + inboxes.length === 0 ? 'none' : 'little'
+    }
     case CommandKind.conversation: {
       const operation = view.operation()
       return operation.op === 'set' && operation.retention !== undefined ? 'none' : 'room'

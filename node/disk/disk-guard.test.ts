@@ -21,6 +21,8 @@ describe('the guard of one node among three', () => {
   let transfers: RaftId[]
   let compactions: number
   let cutIndex: number
+  let erases: boolean
+  let served: boolean[]
   let guard: DiskGuard
 
   beforeEach(async () => {
@@ -32,6 +34,8 @@ describe('the guard of one node among three', () => {
     transfers = []
     compactions = 0
     cutIndex = 0
+    erases = false
+    served = []
     const fileSystem = { freeBytes: async () => freeBytes } as unknown as FileSystem
     const voters = [A, B, C].map((id) => ({ id }))
     const replica = {
@@ -59,6 +63,8 @@ describe('the guard of one node among three', () => {
           cut: { index: cutIndex, term: 1 },
           compact: () => Promise.resolve(void (compactions += 1)),
         }) as never,
+      erases: () => erases,
+      serveClients: (serves) => served.push(serves),
       replica: () => replica,
       isUp: (id) => up.has(id),
       report: (report, to) => sent.push({ report, to }),
@@ -121,20 +127,39 @@ describe('the guard of one node among three', () => {
     expect(transfers).toEqual([])
   })
 
-  it('[D7] compacts once a cut holds what was removed, and not while there is room', async () => {
-    guard.removed(50)
+  it('[D9] sends its clients away while it falls behind, and takes them again', async () => {
+    await look(500)
+    expect([served, guard.fallsBehind]).toEqual([[], false])
+    leader = C
+    guard.leaderChanged()
+    expect([served, guard.fallsBehind]).toEqual([[false], true])
+    guard.received(C, { level: DiskLevel.ok, freeBytes: 1, door: 'shut' })
+    expect(served).toEqual([false, true])
+    hear(C, DiskLevel.ok)
+    await look(5_000)
+    expect([served, guard.fallsBehind]).toEqual([[false, true, false, true], false])
+  })
+
+  it('[D7] compacts after a cut that took something out, and not while there is room', async () => {
     cutIndex = 49
-    await look(9_000)
-    expect(compactions).toBe(0)
-    cutIndex = 60
+    erases = true
+    await look(100_000)
+    cutIndex = 50
     await look(100_000)
     expect(compactions).toBe(0)
     await look(9_000)
+    expect(compactions).toBe(0)
+    cutIndex = 60
+    erases = false
+    await look(9_000)
     expect(compactions).toBe(1)
+    cutIndex = 70
     await look(9_000, 60)
     expect(compactions).toBe(1)
-    guard.removed(70)
-    cutIndex = 70
+    erases = true
+    await look(9_000, 60)
+    expect(compactions).toBe(1)
+    cutIndex = 80
     await look(9_000)
     expect(compactions).toBe(2)
   })

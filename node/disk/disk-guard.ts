@@ -33,8 +33,12 @@ export interface DiskGuardHost {
   readonly ballast: DiskBallast
   readonly log: LogStorage
   store(): Store | null
+  /** The next cut takes something out of the store. */
+  erases(): boolean
   replica(): Replica | null
   isUp(id: RaftId): boolean
+  /** Whether clients are served here: not while this node falls behind for want of room. */
+  serveClients(serves: boolean): void
   /** To every peer that is reached, or to one. */
   report(report: DiskReport, to?: RaftId): void
 }
@@ -52,9 +56,10 @@ export class DiskGuard {
   #freeBytes = Number.MAX_SAFE_INTEGER
   #door: DiskDoor = OPEN
   #held = ''
+  #fallsBehind = false
   #handedOnMs = -Infinity
-  /** Applied up to here, something was removed; 0 once its room was given back. */
-  #removedAt = 0
+  /** A cut from here on took something out of the store; 0: none did since the last compaction. */
+  #erasedAt = 0
   #compacting = false
   #compactedMs = -Infinity
   #timer: Timer | null = null
@@ -71,6 +76,11 @@ export class DiskGuard {
   /** Of the reserve's two parts together, on disk. */
   get reserveBytes(): number {
     return this.#host.ballast.keptBytes
+  }
+
+  /** It takes nothing of what its leader goes on with: what is here is out of date, and gets older. */
+  get fallsBehind(): boolean {
+    return this.#fallsBehind
   }
 
   /** Whether there is room for a peer's whole state beside this node's own. */
@@ -101,11 +111,6 @@ export class DiskGuard {
   /** Whoever leads now has words of its own. */
   leaderChanged(): void {
     this.#judge()
-  }
-
-  /** Something went out of the applied state at this index: a compaction can give its room back. */
-  removed(index: number): void {
-    this.#removedAt = index
   }
 
   /** Whether this node, leading, lets the command into the log. What is malformed others refuse. */
@@ -168,7 +173,8 @@ export class DiskGuard {
       return
     }
     const cut = this.#host.store()?.cut?.index ?? 0
-    const isDue = this.#removedAt > 0 && cut >= this.#removedAt
+    if (this.#erasedAt === 0 && this.#host.erases()) this.#erasedAt = cut + 1
+    const isDue = this.#erasedAt > 0 && cut >= this.#erasedAt
     if (!isDue || this.#compacting) return
     if (clock.monotonicMs() - this.#compactedMs < COMPACT_EVERY_MS) return
     // Not before: whatever fills the disk would take this, too, and the next start needs it.
@@ -179,7 +185,7 @@ export class DiskGuard {
   /** Removed values keep their room until the store rewrites what they stand in. */
   #compact(): void {
     const { logger, clock } = this.#host
-    this.#removedAt = 0
+    this.#erasedAt = 0
     this.#compacting = true
     const compaction = this.#host.store()?.compact() ?? Promise.resolve()
     const ended = () => {
@@ -253,12 +259,15 @@ export class DiskGuard {
 
   /** What was on its way when the leader shut its door is taken as far as made segments go. */
   #limit(replica: Replica): void {
-    if (this.#level < DiskLevel.hard) {
-      replica.limitAppends(null)
-      return
-    }
-    const isShut = replica.leader !== NO_ONE && this.#reports.get(replica.leader)?.door === 'shut'
-    replica.limitAppends({ bytes: isShut ? this.#host.log.room : 0, isExempt })
+    const { leader } = replica
+    const isHard = this.#level >= DiskLevel.hard
+    const isShut = leader !== NO_ONE && this.#reports.get(leader)?.door === 'shut'
+    const limit = { bytes: isShut ? this.#host.log.room : 0, isExempt }
+    replica.limitAppends(isHard ? limit : null)
+    const fallsBehind = isHard && leader !== NO_ONE && !this.#leads && !isShut
+    if (fallsBehind === this.#fallsBehind) return
+    this.#fallsBehind = fallsBehind
+    this.#host.serveClients(!fallsBehind)
   }
 
   /** To the voter with room that is nearest to having everything; without one, it leads on. */

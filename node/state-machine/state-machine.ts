@@ -141,6 +141,11 @@ export class ParleyStateMachine implements StateMachine {
     return this.#store.previousCut?.index ?? 0
   }
 
+  /** The next cut takes something out of the store that retention took away. */
+  get erases(): boolean {
+    return this.#live.checkpointer.erases
+  }
+
   /** More is applied than checkpoints keep up with: the leader proposes nothing (rule K3). */
   get overloaded(): boolean {
     return this.#live.state.dirty.unwrittenBytes >= this.#limits.dirtyBytes
