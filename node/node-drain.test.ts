@@ -16,6 +16,7 @@ function setUp() {
     asked: [] as RaftId[],
     events: [] as string[],
     gone: () => {},
+    ending: false,
   }
   const replica = {
     raftId: SELF,
@@ -33,6 +34,7 @@ function setUp() {
   const drain = new NodeDrain({
     clock,
     logger: new RecordingLogger(),
+    ending: () => world.ending,
     replica: () => replica,
     fitness: (id) => world.fitness.get(id) ?? 2,
     sendClientsAway: () => {
@@ -113,6 +115,20 @@ describe('a drain', () => {
     expect(world.leader).toBe(SELF)
     expect(world.events.slice(-2)).toEqual(['serving', 'take'])
     expect(drain.phase).toBe('serving')
+  })
+
+  test('[DR1] a node that was told to end is not taken back by an operator', async () => {
+    const { world, drain, pass } = setUp()
+    let isDone = false
+    void drain.begin(10_000).then(() => (isDone = true))
+    await pass(100)
+    world.ending = true
+    drain.undo()
+    await pass(100)
+    expect([drain.phase, isDone]).toEqual(['clients', false])
+    world.gone()
+    await pass(50)
+    expect([drain.phase, isDone]).toEqual(['drained', true])
   })
 
   test('[DR2] undone while clients leave it ends nothing later, and can begin anew', async () => {

@@ -30,6 +30,8 @@ export interface DrainView {
 export interface NodeDrainHost {
   readonly clock: Clock
   readonly logger: Logger
+  /** The process ends after the drain: nothing undoes it any more. */
+  ending(): boolean
   replica(): Replica | null
   /** How well a peer would do with leadership; 0 not at all. */
   fitness(id: RaftId): number
@@ -76,7 +78,7 @@ export class NodeDrain {
   }
 
   undo(): void {
-    if (this.#phase === 'serving') return
+    if (this.#phase === 'serving' || this.#host.ending()) return
     this.#round += 1
     this.#done = null
     this.#timer?.cancel()

@@ -237,6 +237,7 @@ export class NodeWiring {
     return new NodeDrain({
       clock: ports.clock,
       logger,
+      ending: () => this.#host.life.ending(),
       replica: () => this.cluster.replica,
       fitness: (id) => this.standings.fitness(id),
       sendClientsAway: (timeoutMs) => this.gateway.drain(timeoutMs),
