@@ -20,6 +20,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'export what a conversation keeps',
     load: () => import('./commands/conversation.ts'),
   },
+  doctor: {
+    summary: 'look for causes of trouble, and say what to do next',
+    load: () => import('./commands/doctor.ts'),
+  },
   drain: {
     summary: 'send the clients and the leadership of a node elsewhere',
     load: () => import('./commands/drain.ts'),

@@ -10,6 +10,8 @@ export interface LoggerOptions {
   readonly level?: LogLevel
   /** Where lines go, each ended by a newline. @default standard output */
   readonly write?: (line: string) => void
+  /** Hears each line as well, without its newline. @default nobody */
+  readonly onLine?: (line: string) => void
 }
 
 /** What no line shows, as a field or in one: what users say, and what lets somebody in. */
@@ -40,9 +42,7 @@ export function createLogger(options: LoggerOptions): NodeLogger {
         censor: '[hidden]',
       },
     },
-    options.write === undefined
-      ? pino.destination({ dest: 1, sync: true })
-      : { write: options.write },
+    destination(options),
   )
   return {
     setLevel: (level) => (lines.level = level),
@@ -50,5 +50,16 @@ export function createLogger(options: LoggerOptions): NodeLogger {
     info: (event, fields) => lines.info(fields ?? {}, event),
     warn: (event, fields) => lines.warn(fields ?? {}, event),
     error: (event, fields) => lines.error(fields ?? {}, event),
+  }
+}
+
+function destination({ write, onLine }: LoggerOptions): { write(line: string): void } {
+  const out = write === undefined ? pino.destination({ dest: 1, sync: true }) : { write }
+  if (onLine === undefined) return out
+  return {
+    write: (line) => {
+      onLine(line.trimEnd())
+      out.write(line)
+    },
   }
 }

@@ -21,6 +21,10 @@ export interface NodePorts {
   readonly databases: KeyValueDatabaseFactory
   /** Of the file system that holds the path. @default unknown, and not among the metrics */
   readonly diskSpace?: (path: string) => Promise<DiskSpace>
+  /** What the machine and the process are like now, for operators. @default nothing to tell */
+  readonly machine?: () => Readonly<Record<string, unknown>>
+  /** The last lines of this node's log, oldest first. @default none are kept */
+  readonly recentLines?: (count: number) => readonly string[]
 }
 
 export interface DiskSpace {
@@ -76,6 +80,8 @@ export interface NodeSettings {
   readonly disk?: Partial<DiskLimits>
   /** How often nodes compare their state, in entries. @default 10,000 */
   readonly auditEveryEntries?: number
+  /** Where this process kills itself, for drills: shown, so that nobody forgets it. @default nowhere */
+  readonly unsafeFailpoints?: string
   /** Memory, CPU, event loop of the process: not in a simulator. @default false */
   readonly processMetrics?: boolean
 }

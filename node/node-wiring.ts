@@ -13,6 +13,7 @@ import type { BackupRoutesHost } from './admin/backup-routes.ts'
 import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { newClusterCalls } from './admin/node-calls.ts'
+import { settingsView } from './admin/settings-view.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
@@ -333,6 +334,11 @@ export class NodeWiring {
       clusterView: () => this.view(),
       metrics,
       calls: this.calls,
+      self: {
+        settings: settingsView(this.#host.settings),
+        machine: () => this.#host.ports.machine?.() ?? null,
+        recentLines: (count) => this.#host.ports.recentLines?.(count) ?? [],
+      },
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
       push: this.#host.settings.push ?? null,

@@ -9,6 +9,7 @@ import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
 import { diskSpace } from './host/disk-space.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
+import { machineFacts } from './host/machine-facts.ts'
 import { httpModeration } from './host/http-moderation.ts'
 import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
@@ -23,6 +24,7 @@ import { createLogger, type LogLevel } from './logger.ts'
 import type { LiveSettings } from './live-settings.ts'
 import type { NodePorts, NodeSettings } from './node-settings.ts'
 import { ParleyNode } from './parley-node.ts'
+import { RecentLines } from './recent-lines.ts'
 import { Reloader, type ReloadReport, type Reread } from './reload.ts'
 import { LevelDatabaseFactory } from './store/level-database.ts'
 
@@ -109,7 +111,11 @@ export async function startServer(
   reread: RereadOptions,
 ): Promise<RunningServer> {
   setV8Flags()
-  const logger = createLogger({ node: options.name, level: options.logLevel })
+  const recent = new RecentLines()
+  const logger = createLogger({
+    ...{ node: options.name, level: options.logLevel },
+    onLine: (line) => recent.push(line),
+  })
   const failpoints =
     options.unsafeFailpoints === undefined
       ? NO_FAILPOINTS
@@ -129,6 +135,8 @@ export async function startServer(
     }),
     databases: new LevelDatabaseFactory(fileSystem),
     diskSpace,
+    machine: machineFacts,
+    recentLines: (count) => recent.last(count),
   }
   if (options.initialMembers.length === 1 && options.join !== true)
     logger.warn('cluster.single', { message: ALONE })

@@ -228,8 +228,11 @@ test('[HT6] what machines ask', async () => {
   for (const route of ['/livez', '/readyz', '/metrics', '/v1/cluster', '/openapi.json']) {
     expect(await call('GET', route)).toMatchObject({ status: 200 })
   }
-  expect(await call('GET', '/readyz', { query: '?exclude=quorum' })).toMatchObject({ status: 200 })
-  expect(await call('GET', '/readyz', { query: '?exclude=none' })).toMatchObject({ status: 400 })
+  for (const [name, status] of Object.entries({ quorum: 200, none: 400 })) {
+    expect(await call('GET', '/readyz', { query: `?exclude=${name}` })).toMatchObject({ status })
+  }
+  expect(await call('GET', '/v1/cluster/log', { query: '?limit=0' })).toMatchObject({ status: 400 })
+  expect((await call('GET', '/v1/cluster/self')).json).toMatchObject({ settings: { name: 'n1' } })
   const { replication } = (await call('GET', '/v1/cluster')).json
   expect(replication).toEqual({ voters: 3, majority: 2, mayFail: 1 })
 })
@@ -238,6 +241,8 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
   const routes: [string, string, object][] = [
     ['GET', '/v1/cluster', {}],
+    ['GET', '/v1/cluster/self', {}],
+    ['GET', '/v1/cluster/log', {}],
     ['GET', '/v1/cluster/settings', {}],
     ['POST', '/v1/cluster/settings', { body: { windowMs: 7_200_000 } }],
     ['POST', '/v1/cluster/revocations', { body: { user: 'mallory', device: 'phone' } }],

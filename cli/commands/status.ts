@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { type ClusterStatus, judge } from '../cluster/cluster-status.ts'
-import { type Answers, collectViews } from '../cluster/collect-views.ts'
+import { collectViews } from '../cluster/collect-views.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
 import { statusText } from '../cluster/status-table.ts'
 import { durationOption, longDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
@@ -70,18 +71,6 @@ async function run(flags: StatusFlags): Promise<void> {
 
 const hasReached = ({ verdict }: ClusterStatus, wanted: 'healthy' | 'available'): boolean =>
   wanted === 'healthy' ? verdict === 'healthy' : verdict !== 'unavailable'
-
-/** No view at all, since the nodes do not show theirs to just anybody. */
-function refuseIfRefused(status: ClusterStatus, answers: Answers): void {
-  if (status.view !== null) return
-  for (const [url, answer] of answers) {
-    if (answer.view !== null || answer.failure !== 'refused') continue
-    throw new CliError(
-      ExitCode.refused,
-      `${url}: ${answer.detail} (an operator’s token: parley token --role admin)`,
-    )
-  }
-}
 
 function show(status: ClusterStatus, { json, watch }: StatusFlags): void {
   if (json === true) {

@@ -59,6 +59,11 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     readiness,
     clusterView,
     metrics,
+    self: {
+      settings: { name: 'n1' },
+      machine: () => ({ cpus: 2 }),
+      recentLines: (count: number) => ['one', 'two', 'three'].slice(-count),
+    },
     calls: {} as never,
     logTimeMs: () => null,
     backup: null as never,
@@ -144,6 +149,20 @@ describe('admin api', () => {
     const answer = await api().get('/v1/cluster')
     expect(answer).toMatchObject({ status: 200, contentType: 'application/json' })
     expect(JSON.parse(answer.body)).toEqual(cluster())
+  })
+
+  it('[AD21] tells what it runs with and what its machine is like', async () => {
+    const answer = await api().get('/v1/cluster/self')
+    expect(JSON.parse(answer.body)).toEqual({ settings: { name: 'n1' }, machine: { cpus: 2 } })
+  })
+
+  it('[AD22] shows the last lines of its log', async () => {
+    const shown = async (query: string) => api().get(`/v1/cluster/log${query}`)
+    expect(JSON.parse((await shown('')).body)).toEqual({ lines: ['one', 'two', 'three'] })
+    expect(JSON.parse((await shown('?limit=2')).body)).toEqual({ lines: ['two', 'three'] })
+    for (const limit of ['0', '-1', 'x', '2001']) {
+      expect((await shown(`?limit=${limit}`)).status).toBe(400)
+    }
   })
 
   it('[AD3] exposes cells, histograms cumulatively', async () => {

@@ -15,6 +15,7 @@ import { upgradeRoutes } from './upgrade-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
 import { reloadRoutes } from './reload-routes.ts'
 import { retentionRoutes } from './retention-routes.ts'
+import { type SelfSources, selfRoutes } from './self-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
 
 export interface AdminApiOptions {
@@ -25,6 +26,7 @@ export interface AdminApiOptions {
   readonly metrics: MetricsRegistry
   /** To other nodes, for operators. */
   readonly calls: ClusterCalls
+  readonly self: SelfSources
   /** `null` but on the leader. */
   readonly logTimeMs: () => number | null
 }
@@ -92,6 +94,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...upgradeRoutes(options.calls),
     ...memberRoutes(options.calls),
     preflightRoute(options.calls),
+    ...selfRoutes(options.self),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

@@ -42,7 +42,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const clusterView = () => ({ node: 'n1' }) as never
   const calls = {} as never
   const backup = {} as never
-  const parts = { readiness, clusterView, metrics, calls, logTimeMs: () => null, backup }
+  const self = { settings: {}, machine: () => null, recentLines: () => [] }
+  const parts = { readiness, clusterView, metrics, calls, self, backup, logTimeMs: () => null }
   const routes = [...healthRoutes(parts), ...adminRoutes(parts)]
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({

@@ -1,0 +1,75 @@
+import type { Route } from '../http/route.ts'
+import { ADMIN_PROBLEMS, invalid, queryInteger } from './operator-call.ts'
+import type { SettingsView } from './settings-view.ts'
+
+/** What only this node knows of itself. */
+export interface SelfSources {
+  readonly settings: SettingsView
+  /** Its machine and its process; `null` where there is none, as in a simulator. */
+  readonly machine: () => Readonly<Record<string, unknown>> | null
+  /** The last lines of its log, oldest first. */
+  readonly recentLines: (count: number) => readonly string[]
+}
+
+const MOST_LINES = 2_000
+
+/** What a node says of itself for whoever looks for a cause. */
+export function selfRoutes({ settings, machine, recentLines }: SelfSources): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/cluster/self',
+      doc: {
+        operationId: 'self',
+        summary: 'What this node runs with, without secrets, and what its machine is like',
+        role: 'admin',
+        answers: { 200: { description: 'Both.', schema: { type: 'object' } } },
+        problems: ADMIN_PROBLEMS,
+      },
+      answer: () => ({
+        status: 200,
+        contentType: 'application/json',
+        body: `${JSON.stringify({ settings, machine: machine() })}\n`,
+      }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/cluster/log',
+      doc: {
+        operationId: 'recentLog',
+        summary: 'The last lines of the log of this node, oldest first',
+        description:
+          'A line is a JSON object; the node keeps the last 2,000 in memory, 1 MiB at most. They hold no message.',
+        role: 'admin',
+        parameters: [
+          {
+            name: 'limit',
+            in: 'query',
+            description: 'Lines, the newest ones.',
+            schema: { type: 'integer', minimum: 1, maximum: MOST_LINES, default: 200 },
+          },
+        ],
+        answers: {
+          200: {
+            description: 'They.',
+            schema: {
+              type: 'object',
+              required: ['lines'],
+              properties: { lines: { type: 'array', items: { type: 'string' } } },
+            },
+          },
+        },
+        problems: { 400: '`limit` is wrong.', ...ADMIN_PROBLEMS },
+      },
+      answer: (call) => {
+        const limit = queryInteger(call, 'limit', { preset: 200, least: 1, most: MOST_LINES })
+        if (limit === null) return invalid(`limit must be an integer from 1 to ${MOST_LINES}`)
+        return {
+          status: 200,
+          contentType: 'application/json',
+          body: `${JSON.stringify({ lines: recentLines(limit) })}\n`,
+        }
+      },
+    },
+  ]
+}
