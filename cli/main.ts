@@ -20,6 +20,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'export what a conversation keeps',
     load: () => import('./commands/conversation.ts'),
   },
+  debug: {
+    summary: 'put what there is to know of a cluster into one file, without secrets',
+    load: () => import('./commands/debug.ts'),
+  },
   doctor: {
     summary: 'look for causes of trouble, and say what to do next',
     load: () => import('./commands/doctor.ts'),

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { judge } from '../cluster/cluster-status.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
+import { readBundle } from '../debug/bundle.ts'
 import { answersOf, type Capture, captureCluster } from '../doctor/capture.ts'
 import { doctorText } from '../doctor/doctor-text.ts'
 import { examine } from '../doctor/examine.ts'
@@ -16,6 +17,7 @@ interface DoctorFlags {
   readonly nodeTimeout: number
   readonly sample: number
   readonly tokenFile?: string
+  readonly bundle?: string
 }
 
 export function configure(command: Command): void {
@@ -24,17 +26,14 @@ export function configure(command: Command): void {
     .addOption(tokenFileOption())
     .addOption(durationOption('--node-timeout', 'how long each node may take to answer', '2s'))
     .addOption(durationOption('--sample', 'how long to watch what grows', '2s'))
+    .option('--bundle <file>', 'of what parley debug kept, instead of asking anybody')
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nExit code 3 if something critical was found.')
     .action(run)
 }
 
 async function run(flags: DoctorFlags): Promise<void> {
-  const capture = await captureCluster(findUrls(flags.url), {
-    timeoutMs: flags.nodeTimeout,
-    sampleMs: flags.sample,
-    headers: tokenHeaders(flags.tokenFile),
-  })
+  const capture = await captureOf(flags)
   const answers = answersOf(capture)
   const status = judge(answers)
   refuseIfRefused(status, answers)
@@ -47,6 +46,15 @@ async function run(flags: DoctorFlags): Promise<void> {
   if (findings.some(({ severity }) => severity === 'critical')) {
     throw new CliError(ExitCode.unhealthy)
   }
+}
+
+async function captureOf(flags: DoctorFlags): Promise<Capture> {
+  if (flags.bundle !== undefined) return readBundle(flags.bundle)
+  return captureCluster(findUrls(flags.url), {
+    timeoutMs: flags.nodeTimeout,
+    sampleMs: flags.sample,
+    headers: tokenHeaders(flags.tokenFile),
+  })
 }
 
 function missingIn({ nodes }: Capture): string[] {

@@ -5,6 +5,8 @@ import { collectViews } from '../cluster/collect-views.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
 import { statusText } from '../cluster/status-table.ts'
+import { readBundle } from '../debug/bundle.ts'
+import { answersOf } from '../doctor/capture.ts'
 import { durationOption, longDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
@@ -18,6 +20,7 @@ interface StatusFlags {
   readonly timeout: number
   readonly nodeTimeout: number
   readonly tokenFile?: string
+  readonly bundle?: string
 }
 
 const WATCH_MS = 1_000
@@ -37,12 +40,19 @@ export function configure(command: Command): void {
       ]),
     )
     .addOption(durationOption('--timeout', 'how long --wait waits', '1m'))
+    .option('--bundle <file>', 'of what parley debug kept, instead of asking anybody')
     .option('--json', 'one JSON document; with --watch one a line')
     .addHelpText('after', '\nExit code 3 if any configured node is down or not ready.')
     .action(run)
 }
 
 async function run(flags: StatusFlags): Promise<void> {
+  if (flags.bundle !== undefined) {
+    const kept = judge(answersOf(await readBundle(flags.bundle)))
+    show(kept, { ...flags, watch: false })
+    if (kept.verdict !== 'healthy') throw new CliError(ExitCode.unhealthy)
+    return
+  }
   const urls = findUrls(flags.url)
   const deadlineMs = performance.now() + flags.timeout
   for (;;) {
