@@ -71,6 +71,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import('./commands/sim.ts'),
   },
   tail: { summary: 'print messages as they arrive', load: () => import('./commands/tail.ts') },
+  trace: {
+    summary: 'tell the life of one message, without what it says',
+    load: () => import('./commands/trace.ts'),
+  },
   token: {
     summary: 'make tokens and keys for them, or revoke tokens',
     load: () => import('./commands/token.ts'),

@@ -43,6 +43,7 @@ export type { PeerStatus, RaftStatus } from './raft/ready.ts'
 export {
   type Entry,
   EntryType,
+  type LogReader,
   NO_ONE,
   type RaftId,
   Role,

@@ -334,6 +334,7 @@ export class NodeWiring {
       clusterView: () => this.view(),
       metrics,
       calls: this.calls,
+      log: this.#host.data.log,
       self: {
         settings: settingsView(this.#host.settings),
         machine: () => this.#host.ports.machine?.() ?? null,

@@ -287,6 +287,33 @@ test('[AD6] [AD7] [HT6] an operator changes settings and revokes tokens; nobody 
   }
 })
 
+test('[MT1] [MT2] [MT3] [MT4] an operator follows one message, without what it says', async () => {
+  const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
+  const as = (user: string) => ({ query: `?user=${user}`, headers: key(`tr-${user}`) })
+  const { json } = await call('POST', '/v1/conversations', {
+    ...{ ...as('tia'), body: { members: ['udo'] } },
+  })
+  const { id } = json['conversation'] as { id: string }
+  const messages = '/v1/conversations/{id}/messages'
+  const sent = await call('POST', messages, { id, ...as('udo'), body: { body: 'sssecret' } })
+  const seq = sent.json['seq'] as number
+  const route = '/v1/cluster/conversations/{id}/trace'
+  for (const query of [`?seq=${seq}`, '?msgId=tr-udo', '?msgId=tr-udo&from=udo']) {
+    const told = await call('GET', route, { ...admin, id, query: `${query}&read=linearizable` })
+    expect(told.json).toMatchObject({
+      ...{ found: true, kind: 'message', seq, from: 'udo', bodyBytes: 9, changes: [] },
+      log: { index: expect.any(Number), term: expect.any(Number) },
+      ...{ members: 2, delivered: 0, receipts: [{ user: 'tia', delivered: false, read: false }] },
+    })
+    expect(JSON.stringify(told.json)).not.toContain('sssecret')
+  }
+  const none = await call('GET', route, { ...admin, id, query: '?msgId=tr-udo&from=tia' })
+  expect(none.json).toMatchObject({ found: false, firstSeq: 1, head: seq, searchedFrom: 1 })
+  expect((await call('GET', route, { ...admin, id: 'c_none', query: '?seq=1' })).status).toBe(404)
+  expect((await call('GET', route, { ...admin, id })).status).toBe(400)
+  await onlyForOperators(route, id, `?seq=${seq}`)
+})
+
 test('[AD8] [AD11] an erased user leaves stubs behind, the same on every node', async () => {
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
   const as = (user: string) => `?user=${user}`

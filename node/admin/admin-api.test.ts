@@ -59,6 +59,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     readiness,
     clusterView,
     metrics,
+    log: {} as never,
     self: {
       settings: { name: 'n1' },
       machine: () => ({ cpus: 2 }),

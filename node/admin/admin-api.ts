@@ -17,6 +17,8 @@ import { reloadRoutes } from './reload-routes.ts'
 import { retentionRoutes } from './retention-routes.ts'
 import { type SelfSources, selfRoutes } from './self-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
+import { traceRoutes } from './trace-routes.ts'
+import type { LogReader } from '#cluster'
 
 export interface AdminApiOptions {
   readonly backup: BackupRoutesHost
@@ -27,6 +29,8 @@ export interface AdminApiOptions {
   /** To other nodes, for operators. */
   readonly calls: ClusterCalls
   readonly self: SelfSources
+  /** This node's own, for traces. */
+  readonly log: LogReader
   /** `null` but on the leader. */
   readonly logTimeMs: () => number | null
 }
@@ -95,6 +99,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...memberRoutes(options.calls),
     preflightRoute(options.calls),
     ...selfRoutes(options.self),
+    ...traceRoutes(options.log),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

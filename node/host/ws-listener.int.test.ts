@@ -43,7 +43,8 @@ async function start(options: Partial<GatewayOptions> = {}) {
   const calls = {} as never
   const backup = {} as never
   const self = { settings: {}, machine: () => null, recentLines: () => [] }
-  const parts = { readiness, clusterView, metrics, calls, self, backup, logTimeMs: () => null }
+  const log = {} as never
+  const parts = { readiness, clusterView, metrics, calls, self, log, backup, logTimeMs: () => null }
   const routes = [...healthRoutes(parts), ...adminRoutes(parts)]
   const http = new HttpApi({ routes, version: '0', logger, metrics: defineHttpMetrics(metrics) })
   const gateway = new Gateway({
