@@ -11,7 +11,6 @@ import { answersOf, captureCluster, type Part, parts } from '../doctor/capture.t
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
-import { plainJson } from '../plain-text.ts'
 import { tokenFileOption, tokenHeaders } from '../token-file.ts'
 import { version } from '../version.ts'
 
@@ -88,6 +87,7 @@ async function anySettings(urls: readonly string[], options: AskOptions): Promis
   return null
 }
 
+/** As they are: they go into a file, and a stack that is cut off is of no use. */
 function linesIn({ text }: Part): string[] {
   const lines = (parsed(text ?? '') as { lines?: unknown } | null)?.lines
   return Array.isArray(lines) ? lines.filter((line) => typeof line === 'string') : []
@@ -95,7 +95,7 @@ function linesIn({ text }: Part): string[] {
 
 function parsed(text: string): unknown {
   try {
-    return plainJson(JSON.parse(text))
+    return JSON.parse(text)
   } catch {
     return null
   }

@@ -19,6 +19,7 @@ parley_raft_proposals_total{result="overloaded"} 0
 parley_state_unwritten_bytes 10
 parley_state_unwritten_limit_bytes 100
 parley_state_lost 0
+parley_tls_certificate_expiry_timestamp_seconds{use="peer"} 0
 parley_push_calls_total{outcome="sent"} 90
 parley_push_calls_total{outcome="failed"} 0
 `

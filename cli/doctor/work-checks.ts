@@ -105,6 +105,8 @@ export const WORK_CHECKS: readonly Check[] = [
     find: ({ nodes, takenAtMs }) =>
       nodes.flatMap(({ name, now }) =>
         [...(now?.byLabel('parley_tls_certificate_expiry_timestamp_seconds', 'use') ?? [])]
+          // 0: it has none for that use.
+          .filter(([, atSeconds]) => atSeconds > 0)
           .map(([use, atSeconds]) => ({ use, days: (atSeconds - takenAtMs / 1_000) / DAY_SECONDS }))
           .filter(({ days }) => days < 14)
           .map(({ use, days }) => ({
