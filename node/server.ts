@@ -111,11 +111,7 @@ export async function startServer(
   reread: RereadOptions,
 ): Promise<RunningServer> {
   setV8Flags()
-  const recent = new RecentLines()
-  const logger = createLogger({
-    ...{ node: options.name, level: options.logLevel },
-    onLine: (line) => recent.push(line),
-  })
+  const { logger, recent } = remembering(options)
   const failpoints =
     options.unsafeFailpoints === undefined
       ? NO_FAILPOINTS
@@ -135,8 +131,7 @@ export async function startServer(
     }),
     databases: new LevelDatabaseFactory(fileSystem),
     diskSpace,
-    machine: machineFacts,
-    recentLines: (count) => recent.last(count),
+    ...{ machine: machineFacts, recentLines: (count: number) => recent.last(count) },
   }
   if (options.initialMembers.length === 1 && options.join !== true)
     logger.warn('cluster.single', { message: ALONE })
@@ -212,6 +207,13 @@ async function readLiveSettings(options: ServerOptions): Promise<LiveSettings> {
       ? {}
       : { moderation: { ...moderation, hook: httpModeration(moderation.url) } }),
   }
+}
+
+/** A log whose last lines an operator can ask for. */
+function remembering({ name, logLevel }: ServerOptions) {
+  const recent = new RecentLines()
+  const onLine = (line: string): void => recent.push(line)
+  return { recent, logger: createLogger({ node: name, level: logLevel, onLine }) }
 }
 
 function ratesOf({ user, device }: NonNullable<ServerOptions['rates']>): Partial<RateLimits> {
