@@ -1,5 +1,5 @@
 import packageJson from '../package.json' with { type: 'json' }
-import { NO_FAILPOINTS } from '#cluster'
+import { type Failpoints, NO_FAILPOINTS } from '#cluster'
 import { StartError } from './data-directory.ts'
 import { ALONE } from './admin/cluster-view.ts'
 import type { ModerationOptions } from './filters/moderation.ts'
@@ -112,10 +112,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   setV8Flags()
   const { logger, recent } = remembering(options)
-  const failpoints =
-    options.unsafeFailpoints === undefined
-      ? NO_FAILPOINTS
-      : new KillFailpoints(options.unsafeFailpoints)
+  const failpoints = failpointsOf(options)
   const fileSystem = new NodeFileSystem()
   const live = await readLiveSettings(options)
   const clock = new NodeClock()
@@ -207,6 +204,10 @@ async function readLiveSettings(options: ServerOptions): Promise<LiveSettings> {
       ? {}
       : { moderation: { ...moderation, hook: httpModeration(moderation.url) } }),
   }
+}
+
+function failpointsOf({ unsafeFailpoints }: ServerOptions): Failpoints {
+  return unsafeFailpoints === undefined ? NO_FAILPOINTS : new KillFailpoints(unsafeFailpoints)
 }
 
 /** A log whose last lines an operator can ask for. */
