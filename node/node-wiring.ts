@@ -13,7 +13,7 @@ import type { BackupRoutesHost } from './admin/backup-routes.ts'
 import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { newClusterCalls } from './admin/node-calls.ts'
-import { settingsView } from './admin/settings-view.ts'
+import { selfSources } from './admin/self-routes.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
@@ -335,11 +335,7 @@ export class NodeWiring {
       metrics,
       calls: this.calls,
       log: this.#host.data.log,
-      self: {
-        settings: settingsView(this.#host.settings),
-        machine: () => this.#host.ports.machine?.() ?? null,
-        recentLines: (count) => this.#host.ports.recentLines?.(count) ?? [],
-      },
+      self: selfSources(this.#host),
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
       push: this.#host.settings.push ?? null,

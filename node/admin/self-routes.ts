@@ -1,6 +1,7 @@
 import type { Route } from '../http/route.ts'
 import { ADMIN_PROBLEMS, invalid, queryInteger } from './operator-call.ts'
-import type { SettingsView } from './settings-view.ts'
+import type { NodePorts, NodeSettings } from '../node-settings.ts'
+import { type SettingsView, settingsView } from './settings-view.ts'
 
 /** What only this node knows of itself. */
 export interface SelfSources {
@@ -9,6 +10,20 @@ export interface SelfSources {
   readonly machine: () => Readonly<Record<string, unknown>> | null
   /** The last lines of its log, oldest first. */
   readonly recentLines: (count: number) => readonly string[]
+}
+
+export function selfSources({
+  settings,
+  ports,
+}: {
+  readonly settings: NodeSettings
+  readonly ports: Pick<NodePorts, 'machine' | 'recentLines'>
+}): SelfSources {
+  return {
+    settings: settingsView(settings),
+    machine: () => ports.machine?.() ?? null,
+    recentLines: (count) => ports.recentLines?.(count) ?? [],
+  }
 }
 
 const MOST_LINES = 2_000
