@@ -6,8 +6,10 @@ import type {
   Replica,
   Timer,
 } from '#cluster'
+import type { Call } from './admin/cluster-calls.ts'
 import type { ClusterView } from './admin/cluster-view.ts'
 import type { Backups } from './backup/backups.ts'
+import type { CallAnswer } from './admin/operation.ts'
 import { StartError } from './data-directory.ts'
 import type { ClientListener } from './gateway/client-listener.ts'
 import { handLeadershipOn } from './hand-leadership-on.ts'
@@ -126,6 +128,11 @@ export class ParleyNode {
   /** As leader: raises the feature level, if nothing speaks against it; else what does. */
   raiseLevel(): readonly string[] | null {
     return this.#parts.levels.raise()
+  }
+
+  /** What an operator asks of this node, over HTTP or from inside; whoever has to does it. Never rejects. */
+  operate(call: Call): Promise<CallAnswer> {
+    return this.#parts.calls.call(call)
   }
 
   /** Who may speak to it and how much, from now on; what is open or under way is not touched. */

@@ -15,6 +15,8 @@ interface Job {
 const LOOK_MS = 200
 const UPGRADE_DRAIN_MS = 1_000
 const FINALIZE_MS = 300
+/** How long he waits for an answer. */
+const QUESTION_MS = 1_000
 /** With fewer members the loss of one could not be survived. */
 const FEWEST = 3
 
@@ -31,6 +33,10 @@ export class Operator {
   /** Raft ids that were ever a voter's: none may come back (rule K1). */
   readonly #used = new Set<string>()
   readonly done = { add: 0, remove: 0 }
+  /** What he heard when he asked first, of any node, whether it may be done: verdicts and problems. */
+  readonly answers: Record<string, number> = {}
+  #isAsking = false
+  #asked = 0
   /** What leaders refused, by code. */
   readonly refusals: Partial<Record<MemberChangeRefusal['code'], number>> = {}
 
@@ -106,6 +112,7 @@ export class Operator {
     const [job] = this.#jobs
     const leader = this.#world.nodes.find((node) => node.parley?.replica?.hasAuthority === true)
     const parley = leader?.parley ?? null
+    if (job !== undefined) this.#question(job)
     if (job !== undefined && parley !== null && this.#advance(job, parley)) this.#jobs.shift()
     this.#isActive = this.#jobs.length > 0
     if (this.#isActive) this.#world.scheduler.after(LOOK_MS, null, () => this.#look())
@@ -132,6 +139,26 @@ export class Operator {
     const member = { name, peerAddress, clientUrl: `http://${clientAddress}` }
     this.#ask(leader, op === 'add' ? { op, member } : { op, name })
     return false
+  }
+
+  /** As the commands do: the node that is asked need not lead, and may die of something meanwhile. */
+  #question({ op, node }: Job): void {
+    const asked = this.#world.nodes.filter(({ parley }) => (parley?.replica ?? null) !== null)
+    const parley = asked[this.#asked % Math.max(1, asked.length)]?.parley ?? null
+    if (this.#isAsking || parley === null) return
+    this.#isAsking = true
+    this.#asked += 1
+    const { name, peerAddress: peer, clientAddress } = node
+    const parameters = { action: op, node: name, peer, url: `http://${clientAddress}` }
+    void parley
+      .operate({ operation: 'members.preflight', parameters, waitMs: QUESTION_MS })
+      .then((answer) => {
+        const heard =
+          'problem' in answer ? answer.problem.code : (answer.result as { verdict: string }).verdict
+        this.answers[heard] = (this.answers[heard] ?? 0) + 1
+      })
+    // Of a node that died no answer comes: he asks another one.
+    this.#world.scheduler.after(QUESTION_MS, null, () => (this.#isAsking = false))
   }
 
   #ask(leader: ParleyNode, change: MemberChange): MemberChangeRefusal | null {

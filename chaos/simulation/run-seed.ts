@@ -64,6 +64,8 @@ export interface RunStats {
   readonly members: { readonly added: number; readonly removed: number }
   /** What leaders refused to do about them, by code. */
   readonly memberRefusals: Readonly<Record<string, number>>
+  /** What an operator heard when he asked whether he may, by verdict or code. */
+  readonly memberAnswers: Readonly<Record<string, number>>
   /** Of all applications on the SDK. */
   readonly sdk: Readonly<SdkTotals>
 }
@@ -221,6 +223,7 @@ class Run {
         refusals,
         members: { added: world.operator.done.add, removed: world.operator.done.remove },
         memberRefusals: world.operator.refusals,
+        memberAnswers: world.operator.answers,
         sdk: this.#sdkTotals,
       },
     }

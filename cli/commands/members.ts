@@ -5,8 +5,8 @@ import {
   type MembersFlags,
   type MembersView,
   type MemberView,
-  type Preflight,
 } from '../cluster/members-client.ts'
+import { preflightText } from '../cluster/preflight-text.ts'
 import { urlOption } from '../cluster/find-urls.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
@@ -221,13 +221,6 @@ async function isLetIn(
   else if (flags.json !== true) (isLast ? print : note)(preflightText(judged))
   if (judged.verdict === 'refuse') throw new CliError(ExitCode.refused)
   return flags.dryRun !== true
-}
-
-function preflightText({ action, node, verdict, reasons, next }: Preflight): string {
-  const words = { ok: 'yes', warn: 'yes, but', refuse: 'no' }[verdict]
-  const lines = reasons.map(({ level, text }) => `  ${level === 'refuse' ? 'no' : level}: ${text}`)
-  const then = next.map((step) => `  next: ${step}`)
-  return [`${words} · ${action}${node === null ? '' : ` ${node}`}`, ...lines, ...then].join('\n')
 }
 
 function finish(view: MembersView, flags: MembersFlags, sentence: string): void {

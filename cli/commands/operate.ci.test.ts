@@ -98,7 +98,7 @@ test('leadership moves to the node that is named, or to another one, whoever is 
   const nobody = await run('transfer', 'n9')
   expect(nobody).toMatchObject({
     code: 5,
-    stderr: expect.stringContaining('no voter is called n9'),
+    stdout: expect.stringContaining('no member is called n9'),
   })
 })
 

@@ -1,8 +1,11 @@
 import type { Command } from 'commander'
 import { adminCall } from '../cluster/admin-call.ts'
+import { MembersClient } from '../cluster/members-client.ts'
+import { preflightText } from '../cluster/preflight-text.ts'
+import { CliError, ExitCode } from '../exit-codes.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { durationOption } from '../duration.ts'
-import { print, printJson } from '../output.ts'
+import { note, print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
 interface TransferFlags {
@@ -10,6 +13,7 @@ interface TransferFlags {
   readonly tokenFile?: string
   readonly timeout: number
   readonly json?: boolean
+  readonly dryRun?: boolean
 }
 
 export function configure(command: Command): void {
@@ -18,12 +22,19 @@ export function configure(command: Command): void {
     .addOption(urlOption())
     .addOption(tokenFileOption())
     .addOption(durationOption('--timeout', 'how long it may take', '15s'))
+    .option('--dry-run', 'say what speaks against it, and stop there')
     .option('--json', 'one JSON document')
     .addHelpText('after', '\nAny node takes the call. Writes wait while leadership moves.')
     .action(run)
 }
 
 async function run(to: string | undefined, flags: TransferFlags): Promise<void> {
+  const judged = await new MembersClient(flags).preflight('transfer', to ?? null)
+  const isLast = flags.dryRun === true || judged.verdict === 'refuse'
+  if (flags.json === true && isLast) printJson({ schema: 1, preflight: judged })
+  else if (flags.json !== true) (isLast ? print : note)(preflightText(judged))
+  if (judged.verdict === 'refuse') throw new CliError(ExitCode.refused)
+  if (isLast) return
   const moved = (await adminCall('/v1/cluster/leadership-transfers', {
     urls: findUrls(flags.url),
     timeoutMs: flags.timeout,

@@ -6,9 +6,11 @@ import {
   type MemberChangeRefusal,
   object,
   oneOf,
+  type RaftId,
   type Shape,
   text,
 } from '#cluster'
+import { handLeadershipOn } from '../hand-leadership-on.ts'
 import { type AdminCode, type AdminProblem, adminProblem } from './admin-problem.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -31,6 +33,7 @@ export interface MemberParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly cluster: ClusterNode
+  readonly fitness: (id: RaftId) => number
   view(): ClusterView
   calls(): ClusterCalls
 }
@@ -107,18 +110,17 @@ async function change(parts: MemberParts, request: ChangeParameters): Promise<Op
   if (action === 'remove' && !isMember) return done(parts, null)
   const judged = preflight(state, request)
   if (judged.verdict === 'refuse') return { problem: refusalOf(judged) }
+  // Taken in already, perhaps by the first copy of this very call: the members are others by that.
+  if (judged.reasons.some(({ code }) => code === 'isMember')) return done(parts, judged)
   if (ifMatch !== null && ifMatch !== configurationTag(replica.configuration)) {
     const message = `the members are no longer those of ${ifMatch}: look at parley members again`
     return { problem: adminProblem('CONFIGURATION_CHANGED', message) }
   }
   const leads = state.view.members.some((one) => one.name === node && one.id === replica.raftId)
   if (action === 'remove' && leads) {
-    const heir = heirOf(state)
-    if (heir !== null) {
-      // Whoever leads next removes this node.
-      replica.transferLeadership(heir)
-      return 'notLeader'
-    }
+    // Whoever leads next removes this node. What is on its way already is not turned elsewhere.
+    const isOnItsWay = state.transferTo !== null || handLeadershipOn(replica, parts.fitness)
+    if (isOnItsWay) return 'notLeader'
   }
   const refused = cluster.changeMembers(changeOf(request))
   return refused === null ? done(parts, judged) : { problem: problemOf(refused) }
@@ -131,12 +133,6 @@ function done(parts: MemberParts, judged: Preflight | null): OperationResult {
 function changeOf({ action, node, peer, url }: ChangeParameters): MemberChange {
   if (action !== 'add') return { op: action, name: node }
   return { op: 'add', member: { name: node, peerAddress: peer ?? '', clientUrl: url ?? '' } }
-}
-
-/** Who is to lead instead: of the voters that answer the one nearest to having everything. */
-function heirOf({ view }: PreflightView): string | null {
-  const others = view.members.filter(({ role, state }) => role === 'voter' && state === 'follower')
-  return others.sort((a, b) => (b.match ?? 0) - (a.match ?? 0))[0]?.id ?? null
 }
 
 /** What the leader knows, and what the others say of themselves; `null`: this node leads no more. */

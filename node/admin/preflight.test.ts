@@ -87,6 +87,12 @@ describe('may this be done to that node now?', () => {
       'refuse: quorumLost',
     ],
     ['while another lags', { member: { n3: { match: 10 } } }, stop('n2'), 'refuse: quorumLost'],
+    [
+      'while another is silent',
+      { member: { n3: { contactMs: 2_500 } } },
+      stop('n2'),
+      'refuse: quorumLost',
+    ],
     ['a learner', { learners: ['n4'] }, stop('n4'), 'ok: learner'],
     ['while one is taken in', { learners: ['n4'] }, stop('n2'), 'warn: noneToSpare changeUnderWay'],
     ['while a disk fills', { reports: { n3: full } }, stop('n2'), 'warn: noneToSpare diskLow'],

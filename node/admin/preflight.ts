@@ -10,6 +10,8 @@ const FAR_BEHIND_ENTRIES = 10_000
 /** With less than this free a node is near to taking no more writes. */
 const LOW_DISK_SHARE = 0.05
 const MAX_MEMBERS = 15
+/** Members say something twice a second at least. */
+const SILENT_MS = 2_000
 /** Fewer voters survive no failure. */
 const FEWEST_SAFE_VOTERS = 3
 
@@ -318,8 +320,10 @@ class Judgement {
   }
 
   /** Why a voter is of no help now; `null`: it is. */
-  #trouble({ name, state, progress, match }: ClusterMemberView): string | null {
+  #trouble({ name, state, progress, match, contactMs }: ClusterMemberView): string | null {
     if (state === 'unreachable') return 'does not answer'
+    // A connection may stand for a while with nobody at the other end.
+    if (contactMs !== null && contactMs > SILENT_MS) return 'is silent'
     const report = this.#state.reports.get(name)
     if (report?.reasons?.some((reason) => reason.startsWith('draining')) === true)
       return 'is draining'

@@ -11,6 +11,8 @@ export interface TransferParts {
   readonly clock: Clock
   readonly logger: Logger
   replica(): Replica | null
+  /** How fit a voter is to lead by its own word; 0: it is going away. */
+  fitness(id: string): number
 }
 
 /** What `transferLeadership` gives. */
@@ -59,7 +61,9 @@ async function run(
     return { result: { from, to, term: replica.status().term, gapMs: 0 } satisfies Transferred }
   }
   const target =
-    to === null ? mostCaughtUp(replica) : configuration.voters.find(({ name }) => name === to)?.id
+    to === null
+      ? mostCaughtUp(parts, replica)
+      : configuration.voters.find(({ name }) => name === to)?.id
   if (target === null) {
     return {
       problem: adminProblem('UNSAFE', `no other voter answers ${from}: nobody could take over`),
@@ -102,9 +106,12 @@ async function run(
 }
 
 /** Of the other voters that answer. */
-function mostCaughtUp(replica: Replica): string | null {
+function mostCaughtUp(parts: TransferParts, replica: Replica): string | null {
   const others = replica
     .status()
-    .progress.filter(({ id, learner, active }) => !learner && active && id !== replica.raftId)
+    .progress.filter(
+      ({ id, learner, active }) =>
+        !learner && active && id !== replica.raftId && parts.fitness(id) > 0,
+    )
   return others.sort((a, b) => b.match - a.match || (a.id < b.id ? -1 : 1))[0]?.id ?? null
 }
