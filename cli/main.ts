@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { caFileOption, trustAuthorities } from './certs/trust-authorities.ts'
 import { CliError, ExitCode } from './exit-codes.ts'
 import { version } from './version.ts'
 
@@ -15,6 +16,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
   dev: {
     summary: 'run a cluster on this machine, and break it',
     load: () => import('./commands/dev.ts'),
+  },
+  certs: {
+    summary: 'make, renew and show certificates, and the secret of a cluster',
+    load: () => import('./commands/certs.ts'),
   },
   conversation: {
     summary: 'export what a conversation keeps',
@@ -132,12 +137,14 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'say what there is')
     .exitOverride()
+    .addOption(caFileOption())
     .helpCommand('help [command]', 'say what a command does')
     .configureHelp({ showGlobalOptions: false })
     // One voice: a wrong option is told like everything else that went wrong.
     .configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'parley: ')),
     })
+  program.hook('preAction', () => trustAuthorities(program.opts<{ caFile?: string }>().caFile))
   program.addHelpText(
     'after',
     '\nExit codes: 0 ok, 1 failed, 3 unhealthy, 4 outcome unknown, 5 refused, 64 usage.',

@@ -37,4 +37,6 @@ export class ClusterMetrics {
   /** Frames that were not sent: the link was down, or held back too much. */
   readonly peerFramesDropped = new CounterCell()
   readonly peerDisconnects = new CounterCell()
+  /** Peers that gave another name than those they proved. */
+  readonly peersMisnamed = new CounterCell()
 }

@@ -77,6 +77,8 @@ export type Address = string
 /** A byte stream to a peer. Bytes arrive whole and in order or not at all; the end is told once. */
 export interface Connection {
   readonly remote: Address
+  /** The only nodes that the other end proved it may be. @default the network proves no names */
+  readonly names?: readonly string[]
   /** Bytes accepted by `write` and not yet taken by the operating system. */
   bufferedBytes(): number
   write(bytes: Uint8Array): void

@@ -350,4 +350,29 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: one('parley_config_refused', '0x10 1x5 0x385'),
     at: '10m',
   },
+  {
+    alert: 'ParleyCertExpires',
+    fires: one('parley_tls_certificate_expiry_timestamp_seconds', '1000000x400', ',use="peers"'),
+    quiet: {
+      ...one('parley_tls_certificate_expiry_timestamp_seconds', '2000000x400', ',use="clients"'),
+      ...one('parley_tls_certificate_expiry_timestamp_seconds', '0x400', ',use="peers"'),
+    },
+    at: '15m',
+  },
+  {
+    alert: 'ParleyCertReloadFails',
+    fires: one('parley_tls_reloads_total', '0x20 1+1x380', ',outcome="failed"'),
+    quiet: one('parley_tls_reloads_total', '0x20 1+1x380', ',outcome="changed"'),
+    at: '15m',
+  },
+  {
+    alert: 'ParleyPeerUntrusted',
+    fires: one('parley_peer_untrusted_total', '0+1x400', ',reason="secret"'),
+    quiet: {
+      // Somebody looks whether the port is open.
+      ...one('parley_peer_untrusted_total', '0+1x400', ',reason="handshake"'),
+      ...one('parley_peer_untrusted_total', '1x400', ',reason="expired"'),
+    },
+    at: '20m',
+  },
 ]

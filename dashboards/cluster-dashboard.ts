@@ -169,6 +169,46 @@ export const CLUSTER: Dashboard = {
       ],
     },
     {
+      title: 'Certificates and secrets',
+      panels: [
+        panel(
+          'Certificates end in',
+          's',
+          'Renew them two weeks before: past the end nobody talks to the node any more.',
+          [
+            [
+              '(parley_tls_certificate_expiry_timestamp_seconds > 0) - time()',
+              '{{instance}} {{use}}',
+            ],
+          ],
+          { rare: true },
+        ),
+        panel(
+          'Turned away',
+          'ops',
+          'Nodes without the right certificate or secret, strangers on the peer port, and clients that do not trust the certificate.',
+          [
+            [
+              rate('parley_peer_untrusted_total', 'instance, reason'),
+              '{{instance}} peer {{reason}}',
+            ],
+            [rate('parley_tls_client_handshake_failures_total'), '{{instance}} clients'],
+          ],
+        ),
+        panel(
+          'Files read again',
+          'short',
+          'Certificates, secrets and keys that changed. Failed: the old ones stay in force until somebody mends the files.',
+          [
+            [
+              'sum by (instance, outcome) (increase(parley_tls_reloads_total[1h]))',
+              '{{instance}} {{outcome}}',
+            ],
+          ],
+        ),
+      ],
+    },
+    {
       title: 'The machines',
       panels: [
         panel(

@@ -12,6 +12,7 @@ export { openSurvivor, type SurvivorReport, survivorShape } from './backup/survi
 export { type VerifiedContent, verifyBackup } from './backup/verify-backup.ts'
 export { StartError } from './data-directory.ts'
 export { offlinePorts } from './host/offline-ports.ts'
+export { makeCertificate } from './identity/certificates/certificate.ts'
 export type { NodePorts, NodeSettings } from './node-settings.ts'
 export { ParleyNode } from './parley-node.ts'
 export type { ReloadReport } from './reload.ts'

@@ -8,6 +8,7 @@ import type { OriginPolicyOptions } from './gateway/origin-policy.ts'
 import type { TokenSettings } from './identity/token-authenticator.ts'
 import type { PushSettings } from './push/push-provider.ts'
 import type { NodeReloads } from './reload.ts'
+import type { SecurityReport } from './security-report.ts'
 import type { StateLimits } from './state-machine/limits.ts'
 import type { KeyValueDatabaseFactory } from './store/key-value-database.ts'
 
@@ -25,6 +26,8 @@ export interface NodePorts {
   readonly machine?: () => Readonly<Record<string, unknown>>
   /** The last lines of this node's log, oldest first. @default none are kept */
   readonly recentLines?: (count: number) => readonly string[]
+  /** Certificates, secrets and who was turned away. @default there are none */
+  readonly security?: SecurityReport
 }
 
 export interface DiskSpace {

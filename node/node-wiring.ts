@@ -36,6 +36,7 @@ import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
+import { defineSecurityMetrics } from './metrics/security-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
 import { NodePush } from './push/node-push.ts'
 import { newSignalRouter } from './signals/node-signals.ts'
@@ -51,6 +52,7 @@ import { readNodeFrame } from './read-node-frame.ts'
 import { nodeHttp } from './node-http.ts'
 import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
+import { NO_SECURITY } from './security-report.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
@@ -174,6 +176,7 @@ export class NodeWiring {
     data.stateMachine.listen(countedApply(metrics, applyListener(this, host)))
     this.retention = this.#newRetention()
     this.scrub = this.#newScrub()
+    defineSecurityMetrics(metrics, ports.security ?? NO_SECURITY, this.cluster.metrics)
     defineWorkMetrics(metrics, {
       retention: this.retention.leading,
       scrub: this.scrub,
@@ -210,6 +213,7 @@ export class NodeWiring {
       sessions: () => this.gateway.sessionCount,
       disk: () => this.disk.space,
       upgrade: () => this.levels.view(),
+      securityWarnings: () => this.#host.ports.security?.warnings() ?? [],
     })
   }
 

@@ -15,6 +15,7 @@ import { NodeClock } from './host/node-clock.ts'
 import { NodeFileSystem } from './host/node-file-system.ts'
 import { NodeNetwork } from './host/node-network.ts'
 import { NodeRandom } from './host/node-random.ts'
+import { NodeSecurity, type SecurityOptions } from './host/node-security.ts'
 import { type PushOptions, readPushSettings } from './host/push-files.ts'
 import { readTokenSettings, type TokenOptions } from './host/token-files.ts'
 import { trustedProxies } from './host/trusted-proxies.ts'
@@ -69,6 +70,8 @@ export interface ServerOptions extends Pick<
   }
   /** How devices that are away are called. @default nobody is */
   readonly push?: PushOptions
+  /** Certificates and secrets, for clients and for peers. @default everybody speaks in clear */
+  readonly security?: SecurityOptions
   /** Keys that tokens of clients are checked with. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
@@ -115,30 +118,43 @@ export async function startServer(
   const failpoints = failpointsOf(options)
   const fileSystem = new NodeFileSystem()
   const live = await readLiveSettings(options)
+  const security = await NodeSecurity.open(options.security ?? {}, logger)
   const clock = new NodeClock()
   const push = await readPushSettings(options.push ?? {}, clock)
   const ports: NodePorts = {
     clock,
     random: new NodeRandom(),
     fileSystem,
-    network: new NodeNetwork(),
+    network: new NodeNetwork(security.guard),
     clientNetwork: new WsNetwork({
       maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
       ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
+      tls: security.clients,
     }),
     databases: new LevelDatabaseFactory(fileSystem),
     diskSpace,
     ...{ machine: machineFacts, recentLines: (count: number) => recent.last(count) },
+    security,
   }
   if (options.initialMembers.length === 1 && options.join !== true)
     logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes } = options
-  const { tokens: _, rates: __, moderation: ___, push: ____, origins: _____, ...said } = options
+  const {
+    tokens: _,
+    rates: __,
+    moderation: ___,
+    push: ____,
+    origins: _____,
+    security: ______,
+    ...said
+  } = options
   let running: ParleyNode | null = null
   const reloader = new Reloader({
     reread,
     apply: async (again: ServerOptions) => {
       const next = await readLiveSettings(again)
+      const failed = (await security.reload()).find(({ outcome }) => outcome === 'failed')
+      if (failed !== undefined) throw new StartError(failed.message ?? failed.what)
       if (running === null) throw new StartError('the node is about to start; reload again')
       running.reconfigure(next)
       logger.setLevel(again.logLevel)
@@ -171,7 +187,9 @@ export async function startServer(
       clearTimeout(timer)
     },
     reload: () => reloader.reload(),
-    stopped: Promise.race([node.ended.then((error) => (error === null ? 0 : 1)), gaveUp]),
+    stopped: Promise.race([node.ended.then((error) => (error === null ? 0 : 1)), gaveUp]).finally(
+      () => security.close(),
+    ),
   }
 }
 
@@ -193,7 +211,7 @@ export async function checkServer(options: ServerOptions): Promise<void> {
 async function readLiveSettings(options: ServerOptions): Promise<LiveSettings> {
   const { clients, origins, rates = {}, moderation, trustedProxies: proxies = [] } = options
   const tokens = await readTokenSettings(options.tokens ?? {})
-  if (tokens === null) refuseStrangers(options.listen)
+  refuseStrangers(options, tokens !== null)
   return {
     ...(origins === undefined ? {} : { origins }),
     ...(clients === undefined ? {} : { gateway: clients }),
@@ -225,12 +243,36 @@ function ratesOf({ user, device }: NonNullable<ServerOptions['rates']>): Partial
   }
 }
 
-/** A node that can check nobody must not be reached by anybody but this machine. */
-function refuseStrangers(listen: string): void {
-  const { host } = parseAddress(listen)
-  if (host === 'localhost' || isLoopback(listen)) return
-  throw new StartError(
-    `${listen} can be reached from other machines, and this node has no key to tell their users apart: give it --token-secret-file, --token-public-key-file or --jwks-url, or let it --listen on 127.0.0.1`,
-    { isRefused: true },
+/** Who can check nobody must not be reached by anybody but this machine. */
+function refuseStrangers(options: ServerOptions, hasKeys: boolean): void {
+  const { listen, adminListen, peerListen, dev, security } = options
+  const keys = '--token-secret-file, --token-public-key-file or --jwks-url'
+  for (const [flag, address] of [
+    ['--listen', listen],
+    ['--admin-listen', adminListen ?? listen],
+  ] as const) {
+    if (isOwnMachine(address)) continue
+    if (!hasKeys) {
+      refuse(
+        `${address} can be reached from other machines, and this node has no key to tell their users apart: give it ${keys}, or let it ${flag} on 127.0.0.1`,
+      )
+    }
+    if (dev) {
+      refuse(
+        `${address} can be reached from other machines, and --dev lets in who shows no token: leave --dev out, or let it ${flag} on 127.0.0.1`,
+      )
+    }
+  }
+  const hasProof = security?.peers !== undefined || (security?.secretFiles ?? []).length > 0
+  if (hasProof || isOwnMachine(peerListen)) return
+  refuse(
+    `${peerListen} can be reached from other machines, and this node cannot tell its peers from strangers: give all nodes --cluster-secret-file (see parley certs secret) or --peer-cert-file, --peer-key-file and --peer-ca-file, or let it --peer-listen on 127.0.0.1`,
   )
+}
+
+const isOwnMachine = (address: string): boolean =>
+  parseAddress(address).host === 'localhost' || isLoopback(address)
+
+function refuse(message: string): never {
+  throw new StartError(message, { isRefused: true })
 }

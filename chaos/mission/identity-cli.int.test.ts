@@ -106,6 +106,6 @@ test('[NI7] nodes that could check nobody are not started for everybody', async 
     expect({ code, err }).toMatchObject({ code: 5, err: expect.stringMatching(/other machines/) })
   }
   const keyless = await start(`127.0.0.1:${port}`, '--token-issuer', 'us')
-  expect(keyless).toMatchObject({ code: 1, err: expect.stringContaining('no key') })
+  expect(keyless).toMatchObject({ code: 64, err: expect.stringContaining('without a key') })
   await expect(stat(path('data'))).rejects.toThrow('ENOENT')
 })

@@ -240,6 +240,15 @@ describe('the machine', () => {
     await writeFile(secret, TOKEN_SECRET, { mode: 0o600 })
     const outcome = await run([...elsewhere, '--token-secret-file', secret])
     expectOneSentence(outcome, 1, /192\.0\.2\.1:7401: this machine has no such address/)
+    const dev = await run([...elsewhere, '--token-secret-file', secret, '--dev'])
+    expectOneSentence(dev, 5, /--dev lets in who shows no token/)
+  })
+
+  test.each([
+    ['admin-listen', /192\.0\.2\.1:7401 can .* no key .* or let it --admin-listen on 127\.0\.0\.1/],
+    ['peer-listen', /192\.0\.2\.1:7401 can .* give all nodes --cluster-secret-file/],
+  ])('[NI11] %s of another machine by who cannot tell its callers apart', async (flag, why) => {
+    expectOneSentence(await run(flags({ [flag]: '192.0.2.1:7401' })), 5, why)
   })
 
   test('a directory that cannot be written', async () => {

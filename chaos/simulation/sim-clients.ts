@@ -220,6 +220,7 @@ export class SimClients {
       accept: null,
       remote: `127.0.0.1:${this.#port}`,
       localPort: Number(address.split(':')[1]),
+      isSecure: false,
     }
   }
 }

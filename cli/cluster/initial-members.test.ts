@@ -9,6 +9,9 @@ test('reads and writes names, client addresses and peer addresses', () => {
     { name: 'n-2', clientUrl: 'http://[::1]:7402', peerAddress: 'chat.example:7502' },
   ])
   expect(formatMembers(members)).toBe(text)
+  const safe = 'n1=https://chat.example:7401/10.0.0.1:7501'
+  expect(parseMembers(safe)[0]?.clientUrl).toBe('https://chat.example:7401')
+  expect(formatMembers(parseMembers(safe))).toBe(safe)
 })
 
 test.each([

@@ -2,7 +2,7 @@ import { CliError, ExitCode } from '../exit-codes.ts'
 
 export interface InitialMember {
   readonly name: string
-  /** `http://host:port` */
+  /** `http://host:port`, or `https:` */
   readonly clientUrl: string
   /** `host:port` */
   readonly peerAddress: string
@@ -11,20 +11,23 @@ export interface InitialMember {
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/
 
-/** Reads `n1=127.0.0.1:7401/127.0.0.1:7501,n2=…`: client address, then peer address. */
+/**
+ * Reads `n1=127.0.0.1:7401/127.0.0.1:7501,n2=…`: client address, then peer address. Where clients come
+ * by TLS: `n1=https://chat1.example:7400/10.0.0.1:7500`.
+ */
 export function parseMembers(text: string): InitialMember[] {
   const members = text.split(',').map((part): InitialMember => {
-    const match = /^([^=]*)=([^/]*)\/(.*)$/.exec(part.trim())
+    const match = /^([^=]*)=(https?:\/\/)?([^/]*)\/(.*)$/.exec(part.trim())
     if (match === null) {
       throw usage(`"${part}" is not name=host:port/host:peer-port`)
     }
-    const [, name = '', client = '', peer = ''] = match
+    const [, name = '', scheme = 'http://', client = '', peer = ''] = match
     if (!NAME.test(name)) {
       throw usage(`"${name}" is not a name: up to 63 letters, digits, dots, hyphens, underscores`)
     }
     return {
       name,
-      clientUrl: `http://${checkAddress(client)}`,
+      clientUrl: `${scheme}${checkAddress(client)}`,
       peerAddress: checkAddress(peer),
     }
   })
@@ -41,7 +44,10 @@ export function parseMembers(text: string): InitialMember[] {
 /** The inverse of `parseMembers`. */
 export function formatMembers(members: readonly InitialMember[]): string {
   return members
-    .map(({ name, clientUrl, peerAddress }) => `${name}=${new URL(clientUrl).host}/${peerAddress}`)
+    .map(
+      ({ name, clientUrl, peerAddress }) =>
+        `${name}=${clientUrl.replace(/^http:\/\//, '')}/${peerAddress}`,
+    )
     .join(',')
 }
 

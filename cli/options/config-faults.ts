@@ -11,6 +11,10 @@ interface Read {
 const PAIRS: readonly (readonly [NodeOptionName, NodeOptionName])[] = [
   ['pushWebhookUrl', 'pushWebhookSecretFile'],
   ['pushVapidKeyFile', 'pushVapidSubject'],
+  ['tlsCertFile', 'tlsKeyFile'],
+  ['peerCertFile', 'peerKeyFile'],
+  ['peerCertFile', 'peerCaFile'],
+  ['peerKeyFile', 'peerCaFile'],
 ]
 
 const LISTENERS = ['listen', 'adminListen', 'peerListen'] as const
@@ -23,6 +27,7 @@ export function configFaults(read: Read): string[] {
     ...listenFaults(read),
     ...pairFaults(read),
     ...tokenFaults(read),
+    ...schemeFaults(read),
     ...diskFaults(read),
   ]
 }
@@ -70,4 +75,15 @@ function tokenFaults({ values, origins }: Read): string[] {
   const origin = origins.get('tokenIssuer') ?? origins.get('tokenAudience')
   if (origin === undefined || KEYS.some((key) => values[key] !== undefined)) return []
   return [`${origin} says nothing without a key: add ${KEYS.map(flagOf).join(', ')}`]
+}
+
+/** A node says to its clients where they reach the others. */
+function schemeFaults({ values, origins }: Read): string[] {
+  const { name, initialMembers = [], tlsCertFile } = values
+  const own = initialMembers.find((member) => member.name === name)?.clientUrl
+  if (tlsCertFile === undefined || own === undefined || own.startsWith('https:')) return []
+  const right = own.replace('http:', 'https:')
+  return [
+    `clients reach ${name} by TLS: write ${name}=${right}/… in ${origins.get('initialMembers')}`,
+  ]
 }

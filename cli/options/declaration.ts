@@ -57,6 +57,7 @@ export const SECTIONS = [
   'The node',
   'Who may connect',
   'Tokens',
+  'Certificates and secrets',
   'How much',
   'Connections',
   'Moderation',

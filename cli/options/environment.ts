@@ -3,7 +3,7 @@ import { didYouMean } from './nearest.ts'
 
 /** Variables that other commands read, and those of drills and tests. */
 const ELSEWHERE =
-  /^PARLEY_(URL|TOKEN_FILE|KEEP|REQUIRE|DISK_FAULTS|(DRILL|POWER|TEST|BENCH)_[A-Z0-9_]+)$/
+  /^PARLEY_(URL|TOKEN_FILE|CA_FILE|KEEP|REQUIRE|DISK_FAULTS|(DRILL|POWER|TEST|BENCH)_[A-Z0-9_]+)$/
 
 /** Kubernetes tells every container where each service is: `PARLEY_PORT_7400_TCP_ADDR` and so on. */
 const SERVICE_LINKS = /^PARLEY(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_\w+)?)$/

@@ -23,6 +23,7 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
     keepAliveMs: values.keepAlive,
     trustedProxies: values.trustedProxies ?? [],
     tokens: tokenOptions(values),
+    security: securityOptions(values),
     ...filterOptions(values),
     push: pushOptions(values),
     logSegmentBytes: values.logSegmentBytes,
@@ -66,6 +67,21 @@ function tokenOptions(values: NodeOptionValues): NonNullable<ServerOptions['toke
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
     leewayMs: values.tokenLeeway,
+  }
+}
+
+function securityOptions(values: NodeOptionValues): NonNullable<ServerOptions['security']> {
+  const { tlsCertFile, tlsKeyFile, peerCertFile, peerKeyFile, peerCaFile } = values
+  const minVersion = values.tlsMinVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2'
+  return {
+    ...(tlsCertFile === undefined || tlsKeyFile === undefined
+      ? {}
+      : { clients: { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion } }),
+    ...(peerCertFile === undefined || peerKeyFile === undefined || peerCaFile === undefined
+      ? {}
+      : { peers: { certFile: peerCertFile, keyFile: peerKeyFile, caFile: peerCaFile } }),
+    secretFiles: values.clusterSecretFile ?? [],
+    checkMs: values.securityCheckEvery,
   }
 }
 

@@ -35,7 +35,7 @@ describe('introductions', () => {
         const read = outcomeOf(() => decodeHello(bytes), PeerProtocolError)
         if (read === null) return
         expect(decodeHello(encode(read))).toEqual(read)
-        objection(hello, read)
+        objection(hello, read, {})
       }),
       { numRuns: 1_000 },
     )
@@ -62,7 +62,7 @@ describe('introductions', () => {
       features: most === null ? undefined : { version: '1', levels: { min, max: most }, level },
     })
     const against = (one: PeerHello, other: PeerHello) => {
-      const [here, there] = [objection(one, other), objection(other, one)]
+      const [here, there] = [objection(one, other, {}), objection(other, one, {})]
       expect(here?.code).toBe(there?.code)
       expect(here?.message).toBe(there?.message)
       return here === null ? null : `${here.code} ${here.message}`
@@ -82,7 +82,21 @@ describe('introductions', () => {
     // An empty directory is told so before it is taken in.
     expect(against({ ...old, clusterId: '', epoch: '' }, node('n2', 2, 2))).toMatch(finalized)
     // What it is no part of is the nearer reason.
-    expect(objection({ ...old, clusterId: 'd' }, node('n2', 2, 2))?.code).toBe('WRONG_CLUSTER')
+    expect(objection({ ...old, clusterId: 'd' }, node('n2', 2, 2), {})?.code).toBe('WRONG_CLUSTER')
+  })
+
+  test('[PF7] under a name that the connection does not prove are refused', () => {
+    const base = { protocol: { min: 1, max: 2 }, clusterId: 'c', epoch: 'e' }
+    const [one, other] = ['n1', 'n2'].map((name) => ({ ...base, name, raftId: name.repeat(8) }))
+    expect(objection(one!, other!, {})).toBeNull()
+    expect(objection(one!, other!, { names: ['n3', 'n2'] })).toBeNull()
+    expect(objection(one!, other!, { names: ['n3'] })).toMatchObject({
+      code: 'WRONG_NAME',
+      message: expect.stringContaining('n2 shows a certificate of n3') as string,
+    })
+    // Not even of a node that is in no cluster yet: it would hear of the cluster.
+    const empty = { ...other!, clusterId: '', epoch: '' }
+    expect(objection(one!, empty, { names: [] })?.code).toBe('WRONG_NAME')
   })
 
   test('[PF1] a refusal is a text of bounded length, whatever code a later version gives it', () => {

@@ -1,4 +1,4 @@
-import type { Address } from '../ports.ts'
+import type { Address, Connection } from '../ports.ts'
 import { hex, integer, object, optional, readJson, text } from '../json-shape.ts'
 import { PeerProtocolError } from './peer-frame.ts'
 
@@ -37,7 +37,7 @@ export interface PeerHello {
 }
 
 export interface Refusal {
-  readonly code: 'WRONG_CLUSTER' | 'WRONG_EPOCH' | 'VERSION' | 'WRONG_PEER'
+  readonly code: 'WRONG_CLUSTER' | 'WRONG_EPOCH' | 'VERSION' | 'WRONG_PEER' | 'WRONG_NAME'
   readonly message: string
 }
 
@@ -109,10 +109,20 @@ function levelObjection(one: PeerHello, other: PeerHello): string | null {
 }
 
 /**
- * What stands against talking to `remote`; `null` if nothing does. Two nodes of which one is not
+ * What stands against talking to `remote` over such a connection; `null` if nothing does. Two nodes of which one is not
  * part of a cluster yet may talk: formation needs it, and a stranger must be told what it is (K1).
  */
-export function objection(local: PeerHello, remote: PeerHello): Refusal | null {
+export function objection(
+  local: PeerHello,
+  remote: PeerHello,
+  { names }: Pick<Connection, 'names'>,
+): Refusal | null {
+  if (names !== undefined && !names.includes(remote.name)) {
+    return {
+      code: 'WRONG_NAME',
+      message: `${remote.name} shows a certificate of ${names.join(', ')}: give it one of its own (parley certs node ${remote.name})`,
+    }
+  }
   const { min, max } = remote.protocol
   if (min > local.protocol.max || max < local.protocol.min) {
     const mine = `${local.protocol.min}–${local.protocol.max}`

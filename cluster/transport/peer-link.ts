@@ -178,7 +178,7 @@ export class PeerLink {
     const intake = new FrameIntake({
       // Introductions, refusals and pongs: what else a peer has to say it says on its own connection.
       maxBytes: () => MAX_HELLO_BYTES,
-      read: (kind, body) => this.#read(kind, body),
+      read: (kind, body) => this.#read(connection, kind, body),
       onMalformed: (error) => {
         this.#events.onMalformed()
         this.#complain('peer.protocol', `${error.message}; ${MALFORMED_ADVICE}`)
@@ -197,7 +197,7 @@ export class PeerLink {
     this.#timer = this.#ports.clock.after(LINK.pingEveryMs, () => this.#beat(connection))
   }
 
-  #read(kind: number, body: Uint8Array): FrameHandler {
+  #read(connection: Connection, kind: number, body: Uint8Array): FrameHandler {
     switch (kind) {
       case PeerFrameKind.refused: {
         const message = decodeRefusal(body)
@@ -205,7 +205,7 @@ export class PeerLink {
       }
       case PeerFrameKind.hello: {
         const remote = decodeHello(body)
-        return () => this.#introduced(remote)
+        return () => this.#introduced(connection, remote)
       }
       case PeerFrameKind.removed: {
         const index = decodeRemoved(body)
@@ -220,13 +220,12 @@ export class PeerLink {
     }
   }
 
-  #introduced(remote: PeerHello): void {
-    const against =
-      remote.name === this.name
-        ? objection(this.#local(), remote)?.message
-        : `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`
-    if (against !== undefined) {
-      this.#refused(against)
+  #introduced(connection: Connection, remote: PeerHello): void {
+    const against = objection(this.#local(), remote, connection)
+    if (against?.code === 'WRONG_NAME') this.#metrics.peersMisnamed.add()
+    if (against !== null || remote.name !== this.name) {
+      const other = `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`
+      this.#refused(against?.message ?? other)
       return
     }
     this.#retryMs = LINK.retryMinMs

@@ -296,7 +296,7 @@ export class PeerTransport {
   }
 
   #introduce(connection: Connection, state: Accepted, remote: PeerHello): void {
-    const against = objection(this.#local(), remote)
+    const against = objection(this.#local(), remote, connection)
     if (against === null) {
       state.remote = remote
       state.heardMs = this.#ports.clock.monotonicMs()
@@ -306,6 +306,7 @@ export class PeerTransport {
       return
     }
     state.intake.stop()
+    if (against.code === 'WRONG_NAME') this.#metrics.peersMisnamed.add()
     this.#complain('peer.refused', connection, { ...against })
     connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
     this.#ports.clock.after(SILENCE_CHECK_MS, () => connection.destroy())

@@ -86,6 +86,8 @@ export interface ViewSources {
   /** As last read. */
   readonly disk: () => DiskSpace | null
   readonly upgrade: () => UpgradeView
+  /** Sentences on certificates, secrets and who was turned away. */
+  readonly securityWarnings: () => readonly string[]
   readonly readiness: () => { ready: boolean; reasons: readonly string[] }
 }
 
@@ -131,6 +133,7 @@ function warnings(sources: ViewSources): string[] {
   return [
     ...(voterCount(sources) === 1 ? [ALONE] : []),
     ...sources.cluster.transport.refusals().map(({ message }) => message),
+    ...sources.securityWarnings(),
     ...(isFinal
       ? []
       : [

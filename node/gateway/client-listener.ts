@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly remote: string
   /** Port that this listener is bound to. */
   readonly localPort: number
+  /** Whether it came by TLS. */
+  readonly isSecure: boolean
 }
 
 /** An HTTP call: its head, its other headers, and its body if it is asked for. */

@@ -18,7 +18,7 @@ export interface OriginPolicyOptions {
  * still sends its own name as `Host`: a literal address cannot be rebound, a name must be listed.
  */
 export function originRefusal(head: RequestHead, options: OriginPolicyOptions): string | null {
-  const host = splitHost(head.host)
+  const host = splitHost(head.host, head)
   if (host === null) return 'The Host header is missing or malformed.'
   if (!hostAllowed(host, head.localPort, options)) {
     return `Host ${JSON.stringify(head.host)} is not an address of this node.`
@@ -49,19 +49,24 @@ function hostAllowed(host: HostParts, localPort: number, options: OriginPolicyOp
 
 /** Pages that this node itself served: the origin's host is an admitted Host with the same port. */
 function ownOrigin(origin: string, head: RequestHead, options: OriginPolicyOptions): boolean {
-  const match = /^http:\/\/([^/]+)$/.exec(origin)
-  const named = match === null ? null : splitHost(match[1] ?? null)
+  const match = /^(https?):\/\/([^/]+)$/.exec(origin)
+  // A page that came in clear may be anybody's.
+  if (match?.[1] !== (head.isSecure ? 'https' : 'http')) return false
+  const named = splitHost(match[2] ?? null, head)
   if (named === null) return false
   if (options.dev) return hostAllowed(named, head.localPort, options)
-  const host = splitHost(head.host)
+  const host = splitHost(head.host, head)
   return host !== null && host.name === named.name && host.port === named.port
 }
 
-function splitHost(host: string | null): HostParts | null {
+function splitHost(
+  host: string | null,
+  { isSecure }: Pick<RequestHead, 'isSecure'>,
+): HostParts | null {
   if (host === null) return null
   const match = /^(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9._-]{1,253}))(?::(\d{1,5}))?$/i.exec(host)
   if (match === null) return null
-  const port = match[3] === undefined ? 80 : Number(match[3])
+  const port = match[3] === undefined ? (isSecure ? 443 : 80) : Number(match[3])
   if (port > 65_535) return null
   return { name: (match[1] ?? match[2] ?? '').toLowerCase(), port }
 }

@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type {
   ClientHandlers,
@@ -10,6 +16,7 @@ import { problem } from '../gateway/problem.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import { sendStream } from './send-stream.ts'
 import { NetworkError } from './network-error.ts'
+import type { ClientTls } from './tls/client-tls.ts'
 
 /** Bytes of an HTTP call's body that are thrown away; more ends the connection. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
@@ -24,9 +31,22 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 2_000,
 } as const
 
-/** A plain HTTP server over the port's handlers. Upgrades are the caller's, who listens for them. */
-export function createHttpServer(handlers: ClientHandlers, keepAliveMs: number): Server {
-  return createServer({ ...TIMEOUTS, keepAliveTimeout: keepAliveMs }, (request, response) => {
+/**
+ * An HTTP server over the port's handlers, by TLS if it is given. Upgrades are the caller's, who listens
+ * for them.
+ */
+export function createHttpServer(
+  handlers: ClientHandlers,
+  keepAliveMs: number,
+  tls: ClientTls | null,
+): Server {
+  const options = { ...TIMEOUTS, keepAliveTimeout: keepAliveMs }
+  const answer = answerer(handlers)
+  return tls === null ? createServer(options, answer) : tls.createServer(options, answer)
+}
+
+function answerer(handlers: ClientHandlers): RequestListener {
+  return (request, response) => {
     request.on('error', () => request.destroy())
     const head = requestHead(request, handlers)
     if (head === null) {
@@ -49,7 +69,7 @@ export function createHttpServer(handlers: ClientHandlers, keepAliveMs: number):
       },
       () => response.destroy(),
     )
-  })
+  }
 }
 
 /** Resolves to `host:port` as bound. */
@@ -91,6 +111,7 @@ export function requestHead(
     accept: headers.accept ?? null,
     remote: handlers.remoteOf?.(remote, forwardedFor?.toString() ?? null) ?? remote,
     localPort: socket.localPort ?? 0,
+    isSecure: 'encrypted' in socket,
   }
 }
 
@@ -119,6 +140,7 @@ class Call implements HttpRequest {
   readonly accept: string | null
   readonly remote: string
   readonly localPort: number
+  readonly isSecure: boolean
   readonly #request: IncomingMessage
   /** What lies behind it does not belong to the next call: the connection ends with the answer. */
   #isCut = false
@@ -133,6 +155,7 @@ class Call implements HttpRequest {
     this.accept = head.accept
     this.remote = head.remote
     this.localPort = head.localPort
+    this.isSecure = head.isSecure
     this.#request = request
   }
 

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { StartError } from '../data-directory.ts'
 import type { KeyDocument } from '../identity/key-document.ts'
@@ -9,8 +8,8 @@ import {
   secretKeys,
   type VerificationKey,
 } from '../identity/verification-key.ts'
+import { MAX_KEY_FILE_BYTES as MAX_BYTES, readBounded } from './bounded-file.ts'
 
-const MAX_BYTES = 256 * 1024
 const FETCH_TIMEOUT_MS = 5_000
 
 /** Where an operator says that the keys for tokens are. */
@@ -88,12 +87,6 @@ function keyDocument(address: string): KeyDocument {
     )
   }
   return { name: address, read: () => fetchBounded(url) }
-}
-
-async function readBounded(path: string): Promise<string> {
-  const { size } = await stat(path)
-  if (size > MAX_BYTES) throw new Error(`it is longer than ${MAX_BYTES} bytes`)
-  return readFile(path, 'utf8')
 }
 
 async function fetchBounded(url: URL): Promise<string> {

@@ -12,6 +12,7 @@ import type {
 } from '../gateway/client-listener.ts'
 import { badRequest, createHttpServer, listen, refuseUpgrade, requestHead } from './http-server.ts'
 import { limitSockets } from './socket-limits.ts'
+import type { ClientTls } from './tls/client-tls.ts'
 
 /**
  * How long a client that does not answer the closing handshake may hold its socket, in ms. The
@@ -24,6 +25,8 @@ export interface WsNetworkOptions {
   readonly maxMessageBytes: number
   /** How long an HTTP connection without a call stays open. @default 75 s, longer than balancers do */
   readonly keepAliveMs?: number
+  /** @default clients speak in clear */
+  readonly tls?: ClientTls | null
 }
 
 /** Whoever closes first must not be the node: a balancer may just have sent the next call. */
@@ -41,7 +44,8 @@ export class WsNetwork implements ClientNetwork {
   }
 
   async listenForClients(address: string, handlers: ClientHandlers): Promise<ClientListener> {
-    const server = createHttpServer(handlers, this.#options.keepAliveMs ?? KEEP_ALIVE_MS)
+    const { keepAliveMs = KEEP_ALIVE_MS, tls = null } = this.#options
+    const server = createHttpServer(handlers, keepAliveMs, tls)
     limitSockets(server, handlers)
     const upgrades = new WebSocketServer({
       noServer: true,

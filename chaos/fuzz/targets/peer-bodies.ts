@@ -54,7 +54,7 @@ const BODIES = {
     samples: [PEER, { ...PEER, clusterId: '', epoch: '' }],
     decode: (body) => {
       const hello = decodeHello(body)
-      objection(LOCAL, hello)
+      objection(LOCAL, hello, {})
       return hello
     },
   },

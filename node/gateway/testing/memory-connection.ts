@@ -83,6 +83,7 @@ const HEAD: RequestHead = {
   accept: null,
   remote: '127.0.0.1:50000',
   localPort: 7401,
+  isSecure: false,
 }
 
 export const requestHead = (more: Partial<RequestHead> = {}): RequestHead => ({ ...HEAD, ...more })

@@ -1,0 +1,292 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tls from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Connection } from '#cluster'
+import { testAuthority } from '../../identity/certificates/testing.ts'
+import { createLogger } from '../../logger.ts'
+import { networkContract } from '../network.contract.ts'
+import { NodeNetwork } from '../node-network.ts'
+import { type ClusterSecret, readClusterSecrets } from './cluster-secret.ts'
+import { PeerGuard } from './peer-guard.ts'
+import { clientOptions, type PeerCredentials } from './peer-tls.ts'
+import { readTlsMaterial, type TlsMaterial } from './tls-material.ts'
+
+const authority = testAuthority()
+const other = testAuthority('other CA')
+let folder = ''
+let ours: TlsMaterial
+let secrets: readonly ClusterSecret[]
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parley-'))
+  await writeFile(join(folder, 'a'), 'a'.repeat(32))
+  await writeFile(join(folder, 'b'), 'b'.repeat(32))
+  ours = await material(authority.issue(['parley://n1', 'n7']), authority.ca)
+  secrets = (await readClusterSecrets([join(folder, 'a'), join(folder, 'b')])).secrets
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function material(
+  pair: { readonly cert: string; readonly key: string },
+  ca: string,
+): Promise<TlsMaterial> {
+  const files = {
+    certFile: join(folder, 'crt'),
+    keyFile: join(folder, 'key'),
+    caFile: join(folder, 'ca'),
+  }
+  await writeFile(files.certFile, pair.cert)
+  await writeFile(files.keyFile, pair.key)
+  await writeFile(files.caFile, ca)
+  return readTlsMaterial(files)
+}
+
+const guardOf = (credentials: Partial<PeerCredentials>, lines: string[] = []): PeerGuard => {
+  const logger = createLogger({ node: 'n1', write: (line) => lines.push(line) })
+  return new PeerGuard({ certificate: null, secrets: [], ...credentials }, logger)
+}
+
+/** A listener that names whom it lets in, and says what it logs. */
+async function listening(credentials: Partial<PeerCredentials>) {
+  const lines: string[] = []
+  const guard = guardOf(credentials, lines)
+  const accepted: Connection[] = []
+  const listener = await new NodeNetwork(guard).listen('127.0.0.1:0', (connection) => {
+    connection.onData = (bytes) => connection.write(bytes)
+    accepted.push(connection)
+  })
+  const port = Number(listener.address.split(':')[1])
+  const complaint = async (): Promise<{ fault: string; message: string; direction: string }> => {
+    await vi.waitFor(() => expect(lines).not.toEqual([]), 15_000)
+    return JSON.parse(lines[0]!) as { fault: string; message: string; direction: string }
+  }
+  return { ...listener, guard, accepted, port, complaint, lines }
+}
+
+const dial = (address: string, credentials: Partial<PeerCredentials>) =>
+  new NodeNetwork(guardOf(credentials)).connect(address, 10_000)
+
+const ended = (connection: Connection): Promise<void> =>
+  new Promise((resolve) => {
+    connection.onClose = () => resolve()
+  })
+
+async function freeAddress(): Promise<string> {
+  const server = net.createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  return `127.0.0.1:${port}`
+}
+
+describe('a network of peers with certificates', () => {
+  networkContract(async () => ({
+    network: new NodeNetwork(guardOf({ certificate: ours })),
+    freeAddress,
+  }))
+})
+
+describe('a network of peers with a secret', () => {
+  networkContract(async () => ({ network: new NodeNetwork(guardOf({ secrets })), freeAddress }))
+})
+
+describe('who belongs to the cluster', () => {
+  test('[NI8] a certificate proves its names to both sides, and host names only if it has no others', async () => {
+    const server = await listening({ certificate: ours })
+    const hosts = await material(authority.issue(['n2', 'n3.example', '10.0.0.1']), authority.ca)
+    const near = await dial(server.address, { certificate: hosts })
+    expect(near.names).toEqual(['n1'])
+    await vi.waitFor(() => expect(server.accepted[0]?.names).toEqual(['n2', 'n3.example']), 15_000)
+    near.destroy()
+    await server.close()
+  })
+
+  test('[NI9] a secret proves no names; each that is accepted will do, whichever is tried first', async () => {
+    const server = await listening({ secrets: [secrets[1]!] })
+    const network = new NodeNetwork(guardOf({ secrets }))
+    await expect(network.connect(server.address, 10_000)).rejects.toThrow('refuses this node')
+    const near = await network.connect(server.address, 10_000)
+    expect(near.names).toBeUndefined()
+    near.destroy()
+    await server.close()
+  })
+
+  test.each([
+    [
+      'untrusted',
+      () => material(other.issue(['parley://n2']), authority.ca),
+      'no authority of --peer-ca-file',
+    ],
+    ['untrusted', () => material(authority.issue(['10.0.0.1']), authority.ca), 'names no node'],
+    [
+      'expired',
+      () =>
+        material(authority.issue(['parley://n2'], { notAfter: Date.now() - 1_000 }), authority.ca),
+      'has expired: renew it with',
+    ],
+    [
+      'not_yet_valid',
+      () =>
+        material(
+          authority.issue(['parley://n2'], { notBefore: Date.now() + 3_600_000 }),
+          authority.ca,
+        ),
+      'the clock of one of the machines',
+    ],
+  ] as const)(
+    '[NI8] a certificate that is %s is turned away, by either side',
+    async (fault, make, why) => {
+      const bad = await make()
+      const server = await listening({ certificate: ours })
+      const near = await dial(server.address, { certificate: bad })
+      await ended(near)
+      expect(await server.complaint()).toMatchObject({
+        event: 'peer.untrusted',
+        fault,
+        direction: 'in',
+      })
+      expect((await server.complaint()).message).toContain(why)
+      expect(server.guard.faults[fault].value).toBe(1)
+      expect(server.guard.recentFault).toContain(why)
+      expect(server.accepted).toEqual([])
+      await server.close()
+      const wrong = await listening({ certificate: bad })
+      await expect(dial(wrong.address, { certificate: ours })).rejects.toThrow(why)
+      await wrong.close()
+    },
+  )
+
+  test('[NI8] an authority that one side does not know makes no peer of the other', async () => {
+    const server = await listening({ certificate: ours })
+    const theirs = await material(other.issue(['parley://n2']), other.ca)
+    await expect(dial(server.address, { certificate: theirs })).rejects.toThrow('no authority')
+    expect(server.accepted).toEqual([])
+    await server.close()
+  })
+
+  test('[NI9] a wrong secret, a certificate for a secret and the other way round are turned away', async () => {
+    const bySecret = await listening({ secrets: [secrets[0]!] })
+    const wrong = { ...secrets[0]!, key: secrets[1]!.key }
+    for (const credentials of [
+      { secrets: [secrets[1]!] },
+      { secrets: [wrong] },
+      { certificate: ours },
+    ]) {
+      await expect(dial(bySecret.address, credentials)).rejects.toThrow('refuses this node')
+    }
+    expect(await bySecret.complaint()).toMatchObject({ fault: 'secret' })
+    expect(bySecret.guard.faults.secret.value).toBe(3)
+    const byCertificate = await listening({ certificate: ours })
+    await expect(dial(byCertificate.address, { secrets })).rejects.toThrow('it shows a certificate')
+    expect([bySecret.accepted, byCertificate.accepted]).toEqual([[], []])
+    await bySecret.close()
+    await byCertificate.close()
+  })
+
+  test('[NI8] whoever has both finds those that have either, so that one may take the place of the other', async () => {
+    const both = { certificate: ours, secrets }
+    for (const one of [{ secrets }, { certificate: ours }, both]) {
+      const server = await listening(one)
+      ;(await dial(server.address, both)).destroy()
+      await server.close()
+      const mixed = await listening(both)
+      ;(await dial(mixed.address, one)).destroy()
+      await mixed.close()
+    }
+  })
+})
+
+describe('strangers', () => {
+  test.each([
+    ['bytes', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['an introduction in clear', Buffer.from([40, 0, 0, 0, 1, 2, 3, 4, 1, 123])],
+    ['nothing that anybody reads', Buffer.alloc(70_000, 7)],
+  ])('[NI8] %s get no further than the handshake', async (_what, bytes) => {
+    const server = await listening({ certificate: ours })
+    const socket = net.connect(server.port, '127.0.0.1', () => socket.write(bytes))
+    socket.on('error', () => {})
+    socket.resume()
+    await new Promise((resolve) => socket.once('close', resolve))
+    expect(await server.complaint()).toMatchObject({ fault: 'handshake', direction: 'in' })
+    expect(server.guard.recentFault).toBe(null)
+    expect(server.accepted).toEqual([])
+    await server.close()
+  })
+
+  test('[NI8] TLS without a certificate gets no further either, nor does a session taken up again', async () => {
+    const server = await listening({ certificate: ours, secrets })
+    const call = async (options: tls.ConnectionOptions) => {
+      let session: Buffer | undefined
+      const socket = tls.connect({ host: '127.0.0.1', port: server.port, ...options })
+      socket.on('error', () => {})
+      socket.on('session', (one) => (session = one))
+      socket.on('data', () => socket.destroy())
+      socket.on('secureConnect', () => socket.write('hello'))
+      await new Promise((resolve) => socket.once('close', resolve))
+      return session
+    }
+    const nobody = { rejectUnauthorized: false }
+    await call(nobody)
+    expect(await server.complaint()).toMatchObject({ fault: 'no_certificate' })
+    expect(server.accepted).toEqual([])
+    // A member's tickets are worth nothing later: neither his certificate nor the secret is behind them.
+    const tickets = [
+      await call(clientOptions({ certificate: ours, secrets: [] }, null)),
+      await call(clientOptions({ certificate: null, secrets }, secrets[0]!)),
+    ]
+    expect(server.accepted.length).toBe(2)
+    for (const session of tickets) {
+      expect(session).toBeDefined()
+      await call({ ...nobody, session: session! })
+      expect(server.accepted.length).toBe(2)
+    }
+    await server.close()
+  })
+
+  test('[NI9] a suite that goes with no secret is no way around it', async () => {
+    const server = await listening({ certificate: ours, secrets })
+    const options = clientOptions({ certificate: null, secrets }, secrets[0]!)
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: server.port,
+      ...options,
+      ciphers: 'TLS_AES_256_GCM_SHA384',
+    })
+    socket.on('error', () => {})
+    socket.resume()
+    await new Promise((resolve) => socket.once('close', resolve))
+    expect(server.accepted).toEqual([])
+    await server.close()
+  })
+})
+
+describe('credentials that change', () => {
+  test('[NI10] go for new connections; old ones live on, unless what let them in is gone', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const server = await listening({ certificate: ours, secrets })
+      const bySecret = await dial(server.address, { secrets: [secrets[0]!] })
+      const byCertificate = await dial(server.address, { certificate: ours })
+      await vi.waitFor(() => expect(server.accepted.length).toBe(2), 15_000)
+      const ends = [ended(bySecret), ended(byCertificate)]
+      let isCertificateOpen = true
+      void ends[1]!.then(() => (isCertificateOpen = false))
+      const renewed = await material(authority.issue(['parley://n1']), `${authority.ca}${other.ca}`)
+      server.guard.change({ certificate: renewed, secrets: [secrets[1]!] })
+      await expect(dial(server.address, { secrets: [secrets[0]!] })).rejects.toThrow()
+      await vi.advanceTimersByTimeAsync(10_000)
+      await ends[0]
+      expect(isCertificateOpen).toBe(true)
+      const changed = await material(other.issue(['parley://n1']), other.ca)
+      server.guard.change({ certificate: changed, secrets: [] })
+      await vi.advanceTimersByTimeAsync(10_000)
+      await ends[1]
+      await server.close()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
