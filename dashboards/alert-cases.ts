@@ -375,4 +375,10 @@ export const ALERT_CASES: readonly AlertCase[] = [
     },
     at: '20m',
   },
+  {
+    alert: 'ParleyAuditFails',
+    fires: one('parley_audit_records_total', '0x20 1+1x380', ',outcome="failed"'),
+    quiet: one('parley_audit_records_total', '0x20 1+1x380', ',outcome="written"'),
+    at: '15m',
+  },
 ]

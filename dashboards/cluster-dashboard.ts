@@ -196,6 +196,17 @@ export const CLUSTER: Dashboard = {
           ],
         ),
         panel(
+          'Lines of the audit log',
+          'short',
+          'What operators did, in an hour. Failed: they can change nothing on that node until the file can be written.',
+          [
+            [
+              'sum by (instance, outcome) (increase(parley_audit_records_total[1h]))',
+              '{{instance}} {{outcome}}',
+            ],
+          ],
+        ),
+        panel(
           'Files read again',
           'short',
           'Certificates, secrets and keys that changed. Failed: the old ones stay in force until somebody mends the files.',

@@ -10,7 +10,7 @@ interface Metric {
 const SECTIONS: readonly (readonly [string, RegExp])[] = [
   ['The node', /^parley_(build|node|wall|ready|draining|data_disk|writes|config)/],
   ['Raft and the log', /^parley_(raft|log)_/],
-  ['Certificates and secrets', /^parley_(tls|peer_untrusted)/],
+  ['Certificates and secrets', /^parley_(tls|peer_untrusted|audit)/],
   ['The other nodes', /^parley_(cluster|peer|forwarded)/],
   ['State and store', /^parley_(state|checkpoint|store|retention|removals|backup)/],
   ['Messages', /^parley_(messages|events|receipts|moderation|signals|rate_limited_writes)_/],

@@ -1,5 +1,6 @@
 import type { Logger } from '#cluster'
 import { type AdminApiOptions, adminRoutes, healthRoutes } from './admin/admin-api.ts'
+import type { AuditTrail } from './audit/audit-trail.ts'
 import { CONVERSATION_ROUTES } from './http/conversation-routes.ts'
 import { eventRoutes } from './http/event-routes.ts'
 import { HttpApi } from './http/http-api.ts'
@@ -12,6 +13,8 @@ import type { PushSettings } from './push/push-provider.ts'
 export interface NodeHttpOptions extends AdminApiOptions {
   readonly version: string
   readonly logger: Logger
+  /** What operators do is recorded there. */
+  readonly audit: AuditTrail
   /** How this node calls devices that are away; `null`: nobody. */
   readonly push: PushSettings | null
   /** Operators have a listener of their own: what is theirs is not served to clients. */
@@ -23,11 +26,11 @@ export function nodeHttp(options: NodeHttpOptions): {
   readonly clients: HttpApi
   readonly operators: HttpApi
 } {
-  const { version, logger, isSplit, push } = options
+  const { version, logger, isSplit, push, audit } = options
   // Calls are counted over both listeners together.
   const metrics = defineHttpMetrics(options.metrics)
   const apiOf = (routes: readonly Route[]): HttpApi =>
-    new HttpApi({ routes, version, logger, metrics })
+    new HttpApi({ routes, version, logger, metrics, audit })
   const health = healthRoutes(options)
   const clients = [...CONVERSATION_ROUTES, ...MESSAGE_ROUTES, ...eventRoutes(), ...pushRoutes(push)]
   const operators = adminRoutes(options)

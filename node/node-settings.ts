@@ -1,4 +1,5 @@
 import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
+import type { AuditSink } from './audit/audit-sink.ts'
 import { DEFAULT_DISK_LIMITS, DEV_DISK_LIMITS, type DiskLimits } from './disk/disk-level.ts'
 import type { ModerationHook, ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
@@ -26,6 +27,8 @@ export interface NodePorts {
   readonly machine?: () => Readonly<Record<string, unknown>>
   /** The last lines of this node's log, oldest first. @default none are kept */
   readonly recentLines?: (count: number) => readonly string[]
+  /** Where lines of the audit log go. @default among those of the log */
+  readonly audit?: AuditSink
   /** Certificates, secrets and who was turned away. @default there are none */
   readonly security?: SecurityReport
 }

@@ -17,6 +17,8 @@ import { selfSources } from './admin/self-routes.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
+import { logSink } from './audit/audit-sink.ts'
+import { AuditTrail } from './audit/audit-trail.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
 import { DISK_REPORT_LEVEL } from './disk/disk-report.ts'
@@ -101,6 +103,8 @@ export class NodeWiring {
   readonly cluster: ClusterNode
   readonly calls: ClusterCalls
   readonly audit: StateAudit
+  /** Of what operators do. */
+  readonly auditTrail: AuditTrail
   readonly signals: SignalRouter
   readonly push: NodePush
   readonly retention: NodeRetention
@@ -163,6 +167,12 @@ export class NodeWiring {
       pendingWrites: () => this.forwarder.pending,
     })
     this.backup = nodeBackups(host, metrics)
+    this.auditTrail = new AuditTrail({
+      node: settings.name,
+      sink: ports.audit ?? logSink(logger),
+      clock: ports.clock,
+      logger,
+    })
     this.gateway = this.#newGateway(metrics, failpoints)
     this.audit = this.#newAudit()
     this.signals = newSignalRouter({
@@ -176,7 +186,11 @@ export class NodeWiring {
     data.stateMachine.listen(countedApply(metrics, applyListener(this, host)))
     this.retention = this.#newRetention()
     this.scrub = this.#newScrub()
-    defineSecurityMetrics(metrics, ports.security ?? NO_SECURITY, this.cluster.metrics)
+    defineSecurityMetrics(metrics, {
+      report: ports.security ?? NO_SECURITY,
+      cluster: this.cluster.metrics,
+      audit: this.auditTrail,
+    })
     defineWorkMetrics(metrics, {
       retention: this.retention.leading,
       scrub: this.scrub,
@@ -341,6 +355,7 @@ export class NodeWiring {
       ...{ log: this.#host.data.log, self: selfSources(this.#host) },
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
+      audit: this.auditTrail,
       push: this.#host.settings.push ?? null,
       version: this.#host.settings.version,
       logger: this.#host.logger,

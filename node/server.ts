@@ -7,6 +7,7 @@ import type { RateLimits } from './filters/rate-limiter.ts'
 import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway/gateway-options.ts'
 import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
+import { AuditFile } from './host/audit-file.ts'
 import { diskSpace } from './host/disk-space.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { machineFacts } from './host/machine-facts.ts'
@@ -72,6 +73,8 @@ export interface ServerOptions extends Pick<
   readonly push?: PushOptions
   /** Certificates and secrets, for clients and for peers. @default everybody speaks in clear */
   readonly security?: SecurityOptions
+  /** Where what operators do is recorded. @default among the lines of the log */
+  readonly auditFile?: string
   /** Keys that tokens of clients are checked with. @default none: only dev mode lets anybody in */
   readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
@@ -119,6 +122,7 @@ export async function startServer(
   const fileSystem = new NodeFileSystem()
   const live = await readLiveSettings(options)
   const security = await NodeSecurity.open(options.security ?? {}, logger)
+  const audit = options.auditFile === undefined ? null : await AuditFile.open(options.auditFile)
   const clock = new NodeClock()
   const push = await readPushSettings(options.push ?? {}, clock)
   const ports: NodePorts = {
@@ -135,6 +139,7 @@ export async function startServer(
     diskSpace,
     ...{ machine: machineFacts, recentLines: (count: number) => recent.last(count) },
     security,
+    ...(audit === null ? {} : { audit }),
   }
   if (options.initialMembers.length === 1 && options.join !== true)
     logger.warn('cluster.single', { message: ALONE })
@@ -146,6 +151,7 @@ export async function startServer(
     push: ____,
     origins: _____,
     security: ______,
+    auditFile: _______,
     ...said
   } = options
   let running: ParleyNode | null = null
@@ -155,6 +161,7 @@ export async function startServer(
       const next = await readLiveSettings(again)
       const failed = (await security.reload()).find(({ outcome }) => outcome === 'failed')
       if (failed !== undefined) throw new StartError(failed.message ?? failed.what)
+      await audit?.reopen()
       if (running === null) throw new StartError('the node is about to start; reload again')
       running.reconfigure(next)
       logger.setLevel(again.logLevel)

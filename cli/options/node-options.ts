@@ -183,6 +183,12 @@ export const NODE_OPTIONS = {
     most: 3_600_000,
     help: 'how often the files of certificates, secrets and token keys are looked at',
   },
+  auditFile: {
+    section: 'Who may connect',
+    kind: 'path',
+    otherwise: 'among the lines of the log',
+    help: 'where it is recorded what operators did; reopened by a reload',
+  },
   userRate: {
     section: 'How much',
     kind: 'number',

@@ -24,6 +24,7 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
     trustedProxies: values.trustedProxies ?? [],
     tokens: tokenOptions(values),
     security: securityOptions(values),
+    ...(values.auditFile === undefined ? {} : { auditFile: values.auditFile }),
     ...filterOptions(values),
     push: pushOptions(values),
     logSegmentBytes: values.logSegmentBytes,

@@ -5,6 +5,9 @@ import { httpRequest } from '../gateway/testing/memory-connection.ts'
 import { RecordingLogger } from '../gateway/testing/recording-logger.ts'
 import { MetricsRegistry } from '../metrics/metrics-registry.ts'
 import { CHECKS } from '../failing-checks.ts'
+import { logSink } from '../audit/audit-sink.ts'
+import { AuditTrail } from '../audit/audit-trail.ts'
+import { ManualClock } from '../gateway/testing/manual-clock.ts'
 import { nodeHttp } from '../node-http.ts'
 import { type ClusterView, replication } from './cluster-view.ts'
 
@@ -71,6 +74,7 @@ function api(more: Partial<ClusterView> = {}, clusterView = () => cluster(more))
     version: '0',
     logger,
     push: null,
+    audit: new AuditTrail({ node: 'n1', sink: logSink(logger), clock: new ManualClock(), logger }),
     isSplit: false,
   }
   const http = nodeHttp(parts).clients

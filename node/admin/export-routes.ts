@@ -52,6 +52,7 @@ export const EXPORT_ROUTES: readonly Route[] = [
         ...POSITION_PARAMETERS,
       ],
       role: 'admin',
+      showsMessages: true,
       answers: {
         200: {
           description: 'A page.',

@@ -16,6 +16,8 @@ export interface Identity {
   readonly role: Role
   /** Whose token it is: of a service that speaks as somebody else, the service. */
   readonly subject: string
+  /** Tells the token from others, for logs: its `jti`, or a digest. @default there is no token */
+  readonly tokenId?: string
   /** The device that the token is for; `null`: for any, or there is no token. */
   readonly device: string | null
   /** Wall time in ms at which the token was made, 0 if it does not say; `null`: no token. */

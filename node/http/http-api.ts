@@ -1,11 +1,14 @@
 import type { Logger } from '#cluster'
+import type { AuditTrail } from '../audit/audit-trail.ts'
+import type { Identity } from '../gateway/auth.ts'
 import { problem, problemOf } from '../gateway/problem.ts'
 import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import type { HttpMetrics } from '../metrics/http-metrics.ts'
+import { auditedAnswer, isAudited } from './audited-answer.ts'
 import { isForPages, preflight, readableFrom } from './cross-origin.ts'
 import { openApi } from './openapi.ts'
-import { roleRefusal } from './role-guard.ts'
+import { roleGuard } from './role-guard.ts'
 import type { HttpCall, Route } from './route.ts'
 
 export interface HttpApiOptions {
@@ -14,6 +17,8 @@ export interface HttpApiOptions {
   readonly version: string
   readonly logger: Logger
   readonly metrics: HttpMetrics
+  /** @default nothing is recorded */
+  readonly audit?: AuditTrail
   /** Calls under way at one time; one more is answered `OVERLOADED`. @default 1,000 */
   readonly maxCalls?: number
 }
@@ -26,11 +31,13 @@ export class HttpApi {
   readonly #routes: ReadonlyMap<string, readonly Route[]>
   readonly #patterns: readonly { readonly path: string; readonly parts: readonly string[] }[]
   readonly #metrics: HttpMetrics
+  readonly #audit: AuditTrail | null
   #calls = 0
 
   constructor(options: HttpApiOptions) {
     this.#logger = options.logger
     this.#metrics = options.metrics
+    this.#audit = options.audit ?? null
     this.#maxCalls = options.maxCalls ?? 1_000
     const routes = new Map<string, Route[]>()
     for (const route of [...options.routes, openApi(options.routes, options.version)]) {
@@ -79,13 +86,29 @@ export class HttpApi {
     }
     this.#calls += 1
     try {
-      const refusal = await roleRefusal(call, route.doc.role)
-      return refusal === null ? await route.answer(call) : problemOf(refusal)
-    } catch (error) {
-      this.#logger.error('http.failed', { path: request.path, error })
-      return problem(500, 'INTERNAL', 'The node failed to answer. See its log.')
+      const answer = (one: HttpCall) => this.#guarded(route, one)
+      if (this.#audit !== null && isAudited(route))
+        return await auditedAnswer(route, call, this.#audit, answer)
+      return (await answer(call)).response
     } finally {
       this.#calls -= 1
+    }
+  }
+
+  async #guarded(
+    route: Route,
+    call: HttpCall,
+  ): Promise<{ response: HttpResponse; identity: Identity | null }> {
+    let identity: Identity | null = null
+    try {
+      const guard = await roleGuard(call, route.doc.role)
+      if ('refusal' in guard) return { response: problemOf(guard.refusal), identity }
+      identity = guard.identity
+      return { response: await route.answer(call), identity }
+    } catch (error) {
+      this.#logger.error('http.failed', { path: call.request.path, error })
+      const response = problem(500, 'INTERNAL', 'The node failed to answer. See its log.')
+      return { response, identity }
     }
   }
 

@@ -1,5 +1,5 @@
 import { type WireError, wireError } from '#protocol'
-import { isRefusal, unauthenticated } from '../gateway/auth.ts'
+import { type Identity, isRefusal, unauthenticated } from '../gateway/auth.ts'
 import { isLoopback } from '../gateway/origin-policy.ts'
 import { bearerToken } from './caller-identity.ts'
 import type { HttpCall, RouteDoc } from './route.ts'
@@ -14,26 +14,31 @@ const GUARDS = {
   service: { roles: ['service', 'admin'], isOpenWithoutKeys: false },
 } as const
 
-/** Why the call may not have an answer of the route; `null` if it may, or acts for one user. */
-export async function roleRefusal(
+/** Who calls, `null` where nobody in particular needs to; or why the call may not have an answer. */
+export async function roleGuard(
   { request, context }: HttpCall,
   role: RouteDoc['role'],
-): Promise<WireError | null> {
-  if (role !== 'admin' && role !== 'service') return null
+): Promise<{ readonly identity: Identity | null } | { readonly refusal: WireError }> {
+  if (role !== 'admin' && role !== 'service') return { identity: null }
   const { roles, isOpenWithoutKeys } = GUARDS[role]
   const { authenticator, options, metrics } = context
   const token = bearerToken(request.header('authorization'))
-  if (token === null) return unauthenticated('Authorization must be: Bearer TOKEN.')
+  if (token === null) {
+    return { refusal: unauthenticated('Authorization must be: Bearer TOKEN.') }
+  }
   if (token === undefined) {
     const isOpen = options.dev || (isOpenWithoutKeys && !authenticator.checksTokens)
-    if (isOpen && isLoopback(request.remote)) return null
-    return unauthenticated(`This needs a token of role ${role}: Authorization: Bearer TOKEN.`)
+    if (isOpen && isLoopback(request.remote)) return { identity: null }
+    const needed = `This needs a token of role ${role}: Authorization: Bearer TOKEN.`
+    return { refusal: unauthenticated(needed) }
   }
   const identity = await authenticator.authenticate({ token }, request.remote)
   if (isRefusal(identity)) {
     metrics.authFailures.add()
-    return identity
+    return { refusal: identity }
   }
-  if ((roles as readonly string[]).includes(identity.role)) return null
-  return wireError('FORBIDDEN', `This needs a token of role ${role}, not ${identity.role}.`)
+  if ((roles as readonly string[]).includes(identity.role)) return { identity }
+  return {
+    refusal: wireError('FORBIDDEN', `This needs a token of role ${role}, not ${identity.role}.`),
+  }
 }

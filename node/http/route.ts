@@ -44,6 +44,8 @@ export interface RouteDoc {
   readonly problems?: Readonly<Record<number, string>>
   /** Whose calls need a token; `null`: anybody who reaches the port. @default null */
   readonly role?: 'user' | 'service' | 'admin' | null
+  /** An operator sees what users wrote: such a call leaves a line in the audit log. @default false */
+  readonly showsMessages?: boolean
 }
 
 /** What the node does at one method and path. */

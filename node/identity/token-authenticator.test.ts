@@ -21,6 +21,7 @@ describe('signatures', () => {
     expect(await authenticate(await sign(clock, {}), { device: 'phone' })).toEqual({
       user: 'alice',
       subject: 'alice',
+      tokenId: expect.stringMatching(/^sha256:[0-9a-f]{16}$/) as string,
       role: 'user',
       device: null,
       issuedAt: clock.wallMs(),

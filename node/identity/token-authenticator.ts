@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock, Logger } from '#cluster'
 import { isOfAlphabet, LIMITS, type WireError, wireError } from '#protocol'
@@ -70,7 +71,7 @@ export class TokenAuthenticator implements Authenticator {
   async #believe(token: string, credentials: Credentials): Promise<Identity | WireError> {
     const claims = await this.#verify(token)
     if ('code' in claims) return claims as WireError
-    const identity = this.#identify(claims, credentials)
+    const identity = this.#identify(claims, credentials, token)
     if (isRefusal(identity)) return identity
     const device = identity.device ?? credentials.device ?? null
     const before = await this.#host.revokedBefore(identity.subject, device)
@@ -142,7 +143,7 @@ export class TokenAuthenticator implements Authenticator {
     }
   }
 
-  #identify(claims: JWTPayload, credentials: Credentials): Identity | WireError {
+  #identify(claims: JWTPayload, credentials: Credentials, token: string): Identity | WireError {
     const { sub = '', exp = 0, iat } = claims
     const { device = null, role = 'user' } = claims as { device?: unknown; role?: unknown }
     if (!isUser(sub)) {
@@ -164,8 +165,23 @@ export class TokenAuthenticator implements Authenticator {
       return unauthenticated('This token is of another user.')
     }
     const issuedAt = (iat ?? 0) * 1000
-    return { user, subject: sub, role, device, issuedAt, expiresAt: exp * 1000 + this.#leewayMs }
+    const tokenId = tokenIdOf(claims, token)
+    return {
+      user,
+      subject: sub,
+      tokenId,
+      role,
+      device,
+      issuedAt,
+      expiresAt: exp * 1000 + this.#leewayMs,
+    }
   }
+}
+
+/** A token itself never goes to a log. */
+function tokenIdOf({ jti }: JWTPayload, token: string): string {
+  if (typeof jti === 'string' && /^[ -~]{1,128}$/.test(jti)) return jti
+  return `sha256:${createHash('sha256').update(token).digest('hex').slice(0, 16)}`
 }
 
 function reasonOf(error: errors.JOSEError): string {

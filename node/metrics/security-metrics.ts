@@ -1,13 +1,18 @@
 import type { ClusterMetrics } from '#cluster'
+import type { AuditTrail } from '../audit/audit-trail.ts'
 import { PEER_FAULTS, type SecurityReport } from '../security-report.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** Defines what certificates and secrets come to. Once per registry. */
 export function defineSecurityMetrics(
   metrics: MetricsRegistry,
-  report: SecurityReport,
-  cluster: ClusterMetrics,
+  sources: {
+    readonly report: SecurityReport
+    readonly cluster: ClusterMetrics
+    readonly audit: AuditTrail
+  },
 ): void {
+  const { report, cluster, audit } = sources
   metrics.collected(
     'parley_tls_certificate_expiry_timestamp_seconds',
     'When a certificate of this node ends, 0: it has none for that use. Past it nobody talks to this node any more.',
@@ -36,6 +41,13 @@ export function defineSecurityMetrics(
       })),
       { labels: { reason: 'name' }, value: cluster.peersMisnamed.value },
     ],
+  )
+  metrics.counters(
+    'parley_audit_records_total',
+    'Lines of the audit log. Any failed: operators can change nothing on this node until it can be written again.',
+    'outcome',
+    ['written', 'failed'],
+    audit.records,
   )
   metrics.total(
     'parley_tls_client_handshake_failures_total',
