@@ -56,12 +56,16 @@ export class ProcessCluster {
     this.nodes = nodes
   }
 
-  static async create(size: number, parent = tmpdir()): Promise<ProcessCluster> {
+  static async create(
+    size: number,
+    parent = tmpdir(),
+    scheme: 'http' | 'https' = 'http',
+  ): Promise<ProcessCluster> {
     const directory = await mkdtemp(join(parent, 'parley-'))
     const ports = await freePorts(size * 2)
     const nodes = Array.from({ length: size }, (_, at) => ({
       name: `n${at + 1}`,
-      url: `http://127.0.0.1:${ports[at * 2]}`,
+      url: `${scheme}://127.0.0.1:${ports[at * 2]}`,
       peerAddress: `127.0.0.1:${ports[at * 2 + 1]}`,
       data: join(directory, `n${at + 1}`),
       process: null,
@@ -105,7 +109,7 @@ export class ProcessCluster {
     if (tokenSecret !== undefined) await writeFile(secretFile, tokenSecret, { mode: 0o600 })
     const founders = this.nodes.filter((one) => options.founders?.includes(one.name) ?? true)
     const members = founders
-      .map((member) => `${member.name}=${new URL(member.url).host}/${member.peerAddress}`)
+      .map((member) => `${member.name}=${member.url.replace('http://', '')}/${member.peerAddress}`)
       .join(',')
     const command = [
       ...(options.wrap ?? []),

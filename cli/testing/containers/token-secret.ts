@@ -15,6 +15,11 @@ export function withTokenSecret<Container extends GenericContainer>(
     'exec node /parley/cli/parley.mjs node',
   ]
   return container
-    .withEnvironment({ TEST_TOKEN_SECRET: secret, PARLEY_TOKEN_SECRET_FILE: FILE })
+    .withEnvironment({
+      TEST_TOKEN_SECRET: secret,
+      PARLEY_TOKEN_SECRET_FILE: FILE,
+      // Peers derive keys of their own from it.
+      PARLEY_CLUSTER_SECRET_FILE: FILE,
+    })
     .withEntrypoint(['sh', '-ec', script.join('\n')])
 }

@@ -1,0 +1,248 @@
+// Three real nodes that show each other certificates, with clients that come by TLS.
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import tls from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { ChatClient } from '#client'
+import { main } from '../../cli/main.ts'
+import { ProcessCluster } from './process-cluster.ts'
+
+const PATIENCE = { timeout: 60_000, interval: 100 }
+const NAMES = ['n1', 'n2', 'n3'] as const
+
+/** Runs a command in this process. */
+async function parley(...words: string[]): Promise<{ code: number; said: string }> {
+  const said: string[] = []
+  const take = (text: unknown) => {
+    said.push(String(text))
+    return true
+  }
+  const spies = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation(take),
+  )
+  try {
+    return { code: await main(words), said: said.join('') }
+  } finally {
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
+/** Of all nodes together. */
+async function counted(cluster: ProcessCluster, series: string): Promise<number[]> {
+  return Promise.all(
+    cluster.running.map(async ({ url }) => {
+      const text = await (await fetch(`${url}/metrics`)).text()
+      return Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${series} `))
+          ?.split(' ')[1],
+      )
+    }),
+  )
+}
+
+const linesOf = async (cluster: ProcessCluster, name: string, event: string): Promise<string> =>
+  (await cluster.output(name))
+    .split('\n')
+    .filter((line) => line.includes(`"${event}"`))
+    .join('\n')
+
+describe('by certificates', () => {
+  let cluster: ProcessCluster
+  let certs: string
+  const usual = tls.getCACertificates('default')
+  const file = (name: string) => join(certs, name)
+  const flagsOf = (name: string): string[] => [
+    ...['--tls-cert-file', file(`${name}.crt`), '--tls-key-file', file(`${name}.key`)],
+    ...['--peer-cert-file', file(`${name}.crt`), '--peer-key-file', file(`${name}.key`)],
+    ...['--peer-ca-file', file('peers.crt'), '--security-check-every', '1s'],
+  ]
+  const make = (name: string, dir: string, ...more: string[]) =>
+    parley('certs', 'node', name, '--host', '127.0.0.1', '--dir', dir, ...more)
+  const connect = (user: string) =>
+    ChatClient.connect({ urls: cluster.nodes.map(({ url }) => url), user, device: 'phone' })
+  /** Of the certificate that new clients of the node see. */
+  const serialOf = (name: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(cluster.node(name).url)
+      const socket = tls.connect({ host: hostname, port: Number(port) }, () => {
+        resolve(socket.getPeerX509Certificate()!.serialNumber)
+        socket.destroy()
+      })
+      socket.once('error', reject)
+    })
+
+  beforeAll(async () => {
+    cluster = await ProcessCluster.create(3, undefined, 'https')
+    certs = join(cluster.directory, 'certs')
+    await parley('certs', 'init', '--dir', certs)
+    for (const name of NAMES) await make(name, certs)
+    await copyFile(file('ca.crt'), file('peers.crt'))
+    tls.setDefaultCACertificates([...usual, await readFile(file('ca.crt'), 'utf8')])
+    await Promise.all(NAMES.map((name) => cluster.start(name, { flags: flagsOf(name) })))
+    await cluster.healthy()
+  })
+  afterAll(async () => {
+    tls.setDefaultCACertificates(usual)
+    await cluster.close()
+  })
+
+  test('[NI8] a cluster forms, and clients send by wss and operate by https', async () => {
+    const ann = await connect('ann')
+    expect((await ann.direct('bob').send('hi').sent).seq).toBe(1)
+    ann.close()
+    const urls = cluster.nodes.map(({ url }) => url).join(',')
+    const status = await parley('status', '--url', urls, '--ca-file', file('ca.crt'))
+    expect(status).toMatchObject({ code: 0, said: expect.stringContaining('HEALTHY') as string })
+    expect((await cluster.state('n1'))?.members[0]?.url).toMatch(/^https:/)
+    await expect(fetch(cluster.node('n1').url.replace('https', 'http'))).rejects.toThrow()
+  })
+
+  test('[NI10] authority, keys and certificates are exchanged under load, and no client sees an error', async () => {
+    const ann = await connect('ann')
+    const room = ann.direct('carl')
+    let isOver = false
+    const seqs: number[] = []
+    const sending = (async () => {
+      while (!isOver) seqs.push((await room.send('on and on').sent).seq)
+    })()
+    const before = await serialOf('n1')
+    const next = join(cluster.directory, 'next')
+    await parley('certs', 'init', '--dir', next)
+    for (const name of NAMES) await make(name, next)
+    // First everybody believes both authorities, then everybody shows a certificate of the new one.
+    const [old, young] = await Promise.all(
+      [certs, next].map((folder) => readFile(join(folder, 'ca.crt'), 'utf8')),
+    )
+    const changes = () => counted(cluster, 'parley_tls_reloads_total{outcome="changed"}')
+    await writeFile(file('peers.crt'), `${old}${young}`)
+    await vi.waitFor(
+      async () => expect(Math.min(...(await changes()))).toBeGreaterThan(0),
+      PATIENCE,
+    )
+    tls.setDefaultCACertificates([...usual, old!, young!])
+    for (const name of NAMES) {
+      for (const kind of ['key', 'crt'])
+        await copyFile(join(next, `${name}.${kind}`), file(`${name}.${kind}`))
+    }
+    await vi.waitFor(
+      async () => expect(Math.min(...(await changes()))).toBeGreaterThan(2),
+      PATIENCE,
+    )
+    expect(await serialOf('n1')).not.toBe(before)
+    // Without the old authority every link is made anew.
+    await writeFile(file('peers.crt'), young!)
+    await vi.waitFor(
+      async () => expect(Math.min(...(await changes()))).toBeGreaterThan(3),
+      PATIENCE,
+    )
+    const lost = () => counted(cluster, 'parley_peer_disconnects_total')
+    await vi.waitFor(async () => expect(Math.min(...(await lost()))).toBeGreaterThan(0), PATIENCE)
+    await cluster.healthy()
+    isOver = true
+    await sending
+    expect(seqs.length).toBeGreaterThan(20)
+    expect(seqs).toEqual(seqs.map((_, at) => at + 1))
+    expect(await counted(cluster, 'parley_tls_reloads_total{outcome="failed"}')).toEqual([0, 0, 0])
+    ann.close()
+  })
+
+  test('[NI10] what cannot be used changes nothing, and is told', async () => {
+    const good = await readFile(file('n1.crt'), 'utf8')
+    await writeFile(file('n1.crt'), 'not a certificate')
+    const failed = () => counted(cluster, 'parley_tls_reloads_total{outcome="failed"}')
+    await vi.waitFor(async () => expect((await failed())[0]).toBeGreaterThan(0), PATIENCE)
+    expect((await cluster.state('n1'))?.warnings.join()).toContain('n1.crt holds no certificate')
+    expect(await linesOf(cluster, 'n1', 'security.reload_failed')).toContain('stays in force')
+    await writeFile(file('n1.crt'), good)
+    const warnings = async () => (await cluster.state('n1'))?.warnings
+    await vi.waitFor(async () => expect(await warnings()).toEqual([]), PATIENCE)
+  })
+
+  test('[NI8] a node with a certificate that expired, or of another node, stays outside; the others go on', async () => {
+    const next = join(cluster.directory, 'next')
+    for (const [fault, word] of [
+      ['expired', 'has expired'],
+      ['name', 'shows a certificate of n1'],
+    ] as const) {
+      await cluster.signal('n3', 'SIGTERM')
+      const bad = join(cluster.directory, fault)
+      if (fault === 'name') {
+        await copyFile(file('n1.crt'), `${bad}.crt`)
+        await copyFile(file('n1.key'), `${bad}.key`)
+      } else {
+        await parley('certs', 'renew', 'n3', '--dir', next, '--days', '0.000001')
+        await copyFile(join(next, 'n3.crt'), `${bad}.crt`)
+        await copyFile(join(next, 'n3.key'), `${bad}.key`)
+      }
+      const flags = flagsOf('n3').map((flag) =>
+        flag.includes('/n3.') ? flag.replace(/^.*\/n3\./, `${bad}.`) : flag,
+      )
+      await cluster.start('n3', { flags })
+      const told = async () =>
+        (await Promise.all(['n1', 'n2'].map((name) => cluster.output(name)))).join('\n')
+      await vi.waitFor(async () => expect(await told()).toContain(word), PATIENCE)
+      const seen = `parley_peer_untrusted_total{reason="${fault}"}`
+      const others = async () => {
+        const text = await (await fetch(`${cluster.node('n1').url}/metrics`)).text()
+        return Number(
+          text
+            .split('\n')
+            .find((line) => line.startsWith(`${seen} `))
+            ?.split(' ')[1],
+        )
+      }
+      await vi.waitFor(async () => expect(await others()).toBeGreaterThan(0), PATIENCE)
+      const ann = await ChatClient.connect({
+        urls: ['n1', 'n2'].map((name) => cluster.node(name).url),
+        user: 'ann',
+        device: fault,
+      })
+      expect((await ann.direct('dora').send(fault).sent).seq).toBeGreaterThan(0)
+      ann.close()
+      expect((await cluster.state('n1'))?.warnings.join()).toMatch(/turned away|certificate/)
+    }
+    await cluster.signal('n3', 'SIGTERM')
+    for (const kind of ['crt', 'key'])
+      await copyFile(file(`n3.${kind}`), join(cluster.directory, `good.${kind}`))
+    await cluster.start('n3', { flags: flagsOf('n3') })
+    await cluster.healthy()
+  })
+})
+
+test('[NI9] a node with another secret stays outside until the others accept its own as well', async () => {
+  const cluster = await ProcessCluster.create(3)
+  const ours = join(cluster.directory, 'ours')
+  const theirs = join(cluster.directory, 'theirs')
+  await parley('certs', 'secret', ours)
+  await parley('certs', 'secret', theirs)
+  const flags = (path: string) => ['--cluster-secret-file', path, '--security-check-every', '1s']
+  try {
+    await Promise.all(NAMES.map((name) => cluster.start(name, { flags: flags(ours) })))
+    await cluster.healthy()
+    await cluster.signal('n3', 'SIGTERM')
+    await cluster.start('n3', { flags: flags(theirs) })
+    const untrusted = async () =>
+      (await linesOf(cluster, 'n1', 'peer.untrusted')) +
+      (await linesOf(cluster, 'n2', 'peer.untrusted'))
+    await vi.waitFor(
+      async () => expect(await untrusted()).toContain('another cluster secret'),
+      PATIENCE,
+    )
+    const ann = await ChatClient.connect({
+      urls: ['n1', 'n2'].map((name) => cluster.node(name).url),
+      user: 'ann',
+      device: 'phone',
+    })
+    expect((await ann.direct('bob').send('hi').sent).seq).toBe(1)
+    ann.close()
+    await writeFile(
+      ours,
+      `${(await readFile(ours, 'utf8')).trim()}\n${await readFile(theirs, 'utf8')}`,
+    )
+    await cluster.healthy()
+  } finally {
+    await cluster.close()
+  }
+})
