@@ -17,7 +17,6 @@ import { selfSources } from './admin/self-routes.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
-import { logSink } from './audit/audit-sink.ts'
 import { AuditTrail } from './audit/audit-trail.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
@@ -54,7 +53,6 @@ import { readNodeFrame } from './read-node-frame.ts'
 import { nodeHttp } from './node-http.ts'
 import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
-import { NO_SECURITY } from './security-report.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
@@ -167,12 +165,7 @@ export class NodeWiring {
       pendingWrites: () => this.forwarder.pending,
     })
     this.backup = nodeBackups(host, metrics)
-    this.auditTrail = new AuditTrail({
-      node: settings.name,
-      sink: ports.audit ?? logSink(logger),
-      clock: ports.clock,
-      logger,
-    })
+    this.auditTrail = AuditTrail.of(settings.name, ports, logger)
     this.gateway = this.#newGateway(metrics, failpoints)
     this.audit = this.#newAudit()
     this.signals = newSignalRouter({
@@ -186,11 +179,8 @@ export class NodeWiring {
     data.stateMachine.listen(countedApply(metrics, applyListener(this, host)))
     this.retention = this.#newRetention()
     this.scrub = this.#newScrub()
-    defineSecurityMetrics(metrics, {
-      report: ports.security ?? NO_SECURITY,
-      cluster: this.cluster.metrics,
-      audit: this.auditTrail,
-    })
+    const { metrics: cluster } = this.cluster
+    defineSecurityMetrics(metrics, { report: ports.security, cluster, audit: this.auditTrail })
     defineWorkMetrics(metrics, {
       retention: this.retention.leading,
       scrub: this.scrub,

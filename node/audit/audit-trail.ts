@@ -1,5 +1,5 @@
 import { type Clock, counterCells, type Logger } from '#cluster'
-import type { AuditSink } from './audit-sink.ts'
+import { type AuditSink, logSink } from './audit-sink.ts'
 
 /** What is known of a call when it has ended. */
 export interface AuditedCall {
@@ -35,6 +35,15 @@ export class AuditTrail {
   #minute = 0
   #refused = 0
   #left = 0
+
+  /** Into the file of an operator, or where he named none among the lines of the log. */
+  static of(
+    node: string,
+    { clock, audit }: { readonly clock: Clock; readonly audit?: AuditSink },
+    logger: Logger,
+  ): AuditTrail {
+    return new AuditTrail({ node, sink: audit ?? logSink(logger), clock, logger })
+  }
 
   constructor(parts: {
     readonly node: string

@@ -1,18 +1,19 @@
 import type { ClusterMetrics } from '#cluster'
 import type { AuditTrail } from '../audit/audit-trail.ts'
-import { PEER_FAULTS, type SecurityReport } from '../security-report.ts'
+import { NO_SECURITY, PEER_FAULTS, type SecurityReport } from '../security-report.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** Defines what certificates and secrets come to. Once per registry. */
 export function defineSecurityMetrics(
   metrics: MetricsRegistry,
   sources: {
-    readonly report: SecurityReport
+    /** @default there are neither certificates nor secrets */
+    readonly report: SecurityReport | undefined
     readonly cluster: ClusterMetrics
     readonly audit: AuditTrail
   },
 ): void {
-  const { report, cluster, audit } = sources
+  const { report = NO_SECURITY, cluster, audit } = sources
   metrics.collected(
     'parley_tls_certificate_expiry_timestamp_seconds',
     'When a certificate of this node ends, 0: it has none for that use. Past it nobody talks to this node any more.',
