@@ -1,5 +1,5 @@
 import packageJson from '../package.json' with { type: 'json' }
-import { type Failpoints, NO_FAILPOINTS } from '#cluster'
+import { type Failpoints, type Logger, NO_FAILPOINTS } from '#cluster'
 import { StartError } from './data-directory.ts'
 import { ALONE } from './admin/cluster-view.ts'
 import type { ModerationOptions } from './filters/moderation.ts'
@@ -119,28 +119,11 @@ export async function startServer(
   setV8Flags()
   const { logger, recent } = remembering(options)
   const failpoints = failpointsOf(options)
-  const fileSystem = new NodeFileSystem()
   const live = await readLiveSettings(options)
   const security = await NodeSecurity.open(options.security ?? {}, logger)
   const audit = options.auditFile === undefined ? null : await AuditFile.open(options.auditFile)
-  const clock = new NodeClock()
-  const push = await readPushSettings(options.push ?? {}, clock)
-  const ports: NodePorts = {
-    clock,
-    random: new NodeRandom(),
-    fileSystem,
-    network: new NodeNetwork(security.guard),
-    clientNetwork: new WsNetwork({
-      maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
-      ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
-      tls: security.clients,
-    }),
-    databases: new LevelDatabaseFactory(fileSystem),
-    diskSpace,
-    ...{ machine: machineFacts, recentLines: (count: number) => recent.last(count) },
-    security,
-    ...(audit === null ? {} : { audit }),
-  }
+  const ports = realPorts(options, { security, audit, recent })
+  const push = await readPushSettings(options.push ?? {}, ports.clock)
   if (options.initialMembers.length === 1 && options.join !== true)
     logger.warn('cluster.single', { message: ALONE })
   const { logSegmentBytes, checkpointBytes } = options
@@ -180,9 +163,54 @@ export async function startServer(
   }
   const node = await ParleyNode.start(settings, ports, logger, failpoints)
   running = node
+  logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
+  return runningServer(node, logger, {
+    reload: () => reloader.reload(),
+    close: () => security.close(),
+  })
+}
+
+/** What this process keeps besides its node. */
+interface OwnParts {
+  readonly security: NodeSecurity
+  readonly audit: AuditFile | null
+  readonly recent: RecentLines
+}
+
+/** The machine: its clock, disk and sockets. */
+function realPorts(
+  { keepAliveMs }: ServerOptions,
+  { security, audit, recent }: OwnParts,
+): NodePorts {
+  const fileSystem = new NodeFileSystem()
+  return {
+    clock: new NodeClock(),
+    random: new NodeRandom(),
+    fileSystem,
+    network: new NodeNetwork(security.guard),
+    clientNetwork: new WsNetwork({
+      maxMessageBytes: DEFAULT_GATEWAY_OPTIONS.maxMessageBytes,
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+      tls: security.clients,
+    }),
+    databases: new LevelDatabaseFactory(fileSystem),
+    diskSpace,
+    machine: machineFacts,
+    recentLines: (count) => recent.last(count),
+    security,
+    ...(audit === null ? {} : { audit }),
+  }
+}
+
+/** `close` is called once the node has ended. */
+function runningServer(
+  node: ParleyNode,
+  logger: Logger,
+  { reload, close }: Pick<RunningServer, 'reload'> & { readonly close: () => void },
+): RunningServer {
   let giveUp = () => {}
   const gaveUp = new Promise<number>((resolve) => (giveUp = () => resolve(1)))
-  logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
+  const ended = node.ended.then((error) => (error === null ? 0 : 1))
   return {
     drain: async () => {
       const timer = setTimeout(() => {
@@ -193,10 +221,8 @@ export async function startServer(
       await node.drain(DRAIN_MS)
       clearTimeout(timer)
     },
-    reload: () => reloader.reload(),
-    stopped: Promise.race([node.ended.then((error) => (error === null ? 0 : 1)), gaveUp]).finally(
-      () => security.close(),
-    ),
+    reload,
+    stopped: Promise.race([ended, gaveUp]).finally(close),
   }
 }
 

@@ -127,7 +127,7 @@ export function altNamesOf({ subjectAltName = '' }: X509Certificate): string[] {
   return subjectAltName.split(', ').map((name) => name.replace(/^(URI|DNS|IP Address):/, ''))
 }
 
-export const commonNameOf = ({ subject = '' }: Pick<X509Certificate, 'subject'>): string =>
+export const commonNameOf = ({ subject }: Pick<X509Certificate, 'subject'>): string =>
   /(?:^|\n)CN=(.*)/.exec(subject)?.[1] ?? subject
 
 function readKey(path: string): KeyObject {

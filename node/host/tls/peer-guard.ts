@@ -3,7 +3,6 @@ import tls from 'node:tls'
 import { type Address, counterCells, type Logger } from '#cluster'
 import { PEER_FAULTS } from '../../security-report.ts'
 import { formatAddress } from '../address.ts'
-import type { ClusterSecret } from './cluster-secret.ts'
 import {
   clientOptions,
   handshakeError,
@@ -36,8 +35,8 @@ export class PeerGuard {
   readonly faults = counterCells(...PEER_FAULTS)
   readonly #logger: Logger
   readonly #servers = new Set<tls.Server>()
-  /** By what each of them was let in. */
-  readonly #open = new Map<Socket, ClusterSecret['id'] | 'certificate'>()
+  /** By what each was let in: the id of a secret, or `certificate`. */
+  readonly #open = new Map<Socket, string>()
   /** Of a peer that does not take the first of the secrets: the next one to try. */
   readonly #secretAt = new Map<Address, number>()
   readonly #complaints = new Map<string, number>()
