@@ -58,6 +58,7 @@ function operated(routes: readonly Route[], answer: Route['answer'] = () => OK) 
   })
   const authenticator = {
     checksTokens: true,
+    trustsKeyOf: () => true,
     authenticate: ({ token = '' }: Credentials): Identity | ReturnType<typeof unauthenticated> => {
       if (token === 'forged') return unauthenticated('The signature of this token is wrong.')
       const subject = `the ${token}`

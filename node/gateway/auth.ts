@@ -18,6 +18,8 @@ export interface Identity {
   readonly subject: string
   /** Tells the token from others, for logs: its `jti`, or a digest. @default there is no token */
   readonly tokenId?: string
+  /** Of the operator's key that the token is signed with. @default there is none, or it is published */
+  readonly keyFingerprint?: string
   /** The device that the token is for; `null`: for any, or there is no token. */
   readonly device: string | null
   /** Wall time in ms at which the token was made, 0 if it does not say; `null`: no token. */
@@ -36,6 +38,8 @@ export type Credentials = Partial<Pick<HelloRequest, 'token' | 'user' | 'device'
 export interface Authenticator {
   /** Whether it has a key at all. */
   readonly checksTokens: boolean
+  /** Whether it still believes the key by which somebody was let in. */
+  trustsKeyOf(identity: Identity): boolean
   authenticate(
     credentials: Credentials,
     remote: string,
@@ -49,6 +53,10 @@ export class DevAuthenticator implements Authenticator {
 
   constructor(options: { readonly dev: boolean }) {
     this.#dev = options.dev
+  }
+
+  trustsKeyOf({ keyFingerprint }: Identity): boolean {
+    return keyFingerprint === undefined
   }
 
   authenticate({ token, user }: Credentials, remote: string): Identity | WireError {

@@ -27,7 +27,7 @@ export interface GatewayContext {
   readonly hellos: TokenBucket
   readonly hellosByAddress: KeyedBuckets
   readonly expiries: SessionExpiries
-  /** Counts revocations: who was let in by what was known before one is looked at again. */
+  /** Counts revocations and changes of keys: who was let in by what was known before one is looked at again. */
   revocations(): number
   draining(): boolean
   /** Of the state as applied now. */

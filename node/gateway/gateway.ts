@@ -201,12 +201,22 @@ export class Gateway {
     })
   }
 
-  /** What comes from now on is held to it; who was let in stays. */
+  /** What comes from now on is held to it; who was let in stays, unless by a key that is believed no more. */
   reconfigure({ options, origins, authenticator, isTrustedProxy }: GatewayChange): void {
     this.#options = { ...this.#options, ...options }
     this.#origins = originPolicy(this.#options.dev, origins)
     this.#authenticator = authenticator
     this.#isTrustedProxy = isTrustedProxy
+    // Who is being let in is asked again.
+    this.#revocations += 1
+    for (const session of [...this.#sessions]) {
+      if (session.identity === null || authenticator.trustsKeyOf(session.identity)) continue
+      session.endWith(
+        unauthenticated('The key of your token is not believed any more; sign in again.'),
+        CloseCode.authenticationExpired,
+        'auth',
+      )
+    }
   }
 
   /** Sessions that were greeted and not ended. */

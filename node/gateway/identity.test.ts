@@ -21,6 +21,12 @@ class SlowAuthenticator implements Authenticator {
   held: string | null = null
   #waiting: (() => void)[] = []
 
+  trusted: string | null = null
+
+  trustsKeyOf({ subject }: Identity): boolean {
+    return this.trusted === null || this.trusted === subject
+  }
+
   async authenticate(credentials: Credentials) {
     this.asked.push(credentials)
     const { token = '', user } = credentials
@@ -121,6 +127,30 @@ describe('tokens', () => {
     await clock.settle()
     expect(client.frames).toHaveLength(0)
     expect(gateway.sessionCount).toBe(0)
+  })
+
+  it('[NI10] end the sessions whose key is believed no more, when the keys change', async () => {
+    const { gateway, greet, authenticator, clock } = tokens()
+    const [bob, carol] = [await greet('bob'), await greet('carol')]
+    authenticator.held = 'bob'
+    const late = await greet('bob', 'd2')
+    const next = new SlowAuthenticator()
+    next.trusted = 'carol'
+    next.authenticate = async () => unauthenticated('wrong')
+    gateway.reconfigure({
+      options: {},
+      origins: {},
+      authenticator: next,
+      isTrustedProxy: () => false,
+    })
+    authenticator.release()
+    await clock.settle()
+    expect(errorOf(bob.last('error:N')).code).toBe('AUTHENTICATION_FAILED')
+    expect(bob.closed?.code).toBe(CloseCode.authenticationExpired)
+    expect(carol.closed).toBe(null)
+    // Who was being let in by it is asked again.
+    expect(errorOf(late.last('hello:A')).code).toBe('AUTHENTICATION_FAILED')
+    expect(gateway.sessionCount).toBe(1)
   })
 
   it('[GW17] end a session within a second after they are out of date', async () => {

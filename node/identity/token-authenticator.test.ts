@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { exportSPKI, SignJWT, UnsecuredJWT } from 'jose'
 import { describe, expect, it } from 'vitest'
+import type { Identity } from '../gateway/auth.ts'
 import { authenticatorOf, keyPair, nowS, SECRET, sign } from './testing.ts'
 import { publicKeys, secretKeys } from './verification-key.ts'
 
@@ -21,12 +22,24 @@ describe('signatures', () => {
     expect(await authenticate(await sign(clock, {}), { device: 'phone' })).toEqual({
       user: 'alice',
       subject: 'alice',
+      keyFingerprint: expect.stringMatching(/^[\w-]{43}$/) as string,
       tokenId: expect.stringMatching(/^sha256:[0-9a-f]{16}$/) as string,
       role: 'user',
       device: null,
       issuedAt: clock.wallMs(),
       expiresAt: clock.wallMs() + 3_630_000,
     })
+  })
+
+  it('[NI10] tells by which key somebody was let in, and whether it is still one of its own', async () => {
+    const { clock, authenticate, authenticator } = await ofSecret()
+    const identity = (await authenticate(await sign(clock, { code: 'of a claim' }))) as Identity
+    expect(identity.user).toBe('alice')
+    expect(authenticator.trustsKeyOf(identity)).toBe(true)
+    const others = authenticatorOf({ keys: await secretKeys('b'.repeat(32)) }).authenticator
+    expect(others.trustsKeyOf(identity)).toBe(false)
+    const { keyFingerprint: _, ...byPublishedKey } = identity
+    expect(others.trustsKeyOf(byPublishedKey)).toBe(true)
   })
 
   it('[NI1] refuses what is not signed, or with another secret, or changed since', async () => {

@@ -41,6 +41,12 @@ export interface TokenAuthenticatorHost {
   readonly others: Authenticator
 }
 
+/** What a token says, and the key that vouches for it. */
+interface Verified {
+  readonly claims: JWTPayload
+  readonly key: VerificationKey
+}
+
 /** Believes signed tokens (RFC 7519): who is named, in which role, until when, unless revoked. */
 export class TokenAuthenticator implements Authenticator {
   readonly checksTokens = true
@@ -69,10 +75,14 @@ export class TokenAuthenticator implements Authenticator {
   }
 
   async #believe(token: string, credentials: Credentials): Promise<Identity | WireError> {
-    const claims = await this.#verify(token)
-    if ('code' in claims) return claims as WireError
-    const identity = this.#identify(claims, credentials, token)
-    if (isRefusal(identity)) return identity
+    const verified = await this.#verify(token)
+    // A token may have a claim of any name, `code` too.
+    if (!('claims' in verified)) return verified
+    const known = this.#identify(verified.claims, credentials, token)
+    if (isRefusal(known)) return known
+    const { fingerprint } = verified.key
+    const isOwn = this.#settings.keys.some((key) => key.fingerprint === fingerprint)
+    const identity = isOwn ? { ...known, keyFingerprint: fingerprint } : known
     const device = identity.device ?? credentials.device ?? null
     const before = await this.#host.revokedBefore(identity.subject, device)
     if (identity.issuedAt! >= before) return identity
@@ -80,7 +90,12 @@ export class TokenAuthenticator implements Authenticator {
   }
 
   /** The claims of a token that is signed with a known key and in date. */
-  async #verify(token: string): Promise<JWTPayload | WireError> {
+  trustsKeyOf({ keyFingerprint }: Identity): boolean {
+    if (keyFingerprint === undefined) return true
+    return this.#settings.keys.some(({ fingerprint }) => fingerprint === keyFingerprint)
+  }
+
+  async #verify(token: string): Promise<Verified | WireError> {
     if (token.length > LIMITS.tokenBytes) {
       return unauthenticated(`A token has at most ${LIMITS.tokenBytes} bytes.`)
     }
@@ -97,8 +112,8 @@ export class TokenAuthenticator implements Authenticator {
     const keys = await this.#keys(alg, typeof kid === 'string' ? kid : null)
     if ('code' in keys) return keys
     for (const key of keys) {
-      const claims = await this.#check(token, alg, key)
-      if (claims !== null) return claims
+      const outcome = await this.#check(token, alg, key)
+      if (outcome !== null) return outcome
     }
     return unauthenticated(
       keys.length === 0
@@ -123,11 +138,11 @@ export class TokenAuthenticator implements Authenticator {
   async #check(
     token: string,
     alg: string,
-    { key }: VerificationKey,
-  ): Promise<JWTPayload | WireError | null> {
+    from: VerificationKey,
+  ): Promise<Verified | WireError | null> {
     const { issuer, audience } = this.#settings
     try {
-      const { payload } = await jwtVerify(token, key, {
+      const { payload } = await jwtVerify(token, from.key, {
         algorithms: [alg],
         currentDate: new Date(this.#host.clock.wallMs()),
         clockTolerance: this.#leewayMs / 1000,
@@ -135,7 +150,7 @@ export class TokenAuthenticator implements Authenticator {
         ...(issuer === undefined ? {} : { issuer }),
         ...(audience === undefined ? {} : { audience }),
       })
-      return payload
+      return { claims: payload, key: from }
     } catch (error) {
       if (error instanceof errors.JWSSignatureVerificationFailed) return null
       if (!(error instanceof errors.JOSEError)) throw error

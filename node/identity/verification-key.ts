@@ -1,4 +1,5 @@
-import { calculateJwkThumbprint, importJWK, importSPKI, type JWK } from 'jose'
+import { createHash } from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK, importJWK, importSPKI, type JWK } from 'jose'
 
 type CryptoKey = Awaited<ReturnType<typeof importSPKI>>
 
@@ -8,6 +9,8 @@ export interface VerificationKey {
   readonly kid: string | null
   readonly algorithms: readonly string[]
   readonly key: CryptoKey | Uint8Array
+  /** Tells it from other keys, wherever it was read. */
+  readonly fingerprint: string
 }
 
 /** Nothing else is ever checked: `none` and keys of another kind are refused by their name alone. */
@@ -37,7 +40,7 @@ export async function secretKeys(text: string): Promise<VerificationKey[]> {
     const keys = await Promise.all(jwksOf(trimmed).map(secretKey))
     return keys.length > 0 ? keys : refuse('it holds no key')
   }
-  return [{ kid: null, algorithms: ['HS256'], key: strong(new TextEncoder().encode(trimmed)) }]
+  return [secretOf(null, new TextEncoder().encode(trimmed))]
 }
 
 /**
@@ -50,7 +53,8 @@ export async function publicKeys(text: string): Promise<VerificationKey[]> {
   if (trimmed.includes('PRIVATE KEY')) refuse('it holds a private key: give nodes the public one')
   if (trimmed.includes('BEGIN PUBLIC KEY')) {
     const key = await importSPKI(trimmed, 'EdDSA').catch(() => refuse('it is no Ed25519 key'))
-    return [{ kid: null, algorithms: ED25519, key }]
+    const fingerprint = await calculateJwkThumbprint(await exportJWK(key))
+    return [{ kid: null, algorithms: ED25519, key, fingerprint }]
   }
   if (!trimmed.startsWith('{')) refuse('it is neither PEM (BEGIN PUBLIC KEY) nor a JWK')
   const jwks = jwksOf(trimmed)
@@ -77,9 +81,10 @@ function asymmetricKeys(jwks: readonly JWK[]): Promise<VerificationKey[]> {
       const algorithms = algorithmsOf(jwk)
       if (algorithms === null) return refuse('it holds a key of a kind that is not used here')
       if (jwk.d !== undefined) return refuse('it holds a private key: give nodes the public one')
-      const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk).catch(() => refuse('no key')))
+      const fingerprint = await calculateJwkThumbprint(jwk).catch(() => refuse('no key'))
+      const kid = jwk.kid ?? fingerprint
       const key = await importJWK(jwk, algorithms[0]).catch(() => refuse(`key ${kid} is no key`))
-      return { kid, algorithms, key }
+      return { kid, algorithms, key, fingerprint }
     }),
   )
 }
@@ -89,7 +94,12 @@ async function secretKey(jwk: JWK): Promise<VerificationKey> {
     return refuse('it holds a key that is no secret for HS256')
   }
   const key = await importJWK(jwk, 'HS256').catch(() => refuse('it holds a secret without "k"'))
-  return { kid: jwk.kid ?? null, algorithms: ['HS256'], key: strong(key as Uint8Array) }
+  return secretOf(jwk.kid ?? null, key as Uint8Array)
+}
+
+function secretOf(kid: string | null, secret: Uint8Array): VerificationKey {
+  const fingerprint = createHash('sha256').update(secret).digest('base64url')
+  return { kid, algorithms: ['HS256'], key: strong(secret), fingerprint }
 }
 
 function strong(secret: Uint8Array): Uint8Array {
