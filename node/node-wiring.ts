@@ -101,8 +101,6 @@ export class NodeWiring {
   readonly cluster: ClusterNode
   readonly calls: ClusterCalls
   readonly audit: StateAudit
-  /** Of what operators do. */
-  readonly auditTrail: AuditTrail
   readonly signals: SignalRouter
   readonly push: NodePush
   readonly retention: NodeRetention
@@ -165,7 +163,6 @@ export class NodeWiring {
       pendingWrites: () => this.forwarder.pending,
     })
     this.backup = nodeBackups(host, metrics)
-    this.auditTrail = AuditTrail.of(settings.name, ports, logger)
     this.gateway = this.#newGateway(metrics, failpoints)
     this.audit = this.#newAudit()
     this.signals = newSignalRouter({
@@ -179,8 +176,6 @@ export class NodeWiring {
     data.stateMachine.listen(countedApply(metrics, applyListener(this, host)))
     this.retention = this.#newRetention()
     this.scrub = this.#newScrub()
-    const { metrics: cluster } = this.cluster
-    defineSecurityMetrics(metrics, { report: ports.security, cluster, audit: this.auditTrail })
     defineWorkMetrics(metrics, {
       retention: this.retention.leading,
       scrub: this.scrub,
@@ -337,6 +332,9 @@ export class NodeWiring {
 
   #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#host.ports
+    const audit = AuditTrail.of(this.#host.settings.name, this.#host.ports, this.#host.logger)
+    const { security: report } = this.#host.ports
+    defineSecurityMetrics(metrics, { report, cluster: this.cluster.metrics, audit })
     const http = nodeHttp({
       readiness: () => this.backend.readiness(),
       clusterView: () => this.view(),
@@ -345,7 +343,7 @@ export class NodeWiring {
       ...{ log: this.#host.data.log, self: selfSources(this.#host) },
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
-      audit: this.auditTrail,
+      audit,
       push: this.#host.settings.push ?? null,
       version: this.#host.settings.version,
       logger: this.#host.logger,
