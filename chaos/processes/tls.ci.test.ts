@@ -96,7 +96,9 @@ describe('by certificates', () => {
     const status = await parley('status', '--url', urls, '--ca-file', file('ca.crt'))
     expect(status).toMatchObject({ code: 0, said: expect.stringContaining('HEALTHY') as string })
     expect((await cluster.state('n1'))?.members[0]?.url).toMatch(/^https:/)
-    await expect(fetch(cluster.node('n1').url.replace('https', 'http'))).rejects.toThrow('fetch failed')
+    await expect(fetch(cluster.node('n1').url.replace('https', 'http'))).rejects.toThrow(
+      'fetch failed',
+    )
   })
 
   test('[NI10] authority, keys and certificates are exchanged under load, and no client sees an error', async () => {
