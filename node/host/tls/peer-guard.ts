@@ -100,7 +100,12 @@ export class PeerGuard {
       socket.on('error', () => socket.destroy())
       try {
         const names = proofOf(socket, this.#credentials)
-        this.#opened(socket, names === null ? (offered.get(socket) ?? '') : 'certificate')
+        const by = names === null ? (offered.get(socket) ?? '') : 'certificate'
+        // Taken away within the handshake.
+        if (names === null && !this.#credentials.secrets.some(({ id }) => id === by)) {
+          throw new PeerTlsError('secret', 'its secret was just taken away')
+        }
+        this.#opened(socket, by)
         onPeer(socket, names)
       } catch (error) {
         if (!(error instanceof PeerTlsError)) throw error
@@ -128,6 +133,7 @@ export class PeerGuard {
       connected: (socket) => {
         try {
           const names = proofOf(socket, credentials)
+          if (credentials !== this.#credentials) return { refusal: 'credentials just changed' }
           this.#opened(socket, names === null ? secret!.id : 'certificate')
           return { names }
         } catch (error) {
