@@ -17,7 +17,7 @@ import { selfSources } from './admin/self-routes.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
-import { AuditTrail } from './audit/audit-trail.ts'
+import { nodeAudit } from './audit/node-audit.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
 import { DISK_REPORT_LEVEL } from './disk/disk-report.ts'
@@ -37,7 +37,6 @@ import { LogClock } from './log-clock.ts'
 import { countedApply } from './metrics/applied-metrics.ts'
 import { MetricsRegistry } from './metrics/metrics-registry.ts'
 import { defineNodeMetrics } from './metrics/node-metrics.ts'
-import { defineSecurityMetrics } from './metrics/security-metrics.ts'
 import { defineWorkMetrics } from './metrics/work-metrics.ts'
 import { NodePush } from './push/node-push.ts'
 import { newSignalRouter } from './signals/node-signals.ts'
@@ -206,13 +205,12 @@ export class NodeWiring {
       leader: () => this.backend.leader(),
       readiness: () => this.backend.readiness(),
       state: this.#host.data.stateMachine.reader,
-      clock: this.#host.ports.clock,
+      ports: this.#host.ports,
       startedMs: this.#startedMs,
       leaders: this.leaders,
       sessions: () => this.gateway.sessionCount,
       disk: () => this.disk.space,
       upgrade: () => this.levels.view(),
-      securityWarnings: () => this.#host.ports.security?.warnings() ?? [],
     })
   }
 
@@ -332,9 +330,6 @@ export class NodeWiring {
 
   #newGateway(metrics: MetricsRegistry, failpoints: Failpoints): Gateway {
     const { clock, random } = this.#host.ports
-    const audit = AuditTrail.of(this.#host.settings.name, this.#host.ports, this.#host.logger)
-    const { security: report } = this.#host.ports
-    defineSecurityMetrics(metrics, { report, cluster: this.cluster.metrics, audit })
     const http = nodeHttp({
       readiness: () => this.backend.readiness(),
       clusterView: () => this.view(),
@@ -343,7 +338,7 @@ export class NodeWiring {
       ...{ log: this.#host.data.log, self: selfSources(this.#host) },
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
-      audit,
+      audit: nodeAudit(this.#host, metrics, this.cluster.metrics),
       push: this.#host.settings.push ?? null,
       version: this.#host.settings.version,
       logger: this.#host.logger,

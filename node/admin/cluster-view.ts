@@ -1,5 +1,6 @@
 import type { Clock, ClusterNode, LogStorage, Member } from '#cluster'
 import type { UpgradeView } from '../feature-levels.ts'
+import type { SecurityReport } from '../security-report.ts'
 import type { NodeRef } from '../gateway/backend.ts'
 import type { LeaderWatch } from '../leader-watch.ts'
 import type { DiskSpace } from '../node-settings.ts'
@@ -79,21 +80,24 @@ export interface ViewSources {
   readonly initialMembers: readonly Omit<Member, 'id'>[]
   readonly leader: () => NodeRef | null
   readonly state: Pick<StateReader, 'stateHash' | 'logTime'>
-  readonly clock: Pick<Clock, 'monotonicMs' | 'wallMs'>
+  readonly ports: {
+    readonly clock: Pick<Clock, 'monotonicMs' | 'wallMs'>
+    /** @default there are neither certificates nor secrets */
+    readonly security?: SecurityReport
+  }
   readonly startedMs: number
   readonly leaders: LeaderWatch
   readonly sessions: () => number
   /** As last read. */
   readonly disk: () => DiskSpace | null
   readonly upgrade: () => UpgradeView
-  /** Sentences on certificates, secrets and who was turned away. */
-  readonly securityWarnings: () => readonly string[]
   readonly readiness: () => { ready: boolean; reasons: readonly string[] }
 }
 
 /** What this node knows of its cluster now, from memory: cheap enough for every request. */
 export function clusterView(sources: ViewSources): ClusterView {
-  const { name, version, log, cluster, state, clock } = sources
+  const { name, version, log, cluster, state, ports } = sources
+  const { clock } = ports
   const status = cluster.replica?.status()
   const { ready, reasons } = sources.readiness()
   return {
@@ -133,7 +137,7 @@ function warnings(sources: ViewSources): string[] {
   return [
     ...(voterCount(sources) === 1 ? [ALONE] : []),
     ...sources.cluster.transport.refusals().map(({ message }) => message),
-    ...sources.securityWarnings(),
+    ...(sources.ports.security?.warnings() ?? []),
     ...(isFinal
       ? []
       : [
