@@ -22,7 +22,8 @@ import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
 import { DISK_REPORT_LEVEL } from './disk/disk-report.ts'
 import { failingChecks } from './failing-checks.ts'
-import { FeatureLevels } from './feature-levels.ts'
+import type { FeatureLevels } from './feature-levels.ts'
+import { nodeLevels } from './node-levels.ts'
 import type { FilterChain } from './filters/filter-chain.ts'
 import { filtersOf, newFilters } from './filters/new-filters.ts'
 import { DiskGauge } from './disk-gauge.ts'
@@ -51,7 +52,6 @@ import { type NodeData } from './node-data.ts'
 import { readNodeFrame } from './read-node-frame.ts'
 import { nodeHttp } from './node-http.ts'
 import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
-import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
@@ -129,7 +129,7 @@ export class NodeWiring {
     })
     this.diskGuard = this.#newDiskGuard()
     this.forwarder = this.#newForwarder(failpoints)
-    this.levels = this.#newLevels()
+    this.levels = nodeLevels(host, this)
     this.cluster = this.#newCluster(failpoints)
     this.standings = new PeerStandings(this.cluster.transport, () => ({
       draining: this.#draining,
@@ -251,25 +251,6 @@ export class NodeWiring {
       // Until now nobody was told whose sessions ended here.
       onSettled: () => this.push.leaderUp(),
       counts: () => ({ clients: this.gateway.connections, writes: this.forwarder.pending }),
-    })
-  }
-
-  #newLevels(): FeatureLevels {
-    const { settings, ports, logger, data } = this.#host
-    return new FeatureLevels({
-      clock: ports.clock,
-      logger,
-      name: settings.name,
-      version: settings.version,
-      most: settings.mostLevel ?? FEATURE_LEVELS.max,
-      cluster: () => this.cluster,
-      self: data.log.raftId,
-      level: () => data.stateMachine.reader.level,
-      isEmpty: () => {
-        const { conversations, users } = data.stateMachine.statistics
-        // Before it has caught up a state that was not checkpointed looks empty.
-        return this.catchUp.done && conversations === 0 && users === 0
-      },
     })
   }
 

@@ -22,6 +22,7 @@ const ROUTES: readonly Route[] = adminRoutes({
   readiness: () => ({ ready: true, reasons: [] }),
   clusterView: () => ({}) as never,
   metrics: new MetricsRegistry(),
+  self: { settings: {} as never, machine: () => null, recentLines: () => [] },
   logTimeMs: () => null,
 } as never)
 const OPERATED = ROUTES.filter(({ path }) => path.startsWith('/v1/cluster'))
