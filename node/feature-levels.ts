@@ -12,7 +12,7 @@ import { encodeSubmission } from './state-machine/command-codec.ts'
 import { CommandKind, SYSTEM_HEAD } from './state-machine/commands.ts'
 import { FEATURE_LEVELS } from './state-machine/feature-level.ts'
 
-/** A leader whose cluster holds nothing yet looks this often whether the level can rise. */
+/** The leader of a new cluster looks this often whether the level can rise. */
 const LOOK_MS = 200
 /** An entry for the level that is lost with its leader is proposed again by then. */
 const AGAIN_MS = 2_000
@@ -33,6 +33,8 @@ export interface UpgradeView {
   /** Who keeps the level from rising to `most`, a sentence each. */
   readonly waitingFor: readonly string[]
   readonly members: readonly MemberFeatures[]
+  /** A new cluster gets there without an operator's word. */
+  readonly risesByItself: boolean
 }
 
 export interface FeatureLevelsHost {
@@ -46,13 +48,13 @@ export interface FeatureLevelsHost {
   readonly self: RaftId
   /** Of the cluster, applied. */
   readonly level: () => number
-  /** Nobody has stored anything: there is nothing that an older version could be wanted back for. */
-  readonly isEmpty: () => boolean
+  /** Nothing of before this version is in it: there is nothing to go back to. */
+  readonly isNew: () => boolean
 }
 
 /**
  * The feature level of the cluster (rule A9). A leader raises it once every member, learners too, says
- * over a live link that it can do it: by itself while the cluster holds nothing yet, else when an
+ * over a live link that it can do it: by itself while the cluster is new, else when an
  * operator asks (docs/decisions/0009-feature-level.md). It never falls.
  */
 export class FeatureLevels {
@@ -85,7 +87,8 @@ export class FeatureLevels {
       const { max } = features.levels
       return max >= most ? [] : `${name} can do level ${max} only: start it with the newer version`
     })
-    return { level: level(), most, waitingFor, members }
+    const risesByItself = level() < most && this.#host.isNew()
+    return { level: level(), most, waitingFor, members, risesByItself }
   }
 
   /**
@@ -107,6 +110,11 @@ export class FeatureLevels {
     return null
   }
 
+  /** This node has just come to lead: of a new cluster, nothing comes before the level. */
+  authority(): void {
+    if (this.leads && this.#host.isNew()) this.raise()
+  }
+
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
@@ -115,7 +123,7 @@ export class FeatureLevels {
   #lookLater(): void {
     if (this.#closed || this.#host.level() >= this.#host.most) return
     this.#timer = this.#host.clock.after(LOOK_MS, () => {
-      if (this.leads && this.#host.isEmpty()) this.raise()
+      this.authority()
       this.#lookLater()
     })
   }

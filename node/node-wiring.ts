@@ -286,6 +286,7 @@ export class NodeWiring {
         onLeader: (leader, term) => this.#leaderChanged(leader, term),
         onAuthority: () => {
           this.logClock.anchor(stateMachine.logTime)
+          this.levels.authority()
           this.forwarder.authority()
         },
         encodeBatch: (commands) =>

@@ -209,9 +209,12 @@ describe('moderation', () => {
     moderation.mode = 'judge'
     const after = await other.request(message('bob', 'after'))
     expect(after!['seq']).toBe((before!['seq'] as number) + 1)
-    const page = await bob.request({ t: 'pull:R', conv: after!['conv'], after: 0, limit: 99 })
-    const shown = (page!['events'] as Frame[]).map(({ msgId }) => msgId)
-    expect(shown).toEqual(['before', 'after'])
+    const shown = async () => {
+      const page = await bob.request({ t: 'pull:R', conv: after!['conv'], after: 0, limit: 99 })
+      return (page!['events'] as Frame[]).map(({ msgId }) => msgId)
+    }
+    // On bob's node it is there a moment later.
+    await expect.poll(shown, { timeout: 15_000 }).toEqual(['before', 'after'])
     expect(bob.pushed.some(({ msgId }) => msgId === 'offer')).toBe(false)
   })
 
@@ -229,7 +232,7 @@ describe('the table of errors', () => {
   /** `| `CODE` | category | yes/no | outcome | …` of docs/protocol.md. */
   const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8')
   const table = new Map(
-    [...page.matchAll(/^\| `([A-Z_]+)` +\| (\w+) +\| (yes|no) +\| (\w+) /gm)].map((row) => [
+    [...page.matchAll(/^\| `([A-Z_]+)` +\| ([a-z]+) +\| (yes|no) +\| (\w+) /gm)].map((row) => [
       row[1]!,
       { category: row[2]!, retryable: row[3] === 'yes', outcome: row[4]! },
     ]),

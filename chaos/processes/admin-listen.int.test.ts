@@ -1,4 +1,6 @@
 // Operators on an address of their own.
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { main } from '../../cli/main.ts'
 import { WireClient } from '../workload/wire-client.ts'
@@ -66,8 +68,11 @@ test('[AD9] clients connect to theirs alone; commands work with the other', asyn
 
 test('[AD9] an address that is taken stops the start with a sentence', async () => {
   await cluster.signal('n1', 'SIGTERM')
-  const flags = ['--admin-listen', new URL(clients).host]
-  await cluster.start('n1', { flags })
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  await cluster.start('n1', { flags: ['--admin-listen', `127.0.0.1:${port}`] })
   expect((await cluster.ended('n1', 30_000)).code).toBe(1)
   expect(await cluster.output('n1')).toMatch(/cannot listen on 127/)
+  other.close()
 })

@@ -57,7 +57,7 @@ class Doomed {
     const draw = (place: string) => 1 + Math.floor(Math.random() * this.#passes.get(place)!)
     const failpoints = this.left.map((place) => `${place}=${draw(place)}`).join(',')
     this.#seen.set(name, (await this.#places(name)).length)
-    await cluster.start(name, { flags: SMALL, failpoints })
+    await cluster.start(name, { flags: SMALL, ...(failpoints === '' ? {} : { failpoints }) })
   }
 
   /** Whoever has died comes back. */

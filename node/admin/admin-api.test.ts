@@ -44,7 +44,7 @@ function cluster(more: Partial<ClusterView> = {}): ClusterView {
     reasons: [],
     warnings: [],
     replication: { voters: 3, majority: 2, mayFail: 1 },
-    upgrade: { level: 2, most: 2, waitingFor: [], members: [] },
+    upgrade: { level: 2, most: 2, waitingFor: [], members: [], risesByItself: false },
     members: [
       member('n1', 'leader', 20),
       member('n2', 'follower', 15),

@@ -132,8 +132,8 @@ export const ALONE =
   'this cluster has one voter: what it acknowledges is on one disk only, not replicated, and is lost with it'
 
 function warnings(sources: ViewSources): string[] {
-  const { level, most, waitingFor } = sources.upgrade()
-  const isFinal = level >= most || waitingFor.length > 0
+  const { level, most, waitingFor, risesByItself } = sources.upgrade()
+  const isFinal = level >= most || waitingFor.length > 0 || risesByItself
   return [
     ...(voterCount(sources) === 1 ? [ALONE] : []),
     ...sources.cluster.transport.refusals().map(({ message }) => message),

@@ -7,7 +7,7 @@ import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer } from './operator-c
 const PATH = '/v1/cluster/upgrade'
 const SCHEMA: JsonSchema = {
   type: 'object',
-  required: ['level', 'most', 'waitingFor', 'members'],
+  required: ['level', 'most', 'waitingFor', 'members', 'risesByItself'],
   properties: {
     level: { type: 'integer', description: 'In force: what may stand in the log.' },
     most: { type: 'integer', description: 'The highest that the leader can do.' },
@@ -17,6 +17,10 @@ const SCHEMA: JsonSchema = {
       description: 'What stands against raising it, a sentence each.',
     },
     members: { type: 'array', items: { type: 'object' } },
+    risesByItself: {
+      type: 'boolean',
+      description: 'The cluster is new: it gets there without an operator.',
+    },
   },
 }
 
