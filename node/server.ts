@@ -79,7 +79,7 @@ export interface ServerOptions extends Pick<
   readonly tokens?: TokenOptions
   /** Size of a log file. @default 64 MiB */
   readonly logSegmentBytes?: number
-  /** Bytes applied between two checkpoints. @default 32 MiB */
+  /** Bytes applied between two checkpoints; writes wait at twice as many. @default 6 MiB */
   readonly checkpointBytes?: number
   /** `name=count,…`; for drills only: the process kills itself there. */
   readonly unsafeFailpoints?: string
@@ -159,7 +159,7 @@ export async function startServer(
     processMetrics: true,
     reloads: reloader,
     ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
-    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes } }),
+    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes, dirtyBytes: 2 * checkpointBytes } }),
   }
   const node = await ParleyNode.start(settings, ports, logger, failpoints)
   running = node

@@ -53,8 +53,8 @@ function clientOptions(values: NodeOptionValues): NonNullable<ServerOptions['cli
     maxConnectionsPerAddress: values.maxConnectionsPerAddress,
     hellosPerSecondPerAddress: values.connectionRate,
     requestsPerSecondPerAddress: unlessDev(values.requestRate, 1_000),
-    framesPerSecond: unlessDev(values.frameRate, 2_000),
-    bytesPerSecond: unlessDev(values.byteRate, 4 * 1024 * 1024),
+    framesPerSecond: unlessDev(values.frameRate, 10_000),
+    bytesPerSecond: unlessDev(values.byteRate, 16 * 1024 * 1024),
     helloTimeoutMs: values.helloTimeout,
   }
 }

@@ -154,6 +154,15 @@ describe('checkpoints', () => {
     expect(m.machine.overloaded).toBe(false)
   })
 
+  test('[K3] who is overloaded has a cut coming, however many bytes the next one would wait for', async () => {
+    const limits = { dirtyBytes: 2_000, checkpointBytes: 1_000_000 }
+    const m = await Machine.open({ directory: new MemoryStoreDirectory(), limits })
+    const big = (n: number) =>
+      message({ user: 'a', to: 'b', msgId: `${n}`, body: 'x'.repeat(1_000) })
+    for (let n = 0; n < 3; n += 1) await m.one(1, big(n))
+    await expect.poll(() => m.machine.overloaded).toBe(false)
+  })
+
   test('[K3] a failed cut is told once and for all', async () => {
     const directory = new PacedDirectory()
     directory.inner.store.checkpoint = () => Promise.reject(new Error('disk is gone'))

@@ -343,7 +343,8 @@ export class ParleyStateMachine implements StateMachine {
       this.#maybeCheckpoint()
     })
     const mayWait = state.appliedIndex <= this.#replayUpTo && !this.#isSwamped
-    const isFull = state.dirty.freshBytes >= this.#limits.checkpointBytes
+    // Who waits for a cut must have one coming, whatever the two bounds are.
+    const isFull = this.overloaded || state.dirty.freshBytes >= this.#limits.checkpointBytes
     const isDue = this.#isDue || (isFull && !mayWait)
     if (!isDue || state.appliedIndex > this.#persistedIndex) return
     this.#idleTimer?.cancel()
