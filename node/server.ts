@@ -159,7 +159,9 @@ export async function startServer(
     processMetrics: true,
     reloads: reloader,
     ...(logSegmentBytes === undefined ? {} : { log: { segmentBytes: logSegmentBytes } }),
-    ...(checkpointBytes === undefined ? {} : { state: { checkpointBytes, dirtyBytes: 2 * checkpointBytes } }),
+    ...(checkpointBytes === undefined
+      ? {}
+      : { state: { checkpointBytes, dirtyBytes: 2 * checkpointBytes } }),
   }
   const node = await ParleyNode.start(settings, ports, logger, failpoints)
   running = node

@@ -49,7 +49,7 @@ async function parley(...args: string[]): Promise<Outcome> {
 
 async function done(...args: string[]): Promise<Outcome> {
   const outcome = await parley(...args)
-  expect(outcome, args.join(' ')).toMatchObject({ code: 0 })
+  expect(outcome, `${args.join(' ')}: ${outcome.stderr}`).toMatchObject({ code: 0 })
   return outcome
 }
 

@@ -20,9 +20,9 @@ const tokens: Record<string, string> = {}
 
 const path = (name: string): string => join(directory, name)
 const run = (...args: string[]) => parley(args, directory)
-const ask = (...args: string[]) => {
+const ask = (command: string, ...args: string[]) => {
   const where = ['--token-file', path('admin'), '--url', cluster.nodes[0]!.url]
-  return run(...args, ...where, ...PATIENT)
+  return run(command, ...where, ...PATIENT, ...args)
 }
 
 interface Report {
@@ -96,20 +96,21 @@ test('a node that is down is named; with two the majority is missed, and that is
   const leader = await cluster.healthy()
   const others = cluster.nodes.map(({ name }) => name).filter((name) => name !== leader)
   await cluster.kill(others[0]!)
-  const waited = await ask('status', '--wait', 'available', '--timeout', '30s')
+  const there = ['--url', cluster.node(leader).url]
+  const waited = await ask('status', '--wait', 'available', '--timeout', '30s', ...there)
   expect(waited.code).toBe(0)
-  const one = await examined('--url', cluster.node(leader).url)
+  const one = await examined(...there)
   expect(one).toMatchObject({ code: 0, verdict: 'degraded' })
   expect(one.findings).toContainEqual(
     expect.objectContaining({ check: 'node-down', node: others[0] }),
   )
   await cluster.kill(others[1]!)
-  const two = await examined('--url', cluster.node(leader).url)
+  const two = await examined(...there)
   expect(two).toMatchObject({ code: 3, verdict: 'unavailable' })
   const [worst] = two.findings
   expect(worst).toMatchObject({ check: 'no-quorum', severity: 'critical' })
   expect(worst?.evidence).toMatch(/1 of 3 voters are there, 2 are needed; missing: n\d, n\d/)
-  const late = ['--wait', 'healthy', '--timeout', '300ms', '--url', cluster.node(leader).url]
+  const late = ['--wait', 'healthy', '--timeout', '300ms', ...there]
   expect(await ask('status', ...late)).toMatchObject({
     ...{ code: 3, stderr: expect.stringContaining('not healthy after') },
   })

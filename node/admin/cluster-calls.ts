@@ -145,7 +145,7 @@ export class ClusterCalls {
     const operation = this.#host.operations.get(call.operation)
     if (!this.#host.isMember(from)) {
       const message = 'the node that was asked is no member of this cluster: ask another one'
-      answer('problem', adminProblem('FORBIDDEN', message))
+      answer('problem', adminProblem('UNREACHABLE', message))
     } else if (operation === undefined) {
       const message = `the node that ${call.operation} is for does not know it: upgrade that node`
       answer('problem', adminProblem('UNSUPPORTED', message))
