@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -34,6 +36,15 @@ test('help and version are data', async () => {
   expect(stdout).toContain('Commands:')
   expect(stdout).toContain('64 usage')
   expect(stderr).toBe('')
+})
+
+test('the README names every command', async () => {
+  const readme = readFileSync(join(dirname(fileURLToPath(import.meta.url)), '../README.md'), 'utf8')
+  const table = readme.slice(readme.indexOf('## Operate it'), readme.indexOf('## Read on'))
+  await main(['--help'])
+  const names = [...stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name!)
+  expect(names).toContain('status')
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(table))).toEqual([])
 })
 
 test.each([
