@@ -39,7 +39,7 @@ export class OutboxView {
     return this.#sender.discard(msgId)
   }
 
-  /** Calls `listener` when a message comes, goes or fails. Returns what takes it off again. */
+  /** Calls `listener` when a message comes, goes, fails or is held up. Returns what takes it off again. */
   on(_event: 'change', listener: (message: OutgoingMessage) => void): () => void {
     return this.#sender.list.on(listener)
   }

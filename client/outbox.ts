@@ -263,7 +263,10 @@ export class Outbox {
       lane.failures = 0
       this.#fail(write, ChatError.fromWire(error))
       this.#pump(lane)
-    } else if (round === lane.round && !lane.isPaused) this.#rewind(lane, error)
+    } else if (round === lane.round && !lane.isPaused) {
+      if (error.code !== 'OUT_OF_ORDER') holdUp(lane, ChatError.fromWire(error))
+      this.#rewind(lane, error)
+    }
   }
 
   /** Sends everything of the lane again, oldest first, at once or after a while. */
@@ -401,3 +404,8 @@ const unanswered = (write: Write): ChatError =>
   new ChatError('OUTCOME_UNKNOWN', `no answer after ${write.sends} sends; retry() asks again`, {
     outcome: 'unknown',
   })
+
+/** What is on the wire with a write that was refused meets the same, or waits behind it. */
+function holdUp(lane: Lane, error: ChatError): void {
+  for (const write of lane.writes) if (write.isInFlight) write.onHeldUp?.(error)
+}

@@ -46,7 +46,7 @@ export class OutgoingList {
     this.#entries.delete(msgId)
   }
 
-  /** It came, it went, or its status is another one. */
+  /** It came, it went, its status is another one, or what holds it up. */
   changed(message: OutgoingMessage): void {
     this.#emitter.emit('change', message)
   }

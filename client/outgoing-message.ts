@@ -38,7 +38,7 @@ export interface MessageOwner {
   retry(message: OutgoingMessage): void
   cancel(message: OutgoingMessage): Promise<boolean>
   amend(conversation: string, amendment: Amendment): OutgoingMessage
-  /** Its status is another one. */
+  /** Its status is another one, or what holds it up. */
   changed(message: OutgoingMessage): void
 }
 
@@ -70,6 +70,7 @@ export class OutgoingMessage {
   #isKept = false
   #isExpired = false
   #error: ChatError | null = null
+  #heldUpBy: ChatError | null = null
   #result: SendResult | null = null
 
   /** @internal Made by `Conversation.send`. */
@@ -95,6 +96,14 @@ export class OutgoingMessage {
   /** Why it is `failed`, else `null`. */
   get error(): ChatError | null {
     return this.#error
+  }
+
+  /**
+   * Why the cluster did not take it when it was last asked, while it is `pending`: `DISK_FULL`, say.
+   * Nothing is lost, and the SDK goes on asking. `null`: nobody refused it.
+   */
+  get heldUpBy(): ChatError | null {
+    return this.#heldUpBy
   }
 
   /** Its place once it is `sent`, else `null`. */
@@ -193,6 +202,14 @@ export class OutgoingMessage {
     this.#acknowledged(AckType.ACCEPTED, result.at, null)
   }
 
+  /** @internal Told once for each reason: to ask again is nothing new. */
+  holdUp(error: ChatError): void {
+    if (this.#status !== 'pending') return
+    const isNew = this.#heldUpBy?.code !== error.code
+    this.#heldUpBy = error
+    if (isNew) this.#owner.changed(this)
+  }
+
   /** @internal Somebody else has it. */
   acknowledge({ kind, at, by }: Receipt): void {
     if (kind === 'read') {
@@ -238,6 +255,7 @@ export class OutgoingMessage {
 
   #change(status: MessageStatus): void {
     this.#status = status
+    this.#heldUpBy = null
     this.#settleMilestones()
     this.#emitter.emit('status', status)
     this.#owner.changed(this)

@@ -57,6 +57,29 @@ describe('the list', () => {
     chat.close()
   })
 
+  test('[OL8] what holds it up is told once for each reason, and gone with the verdict', async () => {
+    const chat = await harness.connect('alice')
+    const room = chat.conversation('team')
+    const told: (string | null)[] = []
+    chat.outbox.on('change', ({ heldUpBy }) => told.push(heldUpBy?.code ?? null))
+    let code: 'DISK_FULL' | 'OVERLOADED' | null = 'DISK_FULL'
+    cluster.fault = (frame) =>
+      frame.t === 'msg:R' && code !== null ? FakeCluster.error(code) : null
+    const message = room.send('hi')
+    expect(message.heldUpBy).toBe(null)
+    await harness.clock.advance(60_000)
+    expect(message.heldUpBy).toMatchObject({ code, retryable: true, outcome: 'notApplied' })
+    expect([message.status, message.error, told]).toEqual(['pending', null, [null, 'DISK_FULL']])
+    code = 'OVERLOADED'
+    await harness.clock.advance(120_000)
+    expect(message.heldUpBy).toMatchObject({ code })
+    code = null
+    await harness.within(120_000, message.sent)
+    expect(message.heldUpBy).toBe(null)
+    expect(told).toEqual([null, 'DISK_FULL', 'OVERLOADED', null])
+    chat.close()
+  })
+
   test('[OL2] what failed as unknown stays; retryAll takes it up under its id and `since`', async () => {
     const chat = await harness.connect('alice', { retry: { initialDelayMs: 10, maxRetries: 1 } })
     const room = chat.conversation('team')

@@ -220,6 +220,7 @@ export class Sender {
         // nobody would ask for it again.
         if (!LEFT_BEHIND.has(error.code)) journal.remove(draft.msgId, () => {})
       },
+      onHeldUp: (error) => message.holdUp(error),
     }
     write.isStored = found !== null
     outbox.add(origin.laneKey ?? this.#laneKey(targetOf(draft)), write, found !== null)

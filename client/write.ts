@@ -53,4 +53,6 @@ export interface Write {
   dueMs: number
   onSettled(answer: WriteAnswer): void
   onFailed(error: ChatError): void
+  /** The cluster does not take it now, and will. */
+  onHeldUp?(error: ChatError): void
 }
