@@ -145,6 +145,7 @@ function restore(names: Map<string, Entry>, name: string, entry: Entry | undefin
 }
 
 function normal(path: string): string {
+  if (path.startsWith('/') && !path.endsWith('/')) return path
   return path.replace(/\/+$/, '').replace(/^(?=[^/])/, '/')
 }
 

@@ -15,13 +15,14 @@ const ZEROS = Buffer.alloc(WINDOW_BYTES)
 export class SegmentScanner {
   readonly #file: File
   readonly #size: number
-  #window: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES)
+  #window: Buffer
   #start = 0
   #length = 0
 
   constructor(file: File, size: number) {
     this.#file = file
     this.#size = size
+    this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, size))
   }
 
   /** The whole frame with a right crc at `offset`, or `null`. Valid until the next call. */

@@ -39,8 +39,13 @@ export function openApi(routes: readonly Route[], version: string): Route {
       answers: { 200: { description: 'OpenAPI 3.1', schema: { type: 'object' } } },
     },
   }
-  const body = `${JSON.stringify(description([...routes, self], version))}\n`
-  return { ...self, answer: () => ({ status: 200, contentType: 'application/json', body }) }
+  let body: string | null = null
+  const answer = () => {
+    // Hardly any node is ever asked.
+    body ??= `${JSON.stringify(description([...routes, self], version))}\n`
+    return { status: 200, contentType: 'application/json', body }
+  }
+  return { ...self, answer }
 }
 
 function description(routes: readonly Omit<Route, 'answer'>[], version: string): object {
