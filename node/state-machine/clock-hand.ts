@@ -13,9 +13,13 @@ export class ClockHand<T extends { used: boolean }> {
     this.#objects = objects
   }
 
-  /** Goes on while `isFull`, a bounded number of steps; `letGo` removes what it may, or does nothing. */
+  /**
+   * Goes on while `isFull`, a bounded number of steps; `letGo` removes what it may, or does nothing.
+   * What twice around did not let go of must stay: a third time would find the same.
+   */
   sweep(isFull: () => boolean, letGo: (object: T) => void): void {
-    for (let steps = 0; steps < STEPS_PER_SWEEP && isFull(); steps += 1) {
+    const most = Math.min(STEPS_PER_SWEEP, 2 * (this.#objects.size + 1))
+    for (let steps = 0; steps < most && isFull(); steps += 1) {
       this.#hand ??= this.#objects.values()
       const { value: object, done } = this.#hand.next()
       if (done === true) this.#hand = null
