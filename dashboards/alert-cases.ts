@@ -5,8 +5,8 @@ export interface AlertCase {
   readonly alert: string
   /** What it is about happens: it fires `at`. */
   readonly fires: Inputs
-  /** What looks like it and is not: it does not. */
-  readonly quiet: Inputs
+  /** What looks like it and is not: it does not. Several: each by itself. */
+  readonly quiet: Inputs | readonly Inputs[]
   readonly at: string
 }
 
@@ -39,26 +39,52 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'ParleyNodeNotReady',
-    fires: { ...one('parley_ready', DOWN), ...one('parley_draining', '0x400') },
-    quiet: { ...one('parley_ready', DOWN), ...one('parley_draining', '0x10 1x390') },
+    fires: {
+      ...one('parley_ready', DOWN),
+      ...one('parley_draining', '0x400'),
+      ...one('parley_ready_check', '1x400', ',check="not_a_voter"'),
+    },
+    quiet: [
+      { ...one('parley_ready', DOWN), ...one('parley_draining', '0x10 1x390') },
+      // It is being taken in, for as long as a snapshot takes.
+      {
+        ...one('parley_ready', '0x400'),
+        ...one('parley_draining', '0x400'),
+        ...one('parley_ready_check', '0x400', ',check="not_a_voter"'),
+      },
+    ],
     at: '6m',
   },
   {
     alert: 'ParleyQuorumAtRisk',
     fires: {
       ...all('parley_cluster_failure_tolerance', ['0x400', OK, OK]),
+      ...all('parley_raft_has_leader', [OK, OK, OK]),
       ...all('parley_cluster_voters', ['3x400', '3x400', '3x400']),
     },
-    quiet: {
-      ...one('parley_cluster_failure_tolerance', '0x400'),
-      ...one('parley_cluster_voters', '1x400'),
-    },
+    quiet: [
+      {
+        ...one('parley_cluster_failure_tolerance', '0x400'),
+        ...one('parley_raft_has_leader', OK),
+        ...one('parley_cluster_voters', '1x400'),
+      },
+      // A node that waits to be taken in, or one of five that is cut off, sees nobody.
+      {
+        ...all('parley_cluster_failure_tolerance', ['0x400', OK, OK]),
+        ...all('parley_raft_has_leader', ['0x400', OK, OK]),
+        ...all('parley_cluster_voters', ['0x400', '5x400', '5x400']),
+      },
+    ],
     at: '8m',
   },
   {
     alert: 'ParleyQuorumLost',
     fires: all('up', [OK, DOWN, DOWN]),
-    quiet: all('up', [OK, OK, DOWN]),
+    quiet: [
+      all('up', [OK, OK, DOWN]),
+      // Who is there follows a leader: the others are there too, or are no members any more.
+      { ...all('up', [OK, DOWN, DOWN]), ...one('parley_raft_has_leader', OK) },
+    ],
     at: '6m',
   },
   {
@@ -114,6 +140,31 @@ export const ALERT_CASES: readonly AlertCase[] = [
       [`parley_build_info{${labels('n2', ',version="1"')}}`]: '1x800',
     },
     at: '3h',
+  },
+  {
+    alert: 'ParleyUpgradeNotFinal',
+    fires: {
+      ...all('parley_feature_level', ['2x800', '2x800', '2x800']),
+      ...all('parley_feature_level_max', ['3x800', '3x800', '3x800']),
+    },
+    quiet: [
+      // One of them is of the older version: ParleyVersionsDiffer.
+      {
+        ...all('parley_feature_level', ['2x800', '2x800', '2x800']),
+        ...all('parley_feature_level_max', ['3x800', '3x800', '2x800']),
+      },
+      {
+        ...all('parley_feature_level', ['2x300 3x500', '2x300 3x500', '2x300 3x500']),
+        ...all('parley_feature_level_max', ['3x800', '3x800', '3x800']),
+      },
+    ],
+    at: '60h',
+  },
+  {
+    alert: 'ParleyNodeDrained',
+    fires: one('parley_drain_phase', '0x800', ',phase="serving"'),
+    quiet: one('parley_drain_phase', '1x12 0x12 1x776', ',phase="serving"'),
+    at: '4h',
   },
   {
     alert: 'ParleyFollowerLag',
@@ -210,15 +261,28 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'ParleyBackupStale',
+    fires: all('parley_backup_verified_timestamp_seconds', ['1000x800', '0x800', '0x800']),
+    quiet: [
+      // One node knows of it.
+      all('parley_backup_verified_timestamp_seconds', ['1000x800', '150000x800', '0x800']),
+      // The cluster is young.
+      {
+        ...all('parley_backup_verified_timestamp_seconds', ['0x800', '0x800', '0x800']),
+        ...one('parley_state_log_time_seconds', '0+100x800'),
+      },
+    ],
+    at: '60h',
+  },
+  {
+    alert: 'ParleyBackupStale',
+    // There never was one, however often the nodes were restarted.
     fires: {
-      ...all('parley_backup_verified_timestamp_seconds', ['1000x800', '0x800', '0x800']),
-      // Restarted since: that is no backup.
-      ...all('process_start_time_seconds', ['200000x800', '200000x800', '200000x800']),
+      ...all('parley_backup_verified_timestamp_seconds', ['0x800', '0x800', '0x800']),
+      ...one('parley_state_log_time_seconds', '0+300x800'),
     },
-    // One node knows of it.
     quiet: {
-      ...all('parley_backup_verified_timestamp_seconds', ['1000x800', '150000x800', '0x800']),
-      ...all('process_start_time_seconds', ['0x800', '0x800', '0x800']),
+      ...all('parley_backup_verified_timestamp_seconds', ['0x800', '0x800', '200000x800']),
+      ...one('parley_state_log_time_seconds', '0+300x800'),
     },
     at: '60h',
   },

@@ -1,7 +1,18 @@
-import type { Dashboard } from './dashboard.ts'
-import { gauges, panel, quantiles, rate } from './shorthand.ts'
+import type { Dashboard, State } from './dashboard.ts'
+import { gauges, LEADS, panel, quantiles, rate, YES_OR_NO } from './shorthand.ts'
 
 const FAILED = 'code=~"NO_LEADER|NO_QUORUM|OVERLOADED|OUTCOME_UNKNOWN|DISK_FULL|INTERNAL"'
+
+const AWAY: readonly State[] = [
+  ['no', 'text'],
+  ['yes', 'orange'],
+]
+const ROOM: readonly State[] = [
+  ['room', 'green'],
+  ['low', 'orange'],
+  ['hard', 'red'],
+  ['reserve used', 'red'],
+]
 
 export const CLUSTER: Dashboard = {
   id: 'parley-cluster',
@@ -13,16 +24,24 @@ export const CLUSTER: Dashboard = {
         panel(
           'Nodes up',
           'short',
-          'Nodes that were scraped. Fewer than a majority: nothing is accepted.',
-          [['sum(up{job="parley", cluster="$cluster"})', 'up']],
+          'Nodes that were scraped, and how many there are to scrape. Fewer than a majority: nothing is accepted.',
+          [
+            ['sum(up{job="parley", cluster="$cluster"})', 'up'],
+            ['count(up{job="parley", cluster="$cluster"})', 'of'],
+          ],
           { kind: 'stat' },
         ),
         panel(
           'Failures that can be borne',
           'short',
-          'The least that any node sees. 0: one more loss stops every write.',
-          [['min(parley_cluster_failure_tolerance)', 'nodes']],
-          { kind: 'stat' },
+          'The least that any node sees which follows a leader, or leads. 0: one more loss stops every write.',
+          [
+            [
+              'min(parley_cluster_failure_tolerance and on (cluster, instance) parley_raft_has_leader == 1)',
+              'nodes',
+            ],
+          ],
+          { kind: 'stat', least: 1 },
         ),
         panel(
           'Members',
@@ -35,27 +54,38 @@ export const CLUSTER: Dashboard = {
           's',
           'How long a member that is being taken in has taken in nothing, as the leader sees it. Near 0, or somebody has to look.',
           gauges('parley_cluster_learner_stuck_seconds'),
+          { limit: 300 },
         ),
         panel(
           'Who leads',
           'short',
           'One node at a time. A gap is an election; normal ones take about a second.',
           gauges('parley_raft_is_leader'),
-          { kind: 'state-timeline' },
+          { kind: 'state-timeline', states: LEADS },
         ),
         panel(
           'Who knows a leader',
           'short',
           'Where it is 0, writes wait and are refused after two seconds.',
           gauges('parley_raft_has_leader'),
-          { kind: 'state-timeline' },
+          { kind: 'state-timeline', states: YES_OR_NO },
         ),
         panel(
           'Ready',
           'short',
-          'Which nodes serve clients, which send theirs away.',
-          gauges('parley_ready', 'parley_draining'),
-          { kind: 'state-timeline' },
+          'Which nodes serve clients. One that does not sends its clients to the others: the next panel says why.',
+          gauges('parley_ready'),
+          { kind: 'state-timeline', states: YES_OR_NO },
+        ),
+        panel(
+          'Sends clients away',
+          'short',
+          'Drained, ending or without room on its disk; and how far a drain is that somebody asked for.',
+          [
+            ['parley_draining', '{{instance}}'],
+            ['parley_drain_phase{phase!="serving"}', '{{instance}} {{phase}}'],
+          ],
+          { kind: 'state-timeline', states: AWAY },
         ),
         panel(
           'Checks that fail',
@@ -122,6 +152,16 @@ export const CLUSTER: Dashboard = {
             ],
           ],
         ),
+        panel(
+          'Feature level',
+          'short',
+          'In force, and the highest that every node which is up can do. The first is below the second after an upgrade, until it is finalized.',
+          [
+            ['max(parley_feature_level)', 'in force'],
+            ['min(parley_feature_level_max)', 'all can do'],
+            ['max(parley_feature_level_min)', 'all need'],
+          ],
+        ),
       ],
     },
     {
@@ -132,7 +172,7 @@ export const CLUSTER: Dashboard = {
           'short',
           'From each node to each other: 1 is up.',
           [['parley_peer_up', '{{instance}} → {{peer}}']],
-          { kind: 'state-timeline' },
+          { kind: 'state-timeline', states: YES_OR_NO },
         ),
         panel(
           'Round trip',
@@ -181,7 +221,7 @@ export const CLUSTER: Dashboard = {
               '{{instance}} {{use}}',
             ],
           ],
-          { rare: true },
+          { rare: true, signed: true, least: 14 * 86_400 },
         ),
         panel(
           'Turned away',
@@ -307,12 +347,14 @@ export const CLUSTER: Dashboard = {
           'percentunit',
           'Of the file system of the data. At nothing a node stops rather than guess.',
           [['parley_data_disk_free_bytes / parley_data_disk_size_bytes', '{{instance}}']],
+          { least: 0.1 },
         ),
         panel(
           'Disk level',
           'short',
           'How short of room each disk is: 0 not, 1 low, 2 hard, 3 on what was set aside. A majority at 1: clients hear DISK_FULL.',
           [['parley_data_disk_level', '{{instance}}']],
+          { kind: 'state-timeline', states: ROOM },
         ),
         panel(
           'Turned away for want of room',
@@ -328,6 +370,7 @@ export const CLUSTER: Dashboard = {
           's',
           'How far each clock is from the one of Prometheus: policies, tokens and times shown depend on them.',
           [['parley_wall_clock_seconds - timestamp(parley_wall_clock_seconds)', '{{instance}}']],
+          { signed: true, limit: 0.5 },
         ),
         panel(
           'Configuration',

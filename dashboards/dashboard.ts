@@ -1,6 +1,9 @@
 /** One query of a panel: PromQL, and how its series are called. */
 export type Query = readonly [expression: string, legend: string]
 
+/** What one value of a panel means. */
+export type State = readonly [name: string, color: 'green' | 'orange' | 'red' | 'blue' | 'text']
+
 export interface Panel {
   readonly title: string
   /** What it shows, what is normal, what a bad shape means. */
@@ -12,6 +15,12 @@ export interface Panel {
   readonly kind?: 'timeseries' | 'stat' | 'state-timeline'
   /** From this value on it is drawn in red. */
   readonly limit?: number
+  /** Below this value it is drawn in red. */
+  readonly least?: number
+  /** Whether it may be below zero. */
+  readonly signed?: boolean
+  /** What the values 0, 1, 2 … are called, and how they are drawn. */
+  readonly states?: readonly State[]
   /** Shows something only after what seldom happens, as a snapshot: a quantile of nothing until then. */
   readonly rare?: boolean
 }
@@ -76,12 +85,15 @@ export function render(dashboard: Dashboard): object {
 }
 
 function renderPanel(panel: Panel, id: number, gridPos: object): object {
-  const { kind = 'timeseries', limit } = panel
+  const { kind = 'timeseries', limit, least, signed, states, rare } = panel
   const steps = [
-    { color: 'green', value: null },
+    { color: least === undefined ? 'green' : 'red', value: null },
+    ...(least === undefined ? [] : [{ color: 'green', value: least }]),
     ...(limit === undefined ? [] : [{ color: 'red', value: limit }]),
   ]
-  const custom = limit === undefined ? {} : { thresholdsStyle: { mode: 'line' } }
+  const isBounded = limit !== undefined || least !== undefined
+  const custom =
+    isBounded && kind === 'timeseries' ? { thresholdsStyle: { mode: 'line' } } : CUSTOM[kind]
   return {
     id,
     type: kind,
@@ -90,10 +102,17 @@ function renderPanel(panel: Panel, id: number, gridPos: object): object {
     datasource: DATASOURCE,
     gridPos,
     fieldConfig: {
-      defaults: { unit: panel.unit, min: 0, thresholds: { mode: 'absolute', steps }, custom },
+      defaults: {
+        unit: panel.unit,
+        ...(signed === true ? {} : { min: 0 }),
+        noValue: rare === true ? 'nothing of it so far' : 'no answer: are the nodes scraped?',
+        thresholds: { mode: 'absolute', steps },
+        ...(states === undefined ? {} : { mappings: [mapping(states)] }),
+        custom,
+      },
       overrides: [],
     },
-    options: kind === 'timeseries' ? { tooltip: { mode: 'multi', sort: 'desc' } } : {},
+    options: OPTIONS[kind],
     targets: panel.queries.map(([expression, legendFormat], at) => ({
       refId: String.fromCodePoint(65 + at),
       datasource: DATASOURCE,
@@ -102,6 +121,25 @@ function renderPanel(panel: Panel, id: number, gridPos: object): object {
     })),
   }
 }
+
+const CUSTOM = {
+  timeseries: {},
+  stat: {},
+  'state-timeline': { fillOpacity: 70, lineWidth: 0 },
+} as const
+
+const OPTIONS = {
+  timeseries: { tooltip: { mode: 'multi', sort: 'desc' } },
+  stat: { colorMode: 'background', reduceOptions: { calcs: ['lastNotNull'] } },
+  'state-timeline': { showValue: 'auto', mergeValues: true, tooltip: { mode: 'multi' } },
+} as const
+
+const mapping = (states: readonly State[]): object => ({
+  type: 'value',
+  options: Object.fromEntries(
+    states.map(([text, color], value) => [String(value), { text, color, index: value }]),
+  ),
+})
 
 const VARIABLES = [
   { name: 'datasource', label: 'Source', type: 'datasource', query: 'prometheus' },

@@ -139,6 +139,7 @@ export const RAFT: Dashboard = {
           'bytes',
           'Kept for members that are behind, and let go of after checkpoints.',
           gauges('parley_log_bytes'),
+          { limit: 2 * 1024 ** 3 },
         ),
         panel(
           'Files of the log',
@@ -249,8 +250,8 @@ export const RAFT: Dashboard = {
         panel(
           'Log time',
           's',
-          "How far log time is behind this node's clock; grows while nothing is written.",
-          [['parley_wall_clock_seconds - parley_state_log_time_seconds', '{{instance}}']],
+          'How long the cluster has had a leader, over its whole life: what windows and policies count in. Stands still while nothing is written.',
+          gauges('parley_state_log_time_seconds'),
         ),
         panel(
           'Damage',

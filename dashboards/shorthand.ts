@@ -1,4 +1,13 @@
-import type { Panel, Query } from './dashboard.ts'
+import type { Panel, Query, State } from './dashboard.ts'
+
+export const YES_OR_NO: readonly State[] = [
+  ['no', 'red'],
+  ['yes', 'green'],
+]
+export const LEADS: readonly State[] = [
+  ['follows', 'text'],
+  ['leads', 'green'],
+]
 
 /** Per second, over the interval that fits the page. */
 export const rate = (metric: string, by = 'instance'): string =>

@@ -8,7 +8,7 @@ interface Metric {
 }
 
 const SECTIONS: readonly (readonly [string, RegExp])[] = [
-  ['The node', /^parley_(build|node|wall|ready|draining|data_disk|writes|config)/],
+  ['The node', /^parley_(build|node|wall|ready|drain|feature|data_disk|writes|config)/],
   ['Raft and the log', /^parley_(raft|log)_/],
   ['Certificates and secrets', /^parley_(tls|peer_untrusted|audit)/],
   ['The other nodes', /^parley_(cluster|peer|forwarded)/],

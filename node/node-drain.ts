@@ -14,7 +14,8 @@ const DRAIN = {
 } as const
 
 /** In this order; `serving`: it does not drain. */
-export type DrainPhase = 'serving' | 'leadership' | 'clients' | 'drained'
+export const DRAIN_PHASES = ['serving', 'leadership', 'clients', 'drained'] as const
+export type DrainPhase = (typeof DRAIN_PHASES)[number]
 
 /** How far a node is with sending everything elsewhere. */
 export interface DrainView {

@@ -157,6 +157,8 @@ export class NodeWiring {
       ports,
       data,
       diskGuard: this.diskGuard,
+      levels: this.levels,
+      drain: this.drain,
       cluster: () => this.cluster,
       failing: () => this.#failing(),
       pendingWrites: () => this.forwarder.pending,

@@ -1,3 +1,4 @@
+import { DRAIN_PHASES } from '../node-drain.ts'
 import { jsonOf } from '../http/json-call.ts'
 import type { HttpCall, JsonSchema, Route } from '../http/route.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
@@ -16,7 +17,7 @@ const SCHEMA: JsonSchema = {
   type: 'object',
   required: ['phase', 'leads', 'clients', 'writes', 'refuges'],
   properties: {
-    phase: { enum: ['serving', 'leadership', 'clients', 'drained'] },
+    phase: { enum: DRAIN_PHASES },
     leads: { type: 'boolean' },
     clients: { type: 'integer', description: 'Connections that it still has.' },
     writes: { type: 'integer', description: 'Writes that wait for their result there.' },

@@ -1,6 +1,8 @@
 import type { Clock, ClusterNode } from '#cluster'
 import { CHECKS } from '../failing-checks.ts'
 import type { NodeData } from '../node-data.ts'
+import type { FeatureLevels } from '../feature-levels.ts'
+import { DRAIN_PHASES, type NodeDrain } from '../node-drain.ts'
 import type { NodePorts, NodeSettings } from '../node-settings.ts'
 import type { DiskGuard } from '../disk/disk-guard.ts'
 import { defineDiskMetrics } from './disk-metrics.ts'
@@ -15,6 +17,8 @@ export interface NodeMetricsSources {
   readonly ports: Pick<NodePorts, 'diskSpace'> & { readonly clock: Clock }
   readonly data: NodeData
   readonly diskGuard: DiskGuard
+  readonly levels: FeatureLevels
+  readonly drain: NodeDrain
   readonly cluster: () => ClusterNode
   /** A sentence for each check that fails. */
   failing(): readonly string[]
@@ -55,12 +59,41 @@ export function defineNodeMetrics(metrics: MetricsRegistry, sources: NodeMetrics
     'Writes of clients of this node that have no result yet. Grows while there is no leader or no majority.',
     () => sources.pendingWrites(),
   )
+  defineLevelMetrics(metrics, sources.levels)
+  metrics.collected(
+    'parley_drain_phase',
+    '1 for how far a drain of this node is; serving: nobody asked for one. Anything else for long: it was drained and not taken back.',
+    'gauge',
+    () =>
+      DRAIN_PHASES.map((phase) => ({
+        labels: { phase },
+        value: sources.drain.phase === phase ? 1 : 0,
+      })),
+  )
   defineReloadMetrics(metrics, settings)
   defineRaftMetrics(metrics, cluster, data.log)
   defineLogMetrics(metrics, cluster, data.log)
   definePeerMetrics(metrics, cluster, data.log)
   defineStateMetrics(metrics, data)
   defineDiskMetrics(metrics, sources.diskGuard, ports, settings.dataDirectory)
+}
+
+function defineLevelMetrics(metrics: MetricsRegistry, levels: FeatureLevels): void {
+  metrics.gauge(
+    'parley_feature_level',
+    'Feature level of the cluster, as far as this node has applied: what may stand in the log.',
+    () => levels.own.level,
+  )
+  metrics.gauge(
+    'parley_feature_level_min',
+    'Lowest feature level that this node can do.',
+    () => levels.own.levels.min,
+  )
+  metrics.gauge(
+    'parley_feature_level_max',
+    'Highest feature level that this node can do. On all nodes higher than the level of the cluster: an upgrade was not finalized.',
+    () => levels.own.levels.max,
+  )
 }
 
 function defineReloadMetrics(metrics: MetricsRegistry, { reloads }: NodeSettings): void {
