@@ -37,6 +37,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'send the clients and the leadership of a node elsewhere',
     load: () => import('./commands/drain.ts'),
   },
+  drill: {
+    summary: 'break real nodes under load, again and again, and judge what clients saw',
+    load: () => import('./commands/drill.ts'),
+  },
   members: {
     summary: 'show the members, add, remove or replace one, or ask whether a node may stop',
     load: () => import('./commands/members.ts'),

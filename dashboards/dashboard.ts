@@ -37,11 +37,12 @@ const HEIGHT = 8
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' }
 const METRIC = /\b((?:parley|process|nodejs)_\w+)(?:\{([^}]*)\})?/g
 
-/** The expression for the cluster and the nodes that were chosen on top of the page. */
+/** The expression for the cluster and the nodes that were chosen on top of the page; a drill is no node. */
 export function scoped(expression: string): string {
   return expression.replace(METRIC, (_, metric: string, matchers: string | undefined) => {
     const own = matchers === undefined ? '' : `, ${matchers}`
-    return `${metric}{cluster="$cluster", instance=~"$instance"${own}}`
+    const nodes = metric.startsWith('parley_chaos_') ? '' : ', instance=~"$instance"'
+    return `${metric}{cluster="$cluster"${nodes}${own}}`
   })
 }
 

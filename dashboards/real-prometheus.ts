@@ -24,8 +24,6 @@ export class RealPrometheus {
 
   /** `directory` is there and is removed by whoever made it. */
   static async start(directory: string, targets: readonly string[]): Promise<RealPrometheus> {
-    const rules = (await readFile(ALERTS_FILE, 'utf8')).replace(/^( +for:) \d+[smh]$/gm, '$1 0s')
-    await writeFile(join(directory, 'alerts.yml'), rules)
     const scrape = {
       job_name: 'parley',
       static_configs: [{ targets, labels: { cluster: 'c' } }],
@@ -35,8 +33,15 @@ export class RealPrometheus {
       rule_files: ['alerts.yml'],
       scrape_configs: [scrape],
     }
+    return RealPrometheus.run(directory, JSON.stringify(configuration))
+  }
+
+  /** The same with a whole `prometheus.yml`. */
+  static async run(directory: string, configuration: string): Promise<RealPrometheus> {
+    const rules = (await readFile(ALERTS_FILE, 'utf8')).replace(/^( +for:) \d+[smh]$/gm, '$1 0s')
+    await writeFile(join(directory, 'alerts.yml'), rules)
     const file = join(directory, 'prometheus.yml')
-    await writeFile(file, JSON.stringify(configuration))
+    await writeFile(file, configuration)
     const [port] = await freePorts(1)
     const child = spawn(
       'prometheus',

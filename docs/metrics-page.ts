@@ -15,6 +15,7 @@ const SECTIONS: readonly (readonly [string, RegExp])[] = [
   ['State and store', /^parley_(state|checkpoint|store|retention|removals|backup)/],
   ['Messages', /^parley_(messages|events|receipts|moderation|signals|rate_limited_writes)_/],
   ['Push to devices that are away', /^parley_push_(calls|waiting)/],
+  ['A drill', /^parley_chaos_/],
   ['Clients', /^parley_/],
   ['The process', /./],
 ]

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ProcessCluster } from '../chaos/processes/process-cluster.ts'
+import { DrillMetrics } from '../chaos/drills/drill-metrics.ts'
 import { alertRules } from '../dashboards/alert-rules.ts'
 import { DASHBOARDS } from '../dashboards/all-dashboards.ts'
 import { metricsIn } from '../dashboards/dashboard.ts'
@@ -14,10 +15,11 @@ label set but those of other members is there from the start. Labels come from c
 user, conversation, device or message ever is one, so that a node of a cluster of five has fewer than ${MAX_SERIES.toLocaleString('en')} series, whatever
 happens. A scrape costs a node a few milliseconds ([measured](performance.md#what-a-scrape-costs)).
 
-What to do when an alert comes stands in [operations](operations.md); rules and dashboards are in [dashboards](../dashboards/README.md).`
+What stands under "A drill" is served by \`parley drill run --metrics-port\`, by no node. What to do when an alert comes stands in
+[operations](operations.md); rules and dashboards are in [dashboards](../dashboards/README.md).`
 
 let cluster: ProcessCluster
-/** Of the leader, once every label has been seen. */
+/** Of the leader, once every label has been seen, and of a drill. */
 let scrape: string
 beforeAll(async () => {
   cluster = await ProcessCluster.started(2)
@@ -27,7 +29,7 @@ beforeAll(async () => {
       const text = await (await fetch(`${url}/metrics`)).text()
       const late = ['parley_peer_round_trip_seconds{', 'parley_raft_peer_lag_entries{']
       if (!late.every((series) => text.includes(series))) throw new Error('no peer yet')
-      return text
+      return `${text}\n${await new DrillMetrics('kill-leader', ['n1']).registry.text()}`
     },
     { timeout: 20_000, interval: 100 },
   )

@@ -31,6 +31,8 @@ export interface DrillOptions {
   readonly pickNode?: () => string
   /** See `SenderOptions.resumes`: false where a loss is intended. @default true */
   readonly resumes?: boolean
+  /** Called once, with what is going to be recorded. */
+  readonly onHistory?: (history: History) => void
 }
 
 /**
@@ -40,6 +42,7 @@ export interface DrillOptions {
 export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   const { cluster } = options
   const history = new History(() => performance.now())
+  options.onHistory?.(history)
   const users = Array.from({ length: options.senders }, (_, at) => `u${at}`)
   const conversations = await createGroups(cluster, users, options.conversations)
   const pickNode = options.pickNode ?? (() => randomNode(cluster))

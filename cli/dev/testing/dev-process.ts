@@ -12,11 +12,15 @@ export interface Outcome {
 }
 
 /** Runs a `parley` command to its end. */
-export function parley(args: readonly string[], cwd: string): Promise<Outcome> {
+export function parley(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const child = spawn(process.execPath, [PARLEY, ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, PARLEY_URL: '' },
+    env: { ...process.env, PARLEY_URL: '', ...env },
   })
   let stdout = ''
   let stderr = ''
