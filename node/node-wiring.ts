@@ -13,7 +13,7 @@ import type { BackupRoutesHost } from './admin/backup-routes.ts'
 import type { ClusterCalls } from './admin/cluster-calls.ts'
 import { type ClusterView, clusterView } from './admin/cluster-view.ts'
 import { newClusterCalls } from './admin/node-calls.ts'
-import { selfSources } from './admin/self-routes.ts'
+import { type SelfSources, selfSources } from './admin/self-routes.ts'
 import { applyListener } from './apply-listener.ts'
 import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
@@ -107,6 +107,7 @@ export class NodeWiring {
   readonly leaders: LeaderWatch
   readonly disk: DiskGauge
   readonly #startedMs: number
+  readonly #self: SelfSources
   readonly levels: FeatureLevels
   readonly diskGuard: DiskGuard
   readonly standings: PeerStandings
@@ -115,6 +116,7 @@ export class NodeWiring {
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
     this.#host = host
+    this.#self = selfSources(host)
     this.#startedMs = ports.clock.monotonicMs()
     this.leaders = new LeaderWatch(ports.clock)
     this.disk = new DiskGauge(ports, settings.dataDirectory)
@@ -136,18 +138,8 @@ export class NodeWiring {
       ready: this.catchUp.done,
     }))
     this.drain = this.#newDrain()
-    this.calls = newClusterCalls({
-      ...ports,
-      logger,
-      log: data.log,
-      cluster: this.cluster,
-      drain: this.drain,
-      reloads: settings.reloads ?? null,
-      levels: this.levels,
-      standings: this.standings,
-      view: () => this.view(),
-    })
     const metrics = new MetricsRegistry()
+    this.calls = this.#newCalls(metrics)
     this.filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
       this.forwarder.submit(write, done),
     )
@@ -218,6 +210,23 @@ export class NodeWiring {
 
   get #draining(): boolean {
     return this.#host.life.ending() || this.drain.phase !== 'serving'
+  }
+
+  #newCalls(metrics: MetricsRegistry): ClusterCalls {
+    const { settings, ports, logger, data } = this.#host
+    return newClusterCalls({
+      ...ports,
+      logger,
+      log: data.log,
+      cluster: this.cluster,
+      drain: this.drain,
+      reloads: settings.reloads ?? null,
+      levels: this.levels,
+      standings: this.standings,
+      self: this.#self,
+      view: () => this.view(),
+      metrics: () => metrics.text(),
+    })
   }
 
   #newBackend(): NodeBackend {
@@ -319,7 +328,7 @@ export class NodeWiring {
       clusterView: () => this.view(),
       metrics,
       calls: this.calls,
-      ...{ log: this.#host.data.log, self: selfSources(this.#host) },
+      ...{ log: this.#host.data.log, self: this.#self },
       logTimeMs: () => this.retention.logTimeMs,
       backup: this.backup,
       audit: nodeAudit(this.#host, metrics, this.cluster.metrics),

@@ -66,3 +66,30 @@ test('[AD13] [A9] the level of an upgrade is shown and raised by whichever node 
   const user = { headers: bearer({ sub: 'eve' }) }
   expect(await call('GET', route, user)).toMatchObject({ status: 403 })
 })
+
+test('[AD26] each node tells what any other says of itself, until it is down', async () => {
+  const path = '/v1/cluster/nodes/{id}'
+  const routes = ['', '/self', '/log', '/metrics'].map((part) => `${path}${part}`)
+  const headers = bearer({ sub: 'op', role: 'admin' })
+  for (const route of routes) {
+    for (const node of [0, 1, 2]) {
+      expect(await call('GET', route, { headers, node, id: 'n2' })).toMatchObject({ status: 200 })
+    }
+    for (const [status, more] of [
+      [401, { id: 'n2', headers: { authorization: 'Bearer nonsense' } }],
+      [403, { id: 'n2', headers: bearer({ sub: 'eve' }) }],
+      [404, { id: 'n9', headers }],
+    ] as const) {
+      expect(await call('GET', route, more)).toMatchObject({ status })
+    }
+  }
+  expect(await call('GET', path, { headers, id: 'n3' })).toMatchObject({ json: { node: 'n3' } })
+  const log = { headers, id: 'n3', query: '?limit=0' }
+  expect(await call('GET', `${path}/log`, log)).toMatchObject({ status: 400 })
+  await cluster.kill('n3')
+  for (const route of routes) {
+    const ask = async () => (await call('GET', route, { headers, id: 'n3' })).status
+    await expect.poll(ask, { timeout: 30_000 }).toBe(503)
+  }
+  expect(api.unseen((route) => routes.includes(route))).toEqual([])
+})

@@ -44,7 +44,15 @@ test('a dead node is listed and named; writes go on', () => {
     'DEGRADED · n1 does not answer · writes go on, can lose no more · leader n2 · term 7',
   )
   expect(status.nodes[0]).toEqual({
-    ...{ name: 'n1', url: URLS[0], role: 'voter', up: false, ready: false, leads: false },
+    ...{
+      name: 'n1',
+      url: URLS[0],
+      role: 'voter',
+      up: false,
+      ready: false,
+      leads: false,
+      through: null,
+    },
     ...{ state: 'down', term: null, applied: null, lag: null, lagMs: null, contactMs: null },
     ...{ version: null, disk: null, sessions: null, reasons: ['does not answer'], notes: [] },
   })

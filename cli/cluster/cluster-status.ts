@@ -10,8 +10,10 @@ export interface NodeStatus {
   readonly url: string
   readonly role: string
   readonly state: 'leader' | 'follower' | 'candidate' | 'stranger' | 'unknown' | 'down'
-  /** It answers. */
+  /** It answers, here or at another node. */
   readonly up: boolean
+  /** Who told its answer, as it does not answer here; `null`: it does, or nobody told any. */
+  readonly through: string | null
   readonly ready: boolean
   readonly leads: boolean
   readonly term: number | null
@@ -144,6 +146,7 @@ function nodeStatus(member: ClusterMember, sources: Sources): NodeStatus {
       ...base,
       state: 'down',
       up: false,
+      through: null,
       ready: false,
       term: null,
       applied: null,
@@ -165,6 +168,7 @@ function nodeStatus(member: ClusterMember, sources: Sources): NodeStatus {
     ...base,
     state: isOwn ? (leads ? 'leader' : ownState(view, member)) : 'stranger',
     up: true,
+    through: throughOf(view, answers),
     ready: view.ready && isOwn,
     term: view.term,
     applied: view.applied,
@@ -180,6 +184,13 @@ function nodeStatus(member: ClusterMember, sources: Sources): NodeStatus {
       isOwn || view.clusterId === '' ? view.reasons : [`is of another cluster, ${view.clusterId}`],
     notes,
   }
+}
+
+function throughOf(view: ClusterView, answers: Answers): string | null {
+  const answer = [...answers.values()].find((one) => one.view === view)
+  if (answer === undefined || answer.view === null || answer.through === undefined) return null
+  const { through } = answer
+  return answers.get(through)?.view?.node ?? through
 }
 
 /** Two clusters may each have a node of that name: its own cluster's, or else an empty one's. */

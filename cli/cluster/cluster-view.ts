@@ -49,6 +49,8 @@ export type NodeAnswer =
       /** The asking machine's clock in the middle of the call, in ms since 1970. */
       readonly askedAtMs: number
       readonly tookMs: number
+      /** The URL of the node that told it for this one, which was not reached itself. */
+      readonly through?: string
     }
   | {
       readonly view: null
@@ -64,9 +66,28 @@ export interface AskOptions {
 
 /** Asks one node for its view; never rejects. */
 export async function askNode(url: string, options: AskOptions): Promise<NodeAnswer> {
+  return ask(new URL('/v1/cluster', url), options)
+}
+
+/** Asks one node for the view of another one, of that name, which it reaches; never rejects. */
+export async function askThrough(
+  through: string,
+  name: string,
+  options: AskOptions,
+): Promise<NodeAnswer> {
+  const answer = await ask(new URL(nodePath(name), through), options)
+  if (answer.view === null) return answer
+  if (answer.view.node === name) return { ...answer, through }
+  return { view: null, failure: 'strange', detail: `${through} tells of another node` }
+}
+
+/** Where a node tells of another one. */
+export const nodePath = (name: string): string => `/v1/cluster/nodes/${encodeURIComponent(name)}`
+
+async function ask(url: URL, options: AskOptions): Promise<NodeAnswer> {
   const startedMs = Date.now()
   try {
-    const { status, text } = await fetchText(new URL('/v1/cluster', url), options)
+    const { status, text } = await fetchText(url, options)
     const tookMs = Date.now() - startedMs
     const said = parsed(text)
     if (status === 200 && isView(said)) {

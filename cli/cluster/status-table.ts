@@ -29,7 +29,12 @@ function row(node: NodeStatus): string[] {
     node.version ?? '-',
     node.disk === null ? '-' : diskText(node.disk),
     node.sessions === null ? '-' : String(node.sessions),
-    [...node.reasons, ...node.notes, ...(node.up ? [] : [node.url])].join(', '),
+    [
+      ...node.reasons,
+      ...node.notes,
+      ...(node.through === null ? [] : [`reached through ${node.through} only`]),
+      ...(node.up && node.through === null ? [] : [node.url]),
+    ].join(', '),
   ]
 }
 

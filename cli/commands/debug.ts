@@ -7,7 +7,7 @@ import type { AskOptions } from '../cluster/cluster-view.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
 import { packBundle } from '../debug/bundle.ts'
-import { answersOf, captureCluster, type Part, parts } from '../doctor/capture.ts'
+import { answersOf, captureCluster, type Part, parts, reports } from '../doctor/capture.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
@@ -53,8 +53,11 @@ async function run(flags: DebugFlags): Promise<void> {
   const answers = answersOf(capture)
   refuseIfRefused(judge(answers), answers)
   const names = new Map([...answers].flatMap(([url, { view }]) => (view ? [[url, view.node]] : [])))
-  const logs = await parts([...names.keys()], '/v1/cluster/log?limit=2000', options)
-  const settings = await anySettings([...names.keys()], options)
+  const logs = await reports(answers, 'log?limit=2000', options)
+  const reached = [...answers].flatMap(([url, answer]) =>
+    answer.view !== null && answer.through === undefined ? [url] : [],
+  )
+  const settings = await anySettings(reached, options)
   const missing = [
     ...capture.nodes.flatMap(({ url, answer, missing: of }) => [
       ...(answer.view === null ? [`${url}: ${answer.detail}`] : []),

@@ -49,13 +49,17 @@ async function run(id: string | undefined, flags: TraceFlags): Promise<void> {
     ...(flags.as === undefined ? {} : { from: flags.as }),
   })
   const path = `/v1/cluster/conversations/${encodeURIComponent(flags.conversation)}/trace?${query.toString()}`
-  const told = await parts([...answers.keys()], path, options)
+  const asked = [...answers].flatMap(([url, answer]) =>
+    answer.view !== null && answer.through !== undefined ? [] : [url],
+  )
+  const told = await parts(asked, path, options)
   const nodes = [...answers].map(([url, { view }]): NodePart => {
     const part = told.get(url)
     return {
       node: view?.node ?? url,
       trace: traceIn(part?.text ?? null),
-      why: part?.missing?.replace(/^.*: /, '') ?? null,
+      why:
+        part === undefined ? 'does not answer here' : (part.missing?.replace(/^.*: /, '') ?? null),
       persisted: view?.persisted ?? null,
       applied: view?.applied ?? null,
     }

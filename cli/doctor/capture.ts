@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type AskOptions, type NodeAnswer } from '../cluster/cluster-view.ts'
+import { type AskOptions, type NodeAnswer, nodePath } from '../cluster/cluster-view.ts'
 import { type Answers, collectViews } from '../cluster/collect-views.ts'
 import { fetchText } from '../cluster/fetch-text.ts'
 import { plainJson } from '../plain-text.ts'
@@ -41,11 +41,10 @@ export async function captureCluster(
   options: CaptureOptions,
 ): Promise<Capture> {
   const first = await collectViews(urls, options)
-  const reached = [...first].filter(([, { view }]) => view !== null).map(([url]) => url)
-  const before = await parts(reached, '/metrics', options)
+  const before = await reports(first, 'metrics', options)
   await sleep(options.sampleMs)
-  const now = await parts(reached, '/metrics', options)
-  const selves = await parts(reached, '/v1/cluster/self', options)
+  const now = await reports(first, 'metrics', options)
+  const selves = await reports(first, 'self', options)
   return {
     schema: 1,
     takenAtMs: Date.now(),
@@ -73,22 +72,44 @@ export interface Part {
   readonly missing: string | null
 }
 
+/** What a node tells of itself. */
+export type Report = 'metrics' | 'self' | 'log?limit=2000'
+
+/** One report of each node that answered, from whoever answered for it, at the same time; never rejects. */
+export async function reports(
+  answers: Answers,
+  report: Report,
+  options: AskOptions,
+): Promise<Map<string, Part>> {
+  const asked = [...answers].flatMap(([url, answer]): [string, URL][] => {
+    if (answer.view === null) return []
+    const { view, through } = answer
+    if (through !== undefined) return [[url, new URL(`${nodePath(view.node)}/${report}`, through)]]
+    return [[url, new URL(report === 'metrics' ? '/metrics' : `/v1/cluster/${report}`, url)]]
+  })
+  const told = await Promise.all(asked.map(([, where]) => part(where, options)))
+  return new Map(asked.map(([url], at) => [url, told[at]!]))
+}
+
 /** The same of each of the nodes, at the same time; never rejects. */
 export async function parts(
   urls: readonly string[],
   path: string,
   options: AskOptions,
 ): Promise<Map<string, Part>> {
-  const part = async (url: string): Promise<readonly [string, Part]> => {
-    try {
-      const { status, text } = await fetchText(new URL(path, url), options)
-      if (status === 200) return [url, { text, missing: null }]
-      return [url, { text: null, missing: `${path}: HTTP ${status}` }]
-    } catch (error) {
-      return [url, { text: null, missing: `${path}: ${(error as Error).message}` }]
-    }
+  const told = await Promise.all(urls.map((url) => part(new URL(path, url), options)))
+  return new Map(urls.map((url, at) => [url, told[at]!]))
+}
+
+async function part(where: URL, options: AskOptions): Promise<Part> {
+  const path = `${where.pathname}${where.search}`
+  try {
+    const { status, text } = await fetchText(where, options)
+    if (status === 200) return { text, missing: null }
+    return { text: null, missing: `${path}: HTTP ${status}` }
+  } catch (error) {
+    return { text: null, missing: `${path}: ${(error as Error).message}` }
   }
-  return new Map(await Promise.all(urls.map(part)))
 }
 
 function selfIn(text: string | null): Self | null {

@@ -14,6 +14,7 @@ import { drainRoutes } from './drain-routes.ts'
 import { upgradeRoutes } from './upgrade-routes.ts'
 import { ADMIN_PROBLEMS } from './operator-call.ts'
 import { reloadRoutes } from './reload-routes.ts'
+import { reportRoutes } from './report-routes.ts'
 import { retentionRoutes } from './retention-routes.ts'
 import { type SelfSources, selfRoutes } from './self-routes.ts'
 import { SETTINGS_ROUTES } from './settings-routes.ts'
@@ -99,6 +100,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...memberRoutes(options.calls),
     preflightRoute(options.calls),
     ...selfRoutes(options.self),
+    ...reportRoutes(options.calls, options.metrics),
     ...traceRoutes(options.log),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,

@@ -17,6 +17,7 @@ import { decodeAnswer, decodeCall } from './call-frame.ts'
 import { ClusterCalls } from './cluster-calls.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { nodeOperations } from './node-operations.ts'
+import type { SelfSources } from './self-routes.ts'
 
 /** The first peer protocol that knows these frames. */
 const CALLS_SINCE_PROTOCOL = 2
@@ -31,7 +32,9 @@ interface NodeParts {
   readonly reloads: NodeReloads | null
   readonly levels: FeatureLevels
   readonly standings: PeerStandings
+  readonly self: SelfSources
   view(): ClusterView
+  metrics(): Promise<string>
 }
 
 /** The calls of one node, over the links of its cluster. */
@@ -48,6 +51,8 @@ export function newClusterCalls(parts: NodeParts): ClusterCalls {
       ...{ clock, logger, cluster, replica, drain, reloads, levels },
       fitness: (id) => standings.fitness(id),
       view: () => parts.view(),
+      self: parts.self,
+      metrics: () => parts.metrics(),
       calls: () => calls,
     }),
     leader: () => replica()?.leader ?? NO_ONE,

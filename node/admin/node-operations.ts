@@ -1,12 +1,18 @@
 import { drainOperations, type DrainParts } from './drain-operations.ts'
 import { memberOperations, type MemberParts } from './member-operations.ts'
 import type { Operation } from './operation.ts'
+import { reportOperations, type ReportParts } from './report-operations.ts'
 import { reloadOperation, type ReloadParts } from './reload-operation.ts'
 import { upgradeOperations, type UpgradeParts } from './upgrade-operations.ts'
 import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
 
 /** What operations need of the node that does them. */
-export type OperationParts = TransferParts & DrainParts & ReloadParts & UpgradeParts & MemberParts
+export type OperationParts = TransferParts &
+  DrainParts &
+  ReloadParts &
+  UpgradeParts &
+  MemberParts &
+  ReportParts
 
 /** Everything that a node does for operators who asked another one. */
 export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
@@ -16,6 +22,7 @@ export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Opera
     ...drainOperations(parts),
     reloadOperation(parts),
     ...upgradeOperations(parts),
+    ...reportOperations(parts),
   ]
   return new Map(operations.map((operation) => [operation.name, operation]))
 }

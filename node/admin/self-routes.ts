@@ -1,4 +1,4 @@
-import type { Route } from '../http/route.ts'
+import type { JsonSchema, ParameterDoc, Route } from '../http/route.ts'
 import { ADMIN_PROBLEMS, invalid, queryInteger } from './operator-call.ts'
 import type { NodePorts, NodeSettings } from '../node-settings.ts'
 import { type SettingsView, settingsView } from './settings-view.ts'
@@ -26,10 +26,27 @@ export function selfSources({
   }
 }
 
-const MOST_LINES = 2_000
+/** What it tells of both. */
+export function selfReport({ settings, machine }: SelfSources): object {
+  return { settings, machine: machine() }
+}
+
+export const MOST_LINES = 2_000
+export const NO_LIMIT = `limit must be an integer from 1 to ${MOST_LINES}`
+export const LIMIT_PARAMETER: ParameterDoc = {
+  name: 'limit',
+  in: 'query',
+  description: 'Lines, the newest ones.',
+  schema: { type: 'integer', minimum: 1, maximum: MOST_LINES, default: 200 },
+}
+export const LINES_SCHEMA: JsonSchema = {
+  type: 'object',
+  required: ['lines'],
+  properties: { lines: { type: 'array', items: { type: 'string' } } },
+}
 
 /** What a node says of itself for whoever looks for a cause. */
-export function selfRoutes({ settings, machine, recentLines }: SelfSources): Route[] {
+export function selfRoutes(self: SelfSources): Route[] {
   return [
     {
       method: 'GET',
@@ -44,7 +61,7 @@ export function selfRoutes({ settings, machine, recentLines }: SelfSources): Rou
       answer: () => ({
         status: 200,
         contentType: 'application/json',
-        body: `${JSON.stringify({ settings, machine: machine() })}\n`,
+        body: `${JSON.stringify(selfReport(self))}\n`,
       }),
     },
     {
@@ -56,33 +73,17 @@ export function selfRoutes({ settings, machine, recentLines }: SelfSources): Rou
         description:
           'A line is a JSON object; the node keeps the last 2,000 in memory, 1 MiB at most. They hold no message.',
         role: 'admin',
-        parameters: [
-          {
-            name: 'limit',
-            in: 'query',
-            description: 'Lines, the newest ones.',
-            schema: { type: 'integer', minimum: 1, maximum: MOST_LINES, default: 200 },
-          },
-        ],
-        answers: {
-          200: {
-            description: 'They.',
-            schema: {
-              type: 'object',
-              required: ['lines'],
-              properties: { lines: { type: 'array', items: { type: 'string' } } },
-            },
-          },
-        },
+        parameters: [LIMIT_PARAMETER],
+        answers: { 200: { description: 'They.', schema: LINES_SCHEMA } },
         problems: { 400: '`limit` is wrong.', ...ADMIN_PROBLEMS },
       },
       answer: (call) => {
         const limit = queryInteger(call, 'limit', { preset: 200, least: 1, most: MOST_LINES })
-        if (limit === null) return invalid(`limit must be an integer from 1 to ${MOST_LINES}`)
+        if (limit === null) return invalid(NO_LIMIT)
         return {
           status: 200,
           contentType: 'application/json',
-          body: `${JSON.stringify({ lines: recentLines(limit) })}\n`,
+          body: `${JSON.stringify({ lines: self.recentLines(limit) })}\n`,
         }
       },
     },
