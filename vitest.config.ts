@@ -1,9 +1,26 @@
+import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** Where `.ci/run` wants the results as JSON. */
 const report = process.env['PARLEY_TEST_REPORT']
+
+/** Of what properties generate: the commit's, so that a second run gives the same verdict. */
+function propertySeed(): number {
+  try {
+    return Number.parseInt(
+      execFileSync('git', ['rev-parse', '--short=8', 'HEAD'], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      }).slice(0, 8),
+      16,
+    )
+  } catch {
+    return 1
+  }
+}
 
 /** Begun in this order, so that in the end nobody waits for one that takes long. */
 const FIRST = [
@@ -23,7 +40,13 @@ class LongestFirst extends BaseSequencer {
 }
 
 export default defineConfig({
+  resolve: {
+    alias: {
+      'fast-check': fileURLToPath(import.meta.resolve('./.ci/seeded-properties.ts')),
+    },
+  },
   test: {
+    env: { PARLEY_PROPERTY_SEED: process.env['PARLEY_PROPERTY_SEED'] ?? String(propertySeed()) },
     include: ['**/*.test.ts'],
     // What needs minutes, root, Docker or a browser is named *.ci.test.ts and runs in .ci/run.
     exclude: ['**/node_modules/**', '**/dist/**', '.parley/**', '**/*.ci.test.ts'],

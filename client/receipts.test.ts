@@ -1,5 +1,5 @@
 // What becomes of own messages after they are sent, and what is told of those of others.
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AckType, type Acknowledgement } from './ack-type.ts'
 import { Acks } from './acks.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { pack } from 'msgpackr'
 import { describe, expect, test } from 'vitest'
 import { encodeBody } from './body-codec.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { encodeBody } from './body-codec.ts'
 import type { Fields, FieldType, FrameSchema } from './schema.ts'
 import { BARE_NOTICE_SCHEMA, FAILURE_SCHEMA, REQUEST_SCHEMAS, SERVER_SCHEMAS } from './schema.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { arbitraryJson } from './frames.arbitrary.ts'
 import { parseJson } from './json-text.ts'
