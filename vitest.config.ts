@@ -46,7 +46,7 @@ export default defineConfig({
     },
   },
   test: {
-    env: { PARLEY_PROPERTY_SEED: process.env['PARLEY_PROPERTY_SEED'] ?? String(propertySeed()) },
+    env: { PROPERTY_SEED: process.env['PROPERTY_SEED'] ?? String(propertySeed()) },
     include: ['**/*.test.ts'],
     // What needs minutes, root, Docker or a browser is named *.ci.test.ts and runs in .ci/run.
     exclude: ['**/node_modules/**', '**/dist/**', '.parley/**', '**/*.ci.test.ts'],

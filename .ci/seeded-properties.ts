@@ -6,8 +6,8 @@ import type { default as FastCheck } from 'fast-check'
 const fc = (createRequire(import.meta.url)('fast-check') as { default: typeof FastCheck }).default
 
 /** Chosen once for the whole run, so that a test that never ends can be begun again. */
-const seed = Number(process.env['PARLEY_PROPERTY_SEED'])
-if (!Number.isSafeInteger(seed)) throw new Error('PARLEY_PROPERTY_SEED must be an integer')
+const seed = Number(process.env['PROPERTY_SEED'])
+if (!Number.isSafeInteger(seed)) throw new Error('PROPERTY_SEED must be an integer')
 fc.configureGlobal({ seed })
 
 /** fast-check with the seed of this run, for properties that name none of their own. */

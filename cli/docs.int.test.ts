@@ -65,7 +65,7 @@ describe('the first screen of the README', () => {
       code: 0,
       stdout: expect.stringMatching(/^sent · \S+ · seq 1 · /),
     })
-    await expect.poll(() => listener.output, { timeout: 20_000 }).toMatch(/ 1 {2}alice: hi\n/)
+    await expect.poll(() => listener.output).toMatch(/ 1 {2}alice: hi\n/)
   })
 
   test('the leader is killed, and that is shown', () => {
@@ -88,9 +88,7 @@ describe('the first screen of the README', () => {
       code: 0,
       stdout: expect.stringMatching(/ 1 {2}alice: hi\n.* 2 {2}alice: still there\?\n$/s),
     })
-    await expect
-      .poll(() => listener.output, { timeout: 20_000 })
-      .toMatch(/ 2 {2}alice: still there\?\n/)
+    await expect.poll(() => listener.output).toMatch(/ 2 {2}alice: still there\?\n/)
   })
 })
 

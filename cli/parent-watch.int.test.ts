@@ -49,8 +49,6 @@ test.each(['before', 'after'] as const)(
       ${DIES[when]}`,
     )
     spawn(process.execPath, [parent], { stdio: 'ignore' })
-    await expect
-      .poll(() => readFile(told, 'utf8').catch(() => ''), { timeout: 30_000 })
-      .toBe('gone')
+    await expect.poll(() => readFile(told, 'utf8').catch(() => '')).toBe('gone')
   },
 )

@@ -33,7 +33,7 @@ beforeAll(async () => {
     },
     { timeout: 20_000, interval: 100 },
   )
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 test('[ME1] the page names every metric that a node serves, and no other', async () => {

@@ -415,7 +415,7 @@ describe('the judges of everything beside messages', () => {
     return one
   }
 
-  test('see all that there is', { timeout: 60_000 }, async () => {
+  test('see all that there is', async () => {
     const { writes } = (await soundOf(SEEDS[0]!, false)).sound
     const kinds = new Set(writes.map(({ kind, seq }) => (seq === null ? '' : kind)))
     expect([...kinds]).toEqual(expect.arrayContaining(['message', 'edit', 'recall', 'block']))

@@ -59,7 +59,7 @@ describe.skipIf(lacking('chromium'))('in Chromium', () => {
     expect(await first.evaluate(tryStore)).toBe('connected')
     expect(await second.evaluate(tryStore)).toBe('STORE_LOCKED')
     await first.close()
-    await expect.poll(() => second.evaluate(tryStore), { timeout: 20_000 }).toBe('connected')
+    await expect.poll(() => second.evaluate(tryStore)).toBe('connected')
     await second.context().close()
   })
 

@@ -155,7 +155,7 @@ describe('tokens', () => {
     for (const { name } of cluster.nodes) {
       const told = async () =>
         (await cluster.output(name)).split('\n').some((line) => /"tokens.revoked"/.test(line))
-      await expect.poll(told, { timeout: 30_000 }).toBe(true)
+      await expect.poll(told).toBe(true)
     }
     await cluster.kill('n2')
     await cluster.start('n2', options())
@@ -214,7 +214,7 @@ describe('moderation', () => {
       return (page!['events'] as Frame[]).map(({ msgId }) => msgId)
     }
     // On bob's node it is there a moment later.
-    await expect.poll(shown, { timeout: 15_000 }).toEqual(['before', 'after'])
+    await expect.poll(shown).toEqual(['before', 'after'])
     expect(bob.pushed.some(({ msgId }) => msgId === 'offer')).toBe(false)
   })
 

@@ -24,7 +24,7 @@ beforeAll(async () => {
   flags = ['--push-webhook-url', receiver.url, '--push-webhook-secret-file', secretFile]
   await cluster.startAll({ flags })
   await cluster.healthy()
-}, 60_000)
+})
 
 afterAll(async () => {
   await cluster.close()
@@ -80,7 +80,7 @@ test('[M-15] once per absence, for a device that is away; none for one that is t
   expect(second!.key).not.toBe(first!.key)
   expect(receiver.wrong).toEqual([])
   here.close()
-}, 90_000)
+})
 
 test('[M-15] a leader killed in the midst of a call repeats it at most once, with the same key', async () => {
   await subscribe('carol', 'c-away')
@@ -115,4 +115,4 @@ test('[M-15] a leader killed in the midst of a call repeats it at most once, wit
   const keys = receiver.of('carol').map(({ key }) => key)
   expect(keys).toEqual([keys[0], keys[0]])
   expect(receiver.wrong).toEqual([])
-}, 120_000)
+})

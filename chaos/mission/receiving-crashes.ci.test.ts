@@ -96,7 +96,7 @@ test('[M-10] killed between a page and its confirmation: the same page again, no
   const twice = shown.filter(({ seq }, at) => shown.findIndex((each) => each.seq === seq) !== at)
   expect(twice.filter(({ redelivered }) => !redelivered)).toEqual([])
   expect(twice.length).toBeLessThanOrEqual(2)
-}, 60_000)
+})
 
 test('[M-11] killed when the bytes had come and nothing was written: not delivered, and there in the end', async () => {
   await known('bob11')
@@ -131,7 +131,7 @@ test('[M-11] killed when the bytes had come and nothing was written: not deliver
     (status) => status === 'delivered',
   )
   await Promise.all([eve.leave(), asking.leave()])
-}, 60_000)
+})
 
 test('[M-28] both phases three times over and killed between them: once in each life, and again only what was in hand', async () => {
   await known('bob28')
@@ -160,4 +160,4 @@ test('[M-28] both phases three times over and killed between them: once in each 
   expect(again[0]!.seq).toBe(lives[1]!.at(-1)!.seq)
   expect(again[1]!.seq).toBe(lives[2]!.at(-1)!.seq)
   expect([...new Set(all.map(({ seq }) => seq))]).toEqual(range(1, 60))
-}, 60_000)
+})

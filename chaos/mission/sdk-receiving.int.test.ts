@@ -94,7 +94,7 @@ test('[M-19] nothing that is pushed arrives: the next heartbeat brings all of it
   const seen = collect(alice.messages())
   const room = (await connect(bob)).direct(ann)
   for (let n = 1; n <= 250; n += 1) room.send(n)
-  await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(250)
+  await expect.poll(() => seen.length).toBe(250)
   expect(seen.map(({ body }) => body)).toEqual(range(250))
 })
 
@@ -107,7 +107,7 @@ test('[M-7] [M-58] every push arrives five times: shown once', async () => {
   const room = (await connect(bob)).direct(ann)
   for (let n = 1; n <= 100; n += 1) room.send(n)
   await room.send('last').sent
-  await expect.poll(() => seen.at(-1)?.body, { timeout: 20_000 }).toBe('last')
+  await expect.poll(() => seen.at(-1)?.body).toBe('last')
   expect(seen.map(({ seq }) => seq)).toEqual(range(101))
 })
 
@@ -118,7 +118,7 @@ test('[M-29] the position wiped, what was received kept: nothing is shown twice'
   const before = collect(first.messages({ after: 'cursor' }))
   const room = (await connect(bob)).direct(ann)
   for (let n = 1; n <= 150; n += 1) room.send(n)
-  await expect.poll(() => before.length, { timeout: 20_000 }).toBe(150)
+  await expect.poll(() => before.length).toBe(150)
   first.close()
   await first.closed
   const wiped = store()
@@ -129,8 +129,8 @@ test('[M-29] the position wiped, what was received kept: nothing is shown twice'
   const second = await connect(ann, { store: store() })
   const after = collect(second.messages({ after: 'cursor' }))
   await room.send('last').sent
-  await expect.poll(() => after.at(-1)?.body, { timeout: 20_000 }).toBe('last')
-  await expect.poll(() => second.sync.conversations[0]?.head, { timeout: 20_000 }).toBe(151)
+  await expect.poll(() => after.at(-1)?.body).toBe('last')
+  await expect.poll(() => second.sync.conversations[0]?.head).toBe(151)
   // The last one before was in the application's hands when it ended.
   expect(after.filter(({ redelivered }) => !redelivered).map(({ seq }) => seq)).toEqual([151])
 })
@@ -158,7 +158,7 @@ test('[M-56] away for 3,000 messages of 20 conversations: one of them is usable 
   const page = await after.conversation(conversation).history({ limit: 50 })
   expect(page.events).toHaveLength(50)
   expect(progress.at(-1)!.done).toBeLessThan(progress.at(-1)!.total)
-  await expect.poll(() => everything.length, { timeout: 30_000 }).toBe(3000)
+  await expect.poll(() => everything.length).toBe(3000)
   expect(progress.at(-1)).toEqual({ done: progress.at(-1)!.total, total: progress.at(-1)!.total })
   for (const { id } of rooms) {
     const bodies = everything.filter((each) => each.conversation === id).map(({ body }) => body)
@@ -177,14 +177,14 @@ test('delivered means kept by the store, or else handled by the application', as
   expect(first.status).toBe('sent')
   // Asking for the next one acknowledges the one before.
   const next = stream.next()
-  await expect.poll(() => first.status, { timeout: 20_000 }).toBe('delivered')
+  await expect.poll(() => first.status).toBe('delivered')
   forgetful.close()
   await next.catch(() => {})
   const kept = await connect(bob, { store: new LevelStore(join(folder, bob)) })
   const second = alice.direct(bob).send('nobody reads this either')
-  await expect.poll(() => second.status, { timeout: 20_000 }).toBe('delivered')
+  await expect.poll(() => second.status).toBe('delivered')
   kept.direct(ann).markRead((await second.sent).seq)
-  await expect.poll(() => second.status, { timeout: 20_000 }).toBe('read')
+  await expect.poll(() => second.status).toBe('read')
 })
 
 test('a member of a large conversation misses nothing, and is told what is unread', async () => {
@@ -201,10 +201,10 @@ test('a member of a large conversation misses nothing, and is told what is unrea
     }),
   })
   const seen = collect(bobby.messages())
-  await expect.poll(() => bobby.sync.conversations.length, { timeout: 20_000 }).toBe(1)
+  await expect.poll(() => bobby.sync.conversations.length).toBe(1)
   for (let n = 1; n <= 40; n += 1) room.send(n)
-  await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(40)
+  await expect.poll(() => seen.length).toBe(40)
   expect(seen.map(({ body }) => body)).toEqual(range(40))
   expect(numbered).toEqual([])
-  await expect.poll(() => bobby.sync.conversations[0]?.unread, { timeout: 20_000 }).toBe(40)
+  await expect.poll(() => bobby.sync.conversations[0]?.unread).toBe(40)
 })

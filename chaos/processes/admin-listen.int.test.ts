@@ -26,7 +26,7 @@ beforeAll(async () => {
     if (answer?.status === 200) break
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 const statusOf = async (url: string): Promise<number> => (await fetch(url)).status

@@ -39,7 +39,7 @@ beforeAll(async () => {
   const made = await alice.ask({ t: 'conv:R', op: 'create', msgId: 'c', members: ['bob'] })
   conv = made['conversation'].id as string
   await say()
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 /** In between: nobody else notices anything. */
@@ -138,7 +138,7 @@ test('no token, a forged, an expired, one of another clock or of another role is
     }
   }
   await say()
-}, 60_000)
+})
 
 test('a stranger reads and writes nothing of a conversation', async () => {
   const headers = bearer({ sub: 'eve' })
@@ -197,7 +197,7 @@ test('no body breaks a call: each is refused in words, or was good after all', a
   }
   expect(refused).toBeGreaterThan(200)
   await say()
-}, 60_000)
+})
 
 const VALUES = [
   '',
@@ -238,7 +238,7 @@ test('no parameter or header breaks a call', async () => {
     expectRefused(named(call), await send(nowhere), [401, 404, 405])
   }
   await say()
-}, 60_000)
+})
 
 test('after all of it the same process runs, is ready, and has everything once', async () => {
   await say()

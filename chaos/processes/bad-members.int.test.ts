@@ -118,4 +118,4 @@ test('[K1] an emptied directory that is told of nobody else founds no second clu
   await cluster.start('n2', { dev: false, flags: alone })
   await cluster.healthy()
   await cluster.converged()
-}, 60_000)
+})

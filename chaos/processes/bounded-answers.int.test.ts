@@ -25,7 +25,7 @@ beforeAll(async () => {
     const answer = await alice.ask({ ...create, msgId: `create-${n}` })
     if (answer.error !== undefined) throw new Error(answer.error.code)
   }
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 interface Page {
@@ -55,7 +55,7 @@ test('a list over WebSocket: pages within the bound, everything once', async () 
   })
   expect(pages.length).toBeGreaterThan(1)
   expect(namesOf(pages)).toEqual(names)
-}, 30_000)
+})
 
 test('the same over HTTP', async () => {
   const pages = await allPages(async (after) => {
@@ -70,7 +70,7 @@ test('the same over HTTP', async () => {
   const wrong = await fetch(`${url}/v1/conversations?user=alice&after=nothing`)
   expect(wrong.status).toBe(400)
   expect(await wrong.json()).toMatchObject({ code: 'INVALID_MESSAGE' })
-}, 30_000)
+})
 
 test('the SDK lists all of them, and its streams follow all of them', async () => {
   const chat = await ChatClient.connect({ urls: [url], user: 'alice', device: 'a2' })
@@ -86,7 +86,7 @@ test('the SDK lists all of them, and its streams follow all of them', async () =
   } finally {
     chat.close()
   }
-}, 30_000)
+})
 
 test('messages that were edited to be longer: a page is bounded by what they are now', async () => {
   const { conversation } = await alice.ask({ t: 'conv:R', op: 'direct', msgId: 'd', with: 'bob' })
@@ -107,4 +107,4 @@ test('messages that were edited to be longer: a page is bounded by what they are
     hasMore = page['hasMore'] as boolean
   }
   expect(seqs).toEqual(Array.from({ length: 2 * count }, (_, n) => n + 1))
-}, 30_000)
+})

@@ -82,7 +82,7 @@ describe.skipIf(skip)('no tick before the fsync of a majority', () => {
     )
     expect(median(took)).toBeLessThan(100)
     expect(await faults.hits(followers[0]!)).toBeGreaterThan(0)
-  }, 60_000)
+  })
 })
 
 describe.skipIf(skip)('a disk that fails stops its node, and only that', () => {
@@ -153,7 +153,7 @@ describe.skipIf(skip)('a disk that fails stops its node, and only that', () => {
     })
     expect(report.violations).toEqual([])
     expect(report.acknowledged).toBe(report.sent)
-  }, 60_000)
+  })
 })
 
 async function anyFollower(): Promise<string> {

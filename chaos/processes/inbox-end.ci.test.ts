@@ -35,7 +35,7 @@ beforeAll(async () => {
   }
   await cluster.startAll(FLAGS)
   await cluster.healthy()
-}, 120_000)
+})
 afterAll(() => cluster.close())
 
 /** To where the last page begins; `false`: no checkpoint has it yet. */
@@ -117,4 +117,4 @@ test('numbers up to the last one, then SEQ_EXHAUSTED; nobody’s send is refused
   expect(page).toMatchObject({ events: [], conversations: [{ conv, head: seqs.at(-1) }] })
   await again.leave()
   await alice.leave()
-}, 60_000)
+})

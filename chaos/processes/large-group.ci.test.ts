@@ -15,7 +15,7 @@ let owner: WireClient
 beforeAll(async () => {
   cluster = await ProcessCluster.started(3)
   owner = await WireClient.connect(cluster.node('n1').url, 'owner', 'o1')
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 const nameOf = (n: number): string => `member-${n}`
@@ -101,7 +101,7 @@ test('100,000 join, are listed page by page, and a message costs what it costs a
   await cluster.converged()
   const states = await Promise.all(cluster.nodes.map(({ name }) => cluster.state(name)))
   expect(new Set(states.map((state) => state!.stateHash)).size).toBe(1)
-}, 600_000)
+})
 
 test('a group that becomes large and small again while it is written to loses and doubles nothing', async () => {
   const crowd = Array.from({ length: 530 }, (_, n) => `crowd-${n}`)
@@ -142,7 +142,7 @@ test('a group that becomes large and small again while it is written to loses an
     bob.close()
     ann.close()
   }
-}, 300_000)
+})
 
 /** Others for the second time: an operation is known by its msgId. */
 const again = (crowd: readonly string[]): string[] =>

@@ -200,7 +200,7 @@ test('[K1] [MR9] a member whose disk is gone comes back under its name, when an 
   await cluster.kill(lost)
   await rm(cluster.node(lost).data, { recursive: true })
   const isDown = async () => (await parley('members', 'check', other)).code
-  await expect.poll(isDown, { timeout: 30_000 }).toBe(5)
+  await expect.poll(isDown).toBe(5)
   const refused = await parley('members', 'remove', other)
   expect(refused).toMatchObject({
     code: 5,
@@ -217,7 +217,7 @@ test('[K1] [MR9] a member whose disk is gone comes back under its name, when an 
   await done('members', 'replace', leader, '--timeout', '60s')
   await cluster.healthy()
   expect((await roles()).sort()).toEqual(['n1 voter', 'n2 voter', 'n3 voter'])
-}, 120_000)
+})
 
 test('[MR9] [MR10] the leader is replaced by a new node, and nothing unsafe is begun', async () => {
   const leader = await started(4, 3)
@@ -241,4 +241,4 @@ test('[MR9] [MR10] the leader is replaced by a new node, and nothing unsafe is b
   await cluster.healthy()
   const odd = await parley('members', 'add', 'n 5', ...where)
   expect(odd).toMatchObject({ code: 64, stderr: expect.stringContaining('name must be') })
-}, 120_000)
+})

@@ -27,13 +27,9 @@ test('[AD13] [DR2] nodes are drained and taken back, and the last one that serve
   expect(await ask('POST', 'n2', { body: { dryRun: 7 } })).toMatchObject({ status: 400 })
   for (const id of ['n2', 'n3']) {
     expect((await ask('POST', id, { body: {} })).status).toBe(200)
-    await expect
-      .poll(async () => (await ask('GET', id)).json['phase'], { timeout: 20_000 })
-      .toBe('drained')
+    await expect.poll(async () => (await ask('GET', id)).json['phase']).toBe('drained')
   }
-  await expect
-    .poll(async () => (await ask('POST', 'n1', { body: {} })).json['code'], { timeout: 20_000 })
-    .toBe('UNSAFE')
+  await expect.poll(async () => (await ask('POST', 'n1', { body: {} })).json['code']).toBe('UNSAFE')
   for (const id of ['n2', 'n3']) {
     expect(await ask('DELETE', id)).toMatchObject({ status: 200, json: { phase: 'serving' } })
   }

@@ -201,7 +201,7 @@ export class ProcessCluster {
     return newest?.leader ?? null
   }
 
-  /** Waits until every running node is ready and all know the same leader. */
+  /** Waits until every running node is ready and all know the same leader; not when none runs. */
   async healthy(timeoutMs = 60_000): Promise<string> {
     const deadline = performance.now() + timeoutMs
     for (;;) {
@@ -209,7 +209,7 @@ export class ProcessCluster {
       const leaders = new Set(states.map((state) => state?.leader ?? null))
       const [leader] = leaders
       if (states.every((state) => state?.ready) && leaders.size === 1 && leader) return leader
-      if (performance.now() > deadline) {
+      if (states.length === 0 || performance.now() > deadline) {
         throw new Error(
           `not healthy after ${timeoutMs} ms: ${JSON.stringify(states)}\n${await this.#lastLines()}`,
         )

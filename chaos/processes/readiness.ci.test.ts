@@ -11,7 +11,7 @@ const ROUNDS = 2
 let cluster: ProcessCluster
 beforeAll(async () => {
   cluster = await ProcessCluster.started(3)
-}, 120_000)
+})
 afterAll(() => cluster.close())
 
 interface Noticed {

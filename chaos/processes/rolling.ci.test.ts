@@ -77,7 +77,7 @@ describe('a rolling restart', () => {
       expect(output).toContain('exit 0 null')
       expect(output).toMatch(/"phase":"drained".*"event":"node.drain"/)
     }
-  }, 240_000)
+  })
 })
 
 describe.skipIf(lacking('history'))('a rolling upgrade from an earlier version', () => {
@@ -152,5 +152,5 @@ describe.skipIf(lacking('history'))('a rolling upgrade from an earlier version',
     await cluster.healthy()
     await judge(load, 'rolling upgrade')
     await cluster.converged()
-  }, 300_000)
+  })
 })

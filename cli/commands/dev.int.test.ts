@@ -74,7 +74,7 @@ test(
       stdout: expect.stringMatching(/^UNAVAILABLE · /),
     })
     expect((await run('dev', 'resume')).stdout).toMatch(/^resumed n\d .*, n\d /)
-    await expect.poll(async () => (await run('status')).code, { timeout: 30_000 }).toBe(0)
+    await expect.poll(async () => (await run('status')).code).toBe(0)
   },
 )
 
@@ -126,7 +126,7 @@ test(
     await first.ended
     const pid = (id: string) => nodes.find((node) => node.id === id)?.pid ?? 0
     for (const id of ['n1', 'n3']) {
-      await expect.poll(() => isAlive(pid(id)), { timeout: 20_000 }).toBe(false)
+      await expect.poll(() => isAlive(pid(id))).toBe(false)
     }
     expect(isAlive(pid('n2'))).toBe(true)
     expect(await run('dev', 'kill')).toMatchObject({

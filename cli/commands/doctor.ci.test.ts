@@ -50,7 +50,7 @@ beforeAll(async () => {
   cluster.headers = () => ({ authorization: `Bearer ${tokens['admin']}` })
   await cluster.startAll({ dev: false, flags: ['--token-secret-file', path('secret')] })
   await cluster.healthy()
-}, 120_000)
+})
 
 afterAll(async () => {
   await cluster.close()
@@ -70,7 +70,7 @@ test('a message is followed over all nodes, and its body is nowhere', async () =
   expect(traced.stdout).not.toContain(BODY)
   const unknown = await ask('trace', 'm-2', '--conversation', conversation, '--as', 'ann')
   expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('no such message') })
-}, 120_000)
+})
 
 test('a healthy cluster has no critical finding; its bundle holds no secret and no message', async () => {
   const healthy = await examined()
@@ -90,7 +90,7 @@ test('a healthy cluster has no critical finding; its bundle holds no secret and 
   expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^HEALTHY · can lose 1/) })
   expect((await run('doctor', '--bundle', file)).code).toBe(0)
   expect((await ask('debug', '--output', file)).code).toBe(5)
-}, 120_000)
+})
 
 test('a node that is down is named; with two the majority is missed, and that is critical', async () => {
   const leader = await cluster.healthy()
@@ -114,4 +114,4 @@ test('a node that is down is named; with two the majority is missed, and that is
   expect(await ask('status', ...late)).toMatchObject({
     ...{ code: 3, stderr: expect.stringContaining('not healthy after') },
   })
-}, 120_000)
+})

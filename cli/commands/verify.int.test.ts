@@ -17,7 +17,7 @@ beforeAll(async () => {
     await client.request({ t: 'msg:R', to: 'bob', msgId: `m${at}`, body: 'hello' })
   }
   client.close()
-}, 60_000)
+})
 afterAll(() => cluster.close())
 
 describe('parley verify', () => {

@@ -164,7 +164,7 @@ test('when the supervisor is killed its nodes drain and end', async () => {
   const ready = JSON.parse(line) as Extract<DevEvent, { event: 'ready' }>
   supervisor.kill('SIGKILL')
   for (const { id, pid } of ready.nodes) {
-    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
+    await expect.poll(() => isAlive(pid)).toBe(false)
     expect(readFileSync(join(directory.path, id, 'drained'), 'utf8')).toBe(String(pid))
   }
 })

@@ -134,7 +134,7 @@ describe('[M-53] what retention took away leaves the store', () => {
     }
     expect(left[0]).toBeGreaterThan(0)
     expect(left[1]).toBeLessThan(left[0]! / 2)
-  }, 30_000)
+  })
 
   test('[B1] with a message every edit of it is erased, however far away, and nothing else', async () => {
     const directory = new MemoryStoreDirectory()

@@ -101,7 +101,7 @@ beforeAll(async () => {
   sound = await verify()
   const isData = (name: string) => /^(log\/segment|store\/current|store\/.*\/(db|seal))/.test(name)
   files = (await all()).filter((name) => isData(name) && !/\/(LOCK|LOG.*)$/.test(name))
-}, 120_000)
+})
 
 afterAll(() => folder?.remove())
 
@@ -145,7 +145,7 @@ describe('a data directory', () => {
     },
   )
 
-  it('[V3] with a file cut, zeroed in part or gone', { timeout: 240_000 }, async () => {
+  it('[V3] with a file cut, zeroed in part or gone', async () => {
     const draw = draws(9)
     const ways: ((bytes: Buffer) => Buffer | null)[] = [
       (bytes) => bytes.subarray(0, draw(bytes.length)),
