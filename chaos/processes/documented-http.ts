@@ -1,5 +1,9 @@
 import { ok } from 'node:assert/strict'
 import type { ProcessCluster } from './process-cluster.ts'
+import { bearer } from './token-of.ts'
+
+/** More than any call may bring. */
+export const TOO_LARGE = JSON.stringify({ body: 'x'.repeat(2 * 1024 * 1024) })
 
 interface Documented {
   readonly content?: Record<string, { schema: { required?: string[]; $ref?: string } }>
@@ -60,6 +64,29 @@ export class DocumentedHttp {
           return missing.map((status) => `${name} ${status}`)
         }),
       )
+  }
+
+  /**
+   * Posts what is wrong wherever an operator may post JSON, by the route: without a good token, without
+   * the role, too much, and as something else. What came, and what should have.
+   */
+  async wrongPosts(isMeant: (route: string) => boolean) {
+    const admin = bearer({ sub: 'op', role: 'admin' })
+    const answers: { route: string; came: number; expected: number }[] = []
+    for (const [route, operations] of Object.entries(this.documented)) {
+      const responses = operations['post']?.responses
+      if (!isMeant(route) || responses?.['415'] === undefined) continue
+      for (const [expected, more] of [
+        [401, { body: {}, headers: { authorization: 'Bearer nonsense' } }],
+        [403, { body: {}, headers: bearer({ sub: 'eve' }) }],
+        [413, { body: TOO_LARGE, headers: admin }],
+        [415, { body: '{}', headers: { ...admin, 'content-type': 'text/plain' } }],
+      ] as const) {
+        const { status } = await this.call('POST', route, { id: 'n1', ...more })
+        answers.push({ route, came: status, expected })
+      }
+    }
+    return answers
   }
 
   /** Calls a documented route; what comes must be among what it documents, with what that requires. */

@@ -16,6 +16,12 @@ const PATIENCE_MS = 60_000
 const LOOK_MS = 25
 const ANSWER_MS = 2_000
 
+/** @throws RangeError if no cluster of so many nodes can be had */
+export function checkNodes(count: number): void {
+  if (Number.isSafeInteger(count) && count >= 1 && count <= 9) return
+  throw new RangeError(`nodes must be from 1 to 9, not ${count}`)
+}
+
 /** What a test does to a cluster, over nodes of any kind. */
 export class ControlledCluster implements TestCluster {
   readonly #options: ControlledClusterOptions
@@ -23,8 +29,20 @@ export class ControlledCluster implements TestCluster {
   #last: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | null = null
 
-  constructor(options: ControlledClusterOptions) {
+  private constructor(options: ControlledClusterOptions) {
     this.#options = options
+  }
+
+  /** Starts all nodes and resolves when they take writes; nothing is left behind if that fails. */
+  static async started(options: ControlledClusterOptions): Promise<TestCluster> {
+    const cluster = new ControlledCluster(options)
+    try {
+      await cluster.startAll()
+      return cluster
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]()
+      throw error
+    }
   }
 
   get nodes(): readonly NodeControl[] {

@@ -8,7 +8,7 @@ import { freePorts } from '../../chaos/processes/free-ports.ts'
 import { formatMembers } from '../cluster/initial-members.ts'
 import type { DevNode } from '../dev/layout.ts'
 import { NodeProcess } from '../dev/node-process.ts'
-import { ControlledCluster } from './controlled-cluster.ts'
+import { checkNodes, ControlledCluster } from './controlled-cluster.ts'
 import type { NodeControl } from './node-control.ts'
 import type { TestCluster } from './test-cluster.ts'
 
@@ -31,9 +31,7 @@ const DRAIN_MS = 20_000
  */
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const { nodes: count = 3, flags = [] } = options
-  if (!Number.isSafeInteger(count) || count < 1 || count > 9) {
-    throw new RangeError(`nodes must be from 1 to 9, not ${count}`)
-  }
+  checkNodes(count)
   const directory = await mkdtemp(join(tmpdir(), 'parley-test-'))
   const secret = randomBytes(32).toString('base64url')
   const secretFile = join(directory, 'token-secret')
@@ -64,14 +62,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     await Promise.all(nodes.map((node) => node.kill()))
     await rm(directory, { recursive: true, force: true })
   }
-  const cluster = new ControlledCluster({ nodes, secret, close })
-  try {
-    await cluster.startAll()
-    return cluster
-  } catch (error) {
-    await cluster[Symbol.asyncDispose]()
-    throw error
-  }
+  return ControlledCluster.started({ nodes, secret, close })
 }
 
 /** `parley` beside this file: sources in a clone, compiled in the package. */

@@ -2,15 +2,9 @@ import { DRAIN_PHASES } from '../node-drain.ts'
 import { jsonOf } from '../http/json-call.ts'
 import type { HttpCall, JsonSchema, Route } from '../http/route.ts'
 import type { HttpResponse } from '../gateway/client-listener.ts'
-import { adminProblemAnswer } from './admin-problem.ts'
+import { callAnswer } from './call-answer.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import {
-  ADMIN_PROBLEMS,
-  BODY_PROBLEMS,
-  invalid,
-  jsonAnswer,
-  NODE_PARAMETER,
-} from './operator-call.ts'
+import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, NODE_PARAMETER } from './operator-call.ts'
 
 const PATH = '/v1/cluster/nodes/{id}/drain'
 const SCHEMA: JsonSchema = {
@@ -36,12 +30,8 @@ const answers = (description: string) => ({ 200: { description, schema: SCHEMA }
 
 /** Takes a node out of service and back, for work on its machine; it stays a voter. */
 export function drainRoutes(calls: ClusterCalls): readonly Route[] {
-  const ask = async (call: HttpCall, operation: string, parameters: object = {}) => {
-    const node = call.parameters['id']!
-    const answer = await calls.call({ operation, node, parameters })
-    if ('problem' in answer) return adminProblemAnswer(answer.problem)
-    return jsonAnswer(answer.result, call.context)
-  }
+  const ask = (call: HttpCall, operation: string, parameters: object = {}) =>
+    callAnswer(calls, call, { operation, node: call.parameters['id']!, parameters })
   return [
     {
       method: 'GET',

@@ -1,7 +1,7 @@
 import type { Route } from '../http/route.ts'
-import { adminProblemAnswer } from './admin-problem.ts'
+import { callAnswer } from './call-answer.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { ADMIN_PROBLEMS, jsonAnswer, NODE_PARAMETER } from './operator-call.ts'
+import { ADMIN_PROBLEMS, NODE_PARAMETER } from './operator-call.ts'
 
 const NAMES = { type: 'array', items: { type: 'string' } } as const
 
@@ -36,11 +36,8 @@ export function reloadRoutes(calls: ClusterCalls): readonly Route[] {
           503: 'That node does not answer.',
         },
       },
-      answer: async (call) => {
-        const answer = await calls.call({ operation: 'node.reload', node: call.parameters['id']! })
-        if ('problem' in answer) return adminProblemAnswer(answer.problem)
-        return jsonAnswer(answer.result, call.context)
-      },
+      answer: (call) =>
+        callAnswer(calls, call, { operation: 'node.reload', node: call.parameters['id']! }),
     },
   ]
 }

@@ -1,8 +1,8 @@
 import { jsonOf } from '../http/json-call.ts'
 import type { JsonSchema, Route } from '../http/route.ts'
-import { adminProblemAnswer } from './admin-problem.ts'
+import { callAnswer } from './call-answer.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, jsonAnswer } from './operator-call.ts'
+import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid } from './operator-call.ts'
 
 const PATH = '/v1/cluster/upgrade'
 const SCHEMA: JsonSchema = {
@@ -37,11 +37,7 @@ export function upgradeRoutes(calls: ClusterCalls): readonly Route[] {
         answers: { 200: { description: 'As the leader sees it.', schema: SCHEMA } },
         problems: { ...ADMIN_PROBLEMS, 503: 'Nobody leads.' },
       },
-      answer: async (call) => {
-        const answer = await calls.call({ operation: 'upgrade.show' })
-        if ('problem' in answer) return adminProblemAnswer(answer.problem)
-        return jsonAnswer(answer.result, call.context)
-      },
+      answer: (call) => callAnswer(calls, call, { operation: 'upgrade.show' }),
     },
     {
       method: 'POST',
@@ -68,9 +64,7 @@ export function upgradeRoutes(calls: ClusterCalls): readonly Route[] {
         const { dryRun = false } = fields.json
         if (typeof dryRun !== 'boolean') return invalid('dryRun must be true or false')
         const parameters = { dryRun }
-        const answer = await calls.call({ operation: 'upgrade.finalize', parameters })
-        if ('problem' in answer) return adminProblemAnswer(answer.problem)
-        return jsonAnswer(answer.result, call.context)
+        return callAnswer(calls, call, { operation: 'upgrade.finalize', parameters })
       },
     },
   ]

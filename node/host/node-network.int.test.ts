@@ -1,15 +1,7 @@
-import net from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { networkContract } from './network.contract.ts'
 import { NodeNetwork } from './node-network.ts'
-
-async function freeAddress(): Promise<string> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return `127.0.0.1:${port}`
-}
+import { freeAddress } from './testing/free-address.ts'
 
 describe('NodeNetwork', () => {
   networkContract(async () => ({ network: new NodeNetwork(), freeAddress }))

@@ -7,7 +7,7 @@ import {
   Wait,
 } from 'testcontainers'
 import { freePorts } from '../../../chaos/processes/free-ports.ts'
-import { ControlledCluster } from '../controlled-cluster.ts'
+import { checkNodes, ControlledCluster } from '../controlled-cluster.ts'
 import type { NodeControl, NodeState } from '../node-control.ts'
 import type { TestCluster } from '../test-cluster.ts'
 import { DEFAULT_IMAGE } from './parley-container.ts'
@@ -33,10 +33,7 @@ export class ParleyCluster {
 
   constructor(options: ParleyClusterOptions = {}) {
     this.#options = { nodes: 3, image: DEFAULT_IMAGE, environment: {}, ...options }
-    const { nodes } = this.#options
-    if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > 9) {
-      throw new RangeError(`nodes must be from 1 to 9, not ${nodes}`)
-    }
+    checkNodes(this.#options.nodes)
   }
 
   /**
@@ -75,14 +72,7 @@ export class ParleyCluster {
       await Promise.all(nodes.map((node) => node.remove()))
       await network.stop()
     }
-    const cluster = new ControlledCluster({ nodes, secret, close })
-    try {
-      await cluster.startAll()
-      return cluster
-    } catch (error) {
-      await cluster[Symbol.asyncDispose]()
-      throw error
-    }
+    return ControlledCluster.started({ nodes, secret, close })
   }
 }
 

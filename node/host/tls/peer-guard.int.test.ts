@@ -13,6 +13,7 @@ import { type ClusterSecret, readClusterSecrets } from './cluster-secret.ts'
 import { PeerGuard } from './peer-guard.ts'
 import { clientOptions, type PeerCredentials } from './peer-tls.ts'
 import { readTlsMaterial, type TlsMaterial } from './tls-material.ts'
+import { freeAddress } from '../testing/free-address.ts'
 
 const authority = testAuthority()
 const other = testAuthority('other CA')
@@ -73,14 +74,6 @@ const ended = (connection: Connection): Promise<void> =>
   new Promise((resolve) => {
     connection.onClose = () => resolve()
   })
-
-async function freeAddress(): Promise<string> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return `127.0.0.1:${port}`
-}
 
 describe('a network of peers with certificates', () => {
   networkContract(async () => ({
