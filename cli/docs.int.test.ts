@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DevProcess, type Outcome, parley } from './dev/testing/dev-process.ts'
-import { freePortRange } from './dev/testing/free-ports.ts'
+import { freeDevPort } from './dev/testing/free-dev-port.ts'
 import { temporaryDirectory } from './dev/testing/fake-cluster.ts'
 import { main } from './main.ts'
 
@@ -45,7 +45,7 @@ describe('the first screen of the README', () => {
     if (start !== 'npm start' || listen !== 'npx parley tail --as bob') {
       throw new Error('the README begins with other commands than this test types')
     }
-    dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
+    dev = new DevProcess(directory.path, ['--port', String(await freeDevPort())])
     await dev.ready()
     listener = startListener(directory.path, wordsOf(listen))
     while (!listener.output.includes('bob listens')) await delay(20)

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePorts } from '../chaos/processes/free-ports.ts'
+import { freePorts } from '../node/host/testing/free-ports.ts'
 import { ALERTS_FILE } from './alert-rules.ts'
 
 export interface Sample {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { freePorts } from '../../chaos/processes/free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 
 /** Three processes of `bare-node.ts`. */
 export class BareCluster {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { freePorts } from '../../chaos/processes/free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { absent, countUntil, find, outputOf, Program } from './program.ts'
 import type { SystemKind } from './system.ts'
 

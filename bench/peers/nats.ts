@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { freePorts } from '../../chaos/processes/free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { absent, countUntil, find, outputOf, Program } from './program.ts'
 import type { SystemKind } from './system.ts'
 

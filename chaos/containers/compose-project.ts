@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { freePorts } from '../processes/free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { composeCommand } from '../processes/requirements.ts'
 import { IMAGE } from './built-image.ts'
 

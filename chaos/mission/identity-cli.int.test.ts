@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePorts } from '../processes/free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { main } from '../../cli/main.ts'
 import { WireClient } from '../workload/wire-client.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { ProcessCluster } from './process-cluster.ts'
 
 const OPERATORS = ['/metrics', '/v1/cluster', '/v1/cluster/settings', '/v1/cluster/erasures']

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { formatMembers } from '../../cli/cluster/initial-members.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 import { StartedProgram } from './started-program.ts'
 import { tokenOf, TOKEN_SECRET } from './token-of.ts'
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ClusterView } from '#node'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../../node/host/testing/free-ports.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 /** Where the `parley` command keeps compiled code. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { isAlive } from '../dev/control-file.ts'
 import { temporaryDirectory } from '../dev/testing/fake-cluster.ts'
 import { DevProcess, parley } from '../dev/testing/dev-process.ts'
-import { freePortRange } from '../dev/testing/free-ports.ts'
+import { freeDevPort } from '../dev/testing/free-dev-port.ts'
 
 let directory: ReturnType<typeof temporaryDirectory>
 let port: number
@@ -13,7 +13,7 @@ let running: DevProcess[]
 
 beforeEach(async () => {
   directory = temporaryDirectory()
-  port = await freePortRange()
+  port = await freeDevPort()
   running = []
 })
 
@@ -101,7 +101,7 @@ test('a cluster is what its first start made it', async () => {
 
 test('a taken port is named before anything is started', async () => {
   const free = port
-  port = await freePortRange()
+  port = await freeDevPort()
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve) => server.listen(port + 101, '127.0.0.1', resolve))
   const { code, stderr } = await run('dev', '--port', String(port))

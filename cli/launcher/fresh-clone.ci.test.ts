@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { freePortRange } from '../dev/testing/free-ports.ts'
+import { freeDevPort } from '../dev/testing/free-dev-port.ts'
 import { hostsPath } from './runtime.mjs'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -110,7 +110,7 @@ test('exit codes and arguments pass through npm run and npx', async () => {
 })
 
 test('npm start runs three nodes until it is told to end', async () => {
-  const port = await freePortRange()
+  const port = await freeDevPort()
   const child = spawn('npm', ['start', '--silent', '--', '--json', `--port=${port}`], {
     cwd: clone,
     env: strangersEnvironment(),

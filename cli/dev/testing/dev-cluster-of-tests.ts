@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { DevProcess, type Outcome, parley } from './dev-process.ts'
 import { temporaryDirectory } from './fake-cluster.ts'
-import { freePortRange } from './free-ports.ts'
+import { freeDevPort } from './free-dev-port.ts'
 
 /** A cluster of `parley dev` for all tests of a file, and commands that run where it was started. */
 export function devClusterOfTests(): {
@@ -12,7 +12,7 @@ export function devClusterOfTests(): {
   let dev: DevProcess
 
   beforeAll(async () => {
-    dev = new DevProcess(directory.path, ['--port', String(await freePortRange())])
+    dev = new DevProcess(directory.path, ['--port', String(await freeDevPort())])
     await dev.ready()
   })
 

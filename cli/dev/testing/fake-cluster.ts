@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { DevNode } from '../layout.ts'
-import { freePortRange } from './free-ports.ts'
+import { freePorts } from '../../../node/host/testing/free-ports.ts'
 
 const SCRIPT = fileURLToPath(new URL('fake-node.mjs', import.meta.url))
 
@@ -14,18 +14,15 @@ export function temporaryDirectory(): { path: string; remove(): void } {
 }
 
 export async function fakeNodes(directory: string, count: number): Promise<DevNode[]> {
-  const offsets = Array.from({ length: count }, (_, i) => i)
-  const base = await freePortRange(offsets)
-  return offsets
-    .map((i) => base + i)
-    .map((port, i) => ({
-      name: `n${i + 1}`,
-      url: `http://127.0.0.1:${port}`,
-      listen: `127.0.0.1:${port}`,
-      peerListen: `127.0.0.1:${port}`,
-      dataDirectory: join(directory, `n${i + 1}`),
-      logFile: join(directory, `n${i + 1}.log`),
-    }))
+  const ports = await freePorts(count)
+  return ports.map((port, i) => ({
+    name: `n${i + 1}`,
+    url: `http://127.0.0.1:${port}`,
+    listen: `127.0.0.1:${port}`,
+    peerListen: `127.0.0.1:${port}`,
+    dataDirectory: join(directory, `n${i + 1}`),
+    logFile: join(directory, `n${i + 1}.log`),
+  }))
 }
 
 export function fakeCommand(

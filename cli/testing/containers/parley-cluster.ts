@@ -6,7 +6,7 @@ import {
   type StartedTestContainer,
   Wait,
 } from 'testcontainers'
-import { freePorts } from '../../../chaos/processes/free-ports.ts'
+import { freePorts } from '../../../node/host/testing/free-ports.ts'
 import { checkNodes, ControlledCluster } from '../controlled-cluster.ts'
 import type { NodeControl, NodeState } from '../node-control.ts'
 import type { TestCluster } from '../test-cluster.ts'

@@ -6,7 +6,7 @@ import {
   type StartedTestContainer,
   Wait,
 } from 'testcontainers'
-import { freePorts } from '../../../chaos/processes/free-ports.ts'
+import { freePorts } from '../../../node/host/testing/free-ports.ts'
 import type { TestTokenOptions } from '../test-cluster.ts'
 import { signToken } from '../test-token.ts'
 import { withTokenSecret } from './token-secret.ts'

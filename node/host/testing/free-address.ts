@@ -1,10 +1,7 @@
-import net from 'node:net'
+import { freePorts } from './free-ports.ts'
 
-/** An address of the loopback that nobody listened at a moment ago. */
+/** An address of the loopback that only this process will listen at. */
 export async function freeAddress(): Promise<string> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise<void>((resolve) => server.close(() => resolve()))
+  const [port] = await freePorts(1)
   return `127.0.0.1:${port}`
 }

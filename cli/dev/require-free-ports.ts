@@ -19,7 +19,7 @@ export async function requireFreePorts(nodes: readonly DevNode[]): Promise<void>
 }
 
 /** Whether nobody listens at `host:port` now. */
-export function isFree(address: string): Promise<boolean> {
+function isFree(address: string): Promise<boolean> {
   const at = address.lastIndexOf(':')
   return new Promise((resolve) => {
     const server = createServer()
