@@ -1,5 +1,7 @@
 /** The door of this package: a node whole, on real ports or on any others. */
 export type { ClusterView } from './admin/cluster-view.ts'
+export type { MembersView, MemberView } from './admin/members-view.ts'
+export type { Preflight } from './admin/preflight.ts'
 export { BackupDecoder } from './backup/backup-codec.ts'
 export { BackupError } from './backup/backup-error.ts'
 export type { BackupManifest } from './backup/backup-manifest.ts'

@@ -1,3 +1,4 @@
+import { isAddress, isMemberName } from '../../node/admin/member-address.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 
 export interface InitialMember {
@@ -7,9 +8,6 @@ export interface InitialMember {
   /** `host:port` */
   readonly peerAddress: string
 }
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
-const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/
 
 /**
  * Reads `n1=127.0.0.1:7401/127.0.0.1:7501,n2=…`: client address, then peer address. Where clients come
@@ -22,7 +20,7 @@ export function parseMembers(text: string): InitialMember[] {
       throw usage(`"${part}" is not name=host:port/host:peer-port`)
     }
     const [, name = '', scheme = 'http://', client = '', peer = ''] = match
-    if (!NAME.test(name)) {
+    if (!isMemberName(name)) {
       throw usage(`"${name}" is not a name: up to 63 letters, digits, dots, hyphens, underscores`)
     }
     return {
@@ -54,13 +52,6 @@ export function formatMembers(members: readonly InitialMember[]): string {
 function checkAddress(text: string): string {
   if (!isAddress(text)) throw usage(`"${text}" is not host:port`)
   return text
-}
-
-/** Whether the text is `host:port`, an IPv6 host in brackets. */
-export function isAddress(text: string): boolean {
-  const match = ADDRESS.exec(text)
-  const port = Number(match?.[2])
-  return match !== null && port >= 1 && port <= 65_535
 }
 
 function usage(message: string): CliError {

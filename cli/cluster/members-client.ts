@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { MembersView, Preflight } from '#node'
+import { bytesText } from '../byte-size.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note } from '../output.ts'
 import { adminCall } from './admin-call.ts'
@@ -9,42 +11,6 @@ export interface MembersFlags {
   readonly tokenFile?: string
   readonly timeout: number
   readonly json?: boolean
-}
-
-export interface MemberView {
-  readonly name: string
-  readonly role: 'voter' | 'learner'
-  readonly state: string
-  readonly phase: string
-  readonly url: string
-  readonly peer: string
-  readonly lag: number | null
-  readonly snapshotBytes: number | null
-  readonly contactMs: number | null
-  readonly stuckMs: number
-  readonly id: string
-}
-
-export interface MembersView {
-  readonly leader: string
-  readonly term: number
-  readonly configuration: string
-  readonly isChanging: boolean
-  readonly asked: readonly string[]
-  readonly strangers: readonly string[]
-  readonly members: readonly MemberView[]
-}
-
-export interface Preflight {
-  readonly action: string
-  readonly node: string | null
-  readonly verdict: 'ok' | 'warn' | 'refuse'
-  readonly reasons: readonly {
-    readonly level: string
-    readonly code: string
-    readonly text: string
-  }[]
-  readonly next: readonly string[]
 }
 
 const LOOK_MS = 500
@@ -175,12 +141,10 @@ function progressOf(view: MembersView, { name, isLeaving = false }: Changed): st
     case 'unreachable':
       return `${name} does not answer: is it running?`
     case 'snapshot':
-      return `${name} is getting a snapshot: ${mebibytes(member.snapshotBytes ?? 0)}`
+      return `${name} is getting a snapshot: ${bytesText(member.snapshotBytes ?? 0)} so far`
     default:
       return member.stuckMs > 30_000
         ? `${name} has taken in nothing for ${Math.round(member.stuckMs / 1_000)} s: see its log`
         : `${name} is catching up: ${member.lag ?? '?'} entries to go`
   }
 }
-
-const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB so far`

@@ -1,4 +1,4 @@
-import type { Preflight } from './members-client.ts'
+import type { Preflight } from '#node'
 
 /** The verdict on a line, then each reason and what to do. */
 export function preflightText({ action, node, verdict, reasons, next }: Preflight): string {

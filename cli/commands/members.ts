@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
-import {
-  MembersClient,
-  type MembersFlags,
-  type MembersView,
-  type MemberView,
-} from '../cluster/members-client.ts'
+import type { MembersView, MemberView } from '#node'
+import { bytesText } from '../byte-size.ts'
+import { MembersClient, type MembersFlags } from '../cluster/members-client.ts'
 import { preflightText } from '../cluster/preflight-text.ts'
 import { urlOption } from '../cluster/find-urls.ts'
 import { durationOption } from '../duration.ts'
@@ -245,7 +242,7 @@ function show(view: MembersView, flags: MembersFlags): void {
 
 function row(member: MemberView): string[] {
   const { name, role, state, phase, lag, contactMs, peer, url, snapshotBytes } = member
-  const taken = snapshotBytes === null ? '' : ` ${(snapshotBytes / 2 ** 20).toFixed(1)} MiB`
+  const taken = snapshotBytes === null ? '' : ` ${bytesText(snapshotBytes)}`
   const contact = contactMs === null ? '-' : `${(contactMs / 1_000).toFixed(1)}s`
   return [
     name,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isAddress, parseMembers } from '../cluster/initial-members.ts'
+import { isAddress } from '../../node/admin/member-address.ts'
+import { parseMembers } from '../cluster/initial-members.ts'
 import type { Declaration } from './declaration.ts'
 import { formatBytes, formatDuration, readBytes, readDuration } from './units.ts'
 

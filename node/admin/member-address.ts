@@ -4,7 +4,7 @@ const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):(\d{1,5})$/
 /** What is wrong with a member as an operator names it, or `null`. */
 export function memberFault(given: Readonly<Record<string, unknown>>): string | null {
   const { name, peer, url, instead } = given
-  if (typeof name !== 'string' || !NAME.test(name)) {
+  if (typeof name !== 'string' || !isMemberName(name)) {
     return 'name must be up to 63 letters, digits, dots, hyphens or underscores'
   }
   if (typeof peer !== 'string' || !isAddress(peer)) {
@@ -19,7 +19,12 @@ export function memberFault(given: Readonly<Record<string, unknown>>): string | 
   return null
 }
 
-function isAddress(text: string): boolean {
+export function isMemberName(text: string): boolean {
+  return NAME.test(text)
+}
+
+/** Whether the text is `host:port`, an IPv6 host in brackets. */
+export function isAddress(text: string): boolean {
   const port = Number(ADDRESS.exec(text)?.[2])
   return port >= 1 && port <= 65_535
 }

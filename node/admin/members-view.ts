@@ -2,7 +2,7 @@ import type { ClusterNode, Configuration } from '#cluster'
 import type { ClusterMemberView, ClusterView } from './cluster-view.ts'
 
 /** Where a member is on its way to a vote. */
-export type MemberPhase = 'votes' | 'asked' | 'unreachable' | 'snapshot' | 'catchingUp'
+type MemberPhase = 'votes' | 'unreachable' | 'snapshot' | 'catchingUp'
 
 export interface MemberView extends ClusterMemberView {
   readonly phase: MemberPhase

@@ -1,4 +1,4 @@
-import { addressOf, isLoopback } from './origin-policy.ts'
+import { addressOf, isIpAddress, isLoopback } from './origin-policy.ts'
 
 /** Addresses that a chain of proxies may name; what stands before them is not looked at. */
 const MAX_HOPS = 20
@@ -19,7 +19,7 @@ export function clientRemote(
   for (const hop of hops) {
     const address = hop.trim().replace(/^\[?([0-9a-fA-F:.]{2,45}?)\]?(?::\d{1,5})?$/, '$1')
     // The loopback of another machine is none of ours, and nobody is on ours behind a proxy.
-    if (!isAddress(address) || isLoopback(`${address}:0`) || isLoopback(`[${address}]:0`)) break
+    if (!isIpAddress(address) || isLoopback(`${address}:0`) || isLoopback(`[${address}]:0`)) break
     remote = address.includes(':') ? `[${address.toLowerCase()}]:0` : `${address}:0`
     if (!isTrusted(address)) break
   }
@@ -49,6 +49,3 @@ export const hostOf = (remote: string): string =>
   addressOf(remote)
     .replace(/^\[|\]$/g, '')
     .replace(/^::ffff:(?=\d+\.)/i, '')
-
-const isAddress = (text: string): boolean =>
-  /^\d{1,3}(\.\d{1,3}){3}$/.test(text) || /^[0-9a-f]*:[0-9a-f:.]*$/i.test(text)

@@ -41,7 +41,7 @@ function hostAllowed(host: HostParts, localPort: number, options: OriginPolicyOp
   if (options.dev) return LOOPBACK_NAMES.has(host.name) && host.port === localPort
   // Behind a published or forwarded port the number in Host is not the listener's own.
   return (
-    isAddress(host.name) ||
+    isIpAddress(host.name) ||
     host.name === 'localhost' ||
     options.allowedHosts.some((allowed) => allowed.toLowerCase() === host.name)
   )
@@ -71,8 +71,9 @@ function splitHost(
   return { name: (match[1] ?? match[2] ?? '').toLowerCase(), port }
 }
 
-function isAddress(name: string): boolean {
-  return name.includes(':') || /^\d{1,3}(\.\d{1,3}){3}$/.test(name)
+/** Whether a host without brackets has the form of an address, of either version. */
+export function isIpAddress(host: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || /^[0-9a-f]*:[0-9a-f:.]*$/i.test(host)
 }
 
 /** Whether `address:port` is on this machine's loopback. */
