@@ -1,19 +1,16 @@
 import type { RaftId, Replica } from '#cluster'
+import { fittestVoter } from './fittest-voter.ts'
 
 /**
- * Gives leadership, if the node has it, to the fittest voter, and of several to the one that is nearest
- * to having everything. Says whether there is anybody to give it to.
+ * Gives leadership, if the node has it, to the fittest voter. Says whether there is anybody to give it
+ * to.
  */
 export function handLeadershipOn(
   replica: Replica | null,
-  fitness: (id: RaftId) => number = () => 1,
+  fitness?: (id: RaftId) => number,
 ): boolean {
   if (replica === null || replica.leader !== replica.raftId) return false
-  const best = replica
-    .status()
-    .progress.filter(({ id, learner }) => !learner && id !== replica.raftId && fitness(id) > 0)
-    .sort((a, b) => fitness(b.id) - fitness(a.id) || b.match - a.match)[0]
-  if (best === undefined) return false
-  replica.transferLeadership(best.id)
-  return true
+  const best = fittestVoter(replica, fitness)
+  if (best !== null) replica.transferLeadership(best)
+  return best !== null
 }

@@ -435,6 +435,7 @@ export class NodeWiring {
       },
       replica: () => this.cluster.replica,
       isUp: (id) => this.cluster.transport.isUp(id),
+      fitness: (id) => this.standings.fitness(id),
       report: (report, to) => {
         const { transport } = this.cluster
         for (const peer of transport.peersUp()) {

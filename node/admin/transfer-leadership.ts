@@ -1,4 +1,5 @@
 import { type Clock, type Logger, NO_ONE, object, type Replica, text } from '#cluster'
+import { fittestVoter } from '../fittest-voter.ts'
 import { adminProblem } from './admin-problem.ts'
 import type { Operation, OperationResult, RunningCall } from './operation.ts'
 import { readParameters } from './read-parameters.ts'
@@ -29,7 +30,7 @@ const PARAMETERS = object<{ to: string | null }>({
 })
 
 /**
- * Hands leadership to a voter, or to the one that is nearest to having everything (thesis §3.10).
+ * Hands leadership to a voter, or to the fittest one (thesis §3.10).
  * Writes wait meanwhile. Done once the new leader has shown that it can serve; not repeatable, since
  * without a name each time moves it once more.
  */
@@ -62,7 +63,7 @@ async function run(
   }
   const target =
     to === null
-      ? mostCaughtUp(parts, replica)
+      ? fittestVoter(replica, (id) => parts.fitness(id))
       : configuration.voters.find(({ name }) => name === to)?.id
   if (target === null) {
     return {
@@ -103,15 +104,4 @@ async function run(
   }
   const message = `no leader has shown itself yet: see parley status`
   return { problem: adminProblem('OUTCOME_UNKNOWN', message) }
-}
-
-/** Of the other voters that answer. */
-function mostCaughtUp(parts: TransferParts, replica: Replica): string | null {
-  const others = replica
-    .status()
-    .progress.filter(
-      ({ id, learner, active }) =>
-        !learner && active && id !== replica.raftId && parts.fitness(id) > 0,
-    )
-  return others.sort((a, b) => b.match - a.match || (a.id < b.id ? -1 : 1))[0]?.id ?? null
 }

@@ -17,6 +17,7 @@ describe('the guard of one node among three', () => {
   let freeBytes: number
   let leader: RaftId
   let up: Set<RaftId>
+  let draining: Set<RaftId>
   let sent: { report: DiskReport; to: RaftId | undefined }[]
   let transfers: RaftId[]
   let compactions: number
@@ -30,6 +31,7 @@ describe('the guard of one node among three', () => {
     freeBytes = 100_000
     leader = A
     up = new Set([B, C])
+    draining = new Set()
     sent = []
     transfers = []
     compactions = 0
@@ -67,6 +69,7 @@ describe('the guard of one node among three', () => {
       serveClients: (serves) => served.push(serves),
       replica: () => replica,
       isUp: (id) => up.has(id),
+      fitness: (id) => (up.has(id) && !draining.has(id) ? 2 : 0),
       report: (report, to) => sent.push({ report, to }),
     })
     await guard.start()
@@ -125,6 +128,14 @@ describe('the guard of one node among three', () => {
     leader = C
     await look(9_000, 10)
     expect(transfers).toEqual([])
+  })
+
+  it('[D3] hands leadership to nobody who would hand it back', async () => {
+    hear(B, DiskLevel.ok)
+    hear(C, DiskLevel.ok)
+    draining.add(C)
+    await look(9_000)
+    expect(transfers).toEqual([B])
   })
 
   it('[D9] sends its clients away while it falls behind, and takes them again', async () => {

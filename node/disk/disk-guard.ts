@@ -9,6 +9,7 @@ import {
   type Replica,
   type Timer,
 } from '#cluster'
+import { fittestVoter } from '../fittest-voter.ts'
 import type { Store } from '../store/store.ts'
 import { isExempt, needOf } from './command-need.ts'
 import type { DiskBallast } from './disk-ballast.ts'
@@ -37,6 +38,8 @@ export interface DiskGuardHost {
   erases(): boolean
   replica(): Replica | null
   isUp(id: RaftId): boolean
+  /** How well a peer would do as the leader by its own word; 0: not at all. */
+  fitness(id: RaftId): number
   /** Whether clients are served here: not while this node falls behind for want of room. */
   serveClients(serves: boolean): void
   /** To every peer that is reached, or to one. */
@@ -270,22 +273,18 @@ export class DiskGuard {
     this.#host.serveClients(!fallsBehind)
   }
 
-  /** To the voter with room that is nearest to having everything; without one, it leads on. */
+  /** To the fittest voter with room; without one, it leads on. */
   #handOn(): void {
     const replica = this.#host.replica()
     if (replica === null || !this.#leads || this.#level === DiskLevel.ok) return
     const now = this.#host.clock.monotonicMs()
     if (now - this.#handedOnMs < HAND_ON_EVERY_MS) return
-    const hasRoom = (id: RaftId) =>
-      this.#host.isUp(id) && this.#reports.get(id)?.level === DiskLevel.ok
-    const best = replica
-      .status()
-      .progress.filter(({ id, learner }) => !learner && id !== replica.raftId && hasRoom(id))
-      .toSorted((a, b) => b.match - a.match)[0]
-    if (best === undefined) return
+    const hasRoom = (id: RaftId) => this.#reports.get(id)?.level === DiskLevel.ok
+    const best = fittestVoter(replica, (id) => (hasRoom(id) ? this.#host.fitness(id) : 0))
+    if (best === null) return
     this.#handedOnMs = now
-    this.#host.logger.warn('disk.leadership.handed', { to: best.id })
-    replica.transferLeadership(best.id)
+    this.#host.logger.warn('disk.leadership.handed', { to: best })
+    replica.transferLeadership(best)
   }
 }
 
