@@ -2,7 +2,6 @@ import {
   ClusterNode,
   DEFAULT_REPLICA_OPTIONS,
   type Failpoints,
-  featuresOf,
   type Logger,
   NO_ONE,
   PeerFrameKind,
@@ -20,7 +19,7 @@ import { nodeBackups } from './backup/node-backups.ts'
 import { nodeAudit } from './audit/node-audit.ts'
 import { CatchUp } from './catch-up.ts'
 import { DiskGuard } from './disk/disk-guard.ts'
-import { DISK_REPORT_LEVEL } from './disk/disk-report.ts'
+import { sendDiskReport } from './disk/disk-report.ts'
 import { failingChecks } from './failing-checks.ts'
 import type { FeatureLevels } from './feature-levels.ts'
 import { nodeLevels } from './node-levels.ts'
@@ -86,7 +85,7 @@ export interface NodeHost {
   readonly life: NodeLife
 }
 
-/** The parts of one node, and which of them hears of what. It begins and ends nothing: `ParleyNode` does. */
+/** The parts of one node, and which of them hears of what. When they begin and end is `ParleyNode`'s. */
 export class NodeWiring {
   readonly #host: NodeHost
   readonly logClock: LogClock
@@ -187,6 +186,21 @@ export class NodeWiring {
       authenticator: this.#authenticator(live),
       isTrustedProxy: live.isTrustedProxy ?? (() => false),
     })
+  }
+
+  /** Clients and operators who wait are told to go, and nothing here begins by itself any more. */
+  stop(): void {
+    this.levels.close()
+    this.drain.close()
+    this.catchUp.close()
+    this.scrub.close()
+    this.disk.close()
+    this.diskGuard.close()
+    this.retention.close()
+    this.push.close()
+    this.signals.close()
+    this.calls.close()
+    this.gateway.close()
   }
 
   view(): ClusterView {
@@ -436,15 +450,7 @@ export class NodeWiring {
       replica: () => this.cluster.replica,
       isUp: (id) => this.cluster.transport.isUp(id),
       fitness: (id) => this.standings.fitness(id),
-      report: (report, to) => {
-        const { transport } = this.cluster
-        for (const peer of transport.peersUp()) {
-          // Versions before there were levels know no such frame.
-          const isTold = to === undefined || to === peer.raftId
-          if (!isTold || featuresOf(peer).levels.max < DISK_REPORT_LEVEL) continue
-          transport.sendJson(peer.raftId, PeerFrameKind.disk, report)
-        }
-      },
+      report: (report, to) => sendDiskReport(this.cluster.transport, report, to),
     })
   }
 

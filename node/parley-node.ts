@@ -158,17 +158,7 @@ export class ParleyNode {
   async close(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    this.#parts.levels.close()
-    this.#parts.drain.close()
-    this.#parts.catchUp.close()
-    this.#parts.scrub.close()
-    this.#parts.disk.close()
-    this.#parts.diskGuard.close()
-    this.#parts.retention.close()
-    this.#parts.push.close()
-    this.#parts.signals.close()
-    this.#parts.calls.close()
-    this.#parts.gateway.close()
+    this.#parts.stop()
     for (const listener of this.#listeners) await listener.close()
     await this.#parts.cluster.close()
     this.#parts.forwarder.close()
@@ -251,14 +241,8 @@ export class ParleyNode {
     if (this.#ended) return
     this.#ended = true
     this.#logger.error('node.failed', { error })
-    this.#parts.disk.close()
-    this.#parts.diskGuard.close()
-    this.#parts.levels.close()
-    this.#parts.drain.close()
-    this.#parts.retention.close()
-    this.#parts.push.close()
     this.#parts.cluster.replica?.stop()
-    this.#parts.gateway.close()
+    this.#parts.stop()
     this.#end(error)
   }
 }

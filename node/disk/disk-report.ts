@@ -1,8 +1,18 @@
-import { integer, object, oneOf, PeerProtocolError, readJson } from '#cluster'
+import {
+  type ClusterNode,
+  featuresOf,
+  integer,
+  object,
+  oneOf,
+  PeerFrameKind,
+  PeerProtocolError,
+  type RaftId,
+  readJson,
+} from '#cluster'
 import { DiskLevel } from './disk-level.ts'
 
 /** Nodes that can do this feature level know the frame. */
-export const DISK_REPORT_LEVEL = 2
+const DISK_REPORT_LEVEL = 2
 
 /** What a node tells its peers of its disk, every second and when it changes. */
 export interface DiskReport {
@@ -26,4 +36,17 @@ export function decodeDiskReport(body: Uint8Array): DiskReport {
     (why) => new PeerProtocolError(`a disk report is malformed: ${why}`),
   )
   return { ...report, level: report.level as DiskLevel }
+}
+
+/** To each peer that is reached and knows what it is, or to one of them. */
+export function sendDiskReport(
+  transport: ClusterNode['transport'],
+  report: DiskReport,
+  to?: RaftId,
+): void {
+  for (const peer of transport.peersUp()) {
+    if (to !== undefined && to !== peer.raftId) continue
+    if (featuresOf(peer).levels.max < DISK_REPORT_LEVEL) continue
+    transport.sendJson(peer.raftId, PeerFrameKind.disk, report)
+  }
 }
