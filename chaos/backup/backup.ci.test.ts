@@ -9,7 +9,7 @@ import { parley } from '../../cli/dev/testing/dev-process.ts'
 import { readAll } from '../mission/mission-clients.ts'
 import { ProcessCluster } from '../processes/process-cluster.ts'
 import { WireClient } from '../workload/wire-client.ts'
-import { type Acknowledged, SteadyLoad } from './steady-load.ts'
+import { type Acknowledged, PacedLoad } from './paced-load.ts'
 
 const PER_SECOND = 1_000
 const QUIET_MS = 5_000
@@ -89,7 +89,7 @@ test('[BK1] [BK7] a backup under 1,000 messages a second: all that was acknowled
   alice = await ChatClient.connect({ urls: urls(), user: 'alice', device: 'phone' })
   clients.push(alice)
   for (let n = 1; n <= 5; n += 1) await alice.direct('bob').send(`before ${n}`).sent
-  const load = await SteadyLoad.connect(urls(), PER_SECOND)
+  const load = await PacedLoad.connect(urls(), PER_SECOND)
   load.start()
   // So that there is something to read, and the nodes have compiled what they do.
   await sleep(2 * QUIET_MS)

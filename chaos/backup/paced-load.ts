@@ -18,7 +18,7 @@ export interface Acknowledged {
  * Messages at a rate, whatever the answers do: a delay is measured from when the message was due, so
  * that a node that stalls cannot hide it by holding up those that come after.
  */
-export class SteadyLoad {
+export class PacedLoad {
   readonly acknowledged: Acknowledged[] = []
   readonly #clients: readonly WireClient[]
   readonly #perSecond: number
@@ -33,14 +33,14 @@ export class SteadyLoad {
     this.#perSecond = perSecond
   }
 
-  static async connect(urls: readonly string[], perSecond: number): Promise<SteadyLoad> {
+  static async connect(urls: readonly string[], perSecond: number): Promise<PacedLoad> {
     const lanes = Array.from({ length: LANES }, (_, lane) =>
       WireClient.connect(urls[lane % urls.length]!, `load${lane}`, 'd', {
         subprotocol: 'parley.v1.msgpack',
         mode: 'notify',
       }),
     )
-    return new SteadyLoad(await Promise.all(lanes), perSecond)
+    return new PacedLoad(await Promise.all(lanes), perSecond)
   }
 
   start(): void {
