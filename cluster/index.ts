@@ -1,4 +1,5 @@
 /** The door of this package: what a node needs to run a replicated log. */
+export { asBuffer } from './as-buffer.ts'
 export { assert, assertSafeInteger, AssertionError, unreachable } from './assert.ts'
 export {
   counterCells,

@@ -1,3 +1,4 @@
+import { asBuffer } from '#cluster'
 import {
   type DecodeLimits,
   type ErrorCode,
@@ -8,7 +9,7 @@ import {
   type RequestFrame,
   validateFrame,
 } from '#protocol'
-import { asBuffer, encodeCommand, toCommand } from './state-machine/command-codec.ts'
+import { encodeCommand, toCommand } from './state-machine/command-codec.ts'
 import { CommandFormatError, CommandView } from './state-machine/command-view.ts'
 import {
   CommandKind,

@@ -1,3 +1,4 @@
+import { asBuffer } from '../as-buffer.ts'
 import { ByteReader } from '../byte-reader.ts'
 import { integer, object, oneOf, readJson } from '../json-shape.ts'
 import { configurationShape } from '../raft/configuration.ts'
@@ -78,7 +79,7 @@ export function encodeChunk(chunk: SnapshotChunk): Uint8Array {
  * @throws PeerProtocolError
  */
 export function decodeChunk(body: Uint8Array): SnapshotChunk {
-  const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const buffer = asBuffer(body)
   const reader = new ByteReader(buffer, 0, buffer.length, malformed('chunk'))
   const id = reader.u64()
   const offset = reader.u64()

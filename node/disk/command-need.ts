@@ -1,6 +1,5 @@
-import { type Entry, EntryType } from '#cluster'
+import { asBuffer, type Entry, EntryType } from '#cluster'
 import { forEachCommand } from '../state-machine/batch-codec.ts'
-import { asBuffer } from '../state-machine/command-codec.ts'
 import { CommandView } from '../state-machine/command-view.ts'
 import { CommandKind } from '../state-machine/commands.ts'
 

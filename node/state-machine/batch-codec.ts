@@ -1,5 +1,4 @@
-import { assert } from '#cluster'
-import { asBuffer } from './command-codec.ts'
+import { asBuffer, assert } from '#cluster'
 import { CommandView } from './command-view.ts'
 
 const FORMAT = 1

@@ -1,4 +1,4 @@
-import { assert, AssertionError } from '#cluster'
+import { asBuffer, assert, AssertionError } from '#cluster'
 import { utf8 } from './utf8.ts'
 
 /**
@@ -17,9 +17,7 @@ export class ByteReader {
     end = bytes.length,
     errorOf: (message: string) => Error = broken,
   ) {
-    this.#buffer = Buffer.isBuffer(bytes)
-      ? bytes
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#buffer = asBuffer(bytes)
     assert(start >= 0 && start <= end && end <= bytes.length, 'a reader stands outside its bytes')
     this.#position = start
     this.#end = end

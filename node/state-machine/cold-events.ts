@@ -1,7 +1,6 @@
-import { assert } from '#cluster'
+import { asBuffer, assert } from '#cluster'
 import { StoreDamagedError, type Store } from '../store/store.ts'
 import { ByteReader } from './byte-reader.ts'
-import { asBuffer } from './command-codec.ts'
 import { extentAt, extentCount, readExtents, type Extent } from './extents.ts'
 import { chunkKey, extentPageKey } from './keys.ts'
 import { StoredEvent } from './stored-event.ts'

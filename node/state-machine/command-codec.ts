@@ -1,4 +1,4 @@
-import { assert, unreachable } from '#cluster'
+import { asBuffer, assert, unreachable } from '#cluster'
 import { ByteWriter } from './byte-writer.ts'
 import {
   CommandKind,
@@ -149,12 +149,6 @@ export function toCommand(view: CommandView): Command {
     default:
       return unreachable(kind)
   }
-}
-
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assert } from '#cluster'
+import { asBuffer, assert } from '#cluster'
 import type { NameKeys } from './name-set.ts'
 
 /**
@@ -60,7 +60,7 @@ export const ERASING_KEYS = nameKeys(0x76)
 function nameKeys(kind: number): NameKeys {
   return {
     key: (name) => withText(kind, name, 0),
-    nameOf: (key) => Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', 3),
+    nameOf: (key) => asBuffer(key).toString('utf8', 3),
     from: Buffer.of(kind),
     to: Buffer.of(kind + 1),
   }
@@ -103,7 +103,7 @@ export function userRange(user: string): { from: Buffer; to: Buffer } {
 
 export function conversationOfUserKey(user: string, key: Uint8Array): string {
   const prefix = 3 + Buffer.byteLength(user)
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', prefix)
+  return asBuffer(key).toString('utf8', prefix)
 }
 
 /** Chunks and blocks of one cut get ascending numbers, and no two cuts share any. */

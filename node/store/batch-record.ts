@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32'
-import { assertSafeInteger } from '#cluster'
+import { asBuffer, assertSafeInteger } from '#cluster'
 import { storeFormat } from './value-codec.ts'
 
 /** What a numbered batch is. Numbers are part of the store format. */
@@ -51,7 +51,7 @@ export function encodeBatchRecord(record: BatchRecord): Uint8Array {
 /** `null` if these bytes are no record of this format. */
 export function decodeBatchRecord(encoded: Uint8Array): BatchRecord | null {
   if (encoded.length !== length) return null
-  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length)
+  const bytes = asBuffer(encoded)
   const kind = bytes[1] as BatchKind
   if (bytes[0] !== storeFormat) return null
   if (kind !== BatchKind.ahead && kind !== BatchKind.cut && kind !== BatchKind.undo) return null

@@ -1,3 +1,5 @@
+import { asBuffer } from '#cluster'
+
 /** Keys as `u16 length ‖ bytes`, one after the other. */
 export function encodeKeyList(keys: readonly Uint8Array[]): Uint8Array {
   const bytes = Buffer.alloc(keys.reduce((sum, key) => sum + listedBytes(key), 0))
@@ -17,7 +19,7 @@ export function listedBytes(key: Uint8Array): number {
 
 /** `null` if the bytes are no list. */
 export function decodeKeyList(encoded: Uint8Array): Uint8Array[] | null {
-  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.length)
+  const bytes = asBuffer(encoded)
   const keys: Uint8Array[] = []
   let offset = 0
   while (offset < bytes.length) {

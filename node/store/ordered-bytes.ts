@@ -1,3 +1,5 @@
+import { asBuffer } from '#cluster'
+
 export interface BytesPair {
   readonly key: Uint8Array
   readonly value: Uint8Array
@@ -141,7 +143,7 @@ export function takePairs(walk: Iterator<BytesPair>, count: number): BytesPair[]
 }
 
 function textOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+  return asBuffer(key).toString('latin1')
 }
 
 function lowerBound(order: readonly string[], text: string): number {

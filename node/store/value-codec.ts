@@ -1,3 +1,4 @@
+import { asBuffer } from '#cluster'
 import { crc32c } from '@node-rs/crc32'
 import { StoreDamagedError } from './store.ts'
 
@@ -52,7 +53,7 @@ export function checksumOf(key: Uint8Array, value: Uint8Array): number {
 }
 
 function damagedValue(key: Uint8Array): StoreDamagedError {
-  const hex = Buffer.from(key.buffer, key.byteOffset, Math.min(key.length, 64)).toString('hex')
+  const hex = asBuffer(key).toString('hex', 0, 64)
   return new StoreDamagedError(
     `the value stored under key ${hex} fails its checksum: the store must be discarded`,
   )
