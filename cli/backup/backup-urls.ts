@@ -1,19 +1,20 @@
+import type { AdminCall } from '../cluster/admin-call.ts'
 import { fetchView } from '../cluster/cluster-view.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { tokenHeaders } from '../token-file.ts'
 
-export interface BackupSource {
-  readonly urls: readonly string[]
-  readonly tokenFile: string | undefined
-  readonly timeoutMs: number
-  /** Only from this one. */
-  readonly node: string | undefined
-}
+/** A node that has not shown itself within so long is not asked. */
+const LOOK_MS = 5_000
 
-/** Where to ask for a backup, the best first: who does not lead has the least to do. */
-export async function backupUrls(source: BackupSource): Promise<string[]> {
-  const { urls, node, timeoutMs } = source
-  const headers = tokenHeaders(source.tokenFile)
+/**
+ * Where to ask for a backup, the best first: who does not lead has the least to do.
+ *
+ * @param node only from this one
+ */
+export async function backupUrls(call: AdminCall, node: string | undefined): Promise<string[]> {
+  const { urls } = call
+  const timeoutMs = Math.min(call.timeoutMs, LOOK_MS)
+  const headers = tokenHeaders(call.tokenFile)
   const views = await Promise.all(
     urls.map(async (url) => ({ url, view: await fetchView(url, timeoutMs, headers) })),
   )

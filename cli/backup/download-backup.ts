@@ -12,7 +12,7 @@ export interface Downloaded {
 interface DownloadOptions {
   /** Asked in this order, until one gives a backup. */
   readonly urls: readonly string[]
-  readonly tokenFile: string | undefined
+  readonly tokenFile?: string | undefined
   /** How long a node may keep silent. */
   readonly timeoutMs: number
   readonly onBytes: (bytes: number) => void

@@ -1,6 +1,6 @@
 import type { BackupManifest } from '#node'
 import { adminCall } from '../cluster/admin-call.ts'
-import { findUrls } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { CliError } from '../exit-codes.ts'
 
 /**
@@ -10,16 +10,11 @@ import { CliError } from '../exit-codes.ts'
  */
 export async function reportVerified(
   { clusterId, epoch, index, takenAtMs }: BackupManifest,
-  call: {
-    readonly url: readonly string[] | undefined
-    readonly tokenFile: string | undefined
-    readonly timeoutMs: number
-  },
+  flags: OperatorFlags,
 ): Promise<string | null> {
   try {
     const body = { clusterId, epoch, index, takenAtMs }
-    const urls = findUrls(call.url)
-    await adminCall('/v1/cluster/backup/verified', { ...call, urls, body })
+    await adminCall('/v1/cluster/backup/verified', { ...adminCallOf(flags), body })
     return null
   } catch (error) {
     if (error instanceof CliError) return error.message

@@ -3,34 +3,28 @@ import type { MembersView, Preflight } from '#node'
 import { bytesText } from '../byte-size.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note } from '../output.ts'
-import { adminCall } from './admin-call.ts'
-import { findUrls } from './find-urls.ts'
-
-export interface MembersFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
-  readonly json?: boolean
-}
+import { type AdminCall, adminCall } from './admin-call.ts'
+import { adminCallOf, type OperatorFlags } from './operator-flags.ts'
 
 const LOOK_MS = 500
+/** How long a node may take for one answer, whatever the change takes. */
+const ANSWER_MS = 20_000
 /** A change that nobody took up is forgotten by a new leader: it is asked for again. */
 const AGAIN_MS = 3_000
 
 /** What the commands about members ask of a cluster. */
 export class MembersClient {
-  readonly #flags: MembersFlags
-  readonly #urls: readonly string[]
+  readonly #call: AdminCall
   readonly #deadlineMs: number
 
-  constructor(flags: MembersFlags) {
-    this.#flags = flags
-    this.#urls = findUrls(flags.url)
+  constructor(flags: OperatorFlags) {
+    const call = adminCallOf(flags)
+    this.#call = { ...call, timeoutMs: Math.min(call.timeoutMs, ANSWER_MS) }
     this.#deadlineMs = performance.now() + flags.timeout
   }
 
   members(): Promise<MembersView> {
-    return this.#call<MembersView>('/v1/cluster/members')
+    return this.#ask<MembersView>('/v1/cluster/members')
   }
 
   preflight(
@@ -39,7 +33,7 @@ export class MembersClient {
     more: Record<string, string> = {},
   ): Promise<Preflight> {
     const query = new URLSearchParams({ action, ...(node === null ? {} : { node }), ...more })
-    return this.#call<Preflight>(`/v1/cluster/preflight?${query.toString()}`)
+    return this.#ask<Preflight>(`/v1/cluster/preflight?${query.toString()}`)
   }
 
   /**
@@ -78,21 +72,19 @@ export class MembersClient {
   }
 
   post(path: string, body: object, ifMatch?: string): Promise<MembersView> {
-    return this.#call<MembersView>(path, { body, ifMatch })
+    return this.#ask<MembersView>(path, { body, ifMatch })
   }
 
   remove(name: string, ifMatch?: string): Promise<MembersView> {
     const path = `/v1/cluster/members/${encodeURIComponent(name)}`
-    return this.#call<MembersView>(path, { method: 'DELETE', ifMatch })
+    return this.#ask<MembersView>(path, { method: 'DELETE', ifMatch })
   }
 
-  async #call<T>(
+  async #ask<T>(
     path: string,
     more: { body?: object; method?: 'DELETE'; ifMatch?: string | undefined } = {},
   ): Promise<T> {
-    const { tokenFile, timeout } = this.#flags
-    const timeoutMs = Math.min(timeout, 20_000)
-    return (await adminCall(path, { urls: this.#urls, timeoutMs, tokenFile, ...more })) as T
+    return (await adminCall(path, { ...this.#call, ...more })) as T
   }
 
   /** What was done a moment ago may be refused by now: there is nothing left to do. */

@@ -15,7 +15,7 @@ const NOT_RESTARTED_MS = 10_000
 
 export interface RollOptions {
   readonly urls: readonly string[]
-  readonly tokenFile: string | undefined
+  readonly tokenFile?: string | undefined
   /** With `{node}` and `{url}` in it; no shell looks at it. */
   readonly command: readonly string[]
   /** Only these, in this order. @default all, whoever leads last */

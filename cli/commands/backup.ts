@@ -10,28 +10,23 @@ import { asCliError } from '../backup/failures.ts'
 import { reportVerified } from '../backup/report-verified.ts'
 import { manifestLines } from '../backup/words.ts'
 import { bytesText } from '../byte-size.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface BackupFlags {
+interface BackupFlags extends OperatorFlags {
   readonly to?: string
   readonly node?: string
   readonly verify?: boolean
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
   readonly json?: boolean
 }
 
-interface VerifyFlags {
+interface VerifyFlags extends OperatorFlags {
   readonly temporary?: string
   readonly report: boolean
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
   readonly json?: boolean
 }
 
@@ -75,18 +70,16 @@ export function configure(command: Command): void {
 }
 
 async function run(flags: BackupFlags): Promise<void> {
-  const { to, timeout: timeoutMs, tokenFile } = flags
+  const { to } = flags
   if (to === undefined) throw new CliError(ExitCode.usage, 'name the file to write with --to')
-  const urls = findUrls(flags.url)
-  const source = { urls, tokenFile, timeoutMs: Math.min(timeoutMs, 5_000), node: flags.node }
-  const candidates = await backupUrls(source)
+  const call = adminCallOf(flags)
+  const candidates = await backupUrls(call, flags.node)
   const sinceMs = performance.now()
   let toldMs = sinceMs
   const { manifest, bytes, url } = await asCliError(
     downloadBackup(to, {
+      ...call,
       urls: candidates,
-      tokenFile,
-      timeoutMs,
       onBytes: (written) => {
         if (performance.now() - toldMs < PROGRESS_MS) return
         toldMs = performance.now()
@@ -96,10 +89,7 @@ async function run(flags: BackupFlags): Promise<void> {
   )
   const tookMs = Math.round(performance.now() - sinceMs)
   const verified = flags.verify === true ? await load(to, undefined) : null
-  const untold =
-    verified === null
-      ? null
-      : await reportVerified(manifest, { url: flags.url, tokenFile, timeoutMs })
+  const untold = verified === null ? null : await reportVerified(manifest, flags)
   if (flags.json === true) {
     const content = verified === null ? {} : contentOf(verified)
     printJson({ schema: 1, file: to, bytes, tookMs, url, ...manifest, ...content })
@@ -116,8 +106,7 @@ async function verify(file: string, flags: VerifyFlags): Promise<void> {
   note(`parley: reading ${bytesText(size)}`)
   const verified = await load(file, flags.temporary)
   const { manifest } = verified
-  const { url, tokenFile, timeout: timeoutMs } = flags
-  const untold = flags.report ? await reportVerified(manifest, { url, tokenFile, timeoutMs }) : null
+  const untold = flags.report ? await reportVerified(manifest, flags) : null
   const isReported = flags.report && untold === null
   if (flags.json === true) {
     printJson({ schema: 1, file, bytes: size, ...manifest, ...contentOf(verified), isReported })

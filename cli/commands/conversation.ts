@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseConversation } from '../chat-arguments.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { exportConversation, type ExportProgress } from '../export/export-conversation.ts'
@@ -8,13 +9,10 @@ import { fileTarget, stdoutTarget } from '../export/export-target.ts'
 import { note } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface ExportFlags {
+interface ExportFlags extends OperatorFlags {
   readonly output?: string
   readonly resume?: boolean
   readonly after?: number
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
   readonly patience: number
 }
 
@@ -46,17 +44,16 @@ export function configure(command: Command): void {
 }
 
 async function run(conversation: string, flags: ExportFlags): Promise<void> {
-  const { output, resume = false, after, timeout: timeoutMs, tokenFile } = flags
+  const { output, resume = false, after } = flags
   if (resume && output === undefined) {
     throw new CliError(ExitCode.usage, '--resume goes on with a file: name it with --output')
   }
   if (output !== undefined && after !== undefined) {
     throw new CliError(ExitCode.usage, '--after is for standard output; a file knows by --resume')
   }
-  const urls = findUrls(flags.url)
+  const call = { ...adminCallOf(flags), patienceMs: flags.patience }
   const target =
     output === undefined ? stdoutTarget(after ?? 0) : fileTarget(output, { conversation, resume })
-  const call = { urls, timeoutMs, tokenFile, patienceMs: flags.patience }
   let at: ExportProgress = { seq: target.after, head: 0 }
   let toldMs = performance.now()
   try {

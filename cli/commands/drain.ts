@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
 import { beginDrain, drainLine, waitDrained } from '../cluster/drain-node.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { note, print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface DrainFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface DrainFlags extends OperatorFlags {
   readonly wait?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
@@ -32,8 +30,7 @@ export function configure(command: Command): void {
 }
 
 async function run(node: string, flags: DrainFlags): Promise<void> {
-  const { timeout: timeoutMs, tokenFile } = flags
-  const call = { urls: findUrls(flags.url), timeoutMs, tokenFile }
+  const call = adminCallOf(flags)
   let answer = await beginDrain(node, call, flags.dryRun === true)
   if (flags.dryRun !== true && flags.wait === true) {
     let last = ''

@@ -2,15 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import type { MembersView, MemberView } from '#node'
 import { bytesText } from '../byte-size.ts'
-import { MembersClient, type MembersFlags } from '../cluster/members-client.ts'
+import { MembersClient } from '../cluster/members-client.ts'
 import { preflightText } from '../cluster/preflight-text.ts'
 import { urlOption } from '../cluster/find-urls.ts'
+import type { OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson, table } from '../output.ts'
 import { memberFault } from '../../node/admin/member-address.ts'
 import { tokenFileOption } from '../token-file.ts'
 
+interface MembersFlags extends OperatorFlags {
+  readonly json?: boolean
+}
 interface ChangeFlags extends MembersFlags {
   readonly dryRun?: boolean
   readonly ifMatch?: string

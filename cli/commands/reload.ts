@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
 import { adminCall } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface ReloadFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface ReloadFlags extends OperatorFlags {
   readonly json?: boolean
 }
 
@@ -29,7 +27,7 @@ export function configure(command: Command): void {
 async function run(node: string, flags: ReloadFlags): Promise<void> {
   const { changed, needRestart } = (await adminCall(
     `/v1/cluster/nodes/${encodeURIComponent(node)}/reload`,
-    { urls: findUrls(flags.url), timeoutMs: flags.timeout, tokenFile: flags.tokenFile, body: {} },
+    { ...adminCallOf(flags), body: {} },
   )) as { changed: string[]; needRestart: string[] }
   if (flags.json === true) {
     printJson({ schema: 1, node, changed, needRestart })

@@ -1,21 +1,19 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseConversation } from '../chat-arguments.ts'
 import { type AdminCall, adminCall } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption, parseDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson, table } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface RetentionFlags {
+interface RetentionFlags extends OperatorFlags {
   readonly dryRun?: boolean
   readonly maxAge?: number
   readonly maxCount?: number
   readonly maxBytes?: number
   readonly preset?: string
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
   readonly json?: boolean
 }
 
@@ -64,8 +62,7 @@ async function run(conversation: string | undefined, flags: RetentionFlags): Pro
   if (conversation === undefined && bounds !== '') {
     throw new CliError(ExitCode.usage, 'name the conversation that is to have this policy')
   }
-  const { timeout: timeoutMs, tokenFile } = flags
-  const call = { urls: findUrls(flags.url), timeoutMs, tokenFile }
+  const call = adminCallOf(flags)
   const previews =
     conversation === undefined ? await all(call) : [await one(conversation, bounds, call)]
   if (flags.json === true) printJson({ conversations: previews })

@@ -1,15 +1,13 @@
 import type { Command } from 'commander'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { rollNodes } from '../cluster/roll-nodes.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson, table } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface RollFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface RollFlags extends OperatorFlags {
   readonly nodes?: string
   readonly dryRun?: boolean
   readonly json?: boolean
@@ -45,12 +43,10 @@ async function run(command: readonly string[], flags: RollFlags): Promise<void> 
     )
   }
   const rolled = await rollNodes({
-    urls: findUrls(flags.url),
-    tokenFile: flags.tokenFile,
+    ...adminCallOf(flags),
     command,
     only,
     dryRun: flags.dryRun === true,
-    timeoutMs: flags.timeout,
     say: note,
   })
   if (flags.json === true) printJson({ schema: 1, dryRun: flags.dryRun === true, nodes: rolled })

@@ -1,15 +1,13 @@
 import { type Command } from 'commander'
 import { adminCall } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson, table } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface SettingsFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface SettingsFlags extends OperatorFlags {
   readonly json?: boolean
 }
 
@@ -43,9 +41,7 @@ export function configure(command: Command): void {
 async function run(changes: readonly string[], flags: SettingsFlags): Promise<void> {
   const body = changes.length === 0 ? {} : { body: Object.fromEntries(changes.map(parseChange)) }
   const { settings } = (await adminCall('/v1/cluster/settings', {
-    urls: findUrls(flags.url),
-    timeoutMs: flags.timeout,
-    tokenFile: flags.tokenFile,
+    ...adminCallOf(flags),
     ...body,
   })) as { settings: Setting[] }
   if (flags.json === true) {

@@ -12,7 +12,8 @@ import {
 } from 'jose'
 import { parseDevice, parseUser } from '../chat-arguments.ts'
 import { adminCall } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print } from '../output.ts'
@@ -28,13 +29,10 @@ interface TokenFlags {
   readonly audience?: string
 }
 
-interface RevokeFlags {
+interface RevokeFlags extends OperatorFlags {
   readonly of?: string
   readonly ofDevice?: string
   readonly before?: number
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
 }
 
 const HELP = `
@@ -139,9 +137,7 @@ async function revoke(flags: RevokeFlags): Promise<void> {
   const user = required(flags.of, '--of')
   const { ofDevice: device, before } = flags
   const answer = await adminCall('/v1/cluster/revocations', {
-    urls: findUrls(flags.url),
-    timeoutMs: flags.timeout,
-    tokenFile: flags.tokenFile,
+    ...adminCallOf(flags),
     body: {
       user,
       ...(device === undefined ? {} : { device }),

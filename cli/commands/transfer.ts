@@ -3,15 +3,13 @@ import { adminCall } from '../cluster/admin-call.ts'
 import { MembersClient } from '../cluster/members-client.ts'
 import { preflightText } from '../cluster/preflight-text.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { note, print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface TransferFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface TransferFlags extends OperatorFlags {
   readonly json?: boolean
   readonly dryRun?: boolean
 }
@@ -36,9 +34,7 @@ async function run(to: string | undefined, flags: TransferFlags): Promise<void> 
   if (judged.verdict === 'refuse') throw new CliError(ExitCode.refused)
   if (isLast) return
   const moved = (await adminCall('/v1/cluster/leadership-transfers', {
-    urls: findUrls(flags.url),
-    timeoutMs: flags.timeout,
-    tokenFile: flags.tokenFile,
+    ...adminCallOf(flags),
     body: to === undefined ? {} : { to },
     isOnce: true,
   })) as { from: string; to: string; term: number; gapMs: number }

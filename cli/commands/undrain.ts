@@ -1,14 +1,12 @@
 import type { Command } from 'commander'
 import { drainLine, endDrain } from '../cluster/drain-node.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface UndrainFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface UndrainFlags extends OperatorFlags {
   readonly json?: boolean
 }
 
@@ -24,8 +22,7 @@ export function configure(command: Command): void {
 }
 
 async function run(node: string, flags: UndrainFlags): Promise<void> {
-  const { timeout: timeoutMs, tokenFile } = flags
-  const answer = await endDrain(node, { urls: findUrls(flags.url), timeoutMs, tokenFile })
+  const answer = await endDrain(node, adminCallOf(flags))
   if (flags.json === true) printJson({ schema: 1, node, ...answer })
   else print(drainLine(node, answer))
 }

@@ -1,14 +1,12 @@
 import { type Command, Argument } from 'commander'
 import { adminCall } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { note, print, printJson, table } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface UpgradeFlags {
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
+interface UpgradeFlags extends OperatorFlags {
   readonly dryRun?: boolean
   readonly json?: boolean
 }
@@ -45,9 +43,8 @@ export function configure(command: Command): void {
 
 async function run(action = 'show', flags: UpgradeFlags): Promise<void> {
   const dryRun = flags.dryRun === true
-  const { timeout: timeoutMs, tokenFile } = flags
   const upgrade = (await adminCall('/v1/cluster/upgrade', {
-    ...{ urls: findUrls(flags.url), timeoutMs, tokenFile },
+    ...adminCallOf(flags),
     ...(action === 'finalize' ? { body: { dryRun } } : {}),
   })) as unknown as Upgrade
   if (flags.json === true) {

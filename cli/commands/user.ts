@@ -2,18 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { parseUser } from '../chat-arguments.ts'
 import { type AdminCall, adminText } from '../cluster/admin-call.ts'
-import { findUrls, urlOption } from '../cluster/find-urls.ts'
+import { urlOption } from '../cluster/find-urls.ts'
+import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
 import { tokenFileOption } from '../token-file.ts'
 
-interface EraseFlags {
+interface EraseFlags extends OperatorFlags {
   readonly yes?: boolean
   readonly wait: number
-  readonly url?: string[]
-  readonly tokenFile?: string
-  readonly timeout: number
   readonly json?: boolean
 }
 
@@ -54,8 +52,8 @@ export function configure(command: Command): void {
 }
 
 async function run(user: string, flags: EraseFlags): Promise<void> {
-  const { timeout: timeoutMs, tokenFile, json = false } = flags
-  const call = { urls: findUrls(flags.url), timeoutMs, tokenFile }
+  const { json = false } = flags
+  const call = adminCallOf(flags)
   const before = await keptOf(user, call, '&read=linearizable')
   const { bodies, conversations } = before
   const what = `${bodies} messages and edits in ${conversations} conversations`
