@@ -45,7 +45,7 @@ test('a user is erased on a second word only, and it is told what went', async (
   for (const text of ['one', 'two']) await run('send', '--as', 'mia', '--to', 'ned', text)
   await run('send', '--as', 'mia', '--to', 'oli', 'three')
   await run('send', '--as', 'ned', '--to', 'mia', 'stays')
-  const bodies = { user: 'mia', bodies: 3, conversations: 2, pending: false }
+  const bodies = { schema: 1, user: 'mia', bodies: 3, conversations: 2, pending: false }
   const asked = await run('user', 'erase', 'mia', '--json')
   expect(asked).toMatchObject({ code: 5, stderr: expect.stringContaining('add --yes') })
   expect(JSON.parse(asked.stdout)).toEqual({ ...bodies, erased: false })
@@ -72,13 +72,14 @@ test('retention is tried dry, with a policy that nobody set', async () => {
   const { code, stdout } = await run('retention', '--dry-run', id, ...policy, '--json')
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({
+    schema: 1,
     conversations: [{ conv: id, events: 3, stubs: 0, bytes: 14, oldestKept: { seq: 4 } }],
   })
   const shown = await run('retention', '--dry-run', id, ...policy)
-  expect(shown.stdout).toMatch(/^would remove · 3 events and 0 bodies · 14 bytes · 1 of 1 conv/)
+  expect(shown.stdout).toMatch(/^would remove · 3 events and 0 bodies · 14 B · 1 of 1 conv/)
   expect(shown.stdout).toContain('OLDEST KEPT')
   expect((await run('retention', '--dry-run')).stdout).toBe(
-    'would remove · 0 events and 0 bodies · 0 bytes · 0 of 0 conversations\n',
+    'would remove · 0 events and 0 bodies · 0 B · 0 of 0 conversations\n',
   )
   expect((await run('retention', '--dry-run', id)).stderr).toContain('it has no policy')
   expect((await run('tail', '--as', 'quin', '--no-follow')).stdout).toContain('pia: one')

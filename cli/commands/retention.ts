@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseConversation } from '../chat-arguments.ts'
+import { bytesText } from '../byte-size.ts'
 import { type AdminCall, adminCall } from '../cluster/admin-call.ts'
 import { urlOption } from '../cluster/find-urls.ts'
 import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
@@ -65,7 +66,7 @@ async function run(conversation: string | undefined, flags: RetentionFlags): Pro
   const call = adminCallOf(flags)
   const previews =
     conversation === undefined ? await all(call) : [await one(conversation, bounds, call)]
-  if (flags.json === true) printJson({ conversations: previews })
+  if (flags.json === true) printJson({ schema: 1, conversations: previews })
   else show(previews)
 }
 
@@ -96,7 +97,7 @@ function show(previews: readonly Preview[]): void {
   const stubs = sum((preview) => preview.stubs)
   const bytes = sum((preview) => preview.bytes)
   const where = `${concerned.length} of ${previews.length} conversations`
-  print(`would remove · ${events} events and ${stubs} bodies · ${bytes} bytes · ${where}`)
+  print(`would remove · ${events} events and ${stubs} bodies · ${bytesText(bytes)} · ${where}`)
   if (concerned.length === 0) return
   const rows = concerned.map((preview) => {
     const { conv, oldestKept, isWhole } = preview

@@ -56,10 +56,11 @@ async function run(user: string, flags: EraseFlags): Promise<void> {
   const call = adminCallOf(flags)
   const before = await keptOf(user, call, '&read=linearizable')
   const { bodies, conversations } = before
+  const told = { schema: 1, user, bodies, conversations }
   const what = `${bodies} messages and edits in ${conversations} conversations`
   if (flags.yes !== true) {
     const state = before.pending ? 'is being erased' : 'would be erased'
-    if (json) printJson({ user, bodies, conversations, pending: before.pending, erased: false })
+    if (json) printJson({ ...told, pending: before.pending, erased: false })
     else print(`${state} · ${user} · ${what}`)
     throw new CliError(ExitCode.refused, 'nothing was done: add --yes, and it is done for good')
   }
@@ -68,7 +69,7 @@ async function run(user: string, flags: EraseFlags): Promise<void> {
   const { mark } = await adminText('/v1/cluster/erasures', { ...call, body, mark: before.mark })
   await watch(user, { ...call, mark }, flags.wait)
   const ms = Math.round(performance.now() - startedMs)
-  if (json) printJson({ user, bodies, conversations, pending: false, erased: true, ms })
+  if (json) printJson({ ...told, pending: false, erased: true, ms })
   else print(`erased · ${user} · ${what} · ${ms} ms`)
 }
 
