@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BareCluster } from './bare/bare-cluster.ts'
 import { atLeast, readArguments } from './load/arguments.ts'
-import { ParleyCluster } from './load/parley-cluster.ts'
+import { MeasuredCluster } from './load/measured-cluster.ts'
 import type { LoadResult, LoadSpec } from './load/load-spec.ts'
 import { describeMachine } from './load/machine.ts'
 import { runLoad } from './load/run-load.ts'
@@ -95,7 +95,7 @@ async function compare(directory: string, load: string, inFlight: number): Promi
     process.stdout.write(`${line('bare', bare)}\n`)
   }
   if (values.only === 'bare') return
-  const cluster = await ParleyCluster.start(join(directory, `${load}-${inFlight}`))
+  const cluster = await MeasuredCluster.start(join(directory, `${load}-${inFlight}`))
   const parley = await runLoad(spec('parley', await cluster.leaderUrl()))
   process.stdout.write(`${line('parley', parley)}\n`)
   const held = await cluster.verify(parley.stored)

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { ParleyCluster } from '../load/parley-cluster.ts'
+import { MeasuredCluster } from '../load/measured-cluster.ts'
 import type { SystemKind } from './system.ts'
 
 const manifest = new URL('../../package.json', import.meta.url)
@@ -8,7 +8,7 @@ export const parley: SystemKind = {
   name: 'parley',
   missing: () => null,
   async start(directory) {
-    const cluster = await ParleyCluster.start(directory)
+    const cluster = await MeasuredCluster.start(directory)
     const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
     return {
       version,

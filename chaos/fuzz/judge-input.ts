@@ -3,7 +3,7 @@ import type { Target } from './target.ts'
 import { violated } from './target.ts'
 
 /** Nothing that one input asks for may take longer. */
-export const LONGEST_MS = 50
+const LONGEST_MS = 50
 /** A decoder may make so many bytes of each byte, numbers and objects included, and not one more. */
 export const BYTES_PER_BYTE = 400
 const ALLOWED_BYTES = 1 << 20

@@ -39,10 +39,6 @@ export class DiskFile {
     return this.#length
   }
 
-  get hasUnsynced(): boolean {
-    return this.#changes.some(({ state }) => state !== 'synced')
-  }
-
   read(buffer: Uint8Array, position: number): number {
     const count = Math.max(0, Math.min(buffer.length, this.#length - position))
     if (count > 0) buffer.set(this.#bytes.subarray(position, position + count))

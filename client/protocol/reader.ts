@@ -187,7 +187,7 @@ export const isMap = (byte: number): boolean =>
 export const isArray = (byte: number): boolean =>
   (byte >= 0x90 && byte <= 0x9f) || byte === 0xdc || byte === 0xdd
 
-export const isString = (byte: number): boolean =>
+const isString = (byte: number): boolean =>
   (byte >= 0xa0 && byte <= 0xbf) || (byte >= 0xd9 && byte <= 0xdb)
 
 const isBytes = (byte: number): boolean => byte >= 0xc4 && byte <= 0xc6

@@ -8,7 +8,7 @@ import { Outbox } from './outbox.ts'
 import { Progress } from './progress.ts'
 import type { Quorum } from './quorum.ts'
 import { RaftLog } from './raft-log.ts'
-import { ForwardedReads, ReadQueue } from './read-index.ts'
+import { ForwardedReads, LeaderReads } from './read-index.ts'
 import type { LostLog, ReadState } from './ready.ts'
 import { NO_ONE, Role, type Entry, type HardState, type RaftId } from './types.ts'
 
@@ -52,7 +52,7 @@ export class RaftState {
   transferee: RaftId = NO_ONE
   transferElapsed = 0
   uncommittedBytes = 0
-  reads: ReadQueue
+  reads: LeaderReads
 
   readonly forwardedReads: ForwardedReads
   readStates: ReadState[] = []
@@ -82,7 +82,7 @@ export class RaftState {
     )
     this.#loadConfigurations()
     this.quorum = quorumOf(this.configurations.current)
-    this.reads = new ReadQueue(this.options.maxPendingReads)
+    this.reads = new LeaderReads(this.options.maxPendingReads)
     this.forwardedReads = new ForwardedReads(this.options.random())
     this.#randomizeTimeout()
   }
@@ -160,7 +160,7 @@ export class RaftState {
     this.role = Role.leader
     this.leader = this.id
     this.preVoteRounds = 0
-    this.reads = new ReadQueue(this.options.maxPendingReads)
+    this.reads = new LeaderReads(this.options.maxPendingReads)
     this.rebuildProgress()
   }
 

@@ -23,7 +23,7 @@ interface QueuedRead extends ConfirmedRead {
  * answer, in the same term, shows that the sender still followed this leader after all those reads
  * had begun. A number is never used again, so that a late answer cannot confirm a newer read.
  */
-export class ReadQueue {
+export class LeaderReads {
   readonly #limit: number
   #parked: ReadRequest[] = []
   #queue: QueuedRead[] = []

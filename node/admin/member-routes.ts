@@ -4,7 +4,7 @@ import type { HttpCall, JsonSchema, ParameterDoc, Route } from '../http/route.ts
 import { callAnswer } from './call-answer.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import { memberFault } from './member-address.ts'
-import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid } from './operator-call.ts'
+import { ADMIN_PROBLEMS, BODY_PROBLEMS, invalid, NODE_PARAMETER } from './operator-call.ts'
 
 /** Long enough for a leader that has to hand leadership on first. */
 const CHANGE_MS = 15_000
@@ -14,12 +14,6 @@ const IF_MATCH: ParameterDoc = {
   in: 'header',
   description: 'Only if the members still are those of this `configuration`.',
   schema: { type: 'string' },
-}
-const NODE: ParameterDoc = {
-  name: 'id',
-  in: 'path',
-  description: 'The name of a member, percent-encoded.',
-  schema: { type: 'string', minLength: 1 },
 }
 const NO_LEADER = { 503: 'Nobody leads, or it is unknown whether it was done.' } as const
 const REFUSALS = {
@@ -129,7 +123,7 @@ function removalRoute(change: Change): Route {
     doc: {
       operationId: 'removeMember',
       summary: 'Takes a member out; of the leader, once another one leads',
-      parameters: [NODE, IF_MATCH],
+      parameters: [NODE_PARAMETER, IF_MATCH],
       role: 'admin',
       answers: ok('It is being removed, or was before.'),
       problems: { ...ADMIN_PROBLEMS, ...REFUSALS },
@@ -145,7 +139,7 @@ function replacementRoute(change: Change): Route {
     doc: {
       operationId: 'replaceMember',
       summary: 'Has a node with an empty directory take the place of the member of its name',
-      parameters: [NODE, IF_MATCH],
+      parameters: [NODE_PARAMETER, IF_MATCH],
       role: 'admin',
       body: { description: 'Nothing.', jsonOnly: true, schema: { type: 'object' } },
       answers: ok('It is asked for.'),

@@ -2,9 +2,9 @@ import type { RaftId } from '#cluster'
 import type { ReportedDevice, SessionReport } from './session-report.ts'
 
 /** A device that left may be back at once: so long it is not away, in ms. */
-export const LEFT_MS = 2_000
+const LEFT_MS = 2_000
 /** Those of a node that is gone come back elsewhere, spread over `spreadMs`. */
-export const LOST_MS = 20_000
+const LOST_MS = 20_000
 /** Of one gateway; it has no more connections by far. What lies above counts as away. */
 const MAX_DEVICES = 1_000_000
 

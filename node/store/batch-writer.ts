@@ -8,7 +8,7 @@ import type { CutPosition } from './store.ts'
 import type { ValueCodec } from './value-codec.ts'
 
 /** An ahead batch is at most this long, its record and key list included (rule K3). */
-export const maxAheadBatchBytes = 1024 * 1024
+const maxAheadBatchBytes = 1024 * 1024
 /** Bounds one ahead pair, so that a batch always has room for it and for what describes it. */
 export const maxAheadPairBytes = 1_000_000
 /** Room for the record, the list's own key and checksums. */

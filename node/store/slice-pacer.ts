@@ -12,7 +12,7 @@ export interface PacerOptions {
  * pause of four times the slice keeps background work at a fifth of the thread: without one the loop
  * starves although no single slice is long (`bench/checkpoint.bench.ts`).
  */
-export const defaultPacing: PacerOptions = { sliceMs: 1, pauseFactor: 4 }
+const defaultPacing: PacerOptions = { sliceMs: 1, pauseFactor: 4 }
 
 /** Cuts long main-thread work into slices, paced by the clock. */
 export class SlicePacer {

@@ -4,7 +4,7 @@ import { assert } from '#cluster'
  * The store's own keys all begin with the byte 0, the state machine's never do: both live in one
  * database, because a record must be in the batch that it describes.
  */
-export const maxKeyBytes = 1024
+const maxKeyBytes = 1024
 
 /** Records `b/<k>` of the numbered batches. */
 export const batchRecordRange = ownRange('b/')

@@ -3,19 +3,19 @@ import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
 import { messagesApplied } from './messages-applied.ts'
 
 /** Three real nodes for a measurement. */
-export class ParleyCluster {
+export class MeasuredCluster {
   readonly #cluster: ProcessCluster
 
   private constructor(cluster: ProcessCluster) {
     this.#cluster = cluster
   }
 
-  static async start(directory: string, size = 3): Promise<ParleyCluster> {
+  static async start(directory: string, size = 3): Promise<MeasuredCluster> {
     await mkdir(directory, { recursive: true })
     const cluster = await ProcessCluster.create(size, directory)
     await cluster.startAll({ env: { NODE_ENV: 'production', PARLEY_LOG_LEVEL: 'warn' } })
     await cluster.healthy()
-    return new ParleyCluster(cluster)
+    return new MeasuredCluster(cluster)
   }
 
   get pids(): number[] {
