@@ -52,6 +52,7 @@ test.each([
   [['nod'], 'Did you mean node?'],
   [['status', '--jsn'], 'Did you mean --json?'],
   [['status', '--timeout', '5'], 'Write it like 250ms'],
+  [['--ca-file', 'ca.crt', 'status', '--timeout', '5'], 'Write it like 250ms'],
   [['status', '--url', 'ftp://x'], 'is not the URL of a node'],
   [['dev', '--nodes', '0'], 'an integer from 1 to 9'],
   [['dev', 'kil'], 'did you mean kill?'],

@@ -153,11 +153,10 @@ async function buildProgram(argv: readonly string[]): Promise<Command> {
     'after',
     '\nExit codes: 0 ok, 1 failed, 3 unhealthy, 4 outcome unknown, 5 refused, 64 usage.',
   )
-  const asked = argv.find((word) => !word.startsWith('-'))
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     const command = program.command(name).summary(summary).description(summary)
-    if (name === asked || (asked === 'help' && argv.includes(name)))
-      (await load()).configure(command)
+    // Which word is the command only the parser can tell; all others need not be loaded.
+    if (argv.includes(name)) (await load()).configure(command)
   }
   return program
 }
