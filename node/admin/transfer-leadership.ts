@@ -1,4 +1,4 @@
-import { type Clock, type Logger, NO_ONE, object, type Replica, text } from '#cluster'
+import { type Clock, type Logger, NO_ONE, object, type RaftId, type Replica, text } from '#cluster'
 import { fittestVoter } from '../fittest-voter.ts'
 import { adminProblem } from './admin-problem.ts'
 import type { Operation, OperationResult, RunningCall } from './operation.ts'
@@ -13,7 +13,7 @@ export interface TransferParts {
   readonly logger: Logger
   replica(): Replica | null
   /** How fit a voter is to lead by its own word; 0: it is going away. */
-  fitness(id: string): number
+  fitness(id: RaftId): number
 }
 
 /** What `transferLeadership` gives. */
@@ -51,16 +51,13 @@ async function run(
   to: string | null,
   { deadlineMs }: RunningCall,
 ): Promise<OperationResult> {
-  const { clock, logger } = parts
   const replica = parts.replica()
   if (replica === null) return 'notLeader'
   const { raftId, configuration } = replica
-  const nameOf = (id: string) => configuration.voters.find((one) => one.id === id)?.name ?? id
+  const nameOf = (id: RaftId) => configuration.voters.find((one) => one.id === id)?.name ?? id
   const from = nameOf(raftId)
-  const sinceMs = clock.monotonicMs()
-  if (to === from) {
-    return { result: { from, to, term: replica.status().term, gapMs: 0 } satisfies Transferred }
-  }
+  const { term, transferee } = replica.status()
+  if (to === from) return { result: { from, to, term, gapMs: 0 } satisfies Transferred }
   const target =
     to === null
       ? fittestVoter(replica, (id) => parts.fitness(id))
@@ -75,21 +72,39 @@ async function run(
       problem: adminProblem('UNKNOWN_MEMBER', `no voter is called ${to}: see parley members`),
     }
   }
-  const { transferee } = replica.status()
   if (transferee !== NO_ONE && transferee !== target) {
     const message = `leadership is on its way to ${nameOf(transferee)}: ask again`
     return { problem: adminProblem('CHANGE_PENDING', message) }
   }
-  logger.info('leadership.transfer', { from, to: nameOf(target) })
+  parts.logger.info('leadership.transfer', { from, to: nameOf(target) })
+  const sinceMs = parts.clock.monotonicMs()
   replica.transferLeadership(target)
+  const ended = await endOf(replica, parts.clock, deadlineMs)
+  if (ended === 'tooLate') {
+    const message = `no leader has shown itself yet: see parley status`
+    return { problem: adminProblem('OUTCOME_UNKNOWN', message) }
+  }
+  if (ended.leader === raftId) {
+    const message = `${nameOf(target)} did not take over in time; ${from} still leads: see parley status for what holds ${nameOf(target)} up`
+    return { problem: adminProblem('UNREACHABLE', message) }
+  }
+  const gapMs = Math.round(parts.clock.monotonicMs() - sinceMs)
+  return {
+    result: { from, to: nameOf(ended.leader), term: ended.term, gapMs } satisfies Transferred,
+  }
+}
+
+/** Who leads when the handover is over: another one, as soon as it serves, or this node as before. */
+async function endOf(
+  replica: Replica,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<{ readonly leader: RaftId; readonly term: number } | 'tooLate'> {
   while (clock.monotonicMs() < deadlineMs) {
     await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
-    const { leader, transferee: still, term } = replica.status()
-    if (leader === raftId && still === NO_ONE) {
-      const message = `${nameOf(target)} did not take over in time; ${from} still leads: see parley status for what holds ${nameOf(target)} up`
-      return { problem: adminProblem('UNREACHABLE', message) }
-    }
-    if (leader === raftId || leader === NO_ONE) continue
+    const { leader, transferee, term } = replica.status()
+    if (leader === replica.raftId && transferee === NO_ONE) return { leader, term }
+    if (leader === replica.raftId || leader === NO_ONE) continue
     // That it serves is shown by an answer of its own; until then it may not even be elected yet.
     const serves = await Promise.race([
       replica.readIndex().then(
@@ -98,10 +113,7 @@ async function run(
       ),
       new Promise<false>((resolve) => void clock.after(ANSWER_MS, () => resolve(false))),
     ])
-    if (!serves) continue
-    const gapMs = Math.round(clock.monotonicMs() - sinceMs)
-    return { result: { from, to: nameOf(leader), term, gapMs } satisfies Transferred }
+    if (serves) return { leader, term }
   }
-  const message = `no leader has shown itself yet: see parley status`
-  return { problem: adminProblem('OUTCOME_UNKNOWN', message) }
+  return 'tooLate'
 }
