@@ -14,6 +14,7 @@ export interface RetryConfig {
   readonly jitter: number
 }
 
+/** For writes that have no answer yet. */
 export const DEFAULT_RETRY: RetryConfig = {
   initialDelayMs: 500,
   multiplier: 2,

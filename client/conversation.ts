@@ -8,9 +8,12 @@ import type { Gap, Role, WireMember } from './protocol/frames.ts'
 
 /** A conversation as its members see it. */
 export interface ConversationInfo {
+  /** Given by the cluster, never used again. */
   readonly id: string
   readonly kind: 'direct' | 'group'
+  /** `null`: it has none. */
   readonly name: string | null
+  /** The application's own, up to 16 KiB as msgpack. */
   readonly meta: unknown
   /** All of them; of a large group some hundred, in a list none of it. */
   readonly members: readonly WireMember[]
@@ -35,6 +38,7 @@ export interface ConversationInfo {
 
 /** What is kept of a conversation: whatever is past one of the bounds that are given goes. */
 export interface Retention {
+  /** By the time at which the cluster ordered it. */
   readonly maxAgeMs?: number | undefined
   /** Messages. */
   readonly maxCount?: number | undefined
@@ -53,6 +57,7 @@ export interface ConversationSettings {
   readonly history?: boolean | undefined
 }
 
+/** What a message may have beside its body. */
 export interface SendOptions {
   /** The message this one answers, or its seq. It can never come before it. */
   readonly replyTo?: number | { readonly seq: number } | undefined
@@ -62,7 +67,9 @@ export interface SendOptions {
   readonly msgId?: string | undefined
 }
 
+/** Where a stream begins. */
 export interface StreamOptions {
+  /** Seq to go on after, or `'cursor'`: see `Conversation.messages`. @default now */
   readonly after?: number | 'cursor' | undefined
 }
 
@@ -79,6 +86,7 @@ export interface HistoryPage {
   next(): Promise<HistoryPage>
 }
 
+/** What `Conversation.on` tells, beside the events of the conversation itself. */
 export interface ConversationEvents {
   /** Seqs that this user never gets, passed over by a running `messages()` or `events()`. */
   readonly gap: Gap
@@ -124,6 +132,7 @@ export interface ConversationOwner {
   ): () => void
 }
 
+/** What a member may change about a conversation. */
 export type ConversationChange =
   | { readonly op: 'add'; readonly user: string; readonly role?: 'admin' | 'member' | undefined }
   | { readonly op: 'remove'; readonly user: string }

@@ -7,6 +7,7 @@ export interface ClientFailpoints {
   hit(name: ClientFailpoint): void
 }
 
+/** Each between two steps of which a crash may take the second. */
 export type ClientFailpoint =
   /** The store was read; nothing of it is taken up yet. */
   | 'store.opened'

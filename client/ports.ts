@@ -6,10 +6,13 @@ import type { ClientFailpoints } from './failpoints.ts'
  * `Math.random`, timers or `WebSocket`.
  */
 
+/** Something that will happen unless it is cancelled. */
 export interface Timer {
+  /** Without effect once it has happened. */
   cancel(): void
 }
 
+/** The two clocks of a machine, and what waits for them. */
 export interface Clock {
   /** Milliseconds since 1970 by the wall: part of message ids, never compared. */
   wallMs(): number
@@ -21,6 +24,7 @@ export interface Clock {
   defer(run: () => void): void
 }
 
+/** Where chance comes from: ids and delays; nothing secret. */
 export interface Random {
   /** Uniform over 0 … 2^32-1. */
   uint32(): number
@@ -41,6 +45,7 @@ export interface Socket {
   onClose: (code: number, reason: string) => void
 }
 
+/** All of them: `defaultPorts` are the real ones. */
 export interface ClientPorts {
   readonly clock: Clock
   readonly random: Random

@@ -12,10 +12,12 @@ export interface Signal {
   readonly conversation: string | null
   readonly from: string
   readonly device: string
+  /** What kind it is, in the application's words. */
   readonly name: string
   readonly body: unknown
 }
 
+/** How a signal is sent. */
 export interface SignalOptions {
   /** Nobody gets it later than this after it was taken. @default the node's */
   readonly ttlMs?: number | undefined

@@ -10,6 +10,7 @@ export interface ConversationSummary {
   readonly unread: number
 }
 
+/** What `SyncView.on` tells. */
 export type SyncEvents = {
   /** Of the events that are missing, how many are here. The last of a catch-up has them equal. */
   readonly progress: { readonly done: number; readonly total: number }

@@ -12,6 +12,7 @@ import { checkNodes, ControlledCluster } from './controlled-cluster.ts'
 import type { NodeControl } from './node-control.ts'
 import type { TestCluster } from './test-cluster.ts'
 
+/** What kind of cluster a test wants. */
 export interface TestClusterOptions {
   /** How many; an odd number, since four survive no more than three do. @default 3 */
   readonly nodes?: number

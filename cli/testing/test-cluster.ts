@@ -6,6 +6,7 @@ export interface TestNode {
   readonly url: string
 }
 
+/** What a test's token says beside its user. */
 export interface TestTokenOptions {
   /** @default 'user' */
   readonly role?: 'user' | 'viewer' | 'service' | 'admin'

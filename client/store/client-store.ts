@@ -79,6 +79,7 @@ export interface StoredSession {
   readonly lastId: number
 }
 
+/** All that a store holds of one device. */
 export interface StoreContents {
   /** In the order of their first `put`. */
   readonly messages: readonly StoredMessage[]

@@ -13,6 +13,7 @@ import type { TestCluster } from '../test-cluster.ts'
 import { DEFAULT_IMAGE } from './parley-container.ts'
 import { withTokenSecret } from './token-secret.ts'
 
+/** What kind of cluster a test wants, and of which image. */
 export interface ParleyClusterOptions {
   /** @default 3 */
   readonly nodes?: number
