@@ -13,7 +13,7 @@ export function isForPages(routes: readonly Route[]): boolean {
 }
 
 /** The answer to what a browser asks before the call itself. */
-export function preflight(origin: string, routes: readonly Route[]): HttpResponse {
+export function corsPreflight(origin: string, routes: readonly Route[]): HttpResponse {
   return {
     status: 204,
     contentType: 'text/plain; charset=utf-8',

@@ -6,7 +6,7 @@ import type { HttpRequest, HttpResponse } from '../gateway/client-listener.ts'
 import type { GatewayContext } from '../gateway/gateway-context.ts'
 import type { HttpMetrics } from '../metrics/http-metrics.ts'
 import { auditedAnswer, isAudited } from './audited-answer.ts'
-import { isForPages, preflight, readableFrom } from './cross-origin.ts'
+import { corsPreflight, isForPages, readableFrom } from './cross-origin.ts'
 import { openApi } from './openapi.ts'
 import { roleGuard } from './role-guard.ts'
 import type { HttpCall, Route } from './route.ts'
@@ -66,7 +66,7 @@ export class HttpApi {
     const routes = this.#routes.get(found.path) ?? []
     const { origin } = request
     const isForPage = origin !== null && isForPages(routes)
-    if (isForPage && request.method === 'OPTIONS') return preflight(origin, routes)
+    if (isForPage && request.method === 'OPTIONS') return corsPreflight(origin, routes)
     const answer = await this.#answer(routes, { request, parameters: found.parameters, context })
     return isForPage ? readableFrom(origin, answer) : answer
   }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { encodeBatch } from '../state-machine/batch-codec.ts'
 import { encodeCommand } from '../state-machine/command-codec.ts'
 import { CommandKind } from '../state-machine/commands.ts'
-import { findInLog } from './log-position.ts'
+import { findInLog } from './find-in-log.ts'
 
 const message = (msgId: string) =>
   encodeCommand({

@@ -5,7 +5,7 @@ import {
   EventKind,
   type StateReader,
 } from '../state-machine/types.ts'
-import { findInLog, type LogPosition } from './log-position.ts'
+import { findInLog, type LogPosition } from './find-in-log.ts'
 
 export interface TraceSources {
   readonly state: StateReader

@@ -15,7 +15,7 @@ import { formatMark } from '../mark.ts'
 import type { PendingRequest } from '../pending-request.ts'
 import { FrameState } from '../send-queue.ts'
 import { notServing, reachMark } from './read-position.ts'
-import { type ResumePosition, resumePosition } from './resume-position.ts'
+import { type InboxPosition, resumePosition } from './resume-position.ts'
 
 /** Frames served beyond the ones every node has. */
 const FEATURES: readonly string[] = [
@@ -138,7 +138,7 @@ function admit(
   request: PendingRequest,
   frame: HelloRequest,
   identity: Identity,
-  position: ResumePosition,
+  position: InboxPosition,
   version: number,
   context: GatewayContext,
 ): void {

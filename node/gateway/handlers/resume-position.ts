@@ -3,7 +3,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { reachNewest } from './read-position.ts'
 
 /** Where a session begins in its user's inbox. */
-export interface ResumePosition {
+export interface InboxPosition {
   /** The last inbox number that the client has; 0 if it names none, or one of another epoch. */
   readonly from: number
   /** The inbox's newest number; `null`: the numbers ran out. */
@@ -17,7 +17,7 @@ export async function resumePosition(
   { resume }: HelloRequest,
   user: string,
   context: GatewayContext,
-): Promise<ResumePosition | WireError> {
+): Promise<InboxPosition | WireError> {
   const { backend } = context
   const from = resume?.epoch === backend.epoch ? (resume.inbox ?? 0) : 0
   const known = await readPosition(from, user, context)
@@ -34,11 +34,11 @@ async function readPosition(
   from: number,
   user: string,
   { backend: { state } }: GatewayContext,
-): Promise<ResumePosition> {
+): Promise<InboxPosition> {
   const index = state.appliedIndex
   return { from, head: await state.inboxHead(user), index }
 }
 
-function isReached({ from, head }: ResumePosition): boolean {
+function isReached({ from, head }: InboxPosition): boolean {
   return head === null || from <= head
 }
