@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MembersView, Preflight } from '#node'
 import { bytesText } from '../byte-size.ts'
+import { longDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note } from '../output.ts'
 import { type AdminCall, adminCall } from './admin-call.ts'
@@ -136,7 +137,7 @@ function progressOf(view: MembersView, { name, isLeaving = false }: Changed): st
       return `${name} is getting a snapshot: ${bytesText(member.snapshotBytes ?? 0)} so far`
     default:
       return member.stuckMs > 30_000
-        ? `${name} has taken in nothing for ${Math.round(member.stuckMs / 1_000)} s: see its log`
+        ? `${name} has taken in nothing for ${longDuration(member.stuckMs)}: see its log`
         : `${name} is catching up: ${member.lag ?? '?'} entries to go`
   }
 }

@@ -6,7 +6,7 @@ import { MembersClient } from '../cluster/members-client.ts'
 import { preflightText } from '../cluster/preflight-text.ts'
 import { urlOption } from '../cluster/find-urls.ts'
 import type { OperatorFlags } from '../cluster/operator-flags.ts'
-import { durationOption } from '../duration.ts'
+import { durationOption, longDuration } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson, table } from '../output.ts'
 import { memberFault } from '../../node/admin/member-address.ts'
@@ -247,7 +247,7 @@ function show(view: MembersView, flags: MembersFlags): void {
 function row(member: MemberView): string[] {
   const { name, role, state, phase, lag, contactMs, peer, url, snapshotBytes } = member
   const taken = snapshotBytes === null ? '' : ` ${bytesText(snapshotBytes)}`
-  const contact = contactMs === null ? '-' : `${(contactMs / 1_000).toFixed(1)}s`
+  const contact = contactMs === null ? '-' : longDuration(contactMs)
   return [
     name,
     role,
