@@ -18,8 +18,8 @@ import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
 import { nodeAudit } from './audit/node-audit.ts'
 import { CatchUp } from './catch-up.ts'
-import { DiskGuard } from './disk/disk-guard.ts'
-import { sendDiskReport } from './disk/disk-report.ts'
+import type { DiskGuard } from './disk/disk-guard.ts'
+import { nodeDiskGuard } from './disk/node-disk-guard.ts'
 import { failingChecks } from './failing-checks.ts'
 import type { FeatureLevels } from './feature-levels.ts'
 import { nodeLevels } from './node-levels.ts'
@@ -50,14 +50,11 @@ import { NodeBackend } from './node-backend.ts'
 import { type NodeData } from './node-data.ts'
 import { readNodeFrame } from './read-node-frame.ts'
 import { nodeHttp } from './node-http.ts'
-import { diskLimitsOf, type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
+import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 
 /** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
 const LISTEN_FIRST_MS = 5_000
-
-/** How long clients get to leave a node that has no room on its disk. */
-const CLIENTS_LEAVE_MS = 5_000
 
 /** What the parts of a node may ask of its life, and tell it. */
 export interface NodeLife {
@@ -128,7 +125,7 @@ export class NodeWiring {
       },
       onFatal: (error) => this.#host.life.fail(error),
     })
-    this.diskGuard = this.#newDiskGuard()
+    this.diskGuard = nodeDiskGuard(host, this, () => this.#draining)
     this.forwarder = this.#newForwarder(failpoints)
     this.levels = nodeLevels(host, this)
     this.cluster = this.#newCluster(failpoints)
@@ -428,30 +425,6 @@ export class NodeWiring {
       () => data.stores.store,
       (error) => life.discardState(error),
     )
-  }
-
-  #newDiskGuard(): DiskGuard {
-    const { settings, ports, logger, data } = this.#host
-    return new DiskGuard({
-      clock: ports.clock,
-      logger,
-      fileSystem: ports.fileSystem,
-      directory: settings.dataDirectory,
-      limits: diskLimitsOf(settings),
-      ballast: data.ballast,
-      log: data.log,
-      store: () => data.stores.store,
-      erases: () => data.stateMachine.erases,
-      serveClients: (serves) => {
-        if (this.#draining) return
-        if (serves) this.gateway.undrain()
-        else void this.gateway.drain(CLIENTS_LEAVE_MS)
-      },
-      replica: () => this.cluster.replica,
-      isUp: (id) => this.cluster.transport.isUp(id),
-      fitness: (id) => this.standings.fitness(id),
-      report: (report, to) => sendDiskReport(this.cluster.transport, report, to),
-    })
   }
 
   #newForwarder(failpoints: Failpoints): Forwarder {
