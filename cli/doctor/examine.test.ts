@@ -234,6 +234,41 @@ const SICK: [string, Capture, RegExp][] = [
     capture({ n3: { view: { version: '1.1.0' } } }),
     /n1, n2: 1\.0\.0; n3: 1\.1\.0/,
   ],
+  [
+    'config-refused',
+    capture({ n3: { metrics: more('parley_config_refused 1') } }),
+    /a restart would fail/,
+  ],
+  [
+    'reload-fails',
+    capture({ n1: { metrics: more('parley_tls_reloads_total{outcome="failed"} 2') } }),
+    /2 files could not be used since its start/,
+  ],
+  [
+    'peer-untrusted',
+    capture({
+      n1: {
+        before: more('parley_peer_untrusted_total{reason="secret"} 1'),
+        metrics: more('parley_peer_untrusted_total{reason="secret"} 4'),
+      },
+    }),
+    /3 connections between nodes refused just now/,
+  ],
+  [
+    'audit-fails',
+    capture({
+      n2: {
+        before: more('parley_audit_records_total{outcome="failed"} 0'),
+        metrics: more('parley_audit_records_total{outcome="failed"} 1'),
+      },
+    }),
+    /1 lines could not be written just now/,
+  ],
+  [
+    'upgrade-not-final',
+    capture(all({ metrics: more('parley_feature_level 2\nparley_feature_level_max 3') })),
+    /level 2 is in force, all nodes can do 3/,
+  ],
   ['left-in-settings', capture({ n1: { settings: { unsafeFailpoints: 'a=1' } } }), /kills itself/],
 ]
 
@@ -241,6 +276,22 @@ test('a healthy cluster has nothing to find', () => {
   expect(examine(capture())).toEqual([])
   const text = doctorText(patientOf(capture()).status, [], [])
   expect(text).toBe('HEALTHY · can lose 1 node · leader n2 · term 7\n\nnothing found')
+})
+
+test('a node of an older version holds the level back: that is no upgrade left open', () => {
+  const newer = { metrics: more('parley_feature_level 2\nparley_feature_level_max 3') }
+  const older = { metrics: more('parley_feature_level 2\nparley_feature_level_max 2') }
+  for (const third of [older, {}]) {
+    const found = examine(capture({ ...all(newer), n3: third })).map(({ check }) => check)
+    expect(found).not.toContain('upgrade-not-final')
+  }
+})
+
+test('a stranger who knocks is no node that is turned away', () => {
+  const knocked = (count: number) =>
+    more(`parley_peer_untrusted_total{reason="handshake"} ${count}`)
+  const found = examine(capture({ n1: { before: knocked(1), metrics: knocked(9) } }))
+  expect(found).toEqual([])
 })
 
 test.each(SICK)('%s is found by what nodes say', (id, captured, evidence) => {

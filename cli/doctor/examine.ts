@@ -6,6 +6,7 @@ import { MACHINE_CHECKS } from './machine-checks.ts'
 import { NODE_CHECKS } from './node-checks.ts'
 import { patientOf } from './patient.ts'
 import { QUORUM_CHECKS } from './quorum-checks.ts'
+import { SETUP_CHECKS } from './setup-checks.ts'
 import { WORK_CHECKS } from './work-checks.ts'
 
 export const CHECKS: readonly Check[] = [
@@ -14,6 +15,7 @@ export const CHECKS: readonly Check[] = [
   ...LAG_CHECKS,
   ...MACHINE_CHECKS,
   ...WORK_CHECKS,
+  ...SETUP_CHECKS,
 ]
 
 const ORDER: readonly Severity[] = ['critical', 'warning', 'info']

@@ -23,7 +23,7 @@ export const LAG_CHECKS: readonly Check[] = [
     id: 'learner-stuck',
     severity: 'warning',
     title: 'a member that is taken in does not get on',
-    runbook: 'parleyfollowerlag',
+    runbook: 'parleylearnerstuck',
     find: ({ leader }) => {
       if (leader === null) return []
       return leader.view.members

@@ -101,7 +101,7 @@ export const WORK_CHECKS: readonly Check[] = [
     id: 'certificate-expires',
     severity: 'warning',
     title: 'a certificate is about to expire',
-    runbook: 'what-one-needs',
+    runbook: 'parleycertexpires',
     find: ({ nodes, takenAtMs }) =>
       nodes.flatMap(({ name, now }) =>
         [...(now?.byLabel('parley_tls_certificate_expiry_timestamp_seconds', 'use') ?? [])]
