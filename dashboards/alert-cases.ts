@@ -100,6 +100,19 @@ export const ALERT_CASES: readonly AlertCase[] = [
     at: '5m',
   },
   {
+    alert: 'ParleyTwoClusters',
+    fires: {
+      ...one('parley_node_info', OK, ',node="n1",cluster_id="a",epoch="1"'),
+      [`parley_node_info{${labels('n2', ',node="n2",cluster_id="a",epoch="2"')}}`]: OK,
+    },
+    // A node that waits to be taken in is of none yet.
+    quiet: {
+      ...one('parley_node_info', OK, ',node="n1",cluster_id="a",epoch="1"'),
+      [`parley_node_info{${labels('n2', ',node="n2",cluster_id="",epoch=""')}}`]: OK,
+    },
+    at: '15m',
+  },
+  {
     alert: 'ParleyLeaderChanges',
     fires: one('parley_raft_leader_changes_total', '0+1x400'),
     quiet: one('parley_raft_leader_changes_total', '1x10 2x10 3x400'),

@@ -82,3 +82,61 @@ test('one address is enough: members are asked where the first says they are', a
   const answers = await collectViews([first], ASK)
   expect([...answers.keys()]).toEqual([first, second])
 })
+
+/** Answers by path; 404 to anything else. */
+async function servePaths(paths: () => Readonly<Record<string, string>>): Promise<string> {
+  const server = createServer((request, response) => {
+    const body = paths()[request.url ?? '']
+    response.writeHead(body === undefined ? 404 : 200).end(body ?? '{}')
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test('who is not reached here is asked through a node that reaches it, and only then', async () => {
+  const asked: string[] = []
+  const elsewhere = await serve(404, () => '{"code":"UNSUPPORTED"}')
+  const first: string = await servePaths(() => {
+    const members = [
+      { name: 'n1', role: 'voter', url: first, state: 'leader' },
+      { name: 'n2', role: 'voter', url: elsewhere, state: 'follower' },
+      // Behind the address of n1, which answers there.
+      { name: 'n3', role: 'voter', url: first, state: 'follower' },
+      { name: 'n4', role: 'voter', url: 'http://127.0.0.1:9', state: 'unreachable' },
+      { name: 'n5', role: 'learner', url: 'http://127.0.0.1:9', state: 'follower' },
+    ]
+    const told = (name: string, node = name) => {
+      asked.push(name)
+      return view({ node, members })
+    }
+    return {
+      '/v1/cluster': view({ members }),
+      get '/v1/cluster/nodes/n2'() {
+        return told('n2')
+      },
+      get '/v1/cluster/nodes/n3'() {
+        return told('n3')
+      },
+      get '/v1/cluster/nodes/n4'() {
+        return told('n4')
+      },
+      // Says that it is another one.
+      get '/v1/cluster/nodes/n5'() {
+        return told('n5', 'n2')
+      },
+    }
+  })
+  const answers = await collectViews([first], ASK)
+  expect(new Set(asked)).toEqual(new Set(['n2', 'n3', 'n5']))
+  expect(answers.get(elsewhere)).toMatchObject({ view: { node: 'n2' }, through: first })
+  expect(answers.get(`${first} (n3)`)).toMatchObject({ view: { node: 'n3' }, through: first })
+  const { nodes } = judge(answers)
+  expect(nodes.map(({ name, up, through }) => [name, up, through])).toEqual([
+    ['n1', true, null],
+    ['n2', true, 'n1'],
+    ['n3', true, 'n1'],
+    ['n4', false, null],
+    ['n5', false, null],
+  ])
+})

@@ -17,7 +17,7 @@ export function drillText(name: string, report: NamedDrillReport): string {
   const of = (property: string) =>
     violations.filter((violation) => violation.property === property).length
   const lines = [
-    `${verdictOf(report).toUpperCase()} · ${name} · ${rounds} rounds`,
+    `${verdictOf(report).toUpperCase()} · ${name} · ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`,
     '',
     `messages    ${written} written, ${acknowledged} acknowledged, ${copies} copies sent again`,
     `judged      lost ${of('P1')} · doubled ${of('P2')} · out of order ${of('P5')} · anything else ${violations.length - of('P1') - of('P2') - of('P5')}`,
