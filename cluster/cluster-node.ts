@@ -112,6 +112,7 @@ export class ClusterNode {
       logger,
       failpoints,
       local: () => this.#hello(),
+      memberName: (id) => this.#memberName(id),
       metrics: this.metrics,
       events: {
         onPeerUp: (peer) => this.#peerUp(peer),
@@ -296,6 +297,18 @@ export class ClusterNode {
       address: this.#parts.initialMembers.find((member) => member.name === name)?.peerAddress,
       features: this.#parts.features(),
     }
+  }
+
+  /** An id is never given to another node, so what was once committed stays true (rule K1). */
+  #memberName(id: RaftId): string | null {
+    const replica = this.#replica
+    if (replica === null) return null
+    const known = [replica.configuration, replica.committedConfiguration.configuration]
+    for (const configuration of known) {
+      const member = findMember(configuration, id)
+      if (member !== undefined) return member.name
+    }
+    return null
   }
 
   #formed(): void {

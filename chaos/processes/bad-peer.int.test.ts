@@ -1,16 +1,9 @@
 // What the peer port must survive and say: strangers, wrong introductions, damage.
-import { connect as dial } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { crc32c } from '@node-rs/crc32'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ProcessCluster } from './process-cluster.ts'
+import { frame, HELLO, type PeerAnswer, PING, PONG, RAFT, REFUSED, sayToPeer } from './raw-peer.ts'
 import { WireClient } from '../workload/wire-client.ts'
-
-const HELLO = 1
-const REFUSED = 2
-const PING = 3
-const PONG = 4
-const RAFT = 5
 
 let cluster: ProcessCluster
 let pids: (number | undefined)[]
@@ -27,17 +20,6 @@ beforeAll(async () => {
 })
 afterAll(() => cluster.close())
 
-/** One frame between nodes: u32 length, u32 crc32c, u8 kind, body. */
-function frame(kind: number, body: Uint8Array | object): Buffer {
-  const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body))
-  const whole = Buffer.alloc(9 + bytes.length)
-  whole.writeUInt32LE(bytes.length + 5, 0)
-  whole[8] = kind
-  whole.set(bytes, 9)
-  whole.writeUInt32LE(crc32c(whole.subarray(8)), 4)
-  return whole
-}
-
 const hello = (more: object = {}) => ({
   protocol: { min: 1, max: 1 },
   features: { version: '', levels: { min: 1, max: 2 }, level: 1 },
@@ -45,39 +27,8 @@ const hello = (more: object = {}) => ({
   ...more,
 })
 
-interface Answer {
-  readonly frames: { kind: number; body: string }[]
-  /** Whether the node ended the connection. */
-  readonly ended: boolean
-}
-
-/** Says the bytes to a node's peer port and hears what comes back. */
-function say(node: string, bytes: Uint8Array, waitMs = 1_500): Promise<Answer> {
-  return new Promise((resolve) => {
-    const [host, port] = cluster.node(node).peerAddress.split(':')
-    const socket = dial({ host: host!, port: Number(port) })
-    const chunks: Buffer[] = []
-    const done = (ended: boolean) => {
-      clearTimeout(timer)
-      socket.destroy()
-      resolve({ frames: framesOf(Buffer.concat(chunks)), ended })
-    }
-    const timer = setTimeout(() => done(false), waitMs)
-    socket.on('data', (data: Buffer) => chunks.push(data))
-    socket.on('error', () => done(true)).on('close', () => done(true))
-    socket.write(bytes)
-  })
-}
-
-function framesOf(data: Buffer): { kind: number; body: string }[] {
-  const frames: { kind: number; body: string }[] = []
-  for (let at = 0; at + 9 <= data.length;) {
-    const length = data.readUInt32LE(at)
-    frames.push({ kind: data[at + 8]!, body: data.toString('utf8', at + 9, at + 4 + length) })
-    at += 4 + length
-  }
-  return frames
-}
+const say = (node: string, bytes: Uint8Array, waitMs?: number): Promise<PeerAnswer> =>
+  sayToPeer(cluster.node(node).peerAddress, bytes, { waitMs })
 
 /** Lines of a node's log since `from`, parsed. */
 async function linesSince(node: string, from: number): Promise<Record<string, unknown>[]> {
@@ -125,12 +76,17 @@ describe('a wrong introduction is refused with what to do, in one line of the lo
     await stillWorks()
   })
 
-  test('the Raft id of the node itself', async () => {
-    const own = (await cluster.state('n2'))!.members.find(({ name }) => name === 'n2')!.id
-    const raftId = /^[0-9a-f]{16}$/.test(own) ? own : BigInt(own).toString(16).padStart(16, '0')
+  test.each([
+    ['the node itself', 'n2', 'WRONG_PEER', /itself/],
+    ['another member', 'n3', 'WRONG_NAME', /n9 gives the Raft id of n3/],
+  ])('the Raft id of %s', async (_, owner, code, words) => {
+    const id = (await cluster.state('n2'))!.members.find(({ name }) => name === owner)!.id
+    const raftId = /^[0-9a-f]{16}$/.test(id) ? id : BigInt(id).toString(16).padStart(16, '0')
     const { frames, ended } = await say('n2', frame(HELLO, hello({ raftId })))
     expect(ended).toBe(true)
-    expect(JSON.parse(frames[0]!.body)).toMatchObject({ code: 'WRONG_PEER' })
+    expect(frames).toHaveLength(1)
+    const message = expect.stringMatching(words) as string
+    expect(JSON.parse(frames[0]!.body)).toMatchObject({ code, message })
     await stillWorks()
   })
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ChatClient } from '#client'
 import { main } from '../../cli/main.ts'
 import { ProcessCluster } from './process-cluster.ts'
+import { frame, HELLO, REFUSED, sayToPeer } from './raw-peer.ts'
 
 const PATIENCE = { timeout: 60_000, interval: 100 }
 const NAMES = ['n1', 'n2', 'n3'] as const
@@ -99,6 +100,43 @@ describe('by certificates', () => {
     await expect(fetch(cluster.node('n1').url.replace('https', 'http'))).rejects.toThrow(
       'fetch failed',
     )
+  })
+
+  test('[NI8] [PF7] who has a certificate of the same authority speaks as no other node', async () => {
+    const state = (await cluster.state('n1')) as unknown as { clusterId: string; epoch: string }
+    const members = (await cluster.state('n1'))!.members
+    const raftIdOf = (name: string) => members.find((member) => member.name === name)!.id
+    await make('app', certs)
+    const say = async (certificate: string, name: string, raftId: string) => {
+      const { clusterId, epoch } = state
+      const features = { version: '', levels: { min: 1, max: 99 }, level: 1 }
+      const hello = { protocol: { min: 1, max: 9 }, features, clusterId, epoch, name, raftId }
+      const [cert, key] = await Promise.all(
+        ['crt', 'key'].map((kind) => readFile(file(`${certificate}.${kind}`), 'utf8')),
+      )
+      const { peerAddress } = cluster.node('n1')
+      const credentials = { cert: cert!, key: key! }
+      const waitMs = 15_000
+      return sayToPeer(peerAddress, frame(HELLO, hello), { credentials, waitMs })
+    }
+    const impostors = [
+      ['n3', 'n2', 'n2 shows a certificate of n3'],
+      ['n3', 'n3', 'n3 gives the Raft id of n2'],
+      ['app', 'n2', 'n2 shows a certificate of app'],
+      ['app', 'app', 'app gives the Raft id of n2'],
+    ] as const
+    const answers = impostors.map(([certificate, name]) => say(certificate, name, raftIdOf('n2')))
+    for (const [at, { frames, ended }] of (await Promise.all(answers)).entries()) {
+      expect([frames.map(({ kind }) => kind), ended]).toEqual([[REFUSED], true])
+      expect(JSON.parse(frames[0]!.body)).toMatchObject({
+        code: 'WRONG_NAME',
+        message: expect.stringContaining(impostors[at]![2]) as string,
+      })
+    }
+    const misnamed = await counted(cluster, 'parley_peer_untrusted_total{reason="name"}')
+    expect(misnamed[0]).toBe(4)
+    expect(await linesOf(cluster, 'n1', 'peer.refused')).toContain('app gives the Raft id of n2')
+    await cluster.healthy()
   })
 
   test('[NI10] authority, keys and certificates are exchanged under load, and no client sees an error', async () => {

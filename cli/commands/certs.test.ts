@@ -123,3 +123,12 @@ test('a secret is long enough, its owner’s alone, and not written over', async
   await writeFile(at('broken'), 'no certificate')
   expect(await certs('show', at('broken'))).toMatchObject({ code: 1, out: '' })
 })
+
+test('a certificate may be good in one of the clusters of an authority', async () => {
+  const dir = ['--dir', at('shared')]
+  expect(await certs('init', ...dir)).toMatchObject({ code: 0 })
+  const made = await certs('node', 'n1', '--cluster', 'prod', ...dir)
+  expect(made.errors).toContain("--peer-names 'parley://prod/{name}'")
+  expect(made.out).toMatch(/n1 +parley:\/\/prod\/n1 +good/)
+  expect(await certs('node', 'n2', '--cluster', 'a/b', ...dir)).toMatchObject({ code: 64 })
+})

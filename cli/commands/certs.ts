@@ -46,6 +46,11 @@ export function configure(command: Command): void {
     .action(init)
   make('node <name>', 'make the certificate of a node, for its peers and its clients', '365')
     .option('--host <hosts...>', 'host names and addresses under which clients reach it')
+    .option(
+      '--cluster <name>',
+      'good in this cluster alone, where the authority has more than one',
+      parseCluster,
+    )
     .action(node)
   make('renew <name>', 'make a new certificate in place of one that ends', '365')
     .option('--new-key', 'with a new key as well')
@@ -76,12 +81,13 @@ async function init(flags: MakeFlags & { readonly name: string }): Promise<void>
 
 async function node(
   name: string,
-  flags: MakeFlags & { readonly host?: readonly string[] },
+  flags: MakeFlags & { readonly host?: readonly string[]; readonly cluster?: string },
 ): Promise<void> {
   const commonName = parseName(name)
   const hosts = (flags.host ?? []).map(parseHost)
   const files = pairOf(flags.dir, commonName)
-  const names = [`parley://${commonName}`, ...hosts]
+  const scope = flags.cluster === undefined ? 'parley://' : `parley://${flags.cluster}/`
+  const names = [`${scope}${commonName}`, ...hosts]
   const subject = { commonName, names, lifetimeMs: flags.days * DAY_MS }
   await makePair(files, subject, authorityOf(flags.dir))
   report(files, flags)
@@ -89,7 +95,8 @@ async function node(
   const { certFile, keyFile } = files
   const ca = authorityOf(flags.dir).certFile
   const peers = `--peer-cert-file ${certFile} --peer-key-file ${keyFile} --peer-ca-file ${ca}`
-  note(`parley: for its peers: parley node ${peers} …`)
+  const only = flags.cluster === undefined ? '' : ` --peer-names '${scope}{name}'`
+  note(`parley: for its peers: parley node ${peers}${only} …`)
   note(`parley: for clients:   --tls-cert-file ${certFile} --tls-key-file ${keyFile}`)
   if (hosts.length === 0)
     note('parley: clients need --host: they compare it with where they connect')
@@ -149,6 +156,11 @@ function parseDays(text: string): number {
 function parseCommonName(text: string): string {
   if (/^[ -~]{1,64}$/.test(text)) return text
   throw new InvalidArgumentError('It has 1 to 64 printable characters.')
+}
+
+function parseCluster(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text
+  throw new InvalidArgumentError('It has up to 63 letters, digits, dots, hyphens and underscores.')
 }
 
 function parseName(text: string): string {

@@ -21,6 +21,8 @@ interface Values {
   readonly origins: readonly string[]
   /** Addresses, and networks like `10.0.0.0/8`. */
   readonly networks: readonly string[]
+  /** With `{name}` in the place of the node's. */
+  readonly peerNames: readonly string[]
   readonly path: string
   readonly paths: readonly string[]
 }

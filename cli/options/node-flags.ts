@@ -16,6 +16,7 @@ const PLACEHOLDERS: Record<Exclude<Declaration['kind'], 'flag'>, string> = {
   words: 'words',
   origins: 'origins',
   networks: 'networks',
+  peerNames: 'patterns',
   path: 'file',
   paths: 'files',
 }

@@ -169,6 +169,12 @@ export const NODE_OPTIONS = {
     kind: 'path',
     help: 'authorities whose certificates make a peer, PEM; several in one file',
   },
+  peerNames: {
+    section: 'Certificates and secrets',
+    kind: 'peerNames',
+    otherwise: 'parley://{name}, or the host name {name} of a certificate without such',
+    help: 'how certificates of peers name the nodes: {name}.chat.example.org, spiffe://example.org/chat/{name}; nothing else in them counts',
+  },
   clusterSecretFile: {
     section: 'Certificates and secrets',
     kind: 'paths',

@@ -58,6 +58,8 @@ export function schemaOf(option: Declaration): z.ZodType {
       return listOf(TEXT)
     case 'networks':
       return listOf(TEXT.refine(isNetwork))
+    case 'peerNames':
+      return listOf(TEXT.superRefine(checkPeerName))
     case 'origins':
       return listOf(TEXT.superRefine(checkOrigin))
   }
@@ -96,6 +98,8 @@ export function expectationOf(option: Declaration): string {
       return 'addresses or networks like 10.0.0.0/8 with commas between them, or a list of them'
     case 'paths':
       return 'paths with commas between them, or a list of them'
+    case 'peerNames':
+      return 'names with {name} in them, like {name}.chat.example.org, with commas between them, or a list of them'
     case 'origins':
       return 'origins like https://chat.example.org with commas between them, or a list of them'
   }
@@ -141,6 +145,12 @@ function isNetwork(text: string): boolean {
   const family = isIP(address)
   if (family === 0 || more !== undefined) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
+function checkPeerName(text: string, context: z.RefinementCtx): void {
+  if (/^[^\s,"{}*]*\{name\}[^\s,"{}*]*$/.test(text)) return
+  const message = `takes names with {name} in them once, like {name}.chat.example.org, not ${JSON.stringify(text)}`
+  context.addIssue({ code: 'custom', message })
 }
 
 /** As browsers send it. */

@@ -50,6 +50,7 @@ function written(name: NodeOptionName, { values }: Config): string | number | bo
     case 'paths':
     case 'origins':
     case 'networks':
+    case 'peerNames':
       return (value as readonly string[]).join(',')
     case 'text':
     case 'flag':

@@ -73,6 +73,7 @@ function tokenOptions(values: NodeOptionValues): NonNullable<ServerOptions['toke
 
 function securityOptions(values: NodeOptionValues): NonNullable<ServerOptions['security']> {
   const { tlsCertFile, tlsKeyFile, peerCertFile, peerKeyFile, peerCaFile } = values
+  const { peerNames: names = [] } = values
   const minVersion = values.tlsMinVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2'
   return {
     ...(tlsCertFile === undefined || tlsKeyFile === undefined
@@ -80,7 +81,7 @@ function securityOptions(values: NodeOptionValues): NonNullable<ServerOptions['s
       : { clients: { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion } }),
     ...(peerCertFile === undefined || peerKeyFile === undefined || peerCaFile === undefined
       ? {}
-      : { peers: { certFile: peerCertFile, keyFile: peerKeyFile, caFile: peerCaFile } }),
+      : { peers: { certFile: peerCertFile, keyFile: peerKeyFile, caFile: peerCaFile, names } }),
     secretFiles: values.clusterSecretFile ?? [],
     checkMs: values.securityCheckEvery,
   }

@@ -99,6 +99,19 @@ describe('introductions', () => {
     expect(objection(one!, empty, { names: [] })?.code).toBe('WRONG_NAME')
   })
 
+  test('[PF7] under the Raft id of a member of another name are refused', () => {
+    const base = { protocol: { min: 1, max: 2 }, clusterId: 'c', epoch: 'e' }
+    const [one, other] = ['n1', 'n2'].map((name) => ({ ...base, name, raftId: name.repeat(8) }))
+    expect(objection(one!, other!, { names: ['n2'] }, 'n2')).toBeNull()
+    expect(objection(one!, other!, { names: ['n2'] }, null)).toBeNull()
+    for (const connection of [{ names: ['n2'] }, {}]) {
+      expect(objection(one!, other!, connection, 'n3')).toMatchObject({
+        code: 'WRONG_NAME',
+        message: expect.stringContaining('n2 gives the Raft id of n3') as string,
+      })
+    }
+  })
+
   test('[PF1] a refusal is a text of bounded length, whatever code a later version gives it', () => {
     expect(decodeRefusal(encode({ code: 'LATER', message: 'upgrade' }))).toBe('upgrade')
     for (const value of [null, {}, { message: 7 }, { message: 'x'.repeat(4_097) }]) {

@@ -109,13 +109,15 @@ function levelObjection(one: PeerHello, other: PeerHello): string | null {
 }
 
 /**
- * What stands against talking to `remote` over such a connection; `null` if nothing does. Two nodes of which one is not
+ * What stands against talking to `remote` over such a connection; `null` if nothing does. `member` is the name of the
+ * member whose Raft id `remote` gives, as far as `local` knows one. Two nodes of which one is not
  * part of a cluster yet may talk: formation needs it, and a stranger must be told what it is (K1).
  */
 export function objection(
   local: PeerHello,
   remote: PeerHello,
   { names }: Pick<Connection, 'names'>,
+  member: string | null = null,
 ): Refusal | null {
   if (names !== undefined && !names.includes(remote.name)) {
     return {
@@ -148,6 +150,13 @@ export function objection(
     return {
       code: 'WRONG_EPOCH',
       message: `${remote.name} is of epoch ${remote.epoch}, ${local.name} of ${local.epoch}: it was left behind by a restore or recover; replace it with: parley members replace ${remote.name}`,
+    }
+  }
+  // A name is proven by a certificate, an id by nothing: who bears the one must not speak as the other.
+  if (member !== null && member !== remote.name) {
+    return {
+      code: 'WRONG_NAME',
+      message: `${remote.name} gives the Raft id of ${member}: start it with --name ${member}, or with a data directory of its own`,
     }
   }
   // Both say the same, whoever dialled.

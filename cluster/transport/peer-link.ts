@@ -1,6 +1,7 @@
 import type { Failpoints } from '../failpoints.ts'
 import type { Address, Clock, Connection, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
+import type { RaftId } from '../raft/types.ts'
 import type { ClusterMetrics } from '../cluster-metrics.ts'
 import { FrameIntake, type FrameHandler } from './frame-intake.ts'
 import { MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
@@ -58,6 +59,7 @@ export class PeerLink {
   readonly #logger: Logger
   readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
+  readonly #memberName: (id: RaftId) => string | null
   readonly #events: LinkEvents
   readonly #metrics: ClusterMetrics
   #connection: Connection | null = null
@@ -77,6 +79,7 @@ export class PeerLink {
     logger: Logger
     failpoints: Failpoints
     local: () => PeerHello
+    memberName: (id: RaftId) => string | null
     metrics: ClusterMetrics
     events: LinkEvents
   }) {
@@ -86,6 +89,7 @@ export class PeerLink {
     this.#logger = options.logger
     this.#failpoints = options.failpoints
     this.#local = options.local
+    this.#memberName = options.memberName
     this.#events = options.events
     this.#metrics = options.metrics
     this.#dial()
@@ -221,7 +225,8 @@ export class PeerLink {
   }
 
   #introduced(connection: Connection, remote: PeerHello): void {
-    const against = objection(this.#local(), remote, connection)
+    const member = this.#memberName(remote.raftId)
+    const against = objection(this.#local(), remote, connection, member)
     if (against?.code === 'WRONG_NAME') this.#metrics.peersMisnamed.add()
     if (against !== null || remote.name !== this.name) {
       const other = `${this.address} is ${remote.name}, not ${this.name}: check the peer addresses`

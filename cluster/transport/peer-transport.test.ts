@@ -65,6 +65,7 @@ async function listening() {
       error() {},
     },
     local: () => hello('n1', 'a'),
+    memberName: (id) => (id === 'c'.repeat(16) ? 'n3' : null),
     events: {
       onPeerUp: () => host.up(),
       onPeerDown: ({ name }) => down.push(name),
@@ -116,6 +117,28 @@ describe('who dials this node', () => {
       peer.onData(encodePeerFrame(PeerFrameKind.ping, new Uint8Array(0)))
     }
     expect([stranger.destroyed, peer.destroyed]).toEqual([true, false])
+  })
+})
+
+describe('[PF7] who gives the Raft id of another member', () => {
+  const impostor = encodeJsonFrame(PeerFrameKind.hello, hello('n2', 'c'))
+
+  test('is not let in', async () => {
+    const { frames, warnings, transport, dial } = await listening()
+    const peer = dial()
+    peer.onData(Buffer.concat([impostor, raftFrame()]))
+    expect([frames, transport.callers()]).toEqual([[], []])
+    expect(warnings).toMatchObject([['peer.refused', { code: 'WRONG_NAME' }]])
+    expect(Buffer.from(peer.written[0]!).toString()).toContain('n2 gives the Raft id of n3')
+  })
+
+  test('is not sent what is for that member', async () => {
+    const { transport, dialled } = await listening()
+    transport.setPeers([{ name: 'n2', address: 'n2:1' }])
+    await Promise.resolve()
+    dialled[0]!.onData(impostor)
+    expect([transport.isUp('c'.repeat(16)), dialled[0]!.destroyed]).toEqual([false, true])
+    expect(transport.refusals()[0]!.message).toContain('n2 gives the Raft id of n3')
   })
 })
 

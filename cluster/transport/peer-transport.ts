@@ -67,6 +67,7 @@ export class PeerTransport {
   readonly #logger: Logger
   readonly #failpoints: Failpoints
   readonly #local: () => PeerHello
+  readonly #memberName: (id: RaftId) => string | null
   readonly #events: TransportEvents
   readonly #metrics: ClusterMetrics
   readonly #links = new Map<string, PeerLink>()
@@ -87,6 +88,8 @@ export class PeerTransport {
     /** @default none */
     failpoints?: Failpoints
     local: () => PeerHello
+    /** Who has that id, as far as this node knows the members. @default it knows nobody */
+    memberName?: (id: RaftId) => string | null
     /** @default cells that nobody reads */
     metrics?: ClusterMetrics
     events: TransportEvents
@@ -95,6 +98,7 @@ export class PeerTransport {
     this.#logger = options.logger
     this.#failpoints = options.failpoints ?? NO_FAILPOINTS
     this.#local = options.local
+    this.#memberName = options.memberName ?? (() => null)
     this.#events = options.events
     this.#metrics = options.metrics ?? new ClusterMetrics()
   }
@@ -226,6 +230,7 @@ export class PeerTransport {
       logger: this.#logger,
       failpoints: this.#failpoints,
       local: this.#local,
+      memberName: this.#memberName,
       metrics: this.#metrics,
       events: {
         onUp: (link, hello) => {
@@ -296,7 +301,7 @@ export class PeerTransport {
   }
 
   #introduce(connection: Connection, state: Accepted, remote: PeerHello): void {
-    const against = objection(this.#local(), remote, connection)
+    const against = objection(this.#local(), remote, connection, this.#memberName(remote.raftId))
     if (against === null) {
       state.remote = remote
       state.heardMs = this.#ports.clock.monotonicMs()

@@ -20,7 +20,11 @@ export interface SecurityOptions {
     readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   }
   /** What peers show each other. */
-  readonly peers?: CertificateFiles & { readonly caFile: string }
+  readonly peers?: CertificateFiles & {
+    readonly caFile: string
+    /** How certificates name nodes, `{name}.example.org`. @default `parley://{name}`, else host names */
+    readonly names?: readonly string[]
+  }
   /** In place of certificates or beside them: the first is shown, each is accepted. */
   readonly secretFiles?: readonly string[]
   /** How often files are looked at, in ms. @default 30 s */
@@ -91,6 +95,7 @@ export class NodeSecurity implements SecurityReport {
     const credentials = () => ({
       certificate: peer?.current ?? null,
       secrets: secrets?.current.secrets ?? [],
+      patterns: options.peers?.names ?? [],
     })
     this.guard = peer === null && secrets === null ? null : new PeerGuard(credentials(), logger)
     peer?.onChange((certificate) => this.guard?.change({ ...credentials(), certificate }))

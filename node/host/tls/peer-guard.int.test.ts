@@ -47,7 +47,7 @@ async function material(
 
 const guardOf = (credentials: Partial<PeerCredentials>, lines: string[] = []): PeerGuard => {
   const logger = createLogger({ node: 'n1', write: (line) => lines.push(line) })
-  return new PeerGuard({ certificate: null, secrets: [], ...credentials }, logger)
+  return new PeerGuard({ certificate: null, secrets: [], patterns: [], ...credentials }, logger)
 }
 
 /** A listener that names whom it lets in, and says what it logs. */
@@ -94,6 +94,27 @@ describe('who belongs to the cluster', () => {
     expect(near.names).toEqual(['n1'])
     await vi.waitFor(() => expect(server.accepted[0]?.names).toEqual(['n2', 'n3.example']), 15_000)
     near.destroy()
+    await server.close()
+  })
+
+  test('[NI8] with patterns a certificate of the same authority is none of a peer unless one describes it', async () => {
+    const patterns = ['parley://prod/{name}']
+    const of = async (...names: string[]) => material(authority.issue(names), authority.ca)
+    const server = await listening({ certificate: await of('parley://prod/n1'), patterns })
+    const near = await dial(server.address, { certificate: await of('parley://prod/n2'), patterns })
+    await vi.waitFor(() => expect(server.accepted[0]?.names).toEqual(['n2']), 15_000)
+    near.destroy()
+    // Of another cluster, and of what has nothing to do with any.
+    for (const names of [['parley://test/n2', 'n2'], ['parley://n2'], ['n2', 'app.example']]) {
+      const certificate = await of(...names)
+      await ended(await dial(server.address, { certificate, patterns }))
+      const other = await listening({ certificate })
+      const call = dial(other.address, { certificate: ours, patterns })
+      await expect(call).rejects.toThrow('a name as --peer-names has it, parley://prod/{name}')
+      await other.close()
+    }
+    expect(server.guard.faults.untrusted.value).toBe(3)
+    expect(server.accepted).toHaveLength(1)
     await server.close()
   })
 
@@ -227,8 +248,8 @@ describe('strangers', () => {
     expect(server.accepted).toEqual([])
     // A member's tickets are worth nothing later: neither his certificate nor the secret is behind them.
     const tickets = [
-      await call(clientOptions({ certificate: ours, secrets: [] }, null)),
-      await call(clientOptions({ certificate: null, secrets }, secrets[0]!)),
+      await call(clientOptions({ certificate: ours, secrets: [], patterns: [] }, null)),
+      await call(clientOptions({ certificate: null, secrets, patterns: [] }, secrets[0]!)),
     ]
     expect(server.accepted.length).toBe(2)
     for (const session of tickets) {
@@ -241,7 +262,7 @@ describe('strangers', () => {
 
   test('[NI9] a suite that goes with no secret is no way around it', async () => {
     const server = await listening({ certificate: ours, secrets })
-    const options = clientOptions({ certificate: null, secrets }, secrets[0]!)
+    const options = clientOptions({ certificate: null, secrets, patterns: [] }, secrets[0]!)
     const socket = tls.connect({
       host: '127.0.0.1',
       port: server.port,
@@ -268,13 +289,13 @@ describe('credentials that change', () => {
       let isCertificateOpen = true
       void ends[1]!.then(() => (isCertificateOpen = false))
       const renewed = await material(authority.issue(['parley://n1']), `${authority.ca}${other.ca}`)
-      server.guard.change({ certificate: renewed, secrets: [secrets[1]!] })
+      server.guard.change({ certificate: renewed, secrets: [secrets[1]!], patterns: [] })
       await expect(dial(server.address, { secrets: [secrets[0]!] })).rejects.toThrow('it shows')
       await vi.advanceTimersByTimeAsync(10_000)
       await ends[0]
       expect(isCertificateOpen).toBe(true)
       const changed = await material(other.issue(['parley://n1']), other.ca)
-      server.guard.change({ certificate: changed, secrets: [] })
+      server.guard.change({ certificate: changed, secrets: [], patterns: [] })
       await vi.advanceTimersByTimeAsync(10_000)
       await ends[1]
       await server.close()

@@ -10,6 +10,8 @@ export interface PeerCredentials {
   readonly certificate: TlsMaterial | null
   /** The first is dialled with, all are accepted. */
   readonly secrets: readonly ClusterSecret[]
+  /** How certificates name nodes; see `nodeNames`. */
+  readonly patterns: readonly string[]
 }
 
 /** The other end of a connection does not show that it belongs to the cluster. */
@@ -81,16 +83,20 @@ export function proofOf(socket: TLSSocket, credentials: PeerCredentials): string
     )
   }
   if (!socket.authorized) throw distrust(String(socket.authorizationError), subjectOf(certificate))
-  const names = nodeNames(certificate)
+  const names = nodeNames(certificate, credentials.patterns)
   if (names.length > 0) return names
   throw new PeerTlsError(
     'untrusted',
-    `its certificate (${subjectOf(certificate)}) names no node: ${CERTIFICATE_ADVICE}`,
+    `its certificate (${subjectOf(certificate)}) names no node: ${namesAdvice(credentials.patterns)}`,
   )
 }
 
 export const SECRET_ADVICE = 'give all nodes the same --cluster-secret-file'
 const CERTIFICATE_ADVICE = 'make one with: parley certs node NAME'
+const namesAdvice = (patterns: readonly string[]): string =>
+  patterns.length === 0
+    ? CERTIFICATE_ADVICE
+    : `it must have a name as --peer-names has it, ${patterns.join(' or ')}`
 
 /** As its owner wrote it, so that it is bounded and of one line. */
 const subjectOf = ({ subject }: X509Certificate): string =>
