@@ -433,6 +433,8 @@ export const ALERT_CASES: readonly AlertCase[] = [
     quiet: {
       ...one('parley_tls_certificate_expiry_timestamp_seconds', '2000000x400', ',use="clients"'),
       ...one('parley_tls_certificate_expiry_timestamp_seconds', '0x400', ',use="peers"'),
+      // Lists of what is revoked are replaced every few days by many an authority.
+      ...one('parley_tls_certificate_expiry_timestamp_seconds', '9000x400', ',use="peer_crl"'),
     },
     at: '15m',
   },

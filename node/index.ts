@@ -15,6 +15,11 @@ export { type VerifiedContent, verifyBackup } from './backup/verify-backup.ts'
 export { StartError } from './data-directory.ts'
 export { offlinePorts } from './host/offline-ports.ts'
 export { makeCertificate } from './identity/certificates/certificate.ts'
+export {
+  certificateId,
+  makeRevocationList,
+  readRevocationLists,
+} from './identity/certificates/revocation-list.ts'
 export type { NodePorts, NodeSettings } from './node-settings.ts'
 export { ParleyNode } from './parley-node.ts'
 export type { ReloadReport } from './reload.ts'

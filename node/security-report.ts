@@ -8,6 +8,8 @@ export const PEER_FAULTS = [
   'untrusted',
   'expired',
   'not_yet_valid',
+  /** Taken back by its authority (`--peer-crl-file`). */
+  'revoked',
   'no_certificate',
   /** Bytes that are no TLS, or a connection that ended within the handshake. */
   'handshake',
@@ -22,8 +24,8 @@ export type Reloaded = (typeof RELOADED)[number]
 
 /** What a node's host knows of certificates, secrets and who was turned away; read when it is shown. */
 export interface SecurityReport {
-  /** Wall time in ms until when each is good; 0: there is none. */
-  certificateEnds(): Readonly<Record<'clients' | 'peers' | 'peer_ca', number>>
+  /** Wall time in ms until when each is good; 0: there is none, or it does not say. */
+  certificateEnds(): Readonly<Record<'clients' | 'peers' | 'peer_ca' | 'peer_crl', number>>
   readonly reloads: Readonly<Record<'changed' | 'failed', CounterCell>>
   readonly peerFaults: Readonly<Record<PeerFault, CounterCell>>
   /** Clients whose TLS handshake failed. */
@@ -34,7 +36,7 @@ export interface SecurityReport {
 
 /** Of a host without TLS, such as a simulated one. */
 export const NO_SECURITY: SecurityReport = {
-  certificateEnds: () => ({ clients: 0, peers: 0, peer_ca: 0 }),
+  certificateEnds: () => ({ clients: 0, peers: 0, peer_ca: 0, peer_crl: 0 }),
   reloads: counterCells('changed', 'failed'),
   peerFaults: counterCells(...PEER_FAULTS),
   clientFaults: counterCells('handshake'),

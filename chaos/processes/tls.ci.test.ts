@@ -200,6 +200,37 @@ describe('by certificates', () => {
     await vi.waitFor(async () => expect(await warnings()).toEqual([]), PATIENCE)
   })
 
+  test('[NI12] a node whose certificate is revoked is outside at once, until it has another', async () => {
+    const next = join(cluster.directory, 'next')
+    const dir = ['--dir', next]
+    // The list is there already, and empty: it is exchanged like every other file.
+    await parley('certs', 'revoke', ...dir)
+    for (const name of NAMES) {
+      await cluster.signal(name, 'SIGTERM')
+      await cluster.start(name, {
+        flags: [...flagsOf(name), '--peer-crl-file', join(next, 'ca.crl')],
+      })
+      await cluster.healthy()
+    }
+    expect(await parley('certs', 'revoke', 'n3', ...dir)).toMatchObject({ code: 0 })
+    const warnings = async (name: string) => (await cluster.state(name))?.warnings.join() ?? ''
+    await vi.waitFor(async () => expect(await warnings('n3')).toContain('is revoked'), PATIENCE)
+    await vi.waitFor(async () => expect(await warnings('n1')).toContain('is revoked'), PATIENCE)
+    const ready = async () => (await fetch(`${cluster.node('n3').url}/readyz`)).status
+    await vi.waitFor(async () => expect(await ready()).toBe(503), PATIENCE)
+    const ann = await ChatClient.connect({
+      urls: ['n1', 'n2'].map((name) => cluster.node(name).url),
+      user: 'ann',
+      device: 'revoking',
+    })
+    expect((await ann.direct('erik').send('two of three').sent).seq).toBe(1)
+    ann.close()
+    expect(await parley('certs', 'renew', 'n3', '--new-key', ...dir)).toMatchObject({ code: 0 })
+    for (const kind of ['key', 'crt']) await copyFile(join(next, `n3.${kind}`), file(`n3.${kind}`))
+    await cluster.healthy()
+    await vi.waitFor(async () => expect(await ready()).toBe(200), PATIENCE)
+  })
+
   test('[NI8] a node with a certificate that expired, or of another node, stays outside; the others go on', async () => {
     const next = join(cluster.directory, 'next')
     for (const [fault, word] of [

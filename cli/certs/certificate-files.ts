@@ -6,7 +6,7 @@ import {
   randomBytes,
   X509Certificate,
 } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { CliError, ExitCode } from '../exit-codes.ts'
 
@@ -89,10 +89,7 @@ async function certificateFor(
     const above = readCertificate(authority.certFile)
     const key = readKey(authority.keyFile)
     if (!above.ca || !above.checkPrivateKey(key)) {
-      throw new CliError(
-        ExitCode.refused,
-        `${authority.certFile} and ${authority.keyFile} are no authority with its key: make one with "parley certs init"`,
-      )
+      throw noAuthority(authority)
     }
     issuer = { commonName: commonNameOf(above), key }
     // Nobody believes it longer than who vouches for it.
@@ -108,6 +105,12 @@ async function certificateFor(
   return makeCertificate({ commonName, serial, notBefore, notAfter, publicKey, names, issuer })
 }
 
+const noAuthority = ({ certFile, keyFile }: CertificatePair): CliError =>
+  new CliError(
+    ExitCode.refused,
+    `${certFile} and ${keyFile} are no authority with its key: make one with "parley certs init"`,
+  )
+
 /** @throws CliError if there is none in it */
 export function readCertificate(path: string): X509Certificate {
   try {
@@ -119,6 +122,42 @@ export function readCertificate(path: string): X509Certificate {
       { cause: error },
     )
   }
+}
+
+/**
+ * Adds certificates to the list of what the authority has taken back, and signs it anew.
+ *
+ * @returns how many stand in it now
+ */
+export async function revoke(
+  listFile: string,
+  serials: readonly string[],
+  { authority, lifetimeMs }: { readonly authority: CertificatePair; readonly lifetimeMs: number },
+): Promise<number> {
+  const { certificateId, makeRevocationList, readRevocationLists } = await import('#node')
+  const above = readCertificate(authority.certFile)
+  const key = readKey(authority.keyFile)
+  if (!above.ca || !above.checkPrivateKey(key)) throw noAuthority(authority)
+  const thisUpdate = Date.now()
+  const revoked = new Map<string, number>()
+  if (existsSync(listFile)) {
+    try {
+      const { subject } = certificateId(above)
+      for (const list of readRevocationLists(readFileSync(listFile, 'utf8'))) {
+        if (!list.issuer.equals(subject) || !list.isBy(above))
+          throw new Error('it is of another authority')
+        for (const [serial, sinceMs] of list.revoked) revoked.set(serial, sinceMs)
+      }
+    } catch (error) {
+      const message = `${listFile} cannot be added to: ${(error as Error).message}`
+      throw new CliError(ExitCode.refused, message, { cause: error })
+    }
+  }
+  for (const serial of serials) if (!revoked.has(serial)) revoked.set(serial, thisUpdate)
+  const nextUpdate = Math.min(thisUpdate + lifetimeMs, above.validToDate.getTime())
+  const list = makeRevocationList({ authority: above, key, revoked, thisUpdate, nextUpdate })
+  replace(listFile, list, 0o644)
+  return revoked.size
 }
 
 /** Names as a request has them: `parley://n1`, `n1.example`, `10.0.0.1`. */

@@ -13,6 +13,8 @@ export interface DescribedCertificate {
   readonly notAfter: string
   /** Until it ends; negative after that. */
   readonly days: number
+  /** In hexadecimal digits; what it is revoked by. */
+  readonly serial: string
   readonly fingerprint: string
 }
 
@@ -26,7 +28,7 @@ export function describeCertificate(
   certificate: X509Certificate,
   wallMs: number,
 ): DescribedCertificate {
-  const { validFromDate, validToDate, fingerprint256 } = certificate
+  const { validFromDate, validToDate, serialNumber, fingerprint256 } = certificate
   const leftMs = validToDate.getTime() - wallMs
   return {
     file,
@@ -44,6 +46,7 @@ export function describeCertificate(
     notBefore: validFromDate.toISOString(),
     notAfter: validToDate.toISOString(),
     days: Math.floor(leftMs / DAY_MS),
+    serial: serialNumber,
     fingerprint: fingerprint256,
   }
 }

@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { readRevocationLists } from '#node'
 import { main } from '../main.ts'
 
 let folder: string
@@ -131,4 +132,43 @@ test('a certificate may be good in one of the clusters of an authority', async (
   expect(made.errors).toContain("--peer-names 'parley://prod/{name}'")
   expect(made.out).toMatch(/n1 +parley:\/\/prod\/n1 +good/)
   expect(await certs('node', 'n2', '--cluster', 'a/b', ...dir)).toMatchObject({ code: 64 })
+})
+
+test('what is revoked stands in a list of the authority, each once, and stays in it', async () => {
+  const dir = ['--dir', at('revoking')]
+  await certs('init', ...dir)
+  for (const name of ['n1', 'n2']) await certs('node', name, ...dir)
+  const lists = async () => {
+    const [list] = readRevocationLists(await readFile(at('revoking/ca.crl'), 'utf8'))
+    expect(list!.isBy(await certificate('revoking/ca.crt'))).toBe(true)
+    return list!
+  }
+  expect(await certs('revoke', 'n1', ...dir)).toMatchObject({
+    code: 0,
+    errors: expect.stringContaining('--peer-crl-file') as string,
+  })
+  const first = await lists()
+  const serial = (await certificate('revoking/n1.crt')).serialNumber
+  expect([...first.revoked.keys()]).toEqual([serial])
+  const more = await certs('revoke', 'n2', 'n1', '--serial', '00:4a', '5b', '--json', ...dir)
+  expect(JSON.parse(more.out)).toMatchObject({ schema: 1, listed: 4 })
+  const second = await lists()
+  expect(second.revoked.get(serial)).toBe(first.revoked.get(serial))
+  expect([...second.revoked.keys()].slice(2)).toEqual(['4A', '5B'])
+  // Without a name it is signed anew, and says until when it is good.
+  expect(await certs('revoke', '--days', '2', ...dir)).toMatchObject({ code: 0 })
+  const third = await lists()
+  expect(third.revoked).toEqual(second.revoked)
+  expect(third.nextUpdate! < second.nextUpdate!).toBe(true)
+  expect(await certs('revoke', '--serial', 'n1', ...dir)).toMatchObject({ code: 64 })
+  // Neither what another authority made nor a list of one is taken in.
+  const other = ['--dir', at('other')]
+  await certs('init', ...other)
+  await copyFile(at('revoking/n1.crt'), at('other/n1.crt'))
+  expect(await certs('revoke', 'n1', ...other)).toMatchObject({ code: 5 })
+  await copyFile(at('revoking/ca.crl'), at('other/ca.crl'))
+  expect(await certs('revoke', '--serial', '77', ...other)).toMatchObject({
+    code: 5,
+    errors: expect.stringContaining('another authority') as string,
+  })
 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import {
   authorityOf,
@@ -7,6 +8,7 @@ import {
   pairOf,
   readCertificate,
   renewPair,
+  revoke,
   writeNew,
 } from '../certs/certificate-files.ts'
 import { describeCertificate, type DescribedCertificate } from '../certs/describe-certificate.ts'
@@ -30,6 +32,7 @@ Examples:
   parley certs node n1 --host 10.0.0.1 chat-1.example
   parley certs show certs/*.crt
   parley certs renew n1
+  parley certs revoke n3                       then ca.crl as --peer-crl-file of every node
   parley certs secret cluster-secret           in place of certificates between nodes`
 
 export function configure(command: Command): void {
@@ -55,6 +58,13 @@ export function configure(command: Command): void {
   make('renew <name>', 'make a new certificate in place of one that ends', '365')
     .option('--new-key', 'with a new key as well')
     .action(renew)
+  make('revoke [names...]', 'take certificates back: what ca.crl lists makes no peer', '3650')
+    .option(
+      '--serial <numbers...>',
+      'serial numbers of certificates whose files are gone',
+      parseSerial,
+    )
+    .action(revokeAll)
   command
     .command('show <files...>')
     .description('say whose certificates these are, and until when they are good')
@@ -114,6 +124,33 @@ async function renew(
     note('parley: a running node takes it within half a minute, without a restart')
 }
 
+async function revokeAll(
+  names: readonly string[],
+  flags: MakeFlags & { readonly serial?: readonly string[] },
+): Promise<void> {
+  const authority = authorityOf(flags.dir)
+  const above = readCertificate(authority.certFile)
+  const serials = names.map((name) => {
+    const { certFile } = pairOf(flags.dir, parseName(name))
+    const certificate = readCertificate(certFile)
+    if (certificate.checkIssued(above)) return certificate.serialNumber
+    throw new CliError(
+      ExitCode.refused,
+      `${certFile} is not by ${authority.certFile}: give --dir with the authority that made it`,
+    )
+  })
+  const file = join(flags.dir, 'ca.crl')
+  const lifetimeMs = flags.days * DAY_MS
+  const all = [...serials, ...(flags.serial ?? [])]
+  const listed = await revoke(file, all, { authority, lifetimeMs })
+  if (flags.json === true) {
+    printJson({ schema: 1, file, revoked: all, listed })
+    return
+  }
+  note(`parley: ${file} lists ${listed} revoked ${listed === 1 ? 'certificate' : 'certificates'}`)
+  note(`parley: put it in place of --peer-crl-file on every node; each takes it without a restart`)
+}
+
 function report(files: CertificatePair, { json }: CommonFlags): void {
   const described = describeCertificate(files.certFile, readCertificate(files.certFile), Date.now())
   if (json === true) printJson({ schema: 1, ...files, certificate: described })
@@ -161,6 +198,13 @@ function parseCommonName(text: string): string {
 function parseCluster(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text
   throw new InvalidArgumentError('It has up to 63 letters, digits, dots, hyphens and underscores.')
+}
+
+/** As "parley certs show --json" and OpenSSL have it. */
+function parseSerial(text: string, before: readonly string[] = []): string[] {
+  const digits = text.replaceAll(':', '').toUpperCase()
+  if (/^(?:[0-9A-F]{2}){1,20}$/.test(digits)) return [...before, digits.replace(/^(00)+(?=.)/, '')]
+  throw new InvalidArgumentError('It is a serial number in hexadecimal digits.')
 }
 
 function parseName(text: string): string {

@@ -169,6 +169,12 @@ export const NODE_OPTIONS = {
     kind: 'path',
     help: 'authorities whose certificates make a peer, PEM; several in one file',
   },
+  peerCrlFile: {
+    section: 'Certificates and secrets',
+    kind: 'path',
+    otherwise: 'nothing is revoked',
+    help: 'what these authorities have taken back, PEM; several lists in one file',
+  },
   peerNames: {
     section: 'Certificates and secrets',
     kind: 'peerNames',

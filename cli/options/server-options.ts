@@ -73,7 +73,7 @@ function tokenOptions(values: NodeOptionValues): NonNullable<ServerOptions['toke
 
 function securityOptions(values: NodeOptionValues): NonNullable<ServerOptions['security']> {
   const { tlsCertFile, tlsKeyFile, peerCertFile, peerKeyFile, peerCaFile } = values
-  const { peerNames: names = [] } = values
+  const { peerNames: names = [], peerCrlFile: crlFile } = values
   const minVersion = values.tlsMinVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2'
   return {
     ...(tlsCertFile === undefined || tlsKeyFile === undefined
@@ -81,7 +81,15 @@ function securityOptions(values: NodeOptionValues): NonNullable<ServerOptions['s
       : { clients: { certFile: tlsCertFile, keyFile: tlsKeyFile, minVersion } }),
     ...(peerCertFile === undefined || peerKeyFile === undefined || peerCaFile === undefined
       ? {}
-      : { peers: { certFile: peerCertFile, keyFile: peerKeyFile, caFile: peerCaFile, names } }),
+      : {
+          peers: {
+            certFile: peerCertFile,
+            keyFile: peerKeyFile,
+            caFile: peerCaFile,
+            crlFile,
+            names,
+          },
+        }),
     secretFiles: values.clusterSecretFile ?? [],
     checkMs: values.securityCheckEvery,
   }

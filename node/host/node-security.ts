@@ -31,6 +31,11 @@ export interface SecurityOptions {
   readonly checkMs?: number
 }
 
+const REVOKED =
+  'the certificate for peers is revoked: they turn this node away; make another with: parley certs renew NAME --new-key'
+const OLD_LIST =
+  'the list of revoked certificates of --peer-crl-file is out of date: what it says still holds, and what was revoked since is let in; put a newer one in its place'
+
 /** What can be made anew from its files while the node runs. */
 type Source = Pick<Reloadable<{ readonly digest: string }>, 'fault' | 'reload'>
 
@@ -118,18 +123,22 @@ export class NodeSecurity implements SecurityReport {
       clients: this.#client?.current.notAfter ?? 0,
       peers: this.#peer?.current.notAfter ?? 0,
       peer_ca: this.#peer?.current.caNotAfter ?? 0,
+      peer_crl: this.#peer?.current.revoked?.nextUpdate ?? 0,
     }
   }
 
   warnings(): readonly string[] {
     const wallMs = Date.now()
-    const { clients, peers, peer_ca } = this.certificateEnds()
+    const { clients, peers, peer_ca, peer_crl } = this.certificateEnds()
+    const revokedSince = this.#peer?.current.revokedSince ?? null
     const recent = this.guard?.recentFault ?? null
     return [
       ...this.#sources.flatMap(({ fault }) => fault ?? []),
       ...dateWarning('the certificate for clients', clients, wallMs),
       ...dateWarning('the certificate for peers', peers, wallMs),
       ...dateWarning('an authority for peers', peer_ca, wallMs),
+      ...(peer_crl === 0 || peer_crl > wallMs ? [] : [OLD_LIST]),
+      ...(revokedSince === null ? [] : [REVOKED]),
       ...(recent === null ? [] : [`turned away within the last minute: ${recent}`]),
     ]
   }

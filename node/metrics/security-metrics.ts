@@ -16,7 +16,7 @@ export function defineSecurityMetrics(
   const { report = NO_SECURITY, cluster, audit } = sources
   metrics.collected(
     'parley_tls_certificate_expiry_timestamp_seconds',
-    'When a certificate of this node ends, 0: it has none for that use. Past it nobody talks to this node any more.',
+    'When a certificate of this node ends, 0: it has none for that use. Past it nobody talks to this node any more. peer_crl: when a newer list of revoked ones should be there; past it the old one holds.',
     'gauge',
     () =>
       Object.entries(report.certificateEnds()).map(([use, wallMs]) => ({

@@ -33,12 +33,15 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 async function material(
   pair: { readonly cert: string; readonly key: string },
   ca: string,
+  crl?: string,
 ): Promise<TlsMaterial> {
   const files = {
     certFile: join(folder, 'crt'),
     keyFile: join(folder, 'key'),
     caFile: join(folder, 'ca'),
+    ...(crl === undefined ? {} : { crlFile: join(folder, 'crl') }),
   }
+  if (crl !== undefined) await writeFile(join(folder, 'crl'), crl)
   await writeFile(files.certFile, pair.cert)
   await writeFile(files.keyFile, pair.key)
   await writeFile(files.caFile, ca)
@@ -209,6 +212,74 @@ describe('who belongs to the cluster', () => {
       const mixed = await listening(both)
       ;(await dial(mixed.address, one)).destroy()
       await mixed.close()
+    }
+  })
+})
+
+describe('what an authority takes back', () => {
+  const below = authority.below('between CA')
+  const bad = below.issue(['parley://n2'])
+  const good = below.issue(['parley://n2'])
+  const chain = (pair: { cert: string; key: string }) => ({ ...pair, cert: pair.cert + below.ca })
+
+  test('[NI12] makes no peer any more, on either side', async () => {
+    // By the authority between, which signs a list of its own.
+    const list = `${authority.revoking([])}${below.revoking([bad.cert])}`
+    const own = await material(authority.issue(['parley://n1']), `${authority.ca}${below.ca}`, list)
+    const server = await listening({ certificate: own })
+    const certificate = await material(chain(bad), authority.ca)
+    await ended(await dial(server.address, { certificate }))
+    expect(await server.complaint()).toMatchObject({ fault: 'revoked' })
+    expect((await server.complaint()).message).toContain('is revoked since 20')
+    expect(server.guard.recentFault).toMatch(/^127\.0\.0\.1: /)
+    const wrong = await listening({ certificate })
+    await expect(dial(wrong.address, { certificate: own })).rejects.toThrow('is revoked since')
+    await wrong.close()
+    const other = await material(chain(good), authority.ca)
+    const near = await dial(server.address, { certificate: other })
+    await vi.waitFor(() => expect(server.accepted).toHaveLength(1), 15_000)
+    near.destroy()
+    expect(server.guard.faults.revoked.value).toBe(1)
+    await server.close()
+  })
+
+  test('[NI12] ends connections that are open when the list comes, whoever dialled, and no others', async () => {
+    const pair = authority.issue(['parley://n1'])
+    const [gone, staying] = [authority.issue(['parley://n2']), authority.issue(['parley://n3'])]
+    const certificate = await material(pair, authority.ca, authority.revoking([]))
+    const server = await listening({ certificate })
+    const theirs = await listening({ certificate: await material(gone, authority.ca) })
+    const dialled = await dial(server.address, { certificate: await material(gone, authority.ca) })
+    const other = await dial(server.address, { certificate: await material(staying, authority.ca) })
+    const own = await new NodeNetwork(server.guard).connect(theirs.address, 10_000)
+    await vi.waitFor(() => expect(server.accepted).toHaveLength(2), 15_000)
+    let isOtherOpen = true
+    const ends = [ended(dialled), ended(own)]
+    void ended(other).then(() => (isOtherOpen = false))
+    const revoked = await material(pair, authority.ca, authority.revoking([gone.cert]))
+    server.guard.change({ certificate: revoked, secrets: [], patterns: [] })
+    await Promise.all(ends)
+    const echoed = new Promise((resolve) => (other.onData = resolve))
+    other.write(Buffer.from('still there'))
+    await echoed
+    expect(isOtherOpen).toBe(true)
+    other.destroy()
+    await server.close()
+    await theirs.close()
+  })
+
+  test('[NI12] a list past its date holds on; one by somebody else, or none, is refused', async () => {
+    const pair = authority.issue(['parley://n1'])
+    const old = authority.revoking([bad.cert, pair.cert], 1_000)
+    const own = await material(pair, authority.ca, old)
+    expect([own.revoked?.nextUpdate, own.revokedSince !== null]).toEqual([1_000, true])
+    for (const [crl, why] of [
+      [other.revoking([]), 'signed by no authority of --peer-ca-file'],
+      [`${authority.revoking([])}${other.revoking([])}`, 'signed by no authority'],
+      ['nothing', 'holds no list of revoked certificates'],
+      ['-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----', 'cannot be used'],
+    ] as const) {
+      await expect(material(pair, authority.ca, crl)).rejects.toThrow(why)
     }
   })
 })

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import tls from 'node:tls'
 import { type Address, counterCells, type Logger } from '#cluster'
@@ -35,8 +36,8 @@ export class PeerGuard {
   readonly faults = counterCells(...PEER_FAULTS)
   readonly #logger: Logger
   readonly #servers = new Set<tls.Server>()
-  /** By what each was let in: the id of a secret, or `certificate`. */
-  readonly #open = new Map<Socket, string>()
+  /** By what each was let in: the id of a secret, or a certificate. */
+  readonly #open = new Map<Socket, string | X509Certificate>()
   /** Of a peer that does not take the first of the secrets: the next one to try. */
   readonly #secretAt = new Map<Address, number>()
   readonly #complaints = new Map<string, number>()
@@ -56,18 +57,20 @@ export class PeerGuard {
   }
 
   /**
-   * For connections from now on. Those that were made by a secret that is gone, or under authorities
-   * of which one is gone, end after ten seconds and are made anew; all others live on.
+   * For connections from now on. Those by a certificate that was revoked end at once; those that were
+   * made by a secret that is gone, or under authorities of which one is gone, after ten seconds, and are
+   * made anew; all others live on.
    */
   change(credentials: PeerCredentials): void {
     const before = this.#credentials
     this.#credentials = credentials
     for (const server of this.#servers) server.setSecureContext(serverOptions(credentials))
+    this.#endRevoked(credentials)
     const secrets = new Set(credentials.secrets.map(({ id }) => id))
     const authorities = new Set(credentials.certificate?.authorities)
     const isShrunk = before.certificate?.authorities.some((one) => !authorities.has(one)) ?? false
     const gone = [...this.#open].filter(([, by]) =>
-      by === 'certificate' ? isShrunk : !secrets.has(by),
+      typeof by === 'string' ? !secrets.has(by) : isShrunk,
     )
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
@@ -99,18 +102,19 @@ export class PeerGuard {
     server.on('secureConnection', (socket) => {
       socket.on('error', () => socket.destroy())
       try {
-        const names = proofOf(socket, this.#credentials)
-        const by = names === null ? (offered.get(socket) ?? '') : 'certificate'
+        const proof = proofOf(socket, this.#credentials)
+        const by = proof === null ? (offered.get(socket) ?? '') : proof.certificate
         // Taken away within the handshake.
-        if (names === null && !this.#credentials.secrets.some(({ id }) => id === by)) {
+        if (proof === null && !this.#credentials.secrets.some(({ id }) => id === by)) {
           throw new PeerTlsError('secret', 'its secret was just taken away')
         }
         this.#opened(socket, by)
-        onPeer(socket, names)
+        onPeer(socket, proof?.names ?? null)
       } catch (error) {
         if (!(error instanceof PeerTlsError)) throw error
-        socket.destroy()
+        // Once it is destroyed nobody knows where it came from.
         this.#complain(error, remoteOf(socket), 'in')
+        socket.destroy()
       }
     })
     this.#servers.add(server)
@@ -132,10 +136,10 @@ export class PeerGuard {
       options: clientOptions(credentials, secret),
       connected: (socket) => {
         try {
-          const names = proofOf(socket, credentials)
+          const proof = proofOf(socket, credentials)
           if (credentials !== this.#credentials) return { refusal: 'credentials just changed' }
-          this.#opened(socket, names === null ? secret!.id : 'certificate')
-          return { names }
+          this.#opened(socket, proof === null ? secret!.id : proof.certificate)
+          return { names: proof?.names ?? null }
         } catch (error) {
           if (!(error instanceof PeerTlsError)) throw error
           return { refusal: refused(error) }
@@ -153,7 +157,14 @@ export class PeerGuard {
     for (const timer of this.#timers) clearTimeout(timer)
   }
 
-  #opened(socket: Socket, by: string): void {
+  #endRevoked({ certificate }: PeerCredentials): void {
+    for (const [socket, by] of this.#open) {
+      const sinceMs = typeof by === 'string' ? null : certificate?.revoked?.sinceOf(by)
+      if (typeof sinceMs === 'number') socket.destroy()
+    }
+  }
+
+  #opened(socket: Socket, by: string | X509Certificate): void {
     this.#open.set(socket, by)
     socket.once('close', () => this.#open.delete(socket))
     // What the other side says against this node comes after the handshake.

@@ -61,13 +61,20 @@ function certificateOptions({ certificate }: PeerCredentials): SecureContextOpti
   return { cert, key, ca }
 }
 
+/** A certificate of the other end, and the names that it may bear by it. */
+export interface PeerProof {
+  readonly certificate: X509Certificate
+  readonly names: readonly string[]
+}
+
 /**
- * The names that the other end may bear, `null` if it showed the cluster secret, which says nothing of
- * names. To be called once the handshake is over.
+ * What the other end showed, `null` if that was the cluster secret, which says nothing of names. To be
+ * called once the handshake is over, and once: of a socket that was dialled Node.js gives the
+ * certificate a single time.
  *
  * @throws PeerTlsError if it showed neither
  */
-export function proofOf(socket: TLSSocket, credentials: PeerCredentials): string[] | null {
+export function proofOf(socket: TLSSocket, credentials: PeerCredentials): PeerProof | null {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined) {
     // TLS 1.3 calls it a session taken up again when both sides hold the same secret; there are no others.
@@ -83,8 +90,16 @@ export function proofOf(socket: TLSSocket, credentials: PeerCredentials): string
     )
   }
   if (!socket.authorized) throw distrust(String(socket.authorizationError), subjectOf(certificate))
+  const sinceMs = credentials.certificate.revoked?.sinceOf(certificate) ?? null
+  if (sinceMs !== null) {
+    const since = new Date(sinceMs).toISOString()
+    throw new PeerTlsError(
+      'revoked',
+      `its certificate (${subjectOf(certificate)}) is revoked since ${since}: make another with: parley certs renew NAME --new-key`,
+    )
+  }
   const names = nodeNames(certificate, credentials.patterns)
-  if (names.length > 0) return names
+  if (names.length > 0) return { certificate, names }
   throw new PeerTlsError(
     'untrusted',
     `its certificate (${subjectOf(certificate)}) names no node: ${namesAdvice(credentials.patterns)}`,

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { readBounded } from '../bounded-file.ts'
+import { RevokedCertificates } from './revoked-certificates.ts'
 
 /** Where an operator says that a certificate is. PEM. */
 export interface CertificateFiles {
@@ -9,7 +10,12 @@ export interface CertificateFiles {
   readonly keyFile: string
   /** Authorities whose certificates are believed; several while one takes the place of another. */
   readonly caFile?: string | undefined
+  /** Lists of what these authorities have taken back; several in one file. */
+  readonly crlFile?: string | undefined
 }
+
+/** A list of about 25,000 certificates: it is read by the thread that serves clients. */
+const MAX_LIST_BYTES = 1 << 20
 
 /** A certificate with its key, checked: they fit each other, and TLS takes them. */
 export interface TlsMaterial {
@@ -21,6 +27,10 @@ export interface TlsMaterial {
   readonly notAfter: number
   /** When the first of the authorities ends; `null` without any. */
   readonly caNotAfter: number | null
+  /** `null`: nobody says what is revoked. */
+  readonly revoked: RevokedCertificates | null
+  /** Since when this one is itself, wall time in ms; `null`: it is not. */
+  readonly revokedSince: number | null
   /** SHA-256 of each authority. */
   readonly authorities: readonly string[]
   /** Equal for equal files. */
@@ -36,7 +46,8 @@ export async function readTlsMaterial(files: CertificateFiles): Promise<TlsMater
   const cert = await textOf(files.certFile)
   const key = await textOf(files.keyFile)
   const ca = files.caFile === undefined ? undefined : await textOf(files.caFile)
-  const [own] = certificatesOf(cert, files.certFile)
+  const crl = files.crlFile === undefined ? '' : await textOf(files.crlFile, MAX_LIST_BYTES)
+  const [own, ...between] = certificatesOf(cert, files.certFile)
   const authorities = ca === undefined ? [] : certificatesOf(ca, files.caFile!)
   const stranger = authorities.find((authority) => !authority.ca)
   if (stranger !== undefined) {
@@ -52,15 +63,19 @@ export async function readTlsMaterial(files: CertificateFiles): Promise<TlsMater
       cause: error,
     })
   }
+  const revoked =
+    files.crlFile === undefined ? null : lists(crl, files.crlFile, [...authorities, ...between])
   const ends = authorities.map(({ validToDate }) => validToDate.getTime())
   return {
     ...{ cert, key, ca },
     notBefore: own!.validFromDate.getTime(),
     notAfter: own!.validToDate.getTime(),
     caNotAfter: ends.length === 0 ? null : Math.min(...ends),
+    revoked,
+    revokedSince: revoked?.sinceOf(own!) ?? null,
     authorities: authorities.map(({ fingerprint256 }) => fingerprint256),
     digest: createHash('sha256')
-      .update(`${cert}\0${key}\0${ca ?? ''}`)
+      .update(`${cert}\0${key}\0${ca ?? ''}\0${crl}`)
       .digest('hex'),
   }
 }
@@ -74,9 +89,21 @@ export function dateFault(
   return wallMs < notBefore ? `not valid before ${new Date(notBefore).toISOString()}` : null
 }
 
-async function textOf(path: string): Promise<string> {
+function lists(
+  text: string,
+  path: string,
+  authorities: readonly X509Certificate[],
+): RevokedCertificates {
   try {
-    return await readBounded(path)
+    return new RevokedCertificates(text, authorities)
+  } catch (error) {
+    throw new Error(`${path} cannot be used: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+async function textOf(path: string, maxBytes?: number): Promise<string> {
+  try {
+    return await readBounded(path, maxBytes)
   } catch (error) {
     throw new Error(`cannot read ${path}: ${(error as Error).message}`, { cause: error })
   }

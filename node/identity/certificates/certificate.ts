@@ -25,11 +25,13 @@ export interface CertificateRequest {
   readonly publicKey: KeyObject
   /** Whom it names: `parley://n1`, host names, IP addresses. Empty: an authority. */
   readonly names: readonly string[]
+  /** How many authorities may stand between this one and a certificate. @default 0 */
+  readonly pathLength?: number
   /** Who vouches for it; an authority vouches for itself. */
   readonly issuer: { readonly commonName: string; readonly key: KeyObject }
 }
 
-const ECDSA_SHA256 = sequence(objectId('1.2.840.10045.4.3.2'))
+export const ECDSA_SHA256 = sequence(objectId('1.2.840.10045.4.3.2'))
 const OID = {
   commonName: '2.5.4.3',
   subjectKeyId: '2.5.29.14',
@@ -61,14 +63,14 @@ export function makeCertificate(request: CertificateRequest): string {
   return new X509Certificate(whole).toString()
 }
 
-function extensions({ names, publicKey, issuer }: CertificateRequest): Buffer[] {
+function extensions({ names, pathLength = 0, publicKey, issuer }: CertificateRequest): Buffer[] {
   const ids = [
     extension(OID.subjectKeyId, octets(keyId(publicKey))),
     extension(OID.issuerKeyId, sequence(context(0, keyId(createPublicKey(issuer.key))))),
   ]
   if (names.length === 0) {
     return [
-      extension(OID.constraints, sequence(boolean(true), integer(Buffer.from([0]))), true),
+      extension(OID.constraints, sequence(boolean(true), integer(Buffer.from([pathLength]))), true),
       // keyCertSign, cRLSign
       extension(OID.keyUsage, bits(Buffer.from([0b0000_0110]), 1), true),
       ...ids,
@@ -84,7 +86,7 @@ function extensions({ names, publicKey, issuer }: CertificateRequest): Buffer[] 
   ]
 }
 
-function extension(id: string, value: Uint8Array, isCritical = false): Buffer {
+export function extension(id: string, value: Uint8Array, isCritical = false): Buffer {
   return sequence(objectId(id), ...(isCritical ? [boolean(true)] : []), octets(value))
 }
 
@@ -98,7 +100,7 @@ function altName(name: string): Buffer {
 }
 
 /** RFC 5280 §4.2.1.2, over the whole key. */
-const keyId = (key: KeyObject): Buffer =>
+export const keyId = (key: KeyObject): Buffer =>
   createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest()
