@@ -2,7 +2,7 @@
 export const ExitCode = {
   ok: 0,
   failed: 1,
-  /** The cluster, or one of its nodes, is not what it should be. */
+  /** The cluster or one of its nodes is not what it should be; of a node: what it has on disk. */
   unhealthy: 3,
   /** The command may have had its effect: it was sent, and no answer came in time. */
   outcomeUnknown: 4,

@@ -3,6 +3,7 @@ import type { LostLog } from './raft/ready.ts'
 /** The leader remembers more of this replica's log than the disk does (rule K1). */
 export class LostLogError extends Error {
   override readonly name = 'LostLogError'
+  readonly isDamage = true
 
   constructor(lost: LostLog) {
     super(

@@ -10,6 +10,7 @@ const valueOf = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1
 
 test('what cannot mend itself is not started again, and a drain has its time', () => {
   expect(valueOf('RestartPreventExitStatus').split(' ').map(Number)).toEqual([
+    ExitCode.unhealthy,
     ExitCode.refused,
     ExitCode.usage,
   ])

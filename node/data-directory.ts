@@ -7,11 +7,19 @@ export class StartError extends Error {
   override readonly name = 'StartError'
   /** A safety check refused it: nothing is broken, and nothing was touched. */
   readonly isRefused: boolean
+  /** What is on disk is not what was acknowledged: no restart mends it, and the node must be replaced. */
+  readonly isDamage: boolean
 
-  constructor(message: string, options: ErrorOptions & { readonly isRefused?: boolean } = {}) {
+  constructor(message: string, options: StartErrorOptions = {}) {
     super(message, options)
     this.isRefused = options.isRefused ?? false
+    this.isDamage = options.isDamage ?? false
   }
+}
+
+interface StartErrorOptions extends ErrorOptions {
+  readonly isRefused?: boolean
+  readonly isDamage?: boolean
 }
 
 const LABEL = 'node.json'
@@ -115,11 +123,13 @@ function checkLabel(bytes: Uint8Array, directory: string, name: string): void {
   const damaged = (why: string) =>
     new StartError(
       `${directory}/${LABEL} is damaged; if this is the directory of ${name}, replace the node: parley members replace ${name} (${why})`,
+      { isDamage: true },
     )
   const owner = labelOf(bytes, damaged, directory)
   if (owner !== name) {
     throw new StartError(
       `${directory} belongs to node ${owner}, not ${name}: start ${owner} with it, or give ${name} its own directory with --data`,
+      { isRefused: true },
     )
   }
 }
@@ -134,6 +144,7 @@ function labelOf(
   if (format !== FORMAT) {
     throw new StartError(
       `${directory} was written by a newer version (format ${format}, this one knows ${FORMAT}): upgrade this node`,
+      { isRefused: true },
     )
   }
   return readJson(bytes, object({ name: text(4_096) }), damaged).name

@@ -89,6 +89,7 @@ export async function openNodeData(
     if (stateMachine.compactableIndex > 0 || log.formation === null) {
       throw new StartError(
         `the store of ${name} stands at index ${stateMachine.appliedIndex}, which its log, ending at ${log.lastIndex()}, does not hold: the log lost what was synced. Do not start it again with this directory; run: parley members replace ${name}`,
+        { isDamage: true },
       )
     }
     await finishInstall(stateMachine, log)
@@ -120,6 +121,7 @@ async function checkLogIsThere(fileSystem: FileSystem, data: string, name: strin
   if (segments.length > 0 || stores.length === 0) return
   throw new StartError(
     `${data} has a store and no log: the log was lost. Nothing was changed. Put it back if it was moved; else run: parley members replace ${name}, and start ${name} with an empty data directory`,
+    { isDamage: true },
   )
 }
 

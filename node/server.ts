@@ -93,8 +93,8 @@ export interface RunningServer {
    * the node runs: all of it or, with anything wrong, nothing. Never rejects.
    */
   reload(): Promise<ReloadReport>
-  /** The exit code: 0 after a drain, 1 if the node had to stop. */
-  readonly stopped: Promise<number>
+  /** Resolves once: `null` after a drain, else what made the node stop. */
+  readonly stopped: Promise<Error | null>
 }
 
 /** How long clients get to leave on their own. */
@@ -210,21 +210,20 @@ function runningServer(
   logger: Logger,
   { reload, close }: Pick<RunningServer, 'reload'> & { readonly close: () => void },
 ): RunningServer {
-  let giveUp = () => {}
-  const gaveUp = new Promise<number>((resolve) => (giveUp = () => resolve(1)))
-  const ended = node.ended.then((error) => (error === null ? 0 : 1))
+  let giveUp: (error: Error) => void
+  const gaveUp = new Promise<Error>((resolve) => (giveUp = resolve))
   return {
     drain: async () => {
       const timer = setTimeout(() => {
         const message = `not gone after ${DRAIN_LIMIT_MS / 1_000} s, so it ends at once: what was acknowledged is on disk`
         logger.error('node.drain.limit', { message })
-        giveUp()
+        giveUp(new Error(message))
       }, DRAIN_LIMIT_MS).unref()
       await node.drain(DRAIN_MS)
       clearTimeout(timer)
     },
     reload,
-    stopped: Promise.race([ended, gaveUp]).finally(close),
+    stopped: Promise.race([node.ended, gaveUp]).finally(close),
   }
 }
 

@@ -290,65 +290,80 @@ describe('the data directory', () => {
     expect(newer.length).toBeGreaterThan(0)
     for (const name of newer) await rm(join(logOf(data), name))
     const { code, output, errors } = await run(flags({ data }))
-    expect(code).toBe(1)
+    expect(code).toBe(3)
     expect(output + errors).toMatch(
       /(forgot what it had synced|lost what was synced|log is damaged).*members replace/,
     )
   })
 
-  const spoiled: readonly [string, (data: string) => Promise<unknown>, RegExp, object?][] = [
-    ['of another node', async () => {}, /belongs to node n2, not n3: start n2/, { name: 'n3' }],
+  const damaged = 3
+  const refused = 5
+  const spoiled: readonly [string, (data: string) => Promise<unknown>, number, RegExp, object?][] =
     [
-      'of a newer version',
-      (data) => writeFile(join(data, 'node.json'), '{"format":2,"name":"n2"}\n'),
-      /written by a newer version \(format 2.*upgrade this node/,
-    ],
-    [
-      'with a damaged label',
-      (data) => writeFile(join(data, 'node.json'), '{"form'),
-      /node.json is damaged; .*parley members replace n2/,
-    ],
-    [
-      'with a flipped bit in a segment',
-      async (data) => {
-        const path = join(logOf(data), (await segments(data))[1]!)
-        const byte = (await readFile(path)).subarray(1_000, 1_001)
-        await poke(path, 1_000, Buffer.from([byte[0]! ^ 1]))
-      },
-      /the log is damaged: .*Nothing was changed.*parley members replace/,
-    ],
-    [
-      'without its oldest segment',
-      async (data) => rm(join(logOf(data), (await segments(data))[0]!)),
-      /the log is damaged: .*is missing before it.*parley members replace/,
-    ],
-    [
-      'with a log of a newer version',
-      async (data) => {
-        const path = join(logOf(data), (await segments(data))[0]!)
-        const bytes = await readFile(path)
-        bytes.writeUInt16LE(2, 8)
-        const end = (40 + bytes.readUInt32LE(12) + 7) & ~7
-        bytes.writeUInt32LE(crc32c(bytes.subarray(8, end)), 4)
-        await writeFile(path, bytes)
-      },
-      /has format 2, this version knows 1: start the version of parley that wrote it/,
-    ],
-    [
-      'without its log',
-      (data) => rm(logOf(data), { recursive: true }),
-      /has a store and no log: .*parley members replace n2, and start n2 with an empty/,
-    ],
-  ]
+      [
+        'of another node',
+        async () => {},
+        refused,
+        /belongs to node n2, not n3: start n2/,
+        { name: 'n3' },
+      ],
+      [
+        'of a newer version',
+        (data) => writeFile(join(data, 'node.json'), '{"format":2,"name":"n2"}\n'),
+        refused,
+        /written by a newer version \(format 2.*upgrade this node/,
+      ],
+      [
+        'with a damaged label',
+        (data) => writeFile(join(data, 'node.json'), '{"form'),
+        damaged,
+        /node.json is damaged; .*parley members replace n2/,
+      ],
+      [
+        'with a flipped bit in a segment',
+        async (data) => {
+          const path = join(logOf(data), (await segments(data))[1]!)
+          const byte = (await readFile(path)).subarray(1_000, 1_001)
+          await poke(path, 1_000, Buffer.from([byte[0]! ^ 1]))
+        },
+        damaged,
+        /the log is damaged: .*Nothing was changed.*parley members replace/,
+      ],
+      [
+        'without its oldest segment',
+        async (data) => rm(join(logOf(data), (await segments(data))[0]!)),
+        damaged,
+        /the log is damaged: .*is missing before it.*parley members replace/,
+      ],
+      [
+        'with a log of a newer version',
+        async (data) => {
+          const path = join(logOf(data), (await segments(data))[0]!)
+          const bytes = await readFile(path)
+          bytes.writeUInt16LE(2, 8)
+          const end = (40 + bytes.readUInt32LE(12) + 7) & ~7
+          bytes.writeUInt32LE(crc32c(bytes.subarray(8, end)), 4)
+          await writeFile(path, bytes)
+        },
+        refused,
+        /has format 2, this version knows 1: start the version of parley that wrote it/,
+      ],
+      [
+        'without its log',
+        (data) => rm(logOf(data), { recursive: true }),
+        damaged,
+        /has a store and no log: .*parley members replace n2, and start n2 with an empty/,
+      ],
+    ]
   test.concurrent.each(spoiled)(
     '%s: refused, untouched',
-    async (title, spoil, sentence, other = {}) => {
+    async (title, spoil, code, sentence, other = {}) => {
       const data = join(cluster.directory, title.replaceAll(' ', '-'))
       await cp(backup, data, { recursive: true })
       await spoil(data)
       const before = await contents(data)
       const outcome = await run(flags({ data, ...elsewhere(), ...other }))
-      expectOneSentence(outcome, 1, sentence)
+      expectOneSentence(outcome, code, sentence)
       const after = await contents(data)
       for (const [path, digest] of Object.entries(before)) expect(after[path], path).toBe(digest)
     },

@@ -175,7 +175,7 @@ describe.skipIf(lacking('root', 'loop', 'cc'))('the power fails under load', () 
         await sleep(500)
         expect(await faults.hits(liar.name)).toBeGreaterThan(0)
         await cut([liar.name], 'killed')
-        expect(await cluster.ended(liar.name)).toEqual({ code: 1, signal: null })
+        expect(await cluster.ended(liar.name)).toEqual({ code: 3, signal: null })
         expect(await cluster.output(liar.name)).toContain('parley members replace')
         await recovered()
         // As the message says: an empty directory comes back under a new id.

@@ -107,7 +107,8 @@ async function serve(config: Config, sources: ConfigSources): Promise<void> {
   onHangup(() => (process.stdin.isTTY ? drain() : void server.reload()))
   watchParent(drain)
   // The end of the server is the end of the process, whatever is still open.
-  process.exit(await server.stopped)
+  const why = await server.stopped
+  process.exit(why === null ? ExitCode.ok : codeOf(why))
 }
 
 /** Says why and ends the process, whatever the half-started node may have left open. */
@@ -115,8 +116,14 @@ function failStart(error: unknown): never {
   const bug = isBug(error)
   const text = error instanceof Error ? (bug ? error.stack : error.message) : String(error)
   process.stderr.write(`parley: ${bug ? 'unexpected error\n' : ''}${text}\n`)
-  const isRefused = error instanceof Error && 'isRefused' in error && error.isRefused === true
-  process.exit(isRefused ? ExitCode.refused : ExitCode.failed)
+  process.exit(codeOf(error))
+}
+
+/** Whoever starts nodes again reads this: only what ends with `failed` may mend itself. */
+function codeOf(error: unknown): ExitCode {
+  const { isDamage, isRefused } = error as { isDamage?: unknown; isRefused?: unknown }
+  if (isDamage === true) return ExitCode.unhealthy
+  return isRefused === true ? ExitCode.refused : ExitCode.failed
 }
 
 /** A mistake of this program needs its stack; anything else is a sentence for an operator. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ActionResult } from './dev-events.ts'
-import { describeNews, describeResult } from './dev-report.ts'
+import { describeEvent, describeNews, describeResult } from './dev-report.ts'
 
 const nodes = [{ id: 'n2', pid: 7 }]
 
@@ -25,4 +25,14 @@ test.each<[ActionResult, string, string]>([
 ])('%o', (result, whole, news) => {
   expect(describeResult(result)).toBe(whole)
   expect(describeNews(result)).toBe(news)
+})
+
+test.each([
+  [3, 'n2 ended by itself: what it has on disk is damaged; the end of its log says what to do'],
+  [1, 'n2 ended by itself: see its log; bring it back with "start"'],
+])('a node that ended with %i', (code, said) => {
+  const end = { pid: 7, code, signal: null, expected: false }
+  expect(describeEvent({ event: 'exit', node: 'n2', ...end })).toBe(
+    `${said} (pid 7, exit code ${code})`,
+  )
 })

@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { ExitCode } from '../exit-codes.ts'
 import { table } from '../output.ts'
 import type { ActionResult, DevEvent } from './dev-events.ts'
 
@@ -24,7 +25,7 @@ export function describeEvent(event: DevEvent): string {
       return `${event.node} ${event.event}`
     case 'exit': {
       const how = event.signal ?? `exit code ${event.code}`
-      const unasked = event.expected ? '' : ' by itself: see its log; bring it back with "start"'
+      const unasked = event.expected ? '' : ` by itself: ${remedyFor(event.code)}`
       return `${event.node} ended${unasked} (pid ${event.pid}, ${how})`
     }
     case 'stopping':
@@ -32,6 +33,12 @@ export function describeEvent(event: DevEvent): string {
     case 'stopped':
       return 'stopped; the data is kept'
   }
+}
+
+function remedyFor(code: number | null): string {
+  return code === ExitCode.unhealthy
+    ? 'what it has on disk is damaged; the end of its log says what to do'
+    : 'see its log; bring it back with "start"'
 }
 
 /** Shown once under the table of nodes. */

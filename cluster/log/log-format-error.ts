@@ -5,4 +5,5 @@
 export class LogFormatError extends Error {
   override readonly name = 'LogFormatError'
   readonly code = 'LOG_FORMAT'
+  readonly isRefused = true
 }

@@ -69,4 +69,5 @@ export interface LogStorage extends LogReader {
 export class LogDamagedError extends Error {
   override readonly name = 'LogDamagedError'
   readonly code = 'LOG_DAMAGED'
+  readonly isDamage = true
 }
