@@ -1,4 +1,5 @@
 import type { BackupManifest } from '#node'
+import { counted } from '../counted.ts'
 
 export const moment = (ms: number): string => new Date(ms).toISOString()
 
@@ -6,7 +7,7 @@ export const moment = (ms: number): string => new Date(ms).toISOString()
 export function manifestLines(manifest: BackupManifest): string[] {
   const { clusterId, epoch, index, term, logTimeMs, takenAtMs, conversations, users } = manifest
   return [
-    `holds  ${conversations} conversations and ${users} users · up to index ${index}, term ${term} · cluster ${clusterId}, epoch ${epoch}`,
+    `holds  ${counted(conversations, 'conversation')} and ${counted(users, 'user')} · up to index ${index}, term ${term} · cluster ${clusterId}, epoch ${epoch}`,
     `as of  ${moment(takenAtMs)}: whatever was acknowledged before is inside (log time ${logTimeMs})`,
   ]
 }

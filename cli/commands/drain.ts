@@ -36,7 +36,7 @@ async function run(node: string, flags: DrainFlags): Promise<void> {
     let last = ''
     answer = await waitDrained(node, call, (seen) => {
       const line = drainLine(node, seen)
-      if (line !== last && flags.json !== true) note(line)
+      if (line !== last && seen.phase !== 'drained' && flags.json !== true) note(line)
       last = line
     })
   }

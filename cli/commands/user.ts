@@ -4,6 +4,7 @@ import { parseUser } from '../chat-arguments.ts'
 import { type AdminCall, adminText } from '../cluster/admin-call.ts'
 import { urlOption } from '../cluster/find-urls.ts'
 import { adminCallOf, type OperatorFlags } from '../cluster/operator-flags.ts'
+import { counted } from '../counted.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
@@ -57,7 +58,7 @@ async function run(user: string, flags: EraseFlags): Promise<void> {
   const before = await keptOf(user, call, '&read=linearizable')
   const { bodies, conversations } = before
   const told = { schema: 1, user, bodies, conversations }
-  const what = `${bodies} messages and edits in ${conversations} conversations`
+  const what = `${bodies === 1 ? '1 message or edit' : `${bodies} messages and edits`} in ${counted(conversations, 'conversation')}`
   if (flags.yes !== true) {
     const state = before.pending ? 'is being erased' : 'would be erased'
     if (json) printJson({ ...told, pending: before.pending, erased: false })

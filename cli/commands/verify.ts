@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { bytesText } from '../byte-size.ts'
+import { counted } from '../counted.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson, table } from '../output.ts'
 import type { VerifyReport } from '#node'
@@ -61,12 +62,10 @@ function show({ node, log, store, findings }: VerifyReport): void {
 function logLine(log: NonNullable<VerifyReport['log']>): string {
   const { firstIndex, lastIndex, commit, segments, bytes, raftId } = log
   const entries = lastIndex < firstIndex ? 'no entries' : `entries ${firstIndex}–${lastIndex}`
-  return `${entries}, committed to ${commit}; ${files(segments, 'file')}, ${bytesText(bytes)}; id ${raftId}`
+  return `${entries}, committed to ${commit}; ${counted(segments, 'file')}, ${bytesText(bytes)}; id ${raftId}`
 }
 
 function storeLine({ index, tables, values, bytes }: NonNullable<VerifyReport['store']>): string {
   if (index === 0) return 'no checkpoint yet: the log has it all'
-  return `the state at ${index}; ${values} values, ${bytesText(bytes)}, in ${files(tables, 'table')} and a log`
+  return `the state at ${index}; ${values} values, ${bytesText(bytes)}, in ${counted(tables, 'table')} and a log`
 }
-
-const files = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
