@@ -71,7 +71,8 @@ export class PartialFile {
   }
 
   #advised(cause: unknown): unknown {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') return cause
+    const { code = '' } = cause as NodeJS.ErrnoException
+    if (!['ENOSPC', 'EDQUOT'].includes(code)) return cause
     return new CliError(
       ExitCode.failed,
       `the disk of ${this.#path} is full after ${this.#bytes} bytes: make room there, or name a file on another disk with --to. ${this.#path}.partial is no backup and may be deleted`,

@@ -102,7 +102,7 @@ async function save(
   { onBytes }: DownloadOptions,
   stall: Stall,
 ): Promise<Omit<Downloaded, 'url'>> {
-  const { BackupDecoder } = await import('#node')
+  const { BackupDecoder, BackupError } = await import('#node')
   const file = await PartialFile.create(path)
   try {
     const decoder = new BackupDecoder()
@@ -117,7 +117,8 @@ async function save(
     return { manifest, bytes: file.bytes }
   } catch (error) {
     await file.abandon()
-    throw error
+    // No file of the operator's is bad: what came is, by the way or by its node.
+    throw error instanceof BackupError && error.fault !== 'newer' ? cut(path, error) : error
   }
 }
 
@@ -125,13 +126,16 @@ async function* bodyOf(response: Response, path: string): AsyncGenerator<Uint8Ar
   try {
     for await (const bytes of response.body ?? []) yield bytes as Uint8Array
   } catch (cause) {
-    const { message } = cause as Error
-    throw new CliError(
-      ExitCode.failed,
-      `the connection was cut before the end of the backup (${message}): ${path}.partial is no backup. Run the command again`,
-      { cause },
-    )
+    throw cut(path, cause as Error)
   }
+}
+
+function cut(path: string, cause: Error): CliError {
+  return new CliError(
+    ExitCode.failed,
+    `the backup did not come through (${cause.message}): ${path}.partial is no backup. Run the command again`,
+    { cause },
+  )
 }
 
 function detailOf(text: string): string {
