@@ -102,7 +102,7 @@ function names(): [real: string, page: string][] {
   return [
     ...addresses,
     [inHome('n1'), '/var/lib/parley'],
-    [home, '/home/ops'],
+    [home, '/srv/ops'],
     [clusterId, 'd0348e385b3040078fa703a1cfc1ff62'],
   ]
 }
