@@ -108,9 +108,4 @@ export class DrillMetrics {
     }
     this.#verdict = violations.length === 0 ? 'passed' : 'failed'
   }
-
-  /** It ended before there was anything to judge. */
-  failed(): void {
-    this.#verdict = 'failed'
-  }
 }

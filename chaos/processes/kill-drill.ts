@@ -63,16 +63,21 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   )
   const running = senders.map((sender) => sender.run())
   const recoveriesMs: number[] = []
-  await acknowledgements(history, 50)
-  await options.harm({
-    recovered: async () => {
-      const from = performance.now()
-      await acknowledgements(history, 1)
-      recoveriesMs.push(performance.now() - from)
-    },
-  })
-  for (const node of cluster.nodes) if (node.process === null) await cluster.start(node.name)
-  await cluster.healthy()
+  try {
+    await acknowledgements(history, 50)
+    await options.harm({
+      recovered: async () => {
+        const from = performance.now()
+        await acknowledgements(history, 1)
+        recoveriesMs.push(performance.now() - from)
+      },
+    })
+    for (const node of cluster.nodes) if (node.process === null) await cluster.start(node.name)
+    await cluster.healthy()
+  } catch (error) {
+    for (const sender of senders) sender.abandon()
+    throw error
+  }
   for (const sender of senders) sender.stop()
   await Promise.all(running)
   await cluster.converged()

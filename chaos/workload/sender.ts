@@ -80,6 +80,13 @@ export class Sender {
     this.#running = false
   }
 
+  /** Sends no more and waits for nothing: there is no cluster any more that could settle it. */
+  abandon(): void {
+    this.#running = false
+    for (const queue of this.#queues.values()) queue.length = 0
+    this.#client?.close()
+  }
+
   get #hello(): HelloOptions {
     return { openMs: OPEN_MS, ...(this.#resume !== null && { resume: this.#resume }) }
   }
