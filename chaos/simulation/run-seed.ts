@@ -219,7 +219,7 @@ class Run {
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),
-        failpointHits: tally(world.nodes.flatMap(({ hits }) => [...hits])),
+        failpointHits: tally(world.nodes.flatMap(({ hits }) => hits)),
         refusals,
         members: { added: world.operator.done.add, removed: world.operator.done.remove },
         memberRefusals: world.operator.refusals,

@@ -91,8 +91,8 @@ export class SimNode implements ObservedReplica {
   #errorsBefore = 0
   /** How often it died at which failpoint. */
   readonly deathsAt = new Map<FailpointName | 'beforeSync', number>()
-  /** How often it came by each. */
-  readonly hits = new Map<FailpointName | 'beforeSync', number>()
+  /** How often it came by each: with next to every event, so what is looked up is counted in place. */
+  readonly #hits = new Map<FailpointName | 'beforeSync', { count: number }>()
   readonly #host: NodeHost
   readonly #profile: NodeProfile
   readonly #members: readonly InitialMember[]
@@ -159,6 +159,11 @@ export class SimNode implements ObservedReplica {
       this.#voters = { of: configuration, ids: configuration.voters.map(({ id }) => id) }
     }
     return this.#voters.ids
+  }
+
+  /** How often it came by each failpoint. */
+  get hits(): (readonly [FailpointName | 'beforeSync', number])[] {
+    return [...this.#hits].map(([point, { count }]) => [point, count])
   }
 
   get isUp(): boolean {
@@ -340,7 +345,9 @@ export class SimNode implements ObservedReplica {
 
   /** Says whether it ended there. */
   #comesBy(point: FailpointName | 'beforeSync'): boolean {
-    this.hits.set(point, (this.hits.get(point) ?? 0) + 1)
+    const hit = this.#hits.get(point)
+    if (hit === undefined) this.#hits.set(point, { count: 1 })
+    else hit.count += 1
     const trap = this.#trap
     if (trap?.point !== point || this.#passes-- > 0) return false
     this.deathsAt.set(point, (this.deathsAt.get(point) ?? 0) + 1)

@@ -13,8 +13,8 @@ interface Encoded {
  */
 export class AppendFrames {
   readonly #groupId: number
-  /** By `prevIndex`. */
-  readonly #encoded = new Map<number, Encoded>()
+  /** By `prevIndex`; most turns send no append. */
+  #encoded: Map<number, Encoded> | null = null
 
   constructor(groupId: number) {
     this.#groupId = groupId
@@ -22,9 +22,10 @@ export class AppendFrames {
 
   frameOf(message: PeerMessage): Uint8Array {
     if (message.type !== 'append') return encodeMessage(message, this.#groupId)
-    const known = this.#encoded.get(message.prevIndex)
+    const known = this.#encoded?.get(message.prevIndex)
     if (known !== undefined && isSame(known.message, message)) return known.frame
     const frame = encodeMessage(message, this.#groupId)
+    this.#encoded ??= new Map()
     this.#encoded.set(message.prevIndex, { message, frame })
     return frame
   }

@@ -195,7 +195,9 @@ interface Envelope {
   readonly term: number
 }
 
+/** Its fields are named one by one: to spread the envelope takes longer than to read the rest. */
 function readMessage(reader: ByteReader, type: PeerMessageType, envelope: Envelope): PeerMessage {
+  const { from, to, term } = envelope
   switch (type) {
     case 'append':
       return readAppend(reader, envelope)
@@ -205,34 +207,34 @@ function readMessage(reader: ByteReader, type: PeerMessageType, envelope: Envelo
       const hintIndex = reader.u64()
       const hintTerm = reader.u64()
       const lastIndex = reader.u64()
-      return { type, ...envelope, index, rejected, hintIndex, hintTerm, lastIndex }
+      return { type, from, to, term, index, rejected, hintIndex, hintTerm, lastIndex }
     }
     case 'heartbeat': {
       const commit = reader.u64()
       const acknowledged = reader.u64()
       // Beyond it the core, whose log may end there, would find no entry to commit.
       if (commit > acknowledged) throw malformed(`commit ${commit} is not acknowledged`)
-      return { type, ...envelope, commit, acknowledged, readId: reader.u64() }
+      return { type, from, to, term, commit, acknowledged, readId: reader.u64() }
     }
     case 'commit':
-      return { type, ...envelope, commit: reader.u64() }
+      return { type, from, to, term, commit: reader.u64() }
     case 'preVote':
     case 'vote': {
       const lastIndex = reader.u64()
       const lastTerm = reader.u64()
-      return { type, ...envelope, lastIndex, lastTerm, transfer: reader.boolean() }
+      return { type, from, to, term, lastIndex, lastTerm, transfer: reader.boolean() }
     }
     case 'preVoteResponse':
     case 'voteResponse':
-      return { type, ...envelope, rejected: reader.boolean() }
+      return { type, from, to, term, rejected: reader.boolean() }
     case 'timeoutNow':
-      return { type, ...envelope }
+      return { type, from, to, term }
     case 'heartbeatResponse':
     case 'readIndex':
-      return { type, ...envelope, readId: reader.u64() }
+      return { type, from, to, term, readId: reader.u64() }
     case 'readIndexResponse': {
       const readId = reader.u64()
-      return { type, ...envelope, readId, index: reader.u64() }
+      return { type, from, to, term, readId, index: reader.u64() }
     }
     default:
       return unreachable(type, 'message type')
@@ -265,5 +267,6 @@ function readAppend(reader: ByteReader, envelope: Envelope): AppendMessage {
     if (type === EntryType.configuration) decodeCheckedConfiguration(data)
     entries.push({ term, index, type, data })
   }
-  return { type: 'append', ...envelope, prevIndex, prevTerm, commit, entries }
+  const { from, to } = envelope
+  return { type: 'append', from, to, term: envelope.term, prevIndex, prevTerm, commit, entries }
 }

@@ -118,7 +118,7 @@ export class PeerFrameReader {
       offset += 4
       if (length <= data.length - offset) {
         this.#checkLength(length)
-        this.#deliver(data.subarray(offset, offset + length))
+        this.#deliver(data, offset, offset + length)
         offset += length
       } else {
         this.#start(length)
@@ -139,16 +139,16 @@ export class PeerFrameReader {
     this.#partialBytes += count
     if (this.#partialBytes === partial.length) {
       this.#partial = null
-      this.#deliver(partial)
+      this.#deliver(partial, 0, partial.length)
     }
     return count
   }
 
-  #deliver(frame: Buffer): void {
-    if (checksumOf(frame, 4, frame.length) !== frame.readUInt32LE(0)) {
+  #deliver(data: Buffer, start: number, end: number): void {
+    if (checksumOf(data, start + 4, end) !== data.readUInt32LE(start)) {
       throw new PeerProtocolError('a frame from a peer fails its checksum')
     }
-    this.#onFrame(frame[4]!, frame.subarray(5))
+    this.#onFrame(data[start + 4]!, data.subarray(start + 5, end))
   }
 
   #checkLength(length: number): void {
