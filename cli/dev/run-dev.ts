@@ -77,7 +77,7 @@ export async function runDev(options: DevOptions): Promise<void> {
 
 function makeDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true })
+    mkdirSync(path, { recursive: true, mode: 0o700 })
     return realpathSync(path)
   } catch (error) {
     throw new CliError(

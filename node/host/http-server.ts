@@ -31,41 +31,54 @@ const TIMEOUTS = {
   connectionsCheckingInterval: 2_000,
 } as const
 
+export interface HttpServerOptions {
+  /** How long a connection without a call stays open. */
+  readonly keepAliveMs: number
+  /** A client that takes nothing of its answer for so long loses the connection. */
+  readonly stallMs: number
+  /** `null`: in clear. */
+  readonly tls: ClientTls | null
+}
+
 /**
  * An HTTP server over the port's handlers, by TLS if it is given. Upgrades are the caller's, who listens
  * for them.
  */
 export function createHttpServer(
   handlers: ClientHandlers,
-  keepAliveMs: number,
-  tls: ClientTls | null,
+  { keepAliveMs, stallMs, tls }: HttpServerOptions,
 ): Server {
   const options = { ...TIMEOUTS, keepAliveTimeout: keepAliveMs }
-  const answer = answerer(handlers)
+  const answer = answerer(handlers, stallMs)
   return tls === null ? createServer(options, answer) : tls.createServer(options, answer)
 }
 
-function answerer(handlers: ClientHandlers): RequestListener {
+function answerer(handlers: ClientHandlers, stallMs: number): RequestListener {
   return (request, response) => {
     request.on('error', () => request.destroy())
+    const respond = (answer: HttpResponse, headOnly: boolean): void => {
+      // They wait in memory, and anybody may ask for the larger ones. A stream looks after itself, and may rest.
+      if (answer.stream === undefined) response.setTimeout(stallMs, () => response.destroy())
+      write(response, answer, headOnly)
+    }
     const head = requestHead(request, handlers)
     if (head === null) {
       discardBody(request)
-      respond(response, badRequest('The request line cannot be read.'), false)
+      respond(badRequest('The request line cannot be read.'), false)
       return
     }
     const isHead = head.method === 'HEAD'
     const refusal = handlers.admit(head, false)
     if (refusal !== null) {
       discardBody(request)
-      respond(response, refusal, isHead)
+      respond(refusal, isHead)
       return
     }
     const call = new Call(head, request)
     void handlers.onRequest(call).then(
       (answer) => {
         call.discardRest(response)
-        respond(response, answer, isHead)
+        respond(answer, isHead)
       },
       () => response.destroy(),
     )
@@ -198,7 +211,7 @@ class Call implements HttpRequest {
   }
 }
 
-function respond(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
+function write(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
   const { stream } = answer
   if (stream !== undefined) {
     response.writeHead(answer.status, {

@@ -39,6 +39,13 @@ describe('NodeFileSystem', () => {
     directory: await temporary(),
   }))
 
+  it('makes directories that nobody else on the machine looks into', async () => {
+    const path = join(await temporary(), 'node', 'log')
+    await new NodeFileSystem().makeDirectory(path)
+    for (const made of [path, join(path, '..')])
+      expect((await fs.stat(made)).mode & 0o777).toBe(0o700)
+  })
+
   describe('on a slow disk', () => {
     const fileSystem = new NodeFileSystem({ makePace: slowPace })
 

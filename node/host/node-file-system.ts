@@ -17,9 +17,14 @@ export class NodeFileSystem implements FileSystem {
     this.#makePace = options.makePace ?? (() => new SyncPace())
   }
 
-  /** The names of new directories are durable when it resolves. */
+  /**
+   * The names of new directories are durable when it resolves. They are their owner's alone: messages
+   * lie in them, and the database sets no rights of its own.
+   */
   async makeDirectory(path: string): Promise<void> {
-    const first = await attempt('make', path, () => fs.mkdir(path, { recursive: true }))
+    const first = await attempt('make', path, () =>
+      fs.mkdir(path, { recursive: true, mode: 0o700 }),
+    )
     if (first === undefined) return
     const top = dirname(resolve(first))
     for (let parent = dirname(resolve(path)); ; parent = dirname(parent)) {

@@ -25,12 +25,16 @@ export interface WsNetworkOptions {
   readonly maxMessageBytes: number
   /** How long an HTTP connection without a call stays open. @default 75 s, longer than balancers do */
   readonly keepAliveMs?: number
+  /** How long a client may take nothing of an answer over HTTP. @default 60 s */
+  readonly stallMs?: number
   /** @default clients speak in clear */
   readonly tls?: ClientTls | null
 }
 
 /** Whoever closes first must not be the node: a balancer may just have sent the next call. */
 const KEEP_ALIVE_MS = 75_000
+
+const STALL_MS = 60_000
 
 /** Answers to pings that may wait for a client that does not read. */
 const MAX_PONG_BYTES = 64 * 1024
@@ -44,8 +48,8 @@ export class WsNetwork implements ClientNetwork {
   }
 
   async listenForClients(address: string, handlers: ClientHandlers): Promise<ClientListener> {
-    const { keepAliveMs = KEEP_ALIVE_MS, tls = null } = this.#options
-    const server = createHttpServer(handlers, keepAliveMs, tls)
+    const { keepAliveMs = KEEP_ALIVE_MS, stallMs = STALL_MS, tls = null } = this.#options
+    const server = createHttpServer(handlers, { keepAliveMs, stallMs, tls })
     limitSockets(server, handlers)
     const upgrades = new WebSocketServer({
       noServer: true,
