@@ -20,7 +20,9 @@ export class Acknowledged {
   add(place: Omit<StoredPlace, 'number' | 'slot'>): StoredPlace | null {
     const number = this.#next
     const last = this.#places.get((number - 1) % MAX_PLACES)
-    if (last?.conv === place.conv && last.seq >= place.seq) return null
+    // In the history that a backup brought back numbers below those of the one before come anew.
+    const isSameHistory = last?.epoch === place.epoch && last.conv === place.conv
+    if (isSameHistory && last.seq >= place.seq) return null
     this.#next++
     const slot = number % MAX_PLACES
     const stored = { ...place, number, slot }
@@ -33,8 +35,11 @@ export class Acknowledged {
     return [...this.#places.values()].filter((place) => place.epoch !== epoch)
   }
 
-  drop(places: readonly StoredPlace[]): void {
-    for (const { slot } of places) this.#places.delete(slot)
+  /** Those that were still there: a later one may have taken a slot since. */
+  drop(places: readonly StoredPlace[]): readonly StoredPlace[] {
+    const kept = places.filter(({ slot, number }) => this.#places.get(slot)?.number === number)
+    for (const { slot } of kept) this.#places.delete(slot)
+    return kept
   }
 }
 

@@ -158,8 +158,7 @@ export class Journal {
 
   /** The application was told what became of them. */
   forgetAcknowledged(places: readonly StoredPlace[]): void {
-    this.#acknowledged.drop(places)
-    this.#write({ dropPlaces: places }, () => {})
+    this.#write({ dropPlaces: this.#acknowledged.drop(places) }, () => {})
   }
 
   hit(name: ClientFailpoint): void {
