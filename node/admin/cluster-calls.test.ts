@@ -193,6 +193,23 @@ describe('calls between nodes', () => {
     expect(seen.answer).toMatchObject({ result: { by: 'a' } })
   })
 
+  test('[AD15] a copy that comes after the answer gets it once more, and does nothing', async () => {
+    const { world, call, answered, pass, done } = cluster()
+    const copies: CallFrame[] = []
+    world.loses = (frame) => {
+      if (!isAnswer(frame)) copies.push(frame as CallFrame)
+      return isAnswer(frame)
+    }
+    const seen = answered(call(B).call({ operation: 'again' }))
+    await pass(500)
+    world.loses = () => false
+    await pass(1_000)
+    expect(seen.answer).toMatchObject({ result: { by: 'a' } })
+    call(A).received(B, copies[0]!)
+    await pass(100)
+    expect(done).toEqual(['again a'])
+  })
+
   test('[AD15] who is no member is refused; what is asked at one time is bounded', async () => {
     const { world, call, answered, pass, done } = cluster()
     const strange = { origin: 9, id: 1, operation: 'once', parameters: '{}', waitMs: 100 }

@@ -30,6 +30,9 @@ const CALLS = {
   /** At one time, of this node's callers; and for peers. */
   maxWaiting: 64,
   maxRunning: 64,
+  /** Answers that a late copy of a call gets once more, and how long they are at most. */
+  maxAnswered: 64,
+  maxAnsweredLength: 4_096,
 } as const
 
 export interface ClusterCallsHost {
@@ -83,6 +86,8 @@ export class ClusterCalls {
   readonly #waiting = new Map<number, Waiting>()
   /** Calls of peers that are being done, so that a copy does not begin them twice. */
   readonly #running = new Set<string>()
+  /** What they came to hear, for copies that come late: what was undone since is not done again. */
+  readonly #answered = new Map<string, AnswerFrame>()
   #lastId = 0
   #timer: Timer | null = null
   #closed = false
@@ -131,7 +136,12 @@ export class ClusterCalls {
   received(from: RaftId, call: CallFrame): void {
     const key = `${from}/${call.origin}/${call.id}`
     if (this.#closed || this.#running.has(key)) return
-    const answer = (outcome: AnswerFrame['outcome'], value: object): void => {
+    const before = this.#answered.get(key)
+    if (before !== undefined) {
+      this.#host.sendJson(from, PeerFrameKind.operatorAnswer, before)
+      return
+    }
+    const answer = (outcome: AnswerFrame['outcome'], value: object): AnswerFrame => {
       const body = JSON.stringify(value)
       const isSmall = body.length <= MAX_ANSWER_LENGTH
       const large = adminProblem('INTERNAL', `the answer to ${call.operation} is too large`)
@@ -141,6 +151,7 @@ export class ClusterCalls {
         body: isSmall ? body : JSON.stringify(large),
       }
       this.#host.sendJson(from, PeerFrameKind.operatorAnswer, frame)
+      return frame
     }
     const operation = this.#host.operations.get(call.operation)
     if (!this.#host.isMember(from)) {
@@ -159,8 +170,8 @@ export class ClusterCalls {
         this.#running.delete(key)
         if (this.#closed) return
         if (outcome === 'notLeader') answer('notLeader', {})
-        else if ('result' in outcome) answer('result', outcome.result)
-        else answer('problem', outcome.problem)
+        else if ('result' in outcome) this.#remember(key, answer('result', outcome.result))
+        else this.#remember(key, answer('problem', outcome.problem))
       })
     }
   }
@@ -179,6 +190,13 @@ export class ClusterCalls {
     this.#closed = true
     this.#timer?.cancel()
     for (const waiting of this.#waiting.values()) this.#giveUp(waiting)
+  }
+
+  #remember(key: string, frame: AnswerFrame): void {
+    if (frame.body.length > CALLS.maxAnsweredLength) return
+    const [oldest] = this.#answered.keys()
+    if (this.#answered.size >= CALLS.maxAnswered) this.#answered.delete(oldest!)
+    this.#answered.set(key, frame)
   }
 
   #run(
