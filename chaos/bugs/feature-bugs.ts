@@ -88,6 +88,6 @@ export const FEATURE_BUGS: readonly SeededBug[] = [
     file: 'node/feature-levels.ts',
     find: '    if (waitingFor.length > 0) return waitingFor',
     replace: '    if (waitingFor.length > 1) return waitingFor',
-    breaks: ['R9'],
+    breaks: ['R9', 'R22'],
   },
 ]

@@ -13,6 +13,12 @@ interface Directory {
 /** The names of a disk. A name made, moved or removed survives a power cut only after its directory was synced. */
 export class DiskTree {
   readonly #directories = new Map<string, Directory>([['', { names: new Map(), unsynced: [] }]])
+  readonly #onMoved: (from: string, to: string) => void
+
+  /** `onMoved`: a directory, with all that is in it, got another name, or its old one back. */
+  constructor(onMoved: (from: string, to: string) => void = () => {}) {
+    this.#onMoved = onMoved
+  }
 
   directory(path: string): Directory | undefined {
     return this.#directories.get(normal(path))
@@ -76,10 +82,21 @@ export class DiskTree {
     const replaced = target.get(toName)
     source.delete(fromName)
     target.set(toName, entry)
+    if (entry === 'directory') this.#move(normal(from), normal(to))
     this.#directories.get(toParent)!.unsynced.push(() => {
+      if (entry === 'directory') this.#move(normal(to), normal(from))
       restore(target, toName, replaced)
       restore(source, fromName, entry)
     })
+  }
+
+  #move(from: string, to: string): void {
+    for (const [path, directory] of [...this.#directories]) {
+      if (path !== from && !path.startsWith(`${from}/`)) continue
+      this.#directories.delete(path)
+      this.#directories.set(to + path.slice(from.length), directory)
+    }
+    this.#onMoved(from, to)
   }
 
   sync(path: string): void {
@@ -89,7 +106,7 @@ export class DiskTree {
 
   /** The same names with copies of the same files, as a power cut would leave them at best. */
   copy(): DiskTree {
-    const tree = new DiskTree()
+    const tree = new DiskTree(this.#onMoved)
     for (const [path, { names }] of this.#directories) {
       const copies = [...names].map(([name, entry]): [string, Entry] => [
         name,

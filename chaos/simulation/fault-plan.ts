@@ -68,6 +68,10 @@ export type PlannedFault =
   | Of<'rollback', { target: Target; ageMs: number; forMs: number }>
   /** Told to end in peace, and started again. */
   | Of<'drain', { target: Target; forMs: number }>
+  /** An operator drains it and, after a while, undoes that. */
+  | Of<'outOfService', { target: Target; forMs: number }>
+  /** Its limits are reloaded, and later again: writes of each device per second, and unanswered. */
+  | Of<'throttle', { target: Target; perSecond: number; maxInFlight: number; forMs: number }>
   /** An operator takes in a machine that is new, or was removed before. */
   | Of<'addMember', {}>
   /** Takes one out; `replaceMember`: and takes it in again, with a new disk and a new id. */
@@ -189,7 +193,12 @@ function drawFault(prng: Prng, kind: Fault, names: readonly string[]): Untimed<P
     case 'misdirect':
       return { kind, target, draw: prng.uint32(), isLive: prng.chance(0.5), forMs }
     case 'drain':
+    case 'outOfService':
       return { kind, target, forMs }
+    case 'throttle': {
+      const maxInFlight = prng.pick([5, 50, 1_000])
+      return { kind, target, perSecond: prng.pick([1, 10, 50]), maxInFlight, forMs }
+    }
     case 'addMember':
       return { kind }
     case 'removeMember':

@@ -3,6 +3,7 @@ import type { PlannedFault, Target } from './fault-plan.ts'
 import { breakPath } from './link-faults.ts'
 import { changeMembers, drain } from './member-faults.ts'
 import { breakMachine } from './machine-faults.ts'
+import { takeOutOfService, throttle } from './service-faults.ts'
 import type { SimLink } from './sim-link.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
@@ -163,6 +164,10 @@ export class Nemesis {
         return breakMachine(this.#world, fault, node, hooks)
       case 'drain':
         return drain(this.#world, fault, node, hooks)
+      case 'outOfService':
+        return takeOutOfService(this.#world, fault, node, hooks)
+      case 'throttle':
+        return throttle(this.#world, fault, node, hooks)
       case 'removeMember':
       case 'replaceMember':
         return changeMembers(this.#world, fault, node, hooks)

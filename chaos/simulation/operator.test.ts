@@ -58,6 +58,22 @@ describe('members that come and go', () => {
     expect(violation?.property).toBe('R20')
   })
 
+  test('[R23] [DR2] a node that stays in service although it is taken out of it is noticed', async () => {
+    const scenario = drawScenario(1, 1_000, { ...busy, faults: [] })
+    const { violation } = await runScenario(scenario, {
+      prepare: ({ nodes, scheduler }) => {
+        const undo = () => {
+          for (const { name, parley } of nodes) {
+            void parley?.operate({ operation: 'node.undrain', node: name })
+          }
+          scheduler.after(5, null, undo)
+        }
+        scheduler.after(100, null, undo)
+      },
+    })
+    expect(violation?.property).toBe('R23')
+  })
+
   test('[P15] no send fails because nodes are drained', async () => {
     let drained = 0
     for (const seed of [1, 2, 3, 4]) {

@@ -9,20 +9,26 @@ interface Job {
   readonly op: 'add' | 'remove'
   readonly node: SimNode
   readonly onDone: () => void
+  /** Raft ids that were a voter's before it began. */
+  readonly used: ReadonlySet<string>
 }
 
 /** An operator looks after what was asked for this often. */
 const LOOK_MS = 200
 const UPGRADE_DRAIN_MS = 1_000
 const FINALIZE_MS = 300
+/** How often, meanwhile, he tries whether the newest setting can be used already. */
+const NEWEST_MS = 1_000
+/** Longer than any run: it changes nothing for anybody. */
+const NEWEST_SETTING = { amendWithinMs: 3_660 * 86_400_000 }
 /** How long he waits for an answer. */
 const QUESTION_MS = 1_000
 /** With fewer members the loss of one could not be survived. */
 const FEWEST = 3
 
 /**
- * Changes the members of a simulated cluster as its operator would: one change after the other, asked of
- * whoever leads, again and again until it is done. How many disks may be hurt meanwhile is reckoned as if
+ * Changes the members of a simulated cluster as its operators would: one takes in, one takes out, each
+ * asks whoever leads, again and again until it is done. How many disks may be hurt meanwhile is reckoned as if
  * who is to go had gone and who is to come were not there (rule K10).
  */
 export class Operator {
@@ -37,6 +43,7 @@ export class Operator {
   readonly answers: Record<string, number> = {}
   #isAsking = false
   #asked = 0
+  #tried = 0
   /** What leaders refused, by code. */
   readonly refusals: Partial<Record<MemberChangeRefusal['code'], number>> = {}
 
@@ -49,12 +56,16 @@ export class Operator {
     return this.#jobs.length === 0
   }
 
+  #isBusy(op: Job['op']): boolean {
+    return this.#jobs.some((job) => job.op === op)
+  }
+
   /** Takes a member out; says whether it began. */
   remove(node: SimNode, onDone: () => void): boolean {
     const { members } = this.#world
     const isSound = members.every((one) => !one.isHurt && one.retired === null)
     if (!isSound || members.length < FEWEST || node.standing !== 'member') return false
-    if (!this.isIdle) return false
+    if (this.#isBusy('remove')) return false
     node.standing = 'leaving'
     return this.#begin({ op: 'remove', node, onDone })
   }
@@ -63,7 +74,7 @@ export class Operator {
   add(node: SimNode, onDone: () => void): boolean {
     if (node.standing !== 'spare' && node.standing !== 'removed') return false
     if (node.foundsAlone) return false
-    if (!this.isIdle) return false
+    if (this.#isBusy('add')) return false
     if (node.standing === 'removed') {
       node.powerCut()
       node.wipe()
@@ -96,11 +107,26 @@ export class Operator {
       scheduler.after(FINALIZE_MS, null, finalize)
     }
     scheduler.after(FINALIZE_MS, null, finalize)
+    scheduler.after(NEWEST_MS, null, () => this.#useNewest())
   }
 
-  #begin(job: Job): boolean {
+  /** Of each node in turn, though some member may not know it yet: until it is taken. */
+  #useNewest(): void {
+    const { scheduler, clients, addresses } = this.#world
+    if (this.#isOver) return
+    const call = {
+      ...{ method: 'POST', path: '/v1/cluster/settings', query: '' },
+      body: JSON.stringify(NEWEST_SETTING),
+    }
+    const address = addresses[this.#tried++ % addresses.length]!
+    clients.call('operator', address, call, (answer) => {
+      if (answer?.status !== 200) scheduler.after(NEWEST_MS, null, () => this.#useNewest())
+    })
+  }
+
+  #begin(job: Omit<Job, 'used'>): boolean {
     for (const { voters } of this.#world.nodes) for (const id of voters) this.#used.add(id)
-    this.#jobs.push(job)
+    this.#jobs.push({ ...job, used: new Set(this.#used) })
     if (!this.#isActive) {
       this.#isActive = true
       this.#look()
@@ -109,22 +135,25 @@ export class Operator {
   }
 
   #look(): void {
-    const [job] = this.#jobs
     const leader = this.#world.nodes.find((node) => node.parley?.replica?.hasAuthority === true)
     const parley = leader?.parley ?? null
-    if (job !== undefined) this.#question(job)
-    if (job !== undefined && parley !== null && this.#advance(job, parley)) this.#jobs.shift()
+    for (const job of [...this.#jobs]) {
+      this.#question(job)
+      if (parley !== null && this.#advance(job, parley)) {
+        this.#jobs.splice(this.#jobs.indexOf(job), 1)
+      }
+    }
     this.#isActive = this.#jobs.length > 0
     if (this.#isActive) this.#world.scheduler.after(LOOK_MS, null, () => this.#look())
   }
 
   /** Says whether there is nothing more to do about it. */
-  #advance({ op, node, onDone }: Job, leader: ParleyNode): boolean {
+  #advance({ op, node, onDone, used }: Job, leader: ParleyNode): boolean {
     const replica = leader.replica!
     const { configuration } = replica.committedConfiguration
     if (op === 'remove' ? !isThere(configuration, node) : isVoter(configuration, node)) {
       node.standing = op === 'remove' ? 'removed' : 'member'
-      if (op === 'add') this.#judgeId(node)
+      if (op === 'add') this.#judgeId(node, used)
       this.done[op] += 1
       onDone()
       return true
@@ -141,13 +170,17 @@ export class Operator {
     return false
   }
 
+  /** Whom he asks next: each in turn that could answer; `null`: there is none. */
+  get anyNode(): ParleyNode | null {
+    const able = this.#world.nodes.filter(({ parley }) => (parley?.replica ?? null) !== null)
+    return able[this.#asked++ % Math.max(1, able.length)]?.parley ?? null
+  }
+
   /** As the commands do: the node that is asked need not lead, and may die of something meanwhile. */
   #question({ op, node }: Job): void {
-    const asked = this.#world.nodes.filter(({ parley }) => (parley?.replica ?? null) !== null)
-    const parley = asked[this.#asked % Math.max(1, asked.length)]?.parley ?? null
-    if (this.#isAsking || parley === null) return
+    const parley = this.#isAsking ? null : this.anyNode
+    if (parley === null) return
     this.#isAsking = true
-    this.#asked += 1
     const { name, peerAddress: peer, clientAddress } = node
     const parameters = { action: op, node: name, peer, url: `http://${clientAddress}` }
     void parley
@@ -169,8 +202,8 @@ export class Operator {
     return refusal
   }
 
-  #judgeId({ name, disk }: SimNode): void {
-    if (!this.#used.has(disk.raftId)) return
+  #judgeId({ name, disk }: SimNode, used: ReadonlySet<string>): void {
+    if (!used.has(disk.raftId)) return
     const message = `${name} votes under the id ${disk.raftId}, which was another disk's`
     this.#world.fail(new PropertyViolation('R20', message))
   }

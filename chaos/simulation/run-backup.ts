@@ -8,6 +8,7 @@ import { ParleyStateMachine } from '../../node/state-machine/state-machine.ts'
 import type { StateReader } from '../../node/state-machine/types.ts'
 import { MemoryStoreDirectory } from '../../node/store/memory-store-directory.ts'
 import { PropertyViolation } from '../checkers/raft/raft-checker.ts'
+import type { RunBackupFile } from './run-restore.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
 
@@ -32,6 +33,8 @@ export class RunBackup {
   #isDone = false
   /** Events that were compared; 0 where the node could give no backup. */
   compared = 0
+  /** `null` where the node could give none. */
+  file: Pick<RunBackupFile, 'manifest' | 'pieces'> | null = null
 
   constructor(world: SimWorld, node: SimNode) {
     this.#world = world
@@ -86,6 +89,7 @@ export class RunBackup {
     this.#world.judges.agreement.onApplied(this.#node, appliedIndex, reader.stateHash)
     await this.#compare(reader)
     await machine.close()
+    this.file = { manifest, pieces: bytes }
   }
 
   async #read(backups: Backups): Promise<Uint8Array[] | null> {

@@ -10,6 +10,8 @@ import type { Frame } from '../workload/sim-session.ts'
 import { Prng } from '../prng.ts'
 import type { FeatureRun } from './feature-run.ts'
 import { RunBackup } from './run-backup.ts'
+import { RunDrain } from './run-drain.ts'
+import { RunRestore, type RunBackupFile } from './run-restore.ts'
 import type { Scenario } from './scenario.ts'
 import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
@@ -47,6 +49,8 @@ export class RunEnding {
   readonly #makeReader: EndingParts['makeReader']
   /** Events of a backup that were held against those of its node. */
   compared = 0
+  /** Events that a cluster restored from it handed out. */
+  restored = 0
 
   constructor(parts: EndingParts) {
     this.#world = parts.world
@@ -69,12 +73,15 @@ export class RunEnding {
     recovery.settledMs = now()
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.equalMs = now()
+    const heads = this.#heads
     const backup = this.#backUp()
+    const drain = this.#drainOne()
     this.#probe()
     if (!(await this.#until(() => this.#unsettled === 0 && this.#probed))) return
     if (!(await this.#until(() => this.#areEqual))) return
     if (!(await this.#until(() => backup.isOver))) return
     this.compared = backup.compared
+    if (!(await this.#until(() => drain?.isOver !== false))) return
     // Without another write every stream comes to its end by itself.
     if (!(await this.#until(() => this.#applications.every((one) => one.isUpToDate)))) return
     if (!(await this.#until(() => this.#removedEnded))) return
@@ -82,6 +89,22 @@ export class RunEnding {
     if (!(await this.#until(() => this.#areEqual))) return
     recovery.positions = this.#positions
     await this.#readAll()
+    const { file } = backup
+    if (file !== null && this.#scenario.restores === true) await this.#restore({ ...file, heads })
+  }
+
+  async #restore(file: RunBackupFile): Promise<void> {
+    if (this.#world.violation !== null) return
+    const restored = new RunRestore(this.#scenario, this.#history, file)
+    const violation = await restored.perform()
+    this.restored = restored.found
+    if (violation !== null) this.#world.fail(violation)
+  }
+
+  /** Of the conversations of messages. */
+  get #heads(): ReadonlyMap<string, number> {
+    const { sends, shown } = this.#history
+    return new Map(sends.map(({ conv }) => [conv, shown.headOf(conv)]))
   }
 
   #recovery(): Recovery {
@@ -169,6 +192,20 @@ export class RunEnding {
     const backup = new RunBackup(this.#world, prng.pick(this.#present))
     this.#world.scheduler.soon(null, () => backup.begin())
     return backup
+  }
+
+  /** Often the leader; `null`: there is nobody to take its clients. */
+  #drainOne(): RunDrain | null {
+    const prng = new Prng(`${this.#scenario.seed}/drain`)
+    const voters = this.#present.filter(({ parley, voters: ids }) => {
+      return ids.includes(parley?.replica?.raftId ?? '')
+    })
+    if (voters.length < 2) return null
+    const leader = voters.find(({ parley }) => parley?.replica?.hasAuthority === true)
+    const node = prng.chance(0.5) ? (leader ?? voters[0]!) : prng.pick(voters)
+    const drain = new RunDrain(this.#world, node)
+    this.#world.scheduler.soon(null, () => drain.begin())
+    return drain
   }
 
   #probe(): void {

@@ -59,6 +59,8 @@ export interface RunStats {
   readonly failpointHits: Readonly<Record<string, number>>
   /** Events of a backup that were held against those of its node. */
   readonly backedUp: number
+  /** Events that a cluster restored from it handed out. */
+  readonly restored: number
   readonly refusals: Readonly<Record<string, number>>
   /** Changes of members that were done. */
   readonly members: { readonly added: number; readonly removed: number }
@@ -216,6 +218,7 @@ class Run {
         heldUp: world.network.heldUp,
         snapshots: world.snapshots,
         backedUp: this.#ending.compared,
+        restored: this.#ending.restored,
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),

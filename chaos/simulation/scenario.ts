@@ -44,6 +44,8 @@ export interface Scenario {
   readonly operations: readonly Operation[]
   /** Everything beside messages. @default none */
   readonly features?: FeaturePlan
+  /** A backup that is taken at the end is restored, and clients come to that cluster. @default no */
+  readonly restores?: boolean
 }
 
 /** A founder of an older version, until an operator upgrades it or it was started often enough. */
@@ -124,6 +126,7 @@ export function drawScenario(
     // All together as many as without the others.
     operations: operations.filter(() => !left.chance(featureShare)),
     ...(features === null ? {} : { features }),
+    ...(prng.split('restores').chance(swarm.restoreShare) ? { restores: true } : {}),
   }
 }
 

@@ -90,6 +90,15 @@ export class SimDatabases {
     for (const path of [...this.#stored.keys()]) if (!survives(path)) this.#stored.delete(path)
   }
 
+  /** A directory that databases stand in got another name. */
+  move(from: string, to: string): void {
+    for (const [path, stored] of [...this.#stored]) {
+      if (!path.startsWith(from)) continue
+      this.#stored.delete(path)
+      this.#stored.set(to + path.slice(from.length), stored)
+    }
+  }
+
   wipe(): void {
     this.#stored.clear()
   }

@@ -54,7 +54,7 @@ class DiskError extends Error {
 
 /** One machine's disk. It outlives the processes that use it. */
 export class SimDisk {
-  #tree = new DiskTree()
+  #tree = new DiskTree((from, to) => this.onMoved(from, to))
   #remembersWrites = false
   readonly faults: DiskFaults = { ...NO_FAULTS }
   /** Faults that were really met. */
@@ -64,6 +64,8 @@ export class SimDisk {
   /** Operations that a slow disk made late. */
   slowed = 0
   observer: DiskObserver | null = null
+  /** A directory got another name. */
+  onMoved: (from: string, to: string) => void = () => {}
   /** Asked between a write and its sync; may end the process. */
   beforeSync: (process: SimProcess) => void = () => {}
   readonly #scheduler: SimScheduler

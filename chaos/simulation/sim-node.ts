@@ -6,8 +6,10 @@ import type {
   Logger,
   ReplicaOptions,
 } from '#cluster'
+import type { LiveSettings } from '../../node/live-settings.ts'
 import type { NodeSettings } from '../../node/node-settings.ts'
 import { ParleyNode } from '../../node/parley-node.ts'
+import { FEATURE_LEVELS } from '../../node/state-machine/feature-level.ts'
 import { DurableLog } from '../checkers/raft/durable-log.ts'
 import type { ObservedReplica } from '../checkers/raft/raft-checker.ts'
 import type { Prng } from '../prng.ts'
@@ -141,6 +143,7 @@ export class SimNode implements ObservedReplica {
       if (process === this.process) this.#comesBy('beforeSync')
     }
     this.databases = new SimDatabases(host.scheduler, prng.split('database'), profile.database)
+    this.platter.onMoved = (from, to) => this.databases.move(`${from}/`, `${to}/`)
   }
 
   get configuration(): Configuration | null {
@@ -246,6 +249,10 @@ export class SimNode implements ObservedReplica {
     return this.starts > 0 && this.starts <= this.#olderLives
   }
 
+  get mostLevel(): number {
+    return this.isOlder ? FEATURE_LEVELS.min : FEATURE_LEVELS.max
+  }
+
   /** Its operator installed the newer version: whatever starts from now on is that. */
   upgrade(): void {
     this.#olderLives = Math.min(this.#olderLives, this.starts)
@@ -260,6 +267,12 @@ export class SimNode implements ObservedReplica {
       parley.drain(timeoutMs).catch((error: Error) => this.#ended(process, error, 'stopped'))
     })
     return true
+  }
+
+  /** Its configuration is read again; `null`: it says what it said at the start. */
+  reload(live: LiveSettings | null): void {
+    const { gateway } = this.#profile
+    this.parley?.reconfigure({ ...live, gateway: { ...gateway, ...live?.gateway } })
   }
 
   /** Ends the process; the machine runs on, and what it wrote stays in the page cache. */
@@ -393,7 +406,7 @@ export class SimNode implements ObservedReplica {
       initialMembers: this.#members,
       dev: true,
       version: 'simulated',
-      ...(this.isOlder ? { mostLevel: 1 } : {}),
+      mostLevel: this.mostLevel,
       replica,
       ...(gateway === undefined ? {} : { gateway }),
       ...(log === undefined ? {} : { log }),

@@ -44,6 +44,8 @@ export const FAULTS = [
   'addMember',
   'removeMember',
   'replaceMember',
+  'outOfService',
+  'throttle',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
@@ -70,6 +72,8 @@ export interface Swarm extends FeatureSwarm {
   readonly crashShare: number
   /** In how many runs some founders are of an older version, and are upgraded one by one. */
   readonly olderShare: number
+  /** In how many runs a backup is restored: that takes as long as a short run. */
+  readonly restoreShare: number
 }
 
 /**
@@ -110,6 +114,7 @@ export function drawSwarm(prng: Prng, fixed: Partial<Swarm> = {}): Swarm {
     pullShare: prng.pick([0.05, 0.2, 0.5]),
     ...drawApplications(prng.split('applications')),
     olderShare: 0.3,
+    restoreShare: 0.3,
     ...drawFeatureSwarm(prng.split('features')),
     ...fixed,
   }

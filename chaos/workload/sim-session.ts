@@ -68,6 +68,12 @@ export class SimSession {
     return this.#greeted
   }
 
+  /** As if it had been shown that before. */
+  resumeFrom(epoch: string, mark: string): void {
+    this.#epoch = epoch
+    this.mark = mark
+  }
+
   start(): void {
     const address = this.#prng.pick(this.options.addresses)
     this.node = address

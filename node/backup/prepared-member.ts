@@ -23,6 +23,8 @@ export interface OfflinePorts {
   readonly clock: Clock
   readonly random: Random
   readonly databases: KeyValueDatabaseFactory
+  /** Of the new log. @default that of any log */
+  readonly segmentBytes?: number
 }
 
 /** What a new member is to hold: a cut, and entries that follow it. */

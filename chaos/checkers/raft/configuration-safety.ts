@@ -1,7 +1,13 @@
 import { type Configuration, decodeConfiguration, EntryType, type RaftStatus } from '#cluster'
 import type { CommittedEntries } from './committed-entries.ts'
-import type { SyncedBatch } from './durable-log.ts'
+import type { DurableLog, SyncedBatch } from './durable-log.ts'
 import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
+
+interface Leading {
+  term: number
+  configuration: Configuration
+  commit: number
+}
 
 interface Placed {
   readonly index: number
@@ -12,11 +18,15 @@ interface Placed {
 /**
  * R15: a configuration differs from the one before it by one voter at most, so every majority of the
  * one meets every majority of the other; the next one is appended only once that one is committed,
- * and an entry of the leader's own term (thesis §4.1, and its erratum of 2015); and a replica whose
- * whole log is durable goes by the newest configuration in it.
+ * and an entry of the leader's own term (thesis §4.1, and its erratum of 2015); no name votes twice, and
+ * nobody begins to before its disk has nearly all that its leader knew to be committed (thesis §4.2.1);
+ * and a replica whose whole log is durable goes by the newest configuration in it.
  */
 export class ConfigurationSafety implements RaftChecker {
   readonly #committed: CommittedEntries
+  readonly #disks: () => readonly DurableLog[]
+  /** What each leader said last. */
+  readonly #leading = new Map<string, Leading>()
   /** What stands on each disk, lowest first; the lowest comes with a head or a snapshot. */
   readonly #onDisk = new Map<string, Placed[]>()
   readonly #first = new Set<string>()
@@ -28,8 +38,9 @@ export class ConfigurationSafety implements RaftChecker {
   /** New ones that were synced in the event under way: by its end their leader must have its reason. */
   #pending: { readonly at: Placed; readonly before: Placed | undefined }[] = []
 
-  constructor(committed: CommittedEntries) {
+  constructor(committed: CommittedEntries, disks: () => readonly DurableLog[]) {
     this.#committed = committed
+    this.#disks = disks
   }
 
   onBatch({ name, disk }: ObservedReplica, { batch, removed }: SyncedBatch): void {
@@ -59,7 +70,9 @@ export class ConfigurationSafety implements RaftChecker {
 
   onStatus({ name, disk, configuration }: ObservedReplica, status: RaftStatus): void {
     for (const { at, before } of this.#pending.splice(0)) this.#judgeReason(at, before)
-    if (configuration === null || status.persisted < status.lastIndex) return
+    if (configuration === null) return
+    if (status.role === 'leader') this.#judgePromotion(name, configuration, status)
+    if (status.persisted < status.lastIndex) return
     if (disk.lastIndex !== status.lastIndex) return
     // A disk that went back to an older image holds nothing past its end.
     const newest = this.#onDisk
@@ -74,6 +87,35 @@ export class ConfigurationSafety implements RaftChecker {
       () =>
         `${name} goes by ${votersOf(configuration)}; in its log stands ${votersOf(newest!.configuration)} at ${newest!.index}`,
     )
+  }
+
+  /** By what the leader knew before the event in which it appended the configuration. */
+  #judgePromotion(name: string, configuration: Configuration, status: RaftStatus): void {
+    const { id: leader, term, commit } = status
+    const now = this.#leading.get(leader)
+    if (now === undefined) {
+      this.#leading.set(leader, { term, configuration, commit })
+      return
+    }
+    const before = now.commit
+    const { voters } = now.configuration
+    const isNext = now.term === term && now.configuration !== configuration
+    now.term = term
+    now.configuration = configuration
+    now.commit = commit
+    if (!isNext) return
+    for (const { id } of configuration.voters) {
+      if (voters.some((voter) => voter.id === id)) continue
+      const disk = this.#disks().find(({ raftId }) => raftId === id)
+      // What a disk lost since is no fault of the leader.
+      if (disk === undefined || disk.wentBack) continue
+      demand(
+        disk.promisedIndex + CLOSE_ENTRIES >= before,
+        'R15',
+        () =>
+          `${name} lets ${id} vote, whose disk holds ${disk.promisedIndex}; ${before} is committed`,
+      )
+    }
   }
 
   #judgeReason(at: Placed, before: Placed | undefined): void {
@@ -93,6 +135,9 @@ export class ConfigurationSafety implements RaftChecker {
     )
   }
 }
+
+/** A new voter may lack so many entries of what is committed. */
+const CLOSE_ENTRIES = 64
 
 /** What stands on a disk before the formation does has no voters yet. */
 const isFormed = ({ voters }: Configuration): boolean => voters.length > 0
@@ -116,6 +161,12 @@ function judgeStep(name: string, before: Placed, at: Placed): void {
     outgoing.length === 0 && !twice,
     'R15',
     () => `${name} has a configuration with two halves or one replica twice at ${at.index}`,
+  )
+  const names = new Set(at.configuration.voters.map((voter) => voter.name))
+  demand(
+    names.size === now.length,
+    'R15',
+    () => `${name} has two voters of one name at ${at.index}: ${now.join(' ')}`,
   )
 }
 

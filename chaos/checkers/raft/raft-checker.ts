@@ -11,6 +11,8 @@ export interface ObservedReplica {
   readonly voters: readonly string[]
   /** In force for the replica now, `null` while it is not up. */
   readonly configuration: Configuration | null
+  /** The highest feature level that the node can do, in this life. */
+  readonly mostLevel: number
 }
 
 /** One property of the protocol, judged while it runs. Each method throws `PropertyViolation`. */

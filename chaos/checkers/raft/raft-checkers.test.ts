@@ -1,119 +1,39 @@
 import { describe, expect, test, vi } from 'vitest'
-import { encodeConfiguration, type Entry, EntryType, type RaftStatus } from '#cluster'
-import type { Batch } from '../../../cluster/log/record-codec.ts'
-import type { Message } from '../../../cluster/raft/messages.ts'
+import { type Entry, EntryType, type RaftStatus } from '#cluster'
 import { encodeBatch } from '../../../node/state-machine/batch-codec.ts'
 import { encodeCommand } from '../../../node/state-machine/command-codec.ts'
 import { CommandKind } from '../../../node/state-machine/commands.ts'
 import { CommittedEntries } from './committed-entries.ts'
 import { ConfigurationSafety } from './configuration-safety.ts'
-import { DurableLog } from './durable-log.ts'
 import { ElectionSafety } from './election-safety.ts'
 import { LeaderAppendOnly } from './leader-append-only.ts'
 import { LeaderKnowledge } from './leader-knowledge.ts'
+import { LevelSafety } from './level-safety.ts'
 import { LogMatching } from './log-matching.ts'
 import { MonotonicPromises } from './monotonic-promises.ts'
 import { PersistBeforeSend } from './persist-before-send.ts'
 import { PositionsInOrder } from './positions-in-order.ts'
 import { PreVotePure } from './pre-vote-pure.ts'
-import type { ObservedReplica, RaftChecker } from './raft-checker.ts'
+import type { RaftChecker } from './raft-checker.ts'
 import { RaftJudges } from './raft-judges.ts'
 import { RestartEquivalence } from './restart-equivalence.ts'
 import { RestartKeeps } from './restart-keeps.ts'
 import { SentIsDurable } from './sent-is-durable.ts'
 import { StateAgreement } from './state-agreement.ts'
-
-const A = 'aaaaaaaaaaaaaaaa'
-const B = 'bbbbbbbbbbbbbbbb'
-const C = 'cccccccccccccccc'
-
-const configurationOf = (voters: readonly string[], learners: readonly string[] = []) => {
-  const member = (id: string) => ({ id, name: id, peerAddress: 'a:1', clientUrl: 'http://a:1' })
-  return { voters: voters.map(member), outgoing: [], learners: learners.map(member) }
-}
-
-const NOTHING: Batch = {
-  ...{ head: null, formation: null, snapshot: null, entries: [], hardState: null, keptFrom: null },
-}
-
-const entryOf = (index: number, term: number, data = `entry ${index} of ${term}`): Entry => ({
-  index,
-  term,
-  type: EntryType.normal,
-  data: new TextEncoder().encode(data),
-})
-
-const changeOf = (index: number, term: number, voters: readonly string[]): Entry => ({
-  index,
-  term,
-  type: EntryType.configuration,
-  data: encodeConfiguration(configurationOf(voters)),
-})
-
-/** The first record of a segment: the log as it ended before it. */
-const headOf = (raftId: string, index = 0, term = 0): Batch => ({
-  ...NOTHING,
-  head: {
-    raftId,
-    segment: 1,
-    keptFrom: 1,
-    position: { index, term, configuration: configurationOf([A, B, C]) },
-    hardState: { term, vote: '', commit: 0 },
-    formation: null,
-  },
-})
-
-/** A disk that holds entries 1 … n of the given terms. */
-function holding(terms: readonly number[], raftId = '', term = terms.at(-1) ?? 0, vote = '') {
-  const disk = new DurableLog()
-  disk.hold(headOf(raftId))
-  const entries = terms.map((of, at) => entryOf(at + 1, of))
-  disk.hold({ ...NOTHING, entries, hardState: { term, vote, commit: 0 } })
-  return disk
-}
-
-/** The judge hears of what is synced to the disk from now on. */
-function watch(judge: RaftChecker, replica: ObservedReplica): DurableLog {
-  const { disk } = replica
-  disk.onBatch = (synced) => judge.onBatch?.(replica, synced)
-  return disk
-}
-
-const on = (name: string, disk = new DurableLog(), voters = [A, B, C]): ObservedReplica => ({
-  name,
-  disk,
-  voters,
-  configuration: configurationOf(voters),
-})
-
-function status(id: string, fields: Partial<RaftStatus>): RaftStatus {
-  return {
-    id,
-    role: 'follower',
-    term: 1,
-    vote: '',
-    leader: '',
-    commit: 0,
-    applied: 0,
-    lastIndex: 0,
-    persisted: 0,
-    transferee: '',
-    progress: [],
-    ...fields,
-  }
-}
-
-const message = (fields: object): Message => ({ from: A, to: B, term: 1, ...fields }) as Message
-const append = (from: string, term: number, index: number, text: string, prevTerm = 1): Message =>
-  message({
-    type: 'append',
-    from,
-    term,
-    prevIndex: index - 1,
-    prevTerm,
-    commit: 0,
-    entries: [{ term, index, type: 0, data: new TextEncoder().encode(text) }],
-  })
+import {
+  A,
+  B,
+  C,
+  NOTHING,
+  entryOf,
+  headOf,
+  holding,
+  watch,
+  on,
+  status,
+  message,
+  append,
+} from './testing.ts'
 
 describe('each property of the protocol has a judge that sees it broken', () => {
   test('[R1] two leaders of one term', () => {
@@ -347,58 +267,6 @@ describe('each property of the protocol has a judge that sees it broken', () => 
     expect(lead(C, 2)).toThrow('R14')
   })
 
-  describe('[R15] configurations', () => {
-    const D = 'dddddddddddddddd'
-    const world = () => {
-      const disks = [holding([1, 1], A), holding([1, 1], B), holding([1, 1], C)]
-      const committed = new CommittedEntries(() => disks)
-      const judge = new ConfigurationSafety(committed)
-      const replica = on('a', disks[0])
-      const disk = watch(judge, replica)
-      disk.hold(headOf(A, 2, 1))
-      const say = (fields: Partial<RaftStatus>, voters = [A, B, C]) => {
-        const now = { ...replica, configuration: configurationOf(voters) }
-        judge.onStatus(now, status(A, { lastIndex: disk.lastIndex, ...fields }))
-      }
-      const commit = (index: number) =>
-        committed.onStatus(replica, status(A, { role: 'leader', commit: index, lastIndex: 9 }))
-      const put = (...entries: Entry[]) => disk.hold({ ...NOTHING, entries })
-      return { put, say, commit }
-    }
-
-    test('[R15] that change by two voters at once', () => {
-      expect(() => world().put(changeOf(3, 1, [A, B]))).not.toThrow()
-      expect(() => world().put(changeOf(3, 1, [A, B, D]))).toThrow('R15')
-      expect(() => world().put(changeOf(3, 1, [A]))).toThrow('R15')
-    })
-
-    test('[R15] that follow one that is not committed', () => {
-      const { put, say, commit } = world()
-      commit(2)
-      put(changeOf(3, 1, [A, B]))
-      expect(() => say({})).not.toThrow()
-      put(changeOf(4, 1, [A, B, D]))
-      expect(() => say({})).toThrow('was not committed')
-    })
-
-    test('[R15] that come before an entry of the leader’s own term', () => {
-      const { put, say, commit } = world()
-      commit(2)
-      put(changeOf(3, 2, [A, B]))
-      expect(() => say({})).toThrow('an entry of its own')
-    })
-
-    test('[R15] that are not the newest in the log', () => {
-      const { put, say, commit } = world()
-      commit(2)
-      put(changeOf(3, 1, [A, B]))
-      expect(() => say({ persisted: 3 }, [A, B])).not.toThrow()
-      expect(() => say({ persisted: 3 }, [A, B, C])).toThrow('R15')
-      put(entryOf(3, 2))
-      expect(() => say({ persisted: 3 }, [A, B])).toThrow('R15')
-    })
-  })
-
   test('[R16] a term that nobody stood for', () => {
     const judge = new PreVotePure()
     const at = (id: string, fields: Partial<RaftStatus>) => () =>
@@ -466,7 +334,14 @@ describe('each property of the protocol has a judge that sees it broken', () => 
 const HOOKS = ['onStatus', 'onMessage', 'onBatch', 'onStarted', 'onApplied'] as const
 const JUDGES = [
   ...[CommittedEntries, ConfigurationSafety, ElectionSafety, LeaderAppendOnly, LeaderKnowledge],
-  ...[LogMatching, MonotonicPromises, PersistBeforeSend, PositionsInOrder, PreVotePure],
+  ...[
+    LevelSafety,
+    LogMatching,
+    MonotonicPromises,
+    PersistBeforeSend,
+    PositionsInOrder,
+    PreVotePure,
+  ],
   ...[RestartEquivalence, RestartKeeps, SentIsDurable, StateAgreement],
 ]
 

@@ -6,6 +6,7 @@ import type { DurableLog, SyncedBatch } from './durable-log.ts'
 import { ElectionSafety } from './election-safety.ts'
 import { LeaderAppendOnly } from './leader-append-only.ts'
 import { LeaderKnowledge } from './leader-knowledge.ts'
+import { LevelSafety } from './level-safety.ts'
 import { LogMatching } from './log-matching.ts'
 import { MonotonicPromises } from './monotonic-promises.ts'
 import { PersistBeforeSend } from './persist-before-send.ts'
@@ -26,7 +27,7 @@ export class RaftJudges implements Required<RaftChecker> {
   readonly agreement = new StateAgreement()
   readonly committed: CommittedEntries
   readonly restarts = new RestartEquivalence()
-  readonly sent = new SentIsDurable()
+  readonly sent: SentIsDurable
   readonly #promises = new MonotonicPromises()
   readonly #matching = new LogMatching()
   readonly #persist = new PersistBeforeSend()
@@ -35,6 +36,7 @@ export class RaftJudges implements Required<RaftChecker> {
   readonly #positions = new PositionsInOrder()
   readonly #knowledge: LeaderKnowledge
   readonly #configurations: ConfigurationSafety
+  readonly #levels: LevelSafety
   readonly #preVotes = new PreVotePure()
 
   /** `disks` are those of all nodes, for as long as the judges are at it. */
@@ -42,7 +44,9 @@ export class RaftJudges implements Required<RaftChecker> {
     this.elections = new ElectionSafety(() => disks)
     this.committed = new CommittedEntries(() => disks)
     this.#knowledge = new LeaderKnowledge(() => disks)
-    this.#configurations = new ConfigurationSafety(this.committed)
+    this.#configurations = new ConfigurationSafety(this.committed, () => disks)
+    this.#levels = new LevelSafety(this.committed)
+    this.sent = new SentIsDurable((view, at) => this.#levels.onCommand(view, at))
   }
 
   onStatus(replica: ObservedReplica, status: RaftStatus): void {
@@ -53,6 +57,7 @@ export class RaftJudges implements Required<RaftChecker> {
     this.#positions.onStatus(replica, status)
     this.#knowledge.onStatus(replica, status)
     this.#configurations.onStatus(replica, status)
+    this.#levels.onStatus(replica)
     this.#preVotes.onStatus(replica, status)
     this.sent.onStatus(replica)
   }
@@ -79,6 +84,7 @@ export class RaftJudges implements Required<RaftChecker> {
     this.#positions.onStarted(replica, status)
     this.#preVotes.onStarted(replica, status)
     this.restarts.onStarted(replica)
+    this.#levels.onStarted(replica)
   }
 
   onApplied(replica: ObservedReplica, index: number, hash: string): void {

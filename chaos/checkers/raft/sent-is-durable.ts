@@ -1,6 +1,7 @@
 import { type Configuration, EntryType } from '#cluster'
 import { forEachCommand } from '../../../node/state-machine/batch-codec.ts'
-import type { SyncedBatch } from './durable-log.ts'
+import type { CommandView } from '../../../node/state-machine/command-view.ts'
+import type { EntryName, SyncedBatch } from './durable-log.ts'
 import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.ts'
 
 interface Copy {
@@ -26,9 +27,15 @@ export class SentIsDurable implements RaftChecker {
   /** Not durable yet: a few, or what was replaced before it was. */
   readonly #pending = new Set<Copy>()
   readonly #inForce = new Map<string, { configuration: Configuration; voters: readonly string[] }>()
+  /** Told of each command, where it first is on a disk. */
+  readonly #onCommand: (view: CommandView, at: EntryName) => void
   #syncs = 0
   /** Answers judged. */
   judged = 0
+
+  constructor(onCommand: (view: CommandView, at: EntryName) => void = () => {}) {
+    this.#onCommand = onCommand
+  }
 
   /** Counts syncs: what left at this moment must rest on those before it. */
   get now(): number {
@@ -88,7 +95,9 @@ export class SentIsDurable implements RaftChecker {
 
   /** A user's msgIds are unique over all conversations (rule A1). */
   #name(data: Uint8Array, copy: Copy): void {
-    forEachCommand(data, ({ user, msgId }) => {
+    forEachCommand(data, (view) => {
+      const { user, msgId } = view
+      this.#onCommand(view, copy)
       let ofUser = this.#copies.get(user)
       if (ofUser === undefined) this.#copies.set(user, (ofUser = new Map()))
       const copies = ofUser.get(msgId)
