@@ -69,7 +69,8 @@ test('[AD26] each node tells what any other says of itself, until it is down', a
   const headers = bearer({ sub: 'op', role: 'admin' })
   for (const route of routes) {
     for (const node of [0, 1, 2]) {
-      expect(await call('GET', route, { headers, node, id: 'n2' })).toMatchObject({ status: 200 })
+      const ask = async () => (await call('GET', route, { headers, node, id: 'n2' })).status
+      await expect.poll(ask, { timeout: 30_000 }).toBe(200)
     }
     for (const [status, more] of [
       [401, { id: 'n2', headers: { authorization: 'Bearer nonsense' } }],

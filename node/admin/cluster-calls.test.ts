@@ -101,6 +101,27 @@ describe('calls between nodes', () => {
     expect(done).toEqual(['once a', 'once a', 'once a', 'here b', 'here c'])
   })
 
+  test('[AD26] who asks for what is now waits for no connection, and for an answer as long as it takes', async () => {
+    const { call, answered, settle, pass, world } = cluster()
+    const ask = { operation: 'here', node: 'n2', isForNow: true }
+    world.down.add(B)
+    const away = answered(call(A).call(ask))
+    const patient = answered(call(A).call({ ...ask, isForNow: false }))
+    await settle()
+    expect(away.answer).toMatchObject({ problem: { code: 'UNREACHABLE', status: 503 } })
+    expect(patient.answer).toBe(null)
+    world.down.delete(B)
+    const slow = Promise.withResolvers<void>()
+    world.pause = slow.promise
+    const there = answered(call(A).call(ask))
+    await pass(500)
+    expect(there.answer).toBe(null)
+    slow.resolve()
+    await pass(200)
+    expect(there.answer).toMatchObject({ result: { by: 'b' } })
+    expect(patient.answer).toMatchObject({ result: { by: 'b' } })
+  })
+
   test('[AD13] what was refused, or is too large, or broke, comes back as a problem', async () => {
     const { call, answered, settle } = cluster()
     for (const [operation, code, outcome] of [

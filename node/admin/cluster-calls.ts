@@ -60,6 +60,8 @@ export interface Call {
   readonly parameters?: object
   /** @default 10 s, at most 120 s */
   readonly waitMs?: number
+  /** Waits for an answer, and for no connection: whom this node does not reach now is not asked. */
+  readonly isForNow?: boolean
 }
 
 interface Waiting {
@@ -67,6 +69,7 @@ interface Waiting {
   readonly operation: Operation
   readonly node: string | null
   readonly deadlineMs: number
+  readonly isForNow: boolean
   readonly done: (answer: CallAnswer) => void
   /** Who may be at it; `null`: certainly nobody. */
   sentTo: RaftId | null
@@ -103,6 +106,7 @@ export class ClusterCalls {
     node,
     parameters = {},
     waitMs = CALLS.waitMs,
+    isForNow = false,
   }: Call): Promise<CallAnswer> {
     const operation = this.#host.operations.get(name)
     assert(operation !== undefined, `there is no operation ${name}`)
@@ -121,6 +125,7 @@ export class ClusterCalls {
         operation,
         node: operation.at === 'node' ? node! : null,
         deadlineMs: clock.monotonicMs() + Math.min(waitMs, MAX_WAIT_MS),
+        isForNow,
         done,
         sentTo: null,
         sentMs: 0,
@@ -238,7 +243,7 @@ export class ClusterCalls {
       const waitMs = Math.max(0, Math.floor(waiting.deadlineMs - this.#host.clock.monotonicMs()))
       const frame: CallFrame = { ...waiting.frame, waitMs }
       if (this.#host.sendJson(to, PeerFrameKind.operatorCall, frame)) this.#begin(waiting, to)
-    }
+    } else if (waiting.isForNow) this.#giveUp(waiting)
   }
 
   #begin(waiting: Waiting, to: RaftId): void {
