@@ -46,6 +46,7 @@ test('what varies is no difference, and what does not is one', () => {
   same('index 302, 2026-11-22T20:17:25.883Z', 'index 9, 2027-01-01T00:00:00.000Z')
   same('of ann (cli-850bf8fa1dcc)', 'of ann (cli-000000000000)')
   same('1 file, in 2 tables', '2 files, in 1 table')
+  same('12 B', '1.2 KiB')
   same('69.7 GiB free (28 %)', '1.1 TiB free (5 %)')
   expect(lasting(['parley: n3 is catching up: 5 entries to go'])).toEqual([])
   expect(lasting(['n3 votes'])).not.toEqual(lasting(['n2 votes']))

@@ -69,7 +69,7 @@ export function lasting(output: readonly string[]): string[] {
         .replace(/\b([0-9a-f]{16,64}|(?<=cli-)[0-9a-f]{12})\b/g, 'ID')
         .replace(/\d{4}-\d\d-\d\d(T[\d:.]+Z)?/g, 'DATE')
         .replace(
-          /(?<![A-Za-z_\d.])(\d[\d.,]*(?<=\d)( ?(ms|[KMGT]iB|bytes|s|min|m|h|d|%)(?![A-Za-z]))?)+/g,
+          /(?<![A-Za-z_\d.])(\d[\d.,]*(?<=\d)( ?(ms|[KMGT]iB|bytes|B|s|min|m|h|d|%)(?![A-Za-z]))?)+/g,
           '#',
         )
         .replace(/(?<=^|\s)-(?=\s|$)/g, '#')
