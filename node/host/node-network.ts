@@ -3,6 +3,7 @@ import tls from 'node:tls'
 import type { Address, Connection, Listener, Network } from '#cluster'
 import { formatAddress, parseAddress } from './address.ts'
 import { NetworkError } from './network-error.ts'
+import { limitPeerSockets } from './peer-socket-limits.ts'
 import type { PeerGuard } from './tls/peer-guard.ts'
 
 const KEEP_ALIVE_MS = 10_000
@@ -36,6 +37,7 @@ export class NodeNetwork implements Network {
             onConnection(new TcpConnection(socket, names)),
           )
     server.maxConnections = MOST_CONNECTIONS
+    limitPeerSockets(server)
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(NetworkError.ofListen(address, cause)))
       server.listen({ host, port, backlog: BACKLOG, exclusive: true }, resolve)
