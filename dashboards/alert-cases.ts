@@ -261,13 +261,16 @@ export const ALERT_CASES: readonly AlertCase[] = [
   },
   {
     alert: 'ParleyScrubOverdue',
+    // The store is verified each hour, the log is not.
     fires: {
-      ...one('parley_store_scrubbed_timestamp_seconds', '0x800'),
+      ...one('parley_store_scrubbed_timestamp_seconds', '0+300x800'),
+      ...one('parley_log_scrubbed_timestamp_seconds', '0x800'),
       ...one('process_start_time_seconds', '0x800'),
     },
     // The process is young: its scrub is yet to come.
     quiet: {
       ...one('parley_store_scrubbed_timestamp_seconds', '0x800'),
+      ...one('parley_log_scrubbed_timestamp_seconds', '0x800'),
       ...one('process_start_time_seconds', '200000x800'),
     },
     at: '60h',

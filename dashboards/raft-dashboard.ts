@@ -180,9 +180,21 @@ export const RAFT: Dashboard = {
         panel(
           'Last verified',
           's',
-          'Since the whole store was read and compared; once a day, first ten minutes after a start.',
-          [['time() - (parley_store_scrubbed_timestamp_seconds > 0)', '{{instance}}']],
+          'Since the whole log and store were read and compared; once a day, first ten minutes after a start.',
+          [
+            ['time() - (parley_log_scrubbed_timestamp_seconds > 0)', '{{instance}} log'],
+            ['time() - (parley_store_scrubbed_timestamp_seconds > 0)', '{{instance}} store'],
+          ],
           { rare: true },
+        ),
+        panel(
+          'Verified',
+          'bytes',
+          'Read and found good in the last day. Failures: the disk did not read.',
+          [
+            ['increase(parley_scrubbed_bytes_total[1d])', '{{instance}} {{part}}'],
+            ['increase(parley_scrub_failures_total[1d])', '{{instance}} {{part}} failures'],
+          ],
         ),
         panel(
           'Verified backup, age',

@@ -1,6 +1,7 @@
 import type { Clock, FileSystem, InitialMember, Network, Random, ReplicaOptions } from '#cluster'
 import type { AuditSink } from './audit/audit-sink.ts'
 import { DEFAULT_DISK_LIMITS, DEV_DISK_LIMITS, type DiskLimits } from './disk/disk-level.ts'
+import type { ScrubOptions } from './data-scrub.ts'
 import type { ModerationHook, ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
 import type { ClientNetwork } from './gateway/client-listener.ts'
@@ -84,6 +85,8 @@ export interface NodeSettings {
   readonly mostLevel?: number
   /** How much room its disk has to have. @default `DEFAULT_DISK_LIMITS`, less in dev mode */
   readonly disk?: Partial<DiskLimits>
+  /** How often it reads all that it holds, and how fast. @default `DEFAULT_SCRUB_OPTIONS` */
+  readonly scrub?: Partial<ScrubOptions>
   /** How often nodes compare their state, in entries. @default 10,000 */
   readonly auditEveryEntries?: number
   /** Where this process kills itself, for drills: shown, so that nobody forgets it. @default nowhere */

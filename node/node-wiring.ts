@@ -18,6 +18,7 @@ import { AppliedWaiters } from './applied-waiters.ts'
 import { nodeBackups } from './backup/node-backups.ts'
 import { nodeAudit } from './audit/node-audit.ts'
 import { CatchUp } from './catch-up.ts'
+import { DataScrub, DEFAULT_SCRUB_OPTIONS } from './data-scrub.ts'
 import type { DiskGuard } from './disk/disk-guard.ts'
 import { nodeDiskGuard } from './disk/node-disk-guard.ts'
 import { failingChecks } from './failing-checks.ts'
@@ -45,7 +46,6 @@ import { AUDIT_EVERY_ENTRIES, StateAudit } from './state-audit.ts'
 import { NodeDrain } from './node-drain.ts'
 import { PeerStandings } from './peer-standings.ts'
 import { NodeRetention } from './retention/node-retention.ts'
-import { StoreScrub } from './store-scrub.ts'
 import { NodeBackend } from './node-backend.ts'
 import { type NodeData } from './node-data.ts'
 import { readNodeFrame } from './read-node-frame.ts'
@@ -99,7 +99,7 @@ export class NodeWiring {
   readonly signals: SignalRouter
   readonly push: NodePush
   readonly retention: NodeRetention
-  readonly scrub: StoreScrub
+  readonly scrub: DataScrub
   readonly leaders: LeaderWatch
   readonly disk: DiskGauge
   readonly #startedMs: number
@@ -417,14 +417,17 @@ export class NodeWiring {
     })
   }
 
-  #newScrub(): StoreScrub {
-    const { ports, logger, data, life } = this.#host
-    return new StoreScrub(
-      ports.clock,
+  #newScrub(): DataScrub {
+    const { settings, ports, logger, data, life } = this.#host
+    const options = { ...DEFAULT_SCRUB_OPTIONS, ...settings.scrub }
+    return new DataScrub(options, {
+      clock: ports.clock,
       logger,
-      () => data.stores.store,
-      (error) => life.discardState(error),
-    )
+      log: data.log,
+      store: () => data.stores.store,
+      logDamaged: (error) => life.fail(error),
+      storeDamaged: (error) => life.discardState(error),
+    })
   }
 
   #newForwarder(failpoints: Failpoints): Forwarder {

@@ -41,6 +41,7 @@ export interface ServerOptions extends Pick<
   | 'initialMembers'
   | 'foundAlone'
   | 'disk'
+  | 'scrub'
   | 'join'
   | 'dev'
   | 'origins'

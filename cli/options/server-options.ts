@@ -30,6 +30,7 @@ export function serverOptions(values: NodeOptionValues): ServerOptions {
     logSegmentBytes: values.logSegmentBytes,
     checkpointBytes: values.checkpointBytes,
     disk: diskOptions(values),
+    scrub: { everyMs: values.scrubEvery, bytesPerSecond: values.scrubBytesPerSecond },
     ...(unsafeFailpoints === undefined ? {} : { unsafeFailpoints }),
   }
 }

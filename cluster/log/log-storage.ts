@@ -57,6 +57,13 @@ export interface LogStorage extends LogReader {
   saveSpace(saves: boolean): void
   /** Makes what is missing of the reserve, as far as the disk has room. */
   keepReserve(): Promise<void>
+  /**
+   * Reads from the disk what was written to whole segments, while appends go on, and waits for `pace`
+   * after every few bytes of it. What is let go of meanwhile is left out. Resolves with the bytes read.
+   *
+   * @throws LogDamagedError: the process must end without another vote or answer
+   */
+  scrub(pace: (bytes: number) => Promise<void>): Promise<{ bytes: number }>
   /** Bytes on disk and files, for metrics. */
   size(): { bytes: number; segments: number }
   close(): Promise<void>

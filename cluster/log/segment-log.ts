@@ -11,6 +11,7 @@ import type { AppendRequest, Formation, LogStorage } from './log-storage.ts'
 import { startLog } from './log-start.ts'
 import { SegmentReserve } from './segment-reserve.ts'
 import { SpareMaker } from './spare-maker.ts'
+import { scrubSegment } from './scrub-segment.ts'
 import { decodeBatch, encodeAppend, encodeFormation, encodeKept } from './record-codec.ts'
 import { headOf } from './recovery.ts'
 
@@ -54,6 +55,7 @@ export class SegmentLog extends LogOfState implements LogStorage {
   #keptFrom: number
   #durableIndex: number
   #appending = false
+  #closing = false
   #compaction: Promise<void> = Promise.resolve()
   #lastRead: { mark: Mark; entries: Entry[] } | null = null
 
@@ -211,8 +213,19 @@ export class SegmentLog extends LogOfState implements LogStorage {
     return this.#reserve.keep()
   }
 
+  async scrub(pace: (bytes: number) => Promise<void>): Promise<{ bytes: number }> {
+    let bytes = 0
+    // The newest one is written to, and was read when it was opened.
+    for (const segment of this.#segments.slice(0, -1)) {
+      const counts = () => !this.#closing && this.#segments.includes(segment)
+      if (counts()) bytes += await scrubSegment(segment, this.#salt, { pace, counts })
+    }
+    return { bytes }
+  }
+
   /** Waits for what is under way, seals, gives the directory back. */
   async close(): Promise<void> {
+    this.#closing = true
     await this.#compaction
     await this.#reserve.close()
     await this.#writer.close()

@@ -13,11 +13,11 @@ import { fittestVoter } from '../fittest-voter.ts'
 import type { Store } from '../store/store.ts'
 import { isExempt, needOf } from './command-need.ts'
 import type { DiskBallast } from './disk-ballast.ts'
-import { DiskLevel, diskLevel, type DiskLimits } from './disk-level.ts'
+import { DiskLevel, diskLevel, type DiskLimits, lookAfterMs } from './disk-level.ts'
 import { type DiskDoor, diskDoor } from './disk-quorum.ts'
 import type { DiskReport } from './disk-report.ts'
 
-const LOOK_MS = 1_000
+const REPORT_MS = 900
 /** A handover that came to nothing held writes up for an election timeout. */
 const HAND_ON_EVERY_MS = 5_000
 /** Between the end of a compaction and the next one, which reads and writes the whole store. */
@@ -57,6 +57,10 @@ export class DiskGuard {
   readonly #reports = new Map<RaftId, DiskReport>()
   #level: DiskLevel = DiskLevel.ok
   #freeBytes = Number.MAX_SAFE_INTEGER
+  /** What is free but for what the reserve lacks: to give that up makes no room for anything new. */
+  #room = Number.MAX_SAFE_INTEGER
+  #reportedMs = -Infinity
+  #reportedLevel: DiskLevel = DiskLevel.ok
   #door: DiskDoor = OPEN
   #held = ''
   #fallsBehind = false
@@ -91,7 +95,7 @@ export class DiskGuard {
     return this.#level < DiskLevel.hard
   }
 
-  /** Looks once, at once, and then every second. */
+  /** Looks once, at once, and then every second, near a bound more often. */
   async start(): Promise<void> {
     await this.#look()
     this.#later()
@@ -129,7 +133,8 @@ export class DiskGuard {
 
   #later(): void {
     if (this.#closed) return
-    this.#timer = this.#host.clock.after(LOOK_MS, () => {
+    const afterMs = lookAfterMs(this.#level, this.#room, this.#host.limits)
+    this.#timer = this.#host.clock.after(afterMs, () => {
       void this.#look().then(() => this.#later())
     })
   }
@@ -146,23 +151,30 @@ export class DiskGuard {
       if (!this.#closed) logger.warn('disk.unknown', { error })
     }
     if (this.#closed) return
-    this.#host.report(this.#ownReport)
+    this.#reportEachSecond()
     this.#handOn()
     this.#judge()
   }
 
   #measured(freeBytes: number): void {
     const { ballast, limits, log, logger } = this.#host
-    // As if the reserve were there: to give it up makes no room for anything new.
-    const room = Math.max(0, freeBytes - ballast.missingBytes)
+    this.#room = Math.max(0, freeBytes - ballast.missingBytes)
     const before = this.#level
-    const level = diskLevel(before, room, limits)
+    const level = diskLevel(before, this.#room, limits)
     this.#freeBytes = freeBytes
     this.#level = level === DiskLevel.hard && log.reserved < 2 ? DiskLevel.spent : level
     log.saveSpace(level >= DiskLevel.hard)
     if (this.#level === before) return
     const say = this.#level > before ? 'warn' : 'info'
     logger[say]('disk.level', { level: LEVELS[this.#level], freeBytes, ...ADVICE[this.#level] })
+  }
+
+  #reportEachSecond(): void {
+    const now = this.#host.clock.monotonicMs()
+    if (now - this.#reportedMs < REPORT_MS && this.#level === this.#reportedLevel) return
+    this.#reportedMs = now
+    this.#reportedLevel = this.#level
+    this.#host.report(this.#ownReport)
   }
 
   async #keepRoom(freeBytes: number): Promise<void> {

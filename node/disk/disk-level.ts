@@ -34,7 +34,10 @@ export const DEFAULT_DISK_LIMITS: DiskLimits = {
   reserveBytes: 64 * MIB,
 }
 
-/** For clusters on the machine of a developer, whose disk is not theirs. */
+/**
+ * For clusters on the machine of a developer, whose disk is not theirs. Less would not do for anybody:
+ * the store writes some 40 MiB before it deletes what they replace, and ends its node without them.
+ */
 export const DEV_DISK_LIMITS: DiskLimits = {
   lowBytes: 64 * MIB,
   hardBytes: 32 * MIB,
@@ -54,4 +57,19 @@ export function diskLevel(before: DiskLevel, freeBytes: number, limits: DiskLimi
     return DiskLevel.low
   }
   return DiskLevel.ok
+}
+
+/** More than log and store of a node write together, in bytes per ms. */
+const FASTEST_FILL = 256 * 1024
+const LOOK_MS = { least: 100, most: 1_000 } as const
+
+/**
+ * When to look at the disk again, in ms: the nearer the next worse bound, the sooner, so that a fast
+ * writer does not pass it, and all that is left below it, between two looks. At hard there is none.
+ */
+export function lookAfterMs(level: DiskLevel, freeBytes: number, limits: DiskLimits): number {
+  if (level >= DiskLevel.hard) return LOOK_MS.most
+  const bound = level === DiskLevel.ok ? limits.lowBytes : limits.hardBytes
+  const filledAfterMs = (freeBytes - bound) / FASTEST_FILL
+  return Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, filledAfterMs))
 }

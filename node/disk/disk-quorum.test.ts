@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { DiskLevel, diskLevel, type DiskLimits } from './disk-level.ts'
+import {
+  DEV_DISK_LIMITS,
+  DiskLevel,
+  diskLevel,
+  type DiskLimits,
+  lookAfterMs,
+} from './disk-level.ts'
 import { diskDoor } from './disk-quorum.ts'
 
 const { ok, low, hard, spent } = DiskLevel
@@ -45,5 +51,22 @@ describe('levels', () => {
       walk.push((level = diskLevel(level, free, limits)))
     }
     expect(walk).toEqual([ok, low, low, ok, hard, hard, low, low, ok, hard, ok])
+  })
+
+  it('[D1] are looked for sooner near a bound than a fast writer gets there', () => {
+    const MIB = 1024 * 1024
+    const after = (level: DiskLevel, free: number) =>
+      Math.round(lookAfterMs(level, free * MIB, DEV_DISK_LIMITS))
+    expect([10_000, 320, 128, 65, 0].map((free) => after(ok, free))).toEqual([
+      1_000, 1_000, 256, 100, 100,
+    ])
+    expect([64, 33].map((free) => after(low, free))).toEqual([128, 100])
+    expect(after(hard, 31)).toBe(1_000)
+    for (let free = 2_000, level: DiskLevel = ok; level < hard;) {
+      free -= (after(level, free) / 1_000) * 200
+      level = diskLevel(level, free * MIB, DEV_DISK_LIMITS)
+      // At 200 MiB/s no bound is passed by more than a second look takes away.
+      if (level === hard) expect(free).toBeGreaterThan(8)
+    }
   })
 })

@@ -1,12 +1,12 @@
+import type { DataScrub } from '../data-scrub.ts'
 import type { Forwarder } from '../forwarder.ts'
 import type { Retention } from '../retention/retention.ts'
 import type { StateAudit } from '../state-audit.ts'
-import type { StoreScrub } from '../store-scrub.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 interface Workers {
   readonly retention: Retention
-  readonly scrub: StoreScrub
+  readonly scrub: DataScrub
   readonly audit: StateAudit
   readonly forwarder: Forwarder
 }
@@ -36,7 +36,27 @@ export function defineWorkMetrics(
   metrics.gauge(
     'parley_store_scrubbed_timestamp_seconds',
     'When the whole store was last read and verified, 0 before the first time. Once a day.',
-    () => scrub.lastMs / 1_000,
+    () => scrub.store.lastMs / 1_000,
+  )
+  metrics.gauge(
+    'parley_log_scrubbed_timestamp_seconds',
+    'When the log was last read and verified, but for its newest file; 0 before the first time. Once a day.',
+    () => scrub.log.lastMs / 1_000,
+  )
+  const { log, store } = scrub
+  metrics.counters(
+    'parley_scrubbed_bytes_total',
+    'Bytes of the log and of the store that were read and found good in the background. A node that finds damage ends.',
+    'part',
+    ['log', 'store'],
+    { log: log.bytes, store: store.bytes },
+  )
+  metrics.counters(
+    'parley_scrub_failures_total',
+    'Background checks that ended with an error, damage aside. Rising: the disk does not read; see the log of the node.',
+    'part',
+    ['log', 'store'],
+    { log: log.failures, store: store.failures },
   )
   metrics.total(
     'parley_state_divergences_total',

@@ -1,0 +1,226 @@
+// Disks that fill up, from outside or by what clients write, and are freed again.
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { WireClient } from '../workload/wire-client.ts'
+import { LoopDisks } from './loop-disks.ts'
+import { ProcessCluster } from './process-cluster.ts'
+import { lacking } from './requirements.ts'
+
+const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
+const MIB = 1024 * 1024
+const DISK_BYTES = 384 * MIB
+const LOW = 64 * MIB
+const HARD = 32 * MIB
+const FLAGS = [
+  ...['--log-segment-bytes', String(MIB), '--checkpoint-bytes', '262144'],
+  ...['--disk-low-bytes', String(LOW), '--disk-hard-bytes', String(HARD)],
+  ...['--disk-reserve-bytes', String(32 * MIB)],
+]
+const WITHIN = { timeout: 60_000, interval: 100 }
+/** A cut follows what retention removed, and a compaction the cut. */
+const FREED_WITHIN = { timeout: 180_000, interval: 500 }
+const AT_ONCE = 16
+
+let cluster: ProcessCluster
+let disks: LoopDisks
+let conv: string
+let client: WireClient
+let sent = 0
+/** msgId → seq of all that was acknowledged. */
+const acknowledged = new Map<string, number>()
+
+async function connect(): Promise<void> {
+  client?.close()
+  for (const { name, url } of cluster.running) {
+    if ((await cluster.state(name))?.ready !== true) continue
+    client = await WireClient.connect(url, 'ann', 'ann-phone')
+    return
+  }
+}
+
+/** The code that it was refused with, `null` if it was acknowledged. */
+async function trySend(body: string, msgId = `m${++sent}`): Promise<string | null> {
+  if (client.isClosed) await connect()
+  const answer = await client.request({ t: 'msg:R', conv, msgId, body }, 20_000)
+  if (answer === null) return 'CLOSED'
+  if (answer.error !== undefined) return answer.error.code
+  acknowledged.set(msgId, answer['seq'] as number)
+  return null
+}
+
+/** As an application does: whatever may be sent again is, under its own id. */
+function send(body = 'hello'): Promise<void> {
+  const msgId = `m${++sent}`
+  return vi.waitFor(async () => expect(await trySend(body, msgId)).toBe(null), WITHIN)
+}
+
+async function level(name: string): Promise<number> {
+  const text = await (await fetch(`${cluster.node(name).url}/metrics`)).text()
+  return Number(/^parley_data_disk_level (\S+)$/m.exec(text)?.[1])
+}
+
+const reaches = (name: string, at: number) =>
+  vi.waitFor(async () => expect(await level(name)).toBe(at), WITHIN)
+const names = () => cluster.nodes.map(({ name }) => name)
+
+async function allRun(): Promise<void> {
+  for (const { name, exit } of cluster.nodes) {
+    if (exit !== null) expect(await cluster.output(name)).toBe('that of a node that runs')
+  }
+}
+
+/** Types a command, against whichever nodes run. */
+async function parley(...words: string[]): Promise<string> {
+  const urls = cluster.running.map(({ url }) => url).join(',')
+  const child = spawn(process.execPath, [CLI, ...words], {
+    env: { ...process.env, PARLEY_URL: urls },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let said = ''
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()))
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  expect(`${words.join(' ')}: ${code}`).toBe(`${words.join(' ')}: 0`)
+  return said
+}
+
+/** Of what was acknowledged and not removed, all is there, once and in its place, on every node. */
+async function nothingIsLost(from = 1): Promise<void> {
+  await cluster.converged()
+  const wanted = [...acknowledged].filter(([, seq]) => seq >= from)
+  expect(new Set(wanted.map(([, seq]) => seq)).size).toBe(wanted.length)
+  for (const { url } of cluster.nodes) {
+    const reader = await WireClient.connect(url, 'ann', 'ann-reader')
+    const found = new Map<number, string>()
+    for (let after = from - 1; ;) {
+      const page = await reader.request({ t: 'pull:R', conv, after, limit: 100 })
+      expect(page?.error).toBeUndefined()
+      for (const event of page!['events']) found.set(event.seq, event.msgId)
+      after = page!['next']
+      if (page!['hasMore'] !== true) break
+    }
+    reader.close()
+    expect(wanted.filter(([msgId, seq]) => found.get(seq) !== msgId)).toEqual([])
+    expect(new Set(found.values()).size).toBe(found.size)
+  }
+}
+
+describe.skipIf(lacking('root', 'loop'))('nodes on disks of a few megabytes', () => {
+  beforeAll(async () => {
+    cluster = await ProcessCluster.create(3)
+    disks = await LoopDisks.create(cluster, DISK_BYTES)
+    await cluster.startAll({ flags: FLAGS })
+    await cluster.healthy()
+    await connect()
+    const answer = await client.request({ t: 'conv:R', op: 'create', msgId: 'c', members: ['bob'] })
+    conv = answer!['conversation'].id
+    await send()
+  }, 120_000)
+
+  afterAll(async () => {
+    client?.close()
+    await Promise.all(cluster.running.map(({ name }) => cluster.kill(name)))
+    await disks?.close()
+    await cluster.close()
+  })
+
+  test('a follower that is full takes nothing, votes, and catches up when it has room', async () => {
+    const leader = await cluster.healthy()
+    const full = names().find((name) => name !== leader)!
+    await disks.leave(full, 20 * MIB)
+    await reaches(full, 2)
+    for (let i = 0; i < 50; i++) await send('x'.repeat(10_000))
+    await allRun()
+    const behind = await cluster.state(full)
+    expect((await cluster.state(leader))!.applied).toBeGreaterThan(behind!.applied)
+    expect(behind).toMatchObject({ leader, ready: false })
+    await disks.giveBack(full)
+    await reaches(full, 0)
+    await nothingIsLost()
+  }, 180_000)
+
+  test('a leader that is nearly full hands on', async () => {
+    const leader = await cluster.healthy()
+    await disks.leave(leader, 48 * MIB)
+    await vi.waitFor(async () => expect(await cluster.leader()).not.toBe(leader), WITHIN)
+    await send()
+    await disks.giveBack(leader)
+    await reaches(leader, 0)
+  }, 180_000)
+
+  test('followers that are full, and the leader is not: writes are refused, and taken again', async () => {
+    const leader = await cluster.healthy()
+    const [one, two] = names().filter((name) => name !== leader)
+    for (const name of [one!, two!]) await disks.leave(name, 20 * MIB)
+    await vi.waitFor(async () => expect(await trySend('full?')).toBe('DISK_FULL'), WITHIN)
+    await allRun()
+    await disks.giveBack(one!)
+    await send()
+    await disks.giveBack(two!)
+    await nothingIsLost()
+  }, 180_000)
+
+  test('without a byte left all of them end, start, elect and refuse; then all is well', async () => {
+    for (const name of names()) await disks.leave(name, 0)
+    for (const name of names()) await reaches(name, 2)
+    await Promise.all(cluster.running.map(({ name }) => cluster.kill(name)))
+    for (const name of names()) await disks.leave(name, 0)
+    await cluster.startAll({ flags: FLAGS })
+    await cluster.healthy()
+    await connect()
+    await vi.waitFor(async () => expect(await trySend('full?')).toBe('DISK_FULL'), WITHIN)
+    await allRun()
+    for (const name of names()) await disks.giveBack(name)
+    await send()
+    await nothingIsLost()
+  }, 180_000)
+
+  test('messages fill all disks, and a policy frees them', async () => {
+    for (const name of names()) await reaches(name, 0)
+    for (const name of names()) await disks.leave(name, 128 * MIB)
+    const body = 'y'.repeat(40_000)
+    let isFull = false
+    const fill = async () => {
+      for (let i = 0; i < 1_000 && !isFull; i++) {
+        const refused = await trySend(body)
+        if (refused === 'DISK_FULL') isFull = true
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, fill))
+    expect(isFull).toBe(true)
+    await allRun()
+    const last = Math.max(...acknowledged.values())
+    await nothingIsLost(last - 100)
+    const policy = await client.request(
+      { t: 'conv:R', op: 'set', msgId: 'policy', conv, retention: { maxCount: 5 } },
+      30_000,
+    )
+    expect(policy?.error).toBeUndefined()
+    // Until the window of results has passed, copies of writes are compared with what was removed.
+    await parley('settings', 'windowMs=1000')
+    await vi.waitFor(async () => expect(await trySend('room?')).toBe(null), FREED_WITHIN)
+    for (const name of names()) {
+      await vi.waitFor(async () => expect(await level(name)).toBe(0), FREED_WITHIN)
+      expect(await disks.freeBytes(name)).toBeGreaterThan(LOW)
+    }
+    await allRun()
+    expect(Math.max(...acknowledged.values())).toBeGreaterThan(last)
+    await nothingIsLost(Math.max(...acknowledged.values()))
+  }, 300_000)
+
+  test('a disk that is read-only: the node says so and ends, the others go on', async () => {
+    const leader = await cluster.healthy()
+    const victim = names().find((name) => name !== leader)!
+    await cluster.signal(victim, 'SIGTERM')
+    await disks.remount(victim, 'ro')
+    await cluster.start(victim, { flags: FLAGS })
+    expect(await cluster.ended(victim)).toEqual({ code: 1, signal: null })
+    expect(await cluster.output(victim)).toMatch(/read-only: check the kernel log, remount it/)
+    await connect()
+    await send()
+    await disks.remount(victim, 'rw')
+    await cluster.start(victim, { flags: FLAGS })
+    await cluster.healthy()
+    await nothingIsLost(Math.max(...acknowledged.values()))
+  }, 180_000)
+})
