@@ -24,6 +24,7 @@ export type {
   Address,
   Clock,
   Connection,
+  DiskSpace,
   File,
   FileSystem,
   Listener,

@@ -42,13 +42,19 @@ export interface FileSystem {
   removeDirectory(path: string): Promise<void>
   /** After it returns, names made, renamed or removed in `path` survive a power cut. */
   syncDirectory(path: string): Promise<void>
-  /** Bytes that a process may still use on the volume of `path`. */
-  freeBytes(path: string): Promise<number>
+  /** Of the volume that holds `path`; what is free is what a process without privileges may take. */
+  space(path: string): Promise<DiskSpace>
   /**
    * Takes the directory for this process: the returned function gives it back, and the end of the
    * process does too. Fails with an error that names the holder if another process has it.
    */
   lock(path: string): Promise<() => Promise<void>>
+}
+
+/** Bytes of a volume. */
+export interface DiskSpace {
+  readonly freeBytes: number
+  readonly sizeBytes: number
 }
 
 export interface File {

@@ -63,7 +63,8 @@ export async function openNodeData(
   const { reserveBytes } = diskLimitsOf(settings)
   const ballast = await DiskBallast.open(fileSystem, data, reserveBytes)
   // The store cannot be opened without writing (rule K9).
-  if ((await fileSystem.freeBytes(data)) < reserveBytes) await ballast.release()
+  const { freeBytes } = await fileSystem.space(data)
+  if (freeBytes < reserveBytes) await ballast.release()
   const stores = await openStoreDirectory({
     fileSystem,
     clock,

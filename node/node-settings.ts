@@ -22,8 +22,6 @@ export interface NodePorts {
   readonly network: Network
   readonly clientNetwork: ClientNetwork
   readonly databases: KeyValueDatabaseFactory
-  /** Of the file system that holds the path. @default unknown, and not among the metrics */
-  readonly diskSpace?: (path: string) => Promise<DiskSpace>
   /** What the machine and the process are like now, for operators. @default nothing to tell */
   readonly machine?: () => Readonly<Record<string, unknown>>
   /** The last lines of this node's log, oldest first. @default none are kept */
@@ -32,12 +30,6 @@ export interface NodePorts {
   readonly audit?: AuditSink
   /** Certificates, secrets and who was turned away. @default there are none */
   readonly security?: SecurityReport
-}
-
-export interface DiskSpace {
-  /** What a process without privileges may still take. */
-  readonly freeBytes: number
-  readonly sizeBytes: number
 }
 
 /** What an operator says of one node. */

@@ -26,7 +26,6 @@ import type { FeatureLevels } from './feature-levels.ts'
 import { nodeLevels } from './node-levels.ts'
 import type { FilterChain } from './filters/filter-chain.ts'
 import { filtersOf, newFilters } from './filters/new-filters.ts'
-import { DiskGauge } from './disk-gauge.ts'
 import { Forwarder } from './forwarder.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import type { Authenticator } from './gateway/auth.ts'
@@ -101,7 +100,6 @@ export class NodeWiring {
   readonly retention: NodeRetention
   readonly scrub: DataScrub
   readonly leaders: LeaderWatch
-  readonly disk: DiskGauge
   readonly #startedMs: number
   readonly #self: SelfSources
   readonly levels: FeatureLevels
@@ -115,7 +113,6 @@ export class NodeWiring {
     this.#self = selfSources(host)
     this.#startedMs = ports.clock.monotonicMs()
     this.leaders = new LeaderWatch(ports.clock)
-    this.disk = new DiskGauge(ports, settings.dataDirectory)
     this.logClock = new LogClock(ports.clock)
     this.waiters = new AppliedWaiters(ports.clock, data.stateMachine.appliedIndex)
     this.catchUp = new CatchUp(ports.clock, this.waiters, {
@@ -191,7 +188,6 @@ export class NodeWiring {
     this.drain.close()
     this.catchUp.close()
     this.scrub.close()
-    this.disk.close()
     this.diskGuard.close()
     this.retention.close()
     this.push.close()
@@ -214,7 +210,7 @@ export class NodeWiring {
       startedMs: this.#startedMs,
       leaders: this.leaders,
       sessions: () => this.gateway.sessionCount,
-      disk: () => this.disk.space,
+      disk: () => this.diskGuard.space,
       upgrade: () => this.levels.view(),
     })
   }

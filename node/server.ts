@@ -8,7 +8,6 @@ import { DEFAULT_GATEWAY_OPTIONS, type GatewayOptions } from './gateway/gateway-
 import { isLoopback } from './gateway/origin-policy.ts'
 import { parseAddress } from './host/address.ts'
 import { AuditFile } from './host/audit-file.ts'
-import { diskSpace } from './host/disk-space.ts'
 import { KillFailpoints } from './host/kill-failpoints.ts'
 import { machineFacts } from './host/machine-facts.ts'
 import { httpModeration } from './host/http-moderation.ts'
@@ -197,7 +196,6 @@ function realPorts(
       tls: security.clients,
     }),
     databases: new LevelDatabaseFactory(fileSystem),
-    diskSpace,
     machine: machineFacts,
     recentLines: (count) => recent.last(count),
     security,

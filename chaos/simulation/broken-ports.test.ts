@@ -103,7 +103,7 @@ describe('a broken disk', () => {
     on.disk.faults.roomBytes = 2
     await expect(file.write(bytes('3456'), 3)).rejects.toThrow('ENOSPC')
     await expect(fileSystem.open('/log/g', { create: 'new' })).rejects.toThrow('ENOSPC')
-    expect(await fileSystem.freeBytes('/')).toBe(0)
+    expect((await fileSystem.space('/')).freeBytes).toBe(0)
     await written('ab', 0)
     expect(await content()).toBe('ab2345')
     expect(on.disk.refused).toBe(2)

@@ -1,4 +1,4 @@
-import type { File, FileSystem } from '#cluster'
+import type { DiskSpace, File, FileSystem } from '#cluster'
 import type { Prng } from '../prng.ts'
 import { type Change, DiskFile, type Survival } from './disk-file.ts'
 import { DiskTree } from './disk-tree.ts'
@@ -136,7 +136,7 @@ export class SimDisk {
           if (this.#fails(this.faults.syncErrorShare)) throw new DiskError('EIO', `sync of ${path}`)
           tree.sync(path)
         }),
-      freeBytes: () => later(() => this.#freeBytes()),
+      space: () => later(() => this.#space()),
       lock: (path) => later(() => this.#lock(process, path)),
     }
   }
@@ -361,6 +361,11 @@ export class SimDisk {
     if (!this.#prng.chance(share)) return false
     this.errors += 1
     return true
+  }
+
+  #space(): DiskSpace {
+    const most = Number.MAX_SAFE_INTEGER
+    return { freeBytes: this.#freeBytes(), sizeBytes: Math.min(most, this.#options.capacityBytes) }
   }
 
   #freeBytes(): number {

@@ -1,9 +1,8 @@
-import type { Clock, ClusterNode, LogStorage, Member } from '#cluster'
+import type { Clock, ClusterNode, DiskSpace, LogStorage, Member } from '#cluster'
 import type { UpgradeView } from '../feature-levels.ts'
 import type { SecurityReport } from '../security-report.ts'
 import type { NodeRef } from '../gateway/backend.ts'
 import type { LeaderWatch } from '../leader-watch.ts'
-import type { DiskSpace } from '../node-settings.ts'
 import type { StateReader } from '../state-machine/types.ts'
 
 /** What one node knows of its cluster: the answer of `GET /v1/cluster`. */

@@ -38,7 +38,9 @@ describe('the guard of one node among three', () => {
     cutIndex = 0
     erases = false
     served = []
-    const fileSystem = { freeBytes: async () => freeBytes } as unknown as FileSystem
+    const fileSystem = {
+      space: async () => ({ freeBytes, sizeBytes: 200_000 }),
+    } as unknown as FileSystem
     const voters = [A, B, C].map((id) => ({ id }))
     const replica = {
       raftId: A,

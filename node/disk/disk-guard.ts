@@ -1,6 +1,7 @@
 import {
   type Clock,
   CounterCell,
+  type DiskSpace,
   type FileSystem,
   type Logger,
   type LogStorage,
@@ -56,7 +57,7 @@ export class DiskGuard {
   readonly #host: DiskGuardHost
   readonly #reports = new Map<RaftId, DiskReport>()
   #level: DiskLevel = DiskLevel.ok
-  #freeBytes = Number.MAX_SAFE_INTEGER
+  #space: DiskSpace | null = null
   /** What is free but for what the reserve lacks: to give that up makes no room for anything new. */
   #room = Number.MAX_SAFE_INTEGER
   #reportedMs = -Infinity
@@ -78,6 +79,11 @@ export class DiskGuard {
 
   get level(): DiskLevel {
     return this.#level
+  }
+
+  /** Of the disk of the data, as last looked at: a disk that hangs holds nobody up. `null`: not known. */
+  get space(): DiskSpace | null {
+    return this.#space
   }
 
   /** Of the reserve's two parts together, on disk. */
@@ -142,12 +148,14 @@ export class DiskGuard {
   async #look(): Promise<void> {
     const { fileSystem, directory, logger } = this.#host
     try {
-      const freeBytes = await fileSystem.freeBytes(directory)
+      const space = await fileSystem.space(directory)
       if (this.#closed) return
-      this.#measured(freeBytes)
-      await this.#keepRoom(freeBytes)
+      this.#space = space
+      this.#measured(space.freeBytes)
+      await this.#keepRoom(space.freeBytes)
     } catch (error) {
       // A disk that says nothing is not called full; one that fails is noticed by who writes.
+      this.#space = null
       if (!this.#closed) logger.warn('disk.unknown', { error })
     }
     if (this.#closed) return
@@ -161,7 +169,6 @@ export class DiskGuard {
     this.#room = Math.max(0, freeBytes - ballast.missingBytes)
     const before = this.#level
     const level = diskLevel(before, this.#room, limits)
-    this.#freeBytes = freeBytes
     this.#level = level === DiskLevel.hard && log.reserved < 2 ? DiskLevel.spent : level
     log.saveSpace(level >= DiskLevel.hard)
     if (this.#level === before) return
@@ -222,7 +229,11 @@ export class DiskGuard {
   get #ownReport(): DiskReport {
     const { takesWrites } = this.#door
     const door = this.#leads && !takesWrites ? 'shut' : 'open'
-    return { level: this.#level, freeBytes: this.#freeBytes, door }
+    return {
+      level: this.#level,
+      freeBytes: this.#space?.freeBytes ?? Number.MAX_SAFE_INTEGER,
+      door,
+    }
   }
 
   get #leads(): boolean {

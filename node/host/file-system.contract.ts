@@ -166,9 +166,11 @@ export function fileSystemContract(make: () => Promise<FileSystemUnderTest>): vo
     await expect(fileSystem.syncDirectory(absent)).rejects.toThrow(absent)
   })
 
-  it('tells the free bytes', async () => {
+  it('tells the free bytes, and of how many', async () => {
     const { fileSystem, directory } = await make()
-    expect(await fileSystem.freeBytes(directory)).toBeGreaterThan(0)
+    const { freeBytes, sizeBytes } = await fileSystem.space(directory)
+    expect(freeBytes).toBeGreaterThan(0)
+    expect(sizeBytes).toBeGreaterThanOrEqual(freeBytes)
   })
 
   it('gives a directory to one holder at a time', async () => {

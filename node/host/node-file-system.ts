@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import type { File, FileSystem } from '#cluster'
+import type { DiskSpace, File, FileSystem } from '#cluster'
 import { lockDirectory } from './directory-lock.ts'
 import { FileError } from './file-error.ts'
 import { NodeFile } from './node-file.ts'
@@ -92,9 +92,10 @@ export class NodeFileSystem implements FileSystem {
     })
   }
 
-  async freeBytes(path: string): Promise<number> {
-    const { bavail, bsize } = await attempt('ask the free space of', path, () => fs.statfs(path))
-    return bavail * bsize
+  async space(path: string): Promise<DiskSpace> {
+    const ask = () => fs.statfs(path)
+    const { bavail, blocks, bsize } = await attempt('ask the free space of', path, ask)
+    return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize }
   }
 
   async lock(path: string): Promise<() => Promise<void>> {

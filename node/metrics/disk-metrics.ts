@@ -1,14 +1,8 @@
 import type { DiskGuard } from '../disk/disk-guard.ts'
-import type { NodePorts } from '../node-settings.ts'
 import type { MetricsRegistry } from './metrics-registry.ts'
 
 /** Defines what there is to know of the room on the disk. Once per registry. */
-export function defineDiskMetrics(
-  metrics: MetricsRegistry,
-  guard: DiskGuard,
-  { diskSpace }: Pick<NodePorts, 'diskSpace'>,
-  directory: string,
-): void {
+export function defineDiskMetrics(metrics: MetricsRegistry, guard: DiskGuard): void {
   metrics.gauge(
     'parley_data_disk_level',
     'How short of room the disk of the data is. 0: it is not. 1, low: this node does not lead while others can. 2, hard: it takes only what is small or makes room. 3: and uses what was set aside.',
@@ -24,9 +18,8 @@ export function defineDiskMetrics(
     'Writes and acknowledgements that this node as the leader turned away with DISK_FULL: too few members have room. Clients send them again.',
     () => guard.refused.value,
   )
-  if (diskSpace === undefined) return
-  const read = (of: 'freeBytes' | 'sizeBytes') => async () => {
-    const space = await diskSpace(directory).catch(() => null)
+  const read = (of: 'freeBytes' | 'sizeBytes') => () => {
+    const { space } = guard
     return space === null ? [] : [{ labels: {}, value: space[of] }]
   }
   metrics.collected(

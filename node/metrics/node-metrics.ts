@@ -3,7 +3,7 @@ import { CHECKS } from '../failing-checks.ts'
 import type { NodeData } from '../node-data.ts'
 import type { FeatureLevels } from '../feature-levels.ts'
 import { DRAIN_PHASES, type NodeDrain } from '../node-drain.ts'
-import type { NodePorts, NodeSettings } from '../node-settings.ts'
+import type { NodeSettings } from '../node-settings.ts'
 import type { DiskGuard } from '../disk/disk-guard.ts'
 import { defineDiskMetrics } from './disk-metrics.ts'
 import { defineLogMetrics } from './log-metrics.ts'
@@ -14,7 +14,7 @@ import { defineStateMetrics } from './state-metrics.ts'
 
 export interface NodeMetricsSources {
   readonly settings: NodeSettings
-  readonly ports: Pick<NodePorts, 'diskSpace'> & { readonly clock: Clock }
+  readonly ports: { readonly clock: Clock }
   readonly data: NodeData
   readonly diskGuard: DiskGuard
   readonly levels: FeatureLevels
@@ -75,7 +75,7 @@ export function defineNodeMetrics(metrics: MetricsRegistry, sources: NodeMetrics
   defineLogMetrics(metrics, cluster, data.log)
   definePeerMetrics(metrics, cluster, data.log)
   defineStateMetrics(metrics, data)
-  defineDiskMetrics(metrics, sources.diskGuard, ports, settings.dataDirectory)
+  defineDiskMetrics(metrics, sources.diskGuard)
 }
 
 function defineLevelMetrics(metrics: MetricsRegistry, levels: FeatureLevels): void {

@@ -1,5 +1,5 @@
 import { assert } from '../../assert.ts'
-import type { File, FileSystem } from '../../ports.ts'
+import type { DiskSpace, File, FileSystem } from '../../ports.ts'
 import { SeededRandom } from '../../testing/seeded-random.ts'
 
 type Change =
@@ -174,8 +174,9 @@ export class CrashFileSystem implements FileSystem {
     this.#nameChanges = this.#nameChanges.filter((change) => !here(change))
   }
 
-  async freeBytes(): Promise<number> {
-    return Math.max(0, Math.min(2 ** 40, this.capacityBytes - this.usedBytes))
+  async space(): Promise<DiskSpace> {
+    const sizeBytes = Math.min(2 ** 40, this.capacityBytes)
+    return { freeBytes: Math.max(0, sizeBytes - this.usedBytes), sizeBytes }
   }
 
   get usedBytes(): number {
