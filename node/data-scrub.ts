@@ -75,9 +75,9 @@ export class DataScrub {
   }
 
   async #run(): Promise<void> {
-    const { log, store } = this.#host
-    await this.#scrub('log', () => log.scrub((bytes) => this.#pace(bytes)))
-    if (!this.#closed) await this.#scrub('store', async () => (await store()?.scrub()) ?? null)
+    const host = this.#host
+    await this.#scrub('log', () => host.log.scrub((bytes) => this.#pace(bytes)))
+    if (!this.#closed) await this.#scrub('store', async () => (await host.store()?.scrub()) ?? null)
   }
 
   /** Never rejects. */

@@ -1,4 +1,4 @@
-import { readFrame } from './frame-codec.ts'
+import type { readFrame } from './frame-codec.ts'
 import { damaged, type Segment } from './segment-file.ts'
 import { SegmentScanner } from './segment-scanner.ts'
 
