@@ -35,7 +35,12 @@ describe('a start after a crash within the install of a snapshot', () => {
     const onFailure = (error: Error) => {
       throw error
     }
-    return openNodeData(settings, ports, { logger: SILENT, failpoints: NO_FAILPOINTS, onFailure })
+    return openNodeData(settings, ports, {
+      logger: SILENT,
+      failpoints: NO_FAILPOINTS,
+      onFailure,
+      onDamage: onFailure,
+    })
   }
 
   const close = async ({ stateMachine, stores, log }: NodeData): Promise<void> => {

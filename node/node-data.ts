@@ -27,6 +27,8 @@ export interface NodeDataHost {
   readonly failpoints: Failpoints
   /** A checkpoint failed later: final, the process must end. */
   onFailure(error: Error): void
+  /** The state is damaged, as a read found: nobody may be served from it. */
+  onDamage(error: Error): void
 }
 
 /**
@@ -82,6 +84,7 @@ export async function openNodeData(
     configuration: () => log.snapshot.configuration,
     failpoints,
     onFailure: (error) => host.onFailure(error),
+    onDamage: (error) => host.onDamage(error),
     ...(settings.state === undefined ? {} : { limits: settings.state }),
     ...(settings.mostLevel === undefined ? {} : { mostLevel: settings.mostLevel }),
   })

@@ -56,7 +56,9 @@ export class ParleyNode {
       throw new StartError(`--initial-members must name this node, ${settings.name}`)
     }
     const onFailure = (error: Error) => node.#fail(error)
-    const data = await openNodeData(settings, ports, { logger, failpoints, onFailure })
+    const onDamage = (error: Error) => node.#discardState(error)
+    const host = { logger, failpoints, onFailure, onDamage }
+    const data = await openNodeData(settings, ports, host)
     const node: ParleyNode = new ParleyNode(settings, ports, logger, failpoints, data)
     try {
       await node.#listen()

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdir, open, rm, statfs, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { compile } from './compile.ts'
@@ -76,14 +76,15 @@ export class LoopDisks {
     return bavail * bsize
   }
 
-  /** Something else takes room until so many bytes are left. */
+  /** Something else takes room until at most so many bytes are left. */
   async leave(name: string, bytes: number): Promise<void> {
-    await this.giveBack(name)
     const filler = this.#filler(name)
-    const take = (await this.freeBytes(name)) - bytes
-    if (take <= 0) throw new Error(`${name} has less than ${bytes} bytes left already`)
-    const most = Math.max(0, take - (bytes === 0 ? MIB : 0))
-    if (most > 0) await run('fallocate', ['--length', String(most), filler])
+    const taken = await stat(filler).then(
+      ({ size }) => size,
+      () => 0,
+    )
+    const take = (await this.freeBytes(name)) - bytes - (bytes === 0 ? MIB : 0)
+    if (take > 0) await run('fallocate', ['--length', String(taken + take), filler])
     if (bytes === 0) await writeUntilFull(filler)
   }
 

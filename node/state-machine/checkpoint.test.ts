@@ -356,6 +356,46 @@ describe('cold reads', () => {
   })
 })
 
+describe('damage that a read meets', () => {
+  const id = directConversationId('a', 'b')
+
+  async function cold(told: string[]) {
+    const directory = new MemoryStoreDirectory()
+    const onDamage = ({ message: why }: Error) => told.push(why)
+    const m = await Machine.open({ directory, limits: TINY, onDamage })
+    await m.one(1, message({ user: 'a', to: 'b', msgId: '1' }))
+    await m.machine.checkpoint()
+    await m.one(2, message({ user: 'eve', to: 'zoe', msgId: 'pushes the tail out' }))
+    const getMany = directory.store.getMany.bind(directory.store)
+    return { m, read: () => m.machine.reader.eventsAfter(id, 'a', 0, 9), directory, getMany }
+  }
+
+  test('[K5] is told, as nobody may be served from such a state', async () => {
+    const told: string[] = []
+    const { m, read, directory, getMany } = await cold(told)
+    const hidden = async (keys: readonly Uint8Array[]) =>
+      (await getMany(keys)).map((value, i) => (keys[i]![0] === 0x65 ? null : value))
+    directory.store.getMany = hidden
+    await expect(read()).rejects.toThrow(StoreDamagedError)
+    expect(told).toHaveLength(1)
+    await m.machine.close()
+    await expect(read()).rejects.toThrow(StoreDamagedError)
+    expect(told).toHaveLength(1)
+  })
+
+  test('[K5] is none if it is gone at a second look: something was let go of meanwhile', async () => {
+    const told: string[] = []
+    const { read, directory, getMany } = await cold(told)
+    let looks = 0
+    directory.store.getMany = async (keys) => {
+      const values = await getMany(keys)
+      return keys[0]![0] === 0x65 && looks++ === 0 ? values.map(() => null) : values
+    }
+    expect((await read())!.events.map(({ seq }) => seq)).toEqual([1])
+    expect([looks > 1, told]).toEqual([true, []])
+  })
+})
+
 describe('snapshots', () => {
   async function filled(): Promise<Machine> {
     const m = await Machine.open({ limits: TINY })

@@ -8,6 +8,7 @@ import type { Conversation } from './conversation-state.ts'
 import { readEvents, readPage } from './event-page.ts'
 import { readFeed } from './feed-page.ts'
 import type { Settings } from './settings.ts'
+import { StoreDamagedError } from '../store/store.ts'
 import { readInbox, readInboxReach, userInbox } from './inbox-page.ts'
 import { largeHeads } from './large-heads.ts'
 import { receiptsChanged } from './receipt-changes.ts'
@@ -39,9 +40,14 @@ const AUTHORS_PER_READ = 1_000
  */
 export class Reader implements StateReader {
   readonly #current: () => ApplicationState
+  readonly #onDamage: (error: StoreDamagedError) => void
 
-  constructor(current: () => ApplicationState) {
+  constructor(
+    current: () => ApplicationState,
+    onDamage: (error: StoreDamagedError) => void = () => {},
+  ) {
     this.#current = current
+    this.#onDamage = onDamage
   }
 
   get appliedIndex(): number {
@@ -268,8 +274,24 @@ export class Reader implements StateReader {
     state.readers.enter()
     try {
       return await read(state)
+    } catch (error) {
+      if (!(error instanceof StoreDamagedError)) throw error
+      return await this.#again(state, read)
     } finally {
       state.readers.leave()
+    }
+  }
+
+  /** What is let go of under a slow read is no damage: a second look does not ask for it. What is, is told. */
+  async #again<T>(
+    state: ApplicationState,
+    read: (state: ApplicationState) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await read(state)
+    } catch (error) {
+      if (error instanceof StoreDamagedError && state === this.#current()) this.#onDamage(error)
+      throw error
     }
   }
 }

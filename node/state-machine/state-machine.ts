@@ -48,6 +48,8 @@ export interface StateMachineOptions {
   readonly listener?: ApplyListener | null
   /** A checkpoint failed: final, the process must end. */
   readonly onFailure: (error: Error) => void
+  /** A read met damage: this state is served no more (rule K5). @default whoever reads sees to it */
+  readonly onDamage?: (error: StoreDamagedError) => void
   readonly limits?: Partial<StateLimits>
   /** @default none */
   readonly failpoints?: Failpoints
@@ -103,7 +105,12 @@ export class ParleyStateMachine implements StateMachine {
     this.#limits = limits
     this.#listener = options.listener ?? null
     this.#live = this.#bind(state)
-    this.#reader = new Reader(() => this.#live.state)
+    this.#reader = new Reader(
+      () => this.#live.state,
+      (error) => {
+        if (!this.#isClosed) options.onDamage?.(error)
+      },
+    )
     this.#persistedIndex = state.appliedIndex
   }
 
