@@ -35,8 +35,9 @@ export const DEFAULT_DISK_LIMITS: DiskLimits = {
 }
 
 /**
- * For clusters on the machine of a developer, whose disk is not theirs. Less would not do for anybody:
- * the store writes some 40 MiB before it deletes what they replace, and ends its node without them.
+ * For clusters on the machine of a developer, whose disk is not theirs. Less is refused: a compaction
+ * of a busy store writes up to some 110 MiB (twelve tables of 8 MiB and what they fall into) before it
+ * deletes what they replace, and without that much room the node ends and has to be started again.
  */
 export const DEV_DISK_LIMITS: DiskLimits = {
   lowBytes: 64 * MIB,
