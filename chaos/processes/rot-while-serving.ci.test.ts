@@ -132,7 +132,7 @@ test('each is found, by a read or by the scrub, and its node ends; nothing is lo
         if (sealed !== undefined) await flipBits(sealed, 65_536)
       }
       await endsOf(three, rotSegment)
-      expect(cluster.node(three).exit).toEqual({ code: 1, signal: null })
+      expect(cluster.node(three).exit).toEqual({ code: 3, signal: null })
       expect(await cluster.output(three)).toMatch(/the log is damaged: .*parley members replace/)
       // What is left of such a log is never voted with.
       await rm(cluster.node(three).data, { recursive: true })
