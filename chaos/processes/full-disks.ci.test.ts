@@ -1,14 +1,10 @@
-// Disks that fill up, from outside or by what clients write, and are freed again.
-import { spawn } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+// Disks that something else fills up, and that have room again.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WireClient } from '../workload/wire-client.ts'
 import { LoopDisks } from './loop-disks.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { lacking } from './requirements.ts'
 
-const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 const MIB = 1024 * 1024
 /** A sparse file each. */
 const DISK_BYTES = 768 * MIB
@@ -20,12 +16,6 @@ const FLAGS = [
   ...['--disk-reserve-bytes', String(32 * MIB)],
 ]
 const WITHIN = { timeout: 60_000, interval: 100 }
-/** A cut follows what retention removed, and a compaction the cut. */
-const FREED_WITHIN = { timeout: 180_000, interval: 500 }
-/** Of 40 KB: once they are gone there is more room than a node wants. */
-const MESSAGES = 1_400
-const AT_ONCE = 16
-const LEFT = 215 * MIB
 
 let cluster: ProcessCluster
 let disks: LoopDisks
@@ -73,20 +63,6 @@ async function allRun(): Promise<void> {
   for (const { name, exit } of cluster.nodes) {
     if (exit !== null) expect(await cluster.output(name)).toBe('that of a node that runs')
   }
-}
-
-/** Types a command, against whichever nodes run. */
-async function parley(...words: string[]): Promise<string> {
-  const urls = cluster.running.map(({ url }) => url).join(',')
-  const child = spawn(process.execPath, [CLI, ...words], {
-    env: { ...process.env, PARLEY_URL: urls },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let said = ''
-  child.stdout.on('data', (data: Buffer) => (said += data.toString()))
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  expect(`${words.join(' ')}: ${code}`).toBe(`${words.join(' ')}: 0`)
-  return said
 }
 
 /** Of what was acknowledged and not removed, all is there, once and in its place, on every node. */
@@ -179,43 +155,6 @@ describe.skipIf(lacking('root', 'loop'))('nodes on small disks', () => {
     await send()
     await nothingIsLost()
   }, 180_000)
-
-  test('disks that are full of messages are all freed by a policy', async () => {
-    const body = 'y'.repeat(40_000)
-    const fill = async () => {
-      for (let i = 0; i < MESSAGES / AT_ONCE; i++) await send(body)
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, fill))
-    // Something else takes the rest, and what compactions of the store give back again.
-    const free = () => Promise.all(names().map((name) => disks.freeBytes(name)))
-    await vi.waitFor(
-      async () => {
-        for (const name of names()) await disks.leave(name, LEFT)
-        await sleep(2_000)
-        expect(Math.max(...(await free()))).toBeLessThan(LEFT + MIB)
-      },
-      { timeout: 60_000, interval: 10 },
-    )
-    await vi.waitFor(async () => expect(await trySend('full?')).toBe('DISK_FULL'), WITHIN)
-    await allRun()
-    const last = Math.max(...acknowledged.values())
-    await nothingIsLost(last - 100)
-    const policy = await client.request(
-      { t: 'conv:R', op: 'set', msgId: 'policy', conv, retention: { maxCount: 5 } },
-      30_000,
-    )
-    expect(policy?.error).toBeUndefined()
-    // Until the window of results has passed, copies of writes are compared with what was removed.
-    await parley('settings', 'windowMs=1000')
-    await vi.waitFor(async () => expect(await trySend('room?')).toBe(null), FREED_WITHIN)
-    for (const name of names()) {
-      await vi.waitFor(async () => expect(await level(name)).toBe(0), FREED_WITHIN)
-      expect(await disks.freeBytes(name)).toBeGreaterThan(LOW)
-    }
-    await allRun()
-    expect(Math.max(...acknowledged.values())).toBeGreaterThan(last)
-    await nothingIsLost(Math.max(...acknowledged.values()))
-  }, 300_000)
 
   test('a disk that is read-only: the node says so and ends, the others go on', async () => {
     const leader = await cluster.healthy()
