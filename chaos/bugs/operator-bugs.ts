@@ -3,6 +3,30 @@ import type { SeededBug } from './seeded-bug.ts'
 /** Of what operators do: members, levels, taking nodes out of service, backups. */
 export const OPERATOR_BUGS: readonly SeededBug[] = [
   {
+    name: 'learner-votes-early',
+    story: 'a learner is let vote whatever it lacks',
+    file: 'cluster/membership/reconcile.ts',
+    find: "return peer?.state === 'replicate' && peer.match + CLOSE_ENTRIES >= commit",
+    replace: 'return peer !== undefined || CLOSE_ENTRIES > commit',
+    breaks: ['R15'],
+  },
+  {
+    name: 'replacement-beside-the-old',
+    story: 'whoever takes the place of a lost member votes beside it',
+    file: 'cluster/membership/reconcile.ts',
+    find: 'old === undefined ? promote(configuration, learner) : without(configuration, old)',
+    replace: 'promote(configuration, learner)',
+    breaks: ['R15'],
+  },
+  {
+    name: 'command-above-the-level',
+    story: 'a command of the next feature level is taken before the level is raised',
+    file: 'node/forwarder.ts',
+    find: 'if (needed > this.#host.level()) {',
+    replace: 'if (needed > this.#host.level() + 1) {',
+    breaks: ['R9', 'R22'],
+  },
+  {
     name: 'leads-out-of-service',
     story: 'a node that is taken out of service finds nobody to hand leadership to',
     file: 'node/node-drain.ts',

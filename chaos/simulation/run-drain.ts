@@ -4,8 +4,8 @@ import type { SimNode } from './sim-node.ts'
 import type { SimWorld } from './sim-world.ts'
 
 const LOOK_MS = 200
-/** Leadership within 3 s and clients within 20, by a clock that may be slow. */
-const PATIENCE_MS = 40_000
+/** Leadership within 3 s, clients within 20, and a call that gets no answer within 10. */
+const PATIENCE_MS = 60_000
 
 /**
  * R23: a node that an operator takes out of service, while clients write and nothing is broken, hands on
@@ -16,6 +16,7 @@ export class RunDrain {
   readonly #node: SimNode
   #isDone = false
   #seen: DrainAnswer | null = null
+  #asked = 0
 
   constructor(world: SimWorld, node: SimNode) {
     this.#world = world
@@ -34,16 +35,27 @@ export class RunDrain {
     })
   }
 
-  /** Of any node, again and again, until `isDone` with what the node says. */
+  /** Of one member after the other, again and again, until `isDone` with what the node says. */
   #ask(operation: 'node.drain' | 'node.undrain', isDone: (answer: DrainAnswer) => boolean): void {
-    const { scheduler, operator } = this.#world
-    const { name } = this.#node
-    void operator.anyNode?.operate({ operation, node: name }).then((answer) => {
-      if ('result' in answer) this.#seen = answer.result as DrainAnswer
-      if (!('result' in answer) || !isDone(answer.result as DrainAnswer)) {
-        scheduler.after(LOOK_MS, null, () => this.#ask(operation, isDone))
-      } else if (operation === 'node.undrain') this.#isDone = true
-      else this.#ask('node.undrain', ({ phase }) => phase === 'serving')
+    const { scheduler, members } = this.#world
+    const able = members.filter(({ parley }) => (parley?.replica ?? null) !== null)
+    const node = able[this.#asked++ % Math.max(1, able.length)]
+    const asked = node?.parley ?? null
+    let isHeard = false
+    const next = () => {
+      if (isHeard && this.#seen !== null && isDone(this.#seen)) {
+        if (operation === 'node.undrain') this.#isDone = true
+        else this.#ask('node.undrain', ({ phase }) => phase === 'serving')
+        return
+      }
+      // Whoever ended meanwhile will not answer.
+      if (isHeard || asked === null || node?.parley !== asked) this.#ask(operation, isDone)
+      else scheduler.after(LOOK_MS, null, next)
+    }
+    scheduler.after(LOOK_MS, null, next)
+    void asked?.operate({ operation, node: this.#node.name }).then((answer) => {
+      isHeard = true
+      this.#seen = 'result' in answer ? (answer.result as DrainAnswer) : null
     })
   }
 
