@@ -56,7 +56,9 @@ export class ParleyNode {
       throw new StartError(`--initial-members must name this node, ${settings.name}`)
     }
     const onFailure = (error: Error) => node.#fail(error)
-    const onDamage = (error: Error) => node.#discardState(error)
+    // Its store is not thrown away on the word of one read, which every node might give: the next
+    // start verifies all of it.
+    const onDamage = (error: Error) => node.#fail(error)
     const host = { logger, failpoints, onFailure, onDamage }
     const data = await openNodeData(settings, ports, host)
     const node: ParleyNode = new ParleyNode(settings, ports, logger, failpoints, data)
