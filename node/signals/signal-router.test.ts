@@ -159,7 +159,7 @@ describe('signals', () => {
     expect(idsOf(net.seen.get('n2')!)).toEqual(['alice100', 'alice1'])
   })
 
-  test('[M-24] members see one order or parts of it, also while routes and leaders change', () => {
+  test('[M-24] [SG3] members see one order or parts of it, also while routes and leaders change', () => {
     const act = fc.oneof(
       {
         weight: 6,
@@ -217,9 +217,16 @@ describe('signals', () => {
         }
         net.settle()
         const lists = [...net.seen.values(), ...net.seenBefore].map(idsOf)
-        // Of two lists, what both have stands in the same order in both, and nothing stands twice.
+        // Of two lists, what both have stands in the same order in both, nothing stands twice, and what
+        // a device sent later comes later.
         for (const one of lists) {
           expect(new Set(one).size).toBe(one.length)
+          for (const from of ['alice', 'bob', 'carol']) {
+            const own = one
+              .filter((id) => id.startsWith(from))
+              .map((id) => Number(id.slice(from.length)))
+            expect(own).toEqual(own.toSorted((a, b) => a - b))
+          }
           for (const other of lists) {
             const common = one.filter((id) => other.includes(id))
             expect(isSubsequence(common, other)).toBe(true)

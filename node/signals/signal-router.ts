@@ -2,7 +2,7 @@ import { type Clock, PeerFrameKind, type RaftId, type Timer } from '#cluster'
 import { RecentOrder } from './recent-order.ts'
 import { RouteRing } from './route-ring.ts'
 import { encodeSignal, encodeStamped, type Routes } from './signal-codec.ts'
-import { type Signal, signalKey, type StampedSignal } from './signal.ts'
+import { type Signal, signalKey, type SignalStamp, type StampedSignal } from './signal.ts'
 
 /** How often a leader looks who can be reached. */
 const LOOK_MS = 500
@@ -44,7 +44,8 @@ interface Held {
  */
 export class SignalRouter {
   readonly #host: SignalHost
-  readonly #sent = new RecentOrder(MAX_KEYS, 0)
+  /** What this node last stamped or handed on of each device: another route may have stamped it. */
+  readonly #ofDevices = new RecentOrder(MAX_KEYS, 0)
   readonly #delivered = new RecentOrder(MAX_KEYS, 2)
   #routes: Routes | null = null
   #ring = new RouteRing([])
@@ -109,13 +110,9 @@ export class SignalRouter {
 
   /** From the route. */
   stamped({ stamp, signal }: StampedSignal): void {
-    const { term, version, n } = stamp
-    if (!this.#delivered.passes(signalKey(signal), [term, version, n])) {
-      this.#dropped += 1
-      return
-    }
-    this.#handedOver += 1
-    this.#host.deliver(signal)
+    // One that was held up on its way to a route may be stamped there after others had their turn as route.
+    if (this.#isNext(stamp, signal) && this.#isDevicesNext(signal)) this.#deliver(signal)
+    else this.#dropped += 1
   }
 
   published(routes: Routes): void {
@@ -142,9 +139,7 @@ export class SignalRouter {
   }
 
   #order(signal: Signal): void {
-    const { device, from, session, sessionWall, n } = signal
-    // Of one device's own, also over two gateways, the later is the greater.
-    if (!this.#sent.passes(`${from}:${device}:${signalKey(signal)}`, [session, sessionWall, n])) {
+    if (!this.#isDevicesNext(signal)) {
       this.#dropped += 1
       return
     }
@@ -155,7 +150,24 @@ export class SignalRouter {
     for (const peer of this.#host.peersUp()) {
       if (!this.#host.send(peer, frame)) this.#dropped += 1
     }
-    this.stamped(stamped)
+    if (this.#isNext(stamped.stamp, signal)) this.#deliver(signal)
+    else this.#dropped += 1
+  }
+
+  #isNext({ term, version, n }: SignalStamp, signal: Signal): boolean {
+    return this.#delivered.passes(signalKey(signal), [term, version, n])
+  }
+
+  /** Of one device's own, also over two gateways, the later is the greater. */
+  #isDevicesNext(signal: Signal): boolean {
+    const { from, device, session, sessionWall, n } = signal
+    const key = `${from}:${device}:${signalKey(signal)}`
+    return this.#ofDevices.passes(key, [session, sessionWall, n])
+  }
+
+  #deliver(signal: Signal): void {
+    this.#handedOver += 1
+    this.#host.deliver(signal)
   }
 
   #hold(signal: Signal): void {

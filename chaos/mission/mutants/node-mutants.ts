@@ -240,8 +240,8 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   ),
   mutant(32, 'signals-twice', 'a signal that was sent again is handed on again', SIGNALS, [
     'node/signals/signal-router.ts',
-    'if (!this.#sent.passes(`${from}:${device}:${signalKey(signal)}`, [session, sessionWall, n])) {',
-    'if (n < 0) {',
+    'return this.#ofDevices.passes(key, [session, sessionWall, n])',
+    'return [key, session, sessionWall, n].length > 0',
   ]),
   mutant(
     33,
