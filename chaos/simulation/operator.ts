@@ -151,6 +151,12 @@ export class Operator {
   #advance({ op, node, onDone, used }: Job, leader: ParleyNode): boolean {
     const replica = leader.replica!
     const { configuration } = replica.committedConfiguration
+    if (op === 'add' && node.retired !== null) {
+      // It gave its disk up before it was a member: it gets an empty one.
+      node.hurt('emptied')
+      node.wipe()
+      node.start()
+    }
     if (op === 'remove' ? !isThere(configuration, node) : isVoter(configuration, node)) {
       node.standing = op === 'remove' ? 'removed' : 'member'
       if (op === 'add') this.#judgeId(node, used)
@@ -166,8 +172,15 @@ export class Operator {
     }
     const { name, peerAddress, clientAddress } = node
     const member = { name, peerAddress, clientUrl: `http://${clientAddress}` }
-    this.#ask(leader, op === 'add' ? { op, member } : { op, name })
+    if (op === 'remove') this.#ask(leader, { op, name })
+    else if (isThere(configuration, node) && !this.#isLearner(configuration, node)) {
+      this.#ask(leader, { op: 'replace', name })
+    } else this.#ask(leader, { op, member })
     return false
+  }
+
+  #isLearner({ learners }: Configuration, { name, disk }: SimNode): boolean {
+    return learners.some((member) => member.name === name && member.id === disk.raftId)
   }
 
   /** Whom he asks next: each in turn that could answer; `null`: there is none. */
