@@ -154,11 +154,14 @@ export class SimDatabases {
 
   /** What all of them hold now, to be put back later. */
   image(): () => void {
-    const pairs = [...this.#stored].map(([path, { pairs: of }]) => [path, of.share()] as const)
+    const all = [...this.#stored].map(([path, { pairs, damage }]) => {
+      return { path, pairs: pairs.share(), damage }
+    })
     return () => {
       this.#stored.clear()
-      for (const [path, of] of pairs) {
-        this.#stored.set(path, { ...EMPTY, pairs: of.share(), inFlight: [], holder: null })
+      for (const { path, pairs, damage } of all) {
+        const held = { pairs: pairs.share(), damage, inFlight: [], holder: null }
+        this.#stored.set(path, { ...EMPTY, ...held })
       }
     }
   }

@@ -34,6 +34,9 @@ export class DurableLog {
    * must be there again once the start is over.
    */
   promisedIndex = 0
+  /** The same of term and vote: those of a fresh segment that has no name yet may be lost once more. */
+  promisedTerm = 0
+  promisedVote = ''
   /** It forgot entries once, under the same id. */
   wentBack = false
   onBatch: (synced: SyncedBatch) => void = () => {}
@@ -70,12 +73,14 @@ export class DurableLog {
     restore(): void
   } {
     const { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex } = this
+    const { promisedTerm, promisedVote } = this
     const terms = this.#terms.copy()
     return {
       ...{ term, vote, raftId },
       restore: () => {
         this.#lost.set(this.raftId, this.#terms)
         Object.assign(this, { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex })
+        Object.assign(this, { promisedTerm, promisedVote })
         this.#terms = terms.copy()
         this.wentBack = true
       },
@@ -92,7 +97,15 @@ export class DurableLog {
     this.snapshotIndex = 0
     this.lastIndex = 0
     this.promisedIndex = 0
+    this.promisedTerm = 0
+    this.promisedVote = ''
     this.#terms = new TermList()
+  }
+
+  /** A start is over: what it found is there for good, and nothing else that was copied meanwhile. */
+  started({ term, vote }: { readonly term: number; readonly vote: string }): void {
+    this.term = this.promisedTerm = term
+    this.vote = this.promisedVote = vote
   }
 
   /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
@@ -137,6 +150,7 @@ export class DurableLog {
       this.term = hardState.term
       this.vote = hardState.vote
       if (this.vote !== '') this.#votes.set(`${this.raftId}/${this.term}`, this.vote)
+      if (head === null) this.started(hardState)
     }
     if (removed.length === 0) return removed
     return removed.filter(({ index, term }) => this.#terms.get(index) !== term)

@@ -5,15 +5,18 @@ import { demand, type ObservedReplica, type RaftChecker } from './raft-checker.t
 export class RestartKeeps implements RaftChecker {
   onStarted({ name, disk }: ObservedReplica, { term, vote, lastIndex }: RaftStatus): void {
     demand(
-      term >= disk.term && lastIndex >= disk.promisedIndex && disk.lastIndex >= disk.promisedIndex,
+      term >= disk.promisedTerm &&
+        lastIndex >= disk.promisedIndex &&
+        disk.lastIndex >= disk.promisedIndex,
       'R8',
       () =>
-        `${name} restarts with log ${lastIndex} in term ${term}; synced were ${disk.promisedIndex} in ${disk.term}, ${disk.lastIndex} are there`,
+        `${name} restarts with log ${lastIndex} in term ${term}; synced were ${disk.promisedIndex} in ${disk.promisedTerm}, ${disk.lastIndex} are there`,
     )
     demand(
-      term > disk.term || disk.vote === '' || vote === disk.vote,
+      term > disk.promisedTerm || disk.promisedVote === '' || vote === disk.promisedVote,
       'R8',
-      () => `${name} forgot its vote for ${disk.vote} in term ${disk.term}`,
+      () => `${name} forgot its vote for ${disk.promisedVote} in term ${disk.promisedTerm}`,
     )
+    disk.started({ term, vote })
   }
 }
