@@ -39,7 +39,6 @@ describe('a start after a crash within the install of a snapshot', () => {
       logger: SILENT,
       failpoints: NO_FAILPOINTS,
       onFailure,
-      onDamage: onFailure,
     })
   }
 

@@ -25,10 +25,11 @@ export interface NodeData {
 export interface NodeDataHost {
   readonly logger: Logger
   readonly failpoints: Failpoints
-  /** A checkpoint failed later: final, the process must end. */
+  /**
+   * A checkpoint failed later, or a read found the state damaged: final, the process must end. The store
+   * is not thrown away on the word of one read, which every node might give: the next start verifies it.
+   */
   onFailure(error: Error): void
-  /** The state is damaged, as a read found: nobody may be served from it. */
-  onDamage(error: Error): void
 }
 
 /**
@@ -84,7 +85,7 @@ export async function openNodeData(
     configuration: () => log.snapshot.configuration,
     failpoints,
     onFailure: (error) => host.onFailure(error),
-    onDamage: (error) => host.onDamage(error),
+    onDamage: (error) => host.onFailure(error),
     ...(settings.state === undefined ? {} : { limits: settings.state }),
     ...(settings.mostLevel === undefined ? {} : { mostLevel: settings.mostLevel }),
   })

@@ -56,11 +56,7 @@ export class ParleyNode {
       throw new StartError(`--initial-members must name this node, ${settings.name}`)
     }
     const onFailure = (error: Error) => node.#fail(error)
-    // Its store is not thrown away on the word of one read, which every node might give: the next
-    // start verifies all of it.
-    const onDamage = (error: Error) => node.#fail(error)
-    const host = { logger, failpoints, onFailure, onDamage }
-    const data = await openNodeData(settings, ports, host)
+    const data = await openNodeData(settings, ports, { logger, failpoints, onFailure })
     const node: ParleyNode = new ParleyNode(settings, ports, logger, failpoints, data)
     try {
       await node.#listen()

@@ -204,7 +204,7 @@ describe('data directories of earlier versions', () => {
         throw error
       }
       const data = await openNodeData(settings, ports, {
-        ...{ logger: SILENT, failpoints: NO_FAILPOINTS, onFailure, onDamage: onFailure },
+        ...{ logger: SILENT, failpoints: NO_FAILPOINTS, onFailure },
       })
       const { log, stateMachine, stores } = data
       try {

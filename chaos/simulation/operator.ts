@@ -173,25 +173,21 @@ export class Operator {
     const { name, peerAddress, clientAddress } = node
     const member = { name, peerAddress, clientUrl: `http://${clientAddress}` }
     if (op === 'remove') this.#ask(leader, { op, name })
-    else if (isThere(configuration, node) && !this.#isLearner(configuration, node)) {
+    else if (isThere(configuration, node) && !isLearner(configuration, node)) {
       this.#ask(leader, { op: 'replace', name })
     } else this.#ask(leader, { op, member })
     return false
   }
 
-  #isLearner({ learners }: Configuration, { name, disk }: SimNode): boolean {
-    return learners.some((member) => member.name === name && member.id === disk.raftId)
-  }
-
   /** Whom he asks next: each in turn that could answer; `null`: there is none. */
-  get anyNode(): ParleyNode | null {
+  get #anyNode(): ParleyNode | null {
     const able = this.#world.nodes.filter(({ parley }) => (parley?.replica ?? null) !== null)
     return able[this.#asked++ % Math.max(1, able.length)]?.parley ?? null
   }
 
   /** As the commands do: the node that is asked need not lead, and may die of something meanwhile. */
   #question({ op, node }: Job): void {
-    const parley = this.#isAsking ? null : this.anyNode
+    const parley = this.#isAsking ? null : this.#anyNode
     if (parley === null) return
     this.#isAsking = true
     const { name, peerAddress: peer, clientAddress } = node
@@ -226,6 +222,11 @@ function isThere({ voters, learners }: Configuration, { name }: SimNode): boolea
   return [...voters, ...learners].some((member) => member.name === name)
 }
 
-function isVoter({ voters }: Configuration, { name, disk }: SimNode): boolean {
-  return voters.some((member) => member.name === name && member.id === disk.raftId)
+const isVoter = ({ voters }: Configuration, node: SimNode): boolean => hasReplica(voters, node)
+const isLearner = ({ learners }: Configuration, node: SimNode): boolean =>
+  hasReplica(learners, node)
+
+/** Under the id that its disk has now. */
+function hasReplica(members: Configuration['voters'], { name, disk }: SimNode): boolean {
+  return members.some((member) => member.name === name && member.id === disk.raftId)
 }

@@ -114,7 +114,6 @@ export function open({ directory, name }: RestoreTarget): Promise<NodeData> {
     logger: new RecordingLogger(),
     failpoints: NO_FAILPOINTS,
     onFailure: () => undefined,
-    onDamage: () => undefined,
   })
 }
 

@@ -72,15 +72,15 @@ export class DurableLog {
     readonly vote: string
     restore(): void
   } {
-    const { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex } = this
-    const { promisedTerm, promisedVote } = this
+    const { term, vote, raftId, snapshotIndex, lastIndex } = this
+    const { promisedIndex, promisedTerm, promisedVote } = this
+    const held = { term, vote, raftId, snapshotIndex, lastIndex }
     const terms = this.#terms.copy()
     return {
       ...{ term, vote, raftId },
       restore: () => {
         this.#lost.set(this.raftId, this.#terms)
-        Object.assign(this, { term, vote, raftId, snapshotIndex, lastIndex, promisedIndex })
-        Object.assign(this, { promisedTerm, promisedVote })
+        Object.assign(this, held, { promisedIndex, promisedTerm, promisedVote })
         this.#terms = terms.copy()
         this.wentBack = true
       },
