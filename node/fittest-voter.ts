@@ -2,7 +2,7 @@ import type { RaftId, Replica } from '#cluster'
 
 /**
  * Whom a leader best hands leadership to: the fittest other voter, of equals the one nearest to having
- * everything, of those one that has just answered. `null`: none is fit.
+ * everything, of those one that has answered lately. `null`: none is fit.
  *
  * @param fitness 0: not to be had. Whether it answered is no bar, since each check of the quorum
  *   begins anew.

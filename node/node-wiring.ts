@@ -231,6 +231,8 @@ export class NodeWiring {
       levels: this.levels,
       standings: this.standings,
       self: this.#self,
+      state: data.stateMachine.reader,
+      serving: () => this.catchUp.done,
       view: () => this.view(),
       metrics: () => metrics.text(),
     })

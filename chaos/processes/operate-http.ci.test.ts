@@ -63,6 +63,37 @@ test('[AD13] [A9] the level of an upgrade is shown and raised by whichever node 
   expect(await call('GET', route, user)).toMatchObject({ status: 403 })
 })
 
+test('[AD26] [MT1] each node tells what any other knows of a message', async () => {
+  const route = '/v1/cluster/nodes/{id}/trace'
+  const headers = bearer({ sub: 'op', role: 'admin' })
+  const made = await call('POST', '/v1/conversations', {
+    ...{ query: '?user=ann', body: { members: ['bob'] } },
+    headers: { ...bearer({ sub: 'backend', role: 'service' }), 'idempotency-key': 'g1' },
+  })
+  const { id: conv } = made.json['conversation'] as { id: string }
+  const which = `?conversation=${conv}&msgId=g1&from=ann`
+  const found = { found: true, conv, seq: 1, msgId: 'g1' }
+  for (const node of [0, 1, 2]) {
+    const ask = () => call('GET', route, { headers, node, id: 'n2', query: which })
+    await expect.poll(ask, { timeout: 30_000 }).toMatchObject({ status: 200, json: found })
+  }
+  const cases: [number, Partial<HttpCall>][] = [
+    [200, { query: `?conversation=${conv}&seq=9` }],
+    [400, { query: `?conversation=${conv}` }],
+    [400, { query: `?conversation=${conv}&seq=1&msgId=g1` }],
+    [400, { query: '?seq=1' }],
+    [401, { headers: { authorization: 'Bearer nonsense' } }],
+    [403, { headers: bearer({ sub: 'eve' }) }],
+    [404, { query: '?conversation=c_none&seq=1' }],
+    [404, { id: 'n9' }],
+  ]
+  for (const [status, more] of cases) {
+    expect(await call('GET', route, { headers, id: 'n3', query: which, ...more })).toMatchObject({
+      status,
+    })
+  }
+})
+
 test('[AD26] each node tells what any other says of itself, until it is down', async () => {
   const path = '/v1/cluster/nodes/{id}'
   const routes = ['', '/self', '/log', '/metrics'].map((part) => `${path}${part}`)
@@ -84,9 +115,11 @@ test('[AD26] each node tells what any other says of itself, until it is down', a
   const log = { headers, id: 'n3', query: '?limit=0' }
   expect(await call('GET', `${path}/log`, log)).toMatchObject({ status: 400 })
   await cluster.kill('n3')
-  for (const route of routes) {
-    const ask = async () => (await call('GET', route, { headers, id: 'n3' })).status
+  const trace = `${path}/trace`
+  for (const route of [...routes, trace]) {
+    const query = route === trace ? '?conversation=c_1&seq=1' : ''
+    const ask = async () => (await call('GET', route, { headers, id: 'n3', query })).status
     await expect.poll(ask, { timeout: 30_000 }).toBe(503)
   }
-  expect(api.unseen((route) => routes.includes(route))).toEqual([])
+  expect(api.unseen((route) => [...routes, trace].includes(route))).toEqual([])
 })

@@ -7,7 +7,7 @@ import type { AskOptions } from '../cluster/cluster-view.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
 import { packBundle } from '../debug/bundle.ts'
-import { answersOf, captureCluster, type Part, parts, reports } from '../doctor/capture.ts'
+import { answersOf, captureCluster, part, type Part, reports } from '../doctor/capture.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
@@ -83,8 +83,7 @@ async function run(flags: DebugFlags): Promise<void> {
 
 async function anySettings(urls: readonly string[], options: AskOptions): Promise<unknown> {
   for (const url of urls) {
-    const told = await parts([url], '/v1/cluster/settings', options)
-    const text = told.get(url)?.text ?? null
+    const { text } = await part(new URL('/v1/cluster/settings', url), options)
     if (text !== null) return parsed(text)
   }
   return null

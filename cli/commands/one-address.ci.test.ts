@@ -88,6 +88,22 @@ test('doctor examines every node, and a bundle holds all of them', async () => {
   expect((await parley(['status', '--bundle', file], directory)).stdout).toContain('through n1')
 })
 
+test('a message is followed on every node', async () => {
+  const message = ['--as', 'ann', '--to', 'bob', '--id', 'm1', '--json', 'hi']
+  const sent = await parley(['send', '--url', cluster.nodes[0]!.url, ...message], directory)
+  const { conversation } = JSON.parse(sent.stdout) as { conversation: string }
+  const words = ['m1', '--conversation', conversation, '--as', 'ann']
+  const text = async () => (await ask('trace', ...words)).stdout
+  await expect.poll(text, { timeout: 30_000 }).toMatch(/^n3 +yes +yes .*reached through n1 only$/m)
+  expect(await text()).toMatch(/^n1 +yes +yes +\d+$/m)
+  const { stdout } = await ask('trace', '--json', ...words)
+  expect((JSON.parse(stdout) as { nodes: object[] }).nodes).toMatchObject([
+    { node: 'n1', through: null, trace: { found: true, seq: 1 } },
+    { node: 'n2', through: 'n1', trace: { found: true, seq: 1 } },
+    { node: 'n3', through: 'n1', trace: { found: true, seq: 1 } },
+  ])
+})
+
 test('[AD26] a node tells what another one says of itself', async () => {
   const view = await get('/v1/cluster/nodes/n2')
   expect(JSON.parse(view.text)).toMatchObject({ node: 'n2', ready: true })

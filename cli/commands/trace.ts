@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { judge } from '../cluster/cluster-status.ts'
-import { collectViews } from '../cluster/collect-views.ts'
+import { type NodeAnswer, nodePath } from '../cluster/cluster-view.ts'
+import { type Answers, collectViews } from '../cluster/collect-views.ts'
 import { findUrls, urlOption } from '../cluster/find-urls.ts'
 import { refuseIfRefused } from '../cluster/refuse-if-refused.ts'
-import { parts } from '../doctor/capture.ts'
+import { part } from '../doctor/capture.ts'
 import { durationOption } from '../duration.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
@@ -43,27 +44,28 @@ async function run(id: string | undefined, flags: TraceFlags): Promise<void> {
   const options = { timeoutMs: flags.nodeTimeout, headers: tokenHeaders(flags.tokenFile) }
   const answers = await collectViews(findUrls(flags.url), options)
   refuseIfRefused(judge(answers), answers)
-  const query = new URLSearchParams({
+  const query = {
     ...(id === undefined ? {} : { msgId: id }),
     ...(flags.seq === undefined ? {} : { seq: String(flags.seq) }),
     ...(flags.as === undefined ? {} : { from: flags.as }),
-  })
-  const path = `/v1/cluster/conversations/${encodeURIComponent(flags.conversation)}/trace?${query.toString()}`
-  const asked = [...answers].flatMap(([url, answer]) =>
-    answer.view !== null && answer.through !== undefined ? [] : [url],
+  }
+  const nodes = await Promise.all(
+    [...answers].map(async ([url, answer]): Promise<NodePart> => {
+      const { view } = answer
+      const told = await part(
+        traceUrl(url, answer, { conversation: flags.conversation, query }),
+        options,
+      )
+      return {
+        node: view?.node ?? url,
+        trace: traceIn(told.text),
+        why: told.missing?.replace(/^.*: /, '') ?? null,
+        through: throughWhom(answer, answers),
+        persisted: view?.persisted ?? null,
+        applied: view?.applied ?? null,
+      }
+    }),
   )
-  const told = await parts(asked, path, options)
-  const nodes = [...answers].map(([url, { view }]): NodePart => {
-    const part = told.get(url)
-    return {
-      node: view?.node ?? url,
-      trace: traceIn(part?.text ?? null),
-      why:
-        part === undefined ? 'does not answer here' : (part.missing?.replace(/^.*: /, '') ?? null),
-      persisted: view?.persisted ?? null,
-      applied: view?.applied ?? null,
-    }
-  })
   const said = nodes.flatMap(({ trace }) => trace ?? [])
   const found = said.find((trace) => trace.found) ?? null
   if (flags.json === true) {
@@ -80,6 +82,26 @@ async function run(id: string | undefined, flags: TraceFlags): Promise<void> {
     )
   }
   print(traceText(found, nodes))
+}
+
+function throughWhom(answer: NodeAnswer, answers: Answers): string | null {
+  if (answer.view === null || answer.through === undefined) return null
+  return answers.get(answer.through)?.view?.node ?? answer.through
+}
+
+/** At the node itself, or where it was heard of. */
+function traceUrl(
+  url: string,
+  answer: NodeAnswer,
+  { conversation, query }: { conversation: string; query: Record<string, string> },
+): URL {
+  const isThrough = answer.view !== null && answer.through !== undefined
+  const where = isThrough
+    ? new URL(`${nodePath(answer.view.node)}/trace`, answer.through)
+    : new URL(`/v1/cluster/conversations/${encodeURIComponent(conversation)}/trace`, url)
+  const asked = isThrough ? { conversation, ...query } : query
+  where.search = new URLSearchParams(asked).toString()
+  return where
 }
 
 function traceIn(text: string | null): NodeTrace | null {

@@ -91,17 +91,8 @@ export async function reports(
   return new Map(asked.map(([url], at) => [url, told[at]!]))
 }
 
-/** The same of each of the nodes, at the same time; never rejects. */
-export async function parts(
-  urls: readonly string[],
-  path: string,
-  options: AskOptions,
-): Promise<Map<string, Part>> {
-  const told = await Promise.all(urls.map((url) => part(new URL(path, url), options)))
-  return new Map(urls.map((url, at) => [url, told[at]!]))
-}
-
-async function part(where: URL, options: AskOptions): Promise<Part> {
+/** One answer, or why there is none; never rejects. */
+export async function part(where: URL, options: AskOptions): Promise<Part> {
   const path = `${where.pathname}${where.search}`
   try {
     const { status, text } = await fetchText(where, options)

@@ -13,11 +13,14 @@ const TRACE: NodeTrace = {
   ],
 }
 
+const HERE = { why: null, through: null }
+
 test('a life is told in lines, and which node has it', () => {
   const text = traceText(TRACE, [
-    { node: 'n1', trace: TRACE, why: null, persisted: 50, applied: 48 },
-    { node: 'n2', trace: { found: false, conv: 'c_1' }, why: null, persisted: 39, applied: 39 },
-    { node: 'n3', trace: null, why: 'ECONNREFUSED', persisted: null, applied: null },
+    { ...HERE, node: 'n1', trace: TRACE, persisted: 50, applied: 48 },
+    { ...HERE, node: 'n2', trace: { found: false, conv: 'c_1' }, persisted: 39, applied: 39 },
+    { ...HERE, node: 'n3', trace: null, why: 'ECONNREFUSED', persisted: null, applied: null },
+    { ...HERE, node: 'n4', trace: TRACE, through: 'n1', persisted: 50, applied: 48 },
   ])
   expect(text.split('\n')).toEqual([
     'message m1 of ann (d) · c_1 · seq 7',
@@ -35,6 +38,7 @@ test('a life is told in lines, and which node has it', () => {
     'n1    yes      yes                 48',
     'n2    no       no                  39',
     'n3    -        -                   -              ECONNREFUSED',
+    'n4    yes      yes                 48             reached through n1 only',
   ])
 })
 

@@ -34,6 +34,8 @@ export interface NodePart {
   /** `null`: it did not tell; `why` says so. */
   readonly trace: NodeTrace | null
   readonly why: string | null
+  /** The node that told it for this one, which was not reached itself. */
+  readonly through: string | null
   /** The newest index of its log that is on its disk, and that it has applied. */
   readonly persisted: number | null
   readonly applied: number | null
@@ -58,12 +60,15 @@ export function traceText(trace: NodeTrace, nodes: readonly NodePart[]): string 
   for (const { user, delivered, read } of (trace.receipts ?? []).slice(0, 50)) {
     lines.push(`    ${user}: ${read ? 'read' : delivered ? 'delivered' : 'not delivered yet'}`)
   }
-  const rows = nodes.map(({ node, trace: own, why, persisted, applied }) => [
+  const rows = nodes.map(({ node, trace: own, why, through, persisted, applied }) => [
     node,
     own === null ? '-' : own.found ? 'yes' : 'no',
     index === null || persisted === null ? '-' : persisted >= index.index ? 'yes' : 'no',
     applied === null ? '-' : String(applied),
-    why ?? '',
+    [
+      ...(through === null ? [] : [`reached through ${through} only`]),
+      ...(why === null ? [] : [why]),
+    ].join(', '),
   ])
   lines.push('', table(['NODE', 'APPLIED', 'IN ITS LOG ON DISK', 'APPLIED UP TO', 'NOTE'], rows))
   return lines

@@ -53,7 +53,11 @@ function caughtUp({ progress, commit }: MembershipView, learner: Member): boolea
   return peer?.state === 'replicate' && peer.match + CLOSE_ENTRIES >= commit
 }
 
-/** A removal must not leave a quorum that nobody can form now. */
+/**
+ * A removal must not leave a quorum that nobody can form now. `active` is a round of the quorum check
+ * old at most, so that a removal is not refused for having been asked at the beginning of one; a
+ * leader that found no quorum steps down in the turn in which it looked, and proposes nothing more.
+ */
 export function majorityAnswers({ progress, self }: MembershipView, next: Configuration): boolean {
   const answering = next.voters.filter(
     ({ id }) => id === self || progress.some((peer) => peer.id === id && peer.active),

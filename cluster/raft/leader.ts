@@ -259,6 +259,9 @@ function quorumActive(state: RaftState): boolean {
     state.quorum,
     (id) => id === state.id || progress.get(id)?.active === true,
   )
-  for (const peer of progress.values()) peer.active = false
+  for (const peer of progress.values()) {
+    peer.wasActive = peer.active
+    peer.active = false
+  }
   return result === 'won'
 }

@@ -22,6 +22,8 @@ export class Progress {
   learner: boolean
   /** Acknowledged something in the current check-quorum round. */
   active = false
+  /** Did so in the round before: of a round that has just begun, nobody's answer is in yet. */
+  wasActive = false
   /** The greatest commit index this peer could learn from what it was sent. */
   commitSent = 0
   readonly inflights: Inflights

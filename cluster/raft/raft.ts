@@ -372,7 +372,7 @@ export class Raft {
     const { id, role, term, vote, leader, log, transferee, progress } = this.#state
     const { commit, applied, lastIndex, persisted } = log
     const peers: PeerStatus[] = []
-    for (const [peer, { state, match, next, learner, active, inflights }] of progress) {
+    for (const [peer, { state, match, next, learner, active, wasActive, inflights }] of progress) {
       const self = peer === id
       peers.push({
         id: peer,
@@ -380,7 +380,7 @@ export class Raft {
         match,
         next,
         learner,
-        active: active || self,
+        active: active || wasActive || self,
         inflight: inflights.count,
       })
     }

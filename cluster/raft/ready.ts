@@ -72,7 +72,7 @@ export interface PeerStatus {
   readonly match: number
   readonly next: number
   readonly learner: boolean
-  /** Answered in the current check-quorum round. */
+  /** Answered in the current check-quorum round, or in the one before. */
   readonly active: boolean
   /** Append messages sent and not yet acknowledged. */
   readonly inflight: number

@@ -101,7 +101,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     preflightRoute(options.calls),
     ...selfRoutes(options.self),
     ...reportRoutes(options.calls, options.metrics),
-    ...traceRoutes(options.log),
+    ...traceRoutes(options.log, options.calls),
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,

@@ -7,7 +7,6 @@ import {
   object,
   oneOf,
   type RaftId,
-  type Shape,
   text,
 } from '#cluster'
 import { handLeadershipOn } from '../hand-leadership-on.ts'
@@ -24,7 +23,7 @@ import {
   type PreflightRequest,
   type PreflightView,
 } from './preflight.ts'
-import { readParameters } from './read-parameters.ts'
+import { nullable, readParameters } from './read-parameters.ts'
 
 /** How long the others may take to say how they are. */
 const REPORT_MS = 1_000
@@ -38,26 +37,21 @@ export interface MemberParts {
   calls(): ClusterCalls
 }
 
-const optional =
-  <T>(of: Shape<T>): Shape<T | null> =>
-  (value, path) =>
-    value === undefined || value === null ? null : of(value, path)
-
 const REQUEST = object<Required<PreflightRequest>>({
   action: oneOf(...PREFLIGHT_ACTIONS),
-  node: optional(text(255)),
-  peer: optional(text(1_024)),
-  url: optional(text(2_048)),
-  instead: optional(text(255)),
+  node: nullable(text(255)),
+  peer: nullable(text(1_024)),
+  url: nullable(text(2_048)),
+  instead: nullable(text(255)),
 })
 
 const CHANGE = object<ChangeParameters>({
   action: oneOf('add', 'remove', 'replace'),
   node: text(255),
-  peer: optional(text(1_024)),
-  url: optional(text(2_048)),
-  instead: optional(text(255)),
-  ifMatch: optional(text(64)),
+  peer: nullable(text(1_024)),
+  url: nullable(text(2_048)),
+  instead: nullable(text(255)),
+  ifMatch: nullable(text(64)),
 })
 
 interface ChangeParameters extends PreflightRequest {

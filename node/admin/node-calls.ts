@@ -13,6 +13,7 @@ import type { FeatureLevels } from '../feature-levels.ts'
 import type { NodeDrain } from '../node-drain.ts'
 import type { NodeReloads } from '../reload.ts'
 import type { PeerStandings } from '../peer-standings.ts'
+import type { StateReader } from '../state-machine/types.ts'
 import { decodeAnswer, decodeCall } from './call-frame.ts'
 import { ClusterCalls } from './cluster-calls.ts'
 import type { ClusterView } from './cluster-view.ts'
@@ -33,6 +34,8 @@ interface NodeParts {
   readonly levels: FeatureLevels
   readonly standings: PeerStandings
   readonly self: SelfSources
+  readonly state: StateReader
+  serving(): boolean
   view(): ClusterView
   metrics(): Promise<string>
 }
@@ -52,6 +55,8 @@ export function newClusterCalls(parts: NodeParts): ClusterCalls {
       fitness: (id) => standings.fitness(id),
       view: () => parts.view(),
       self: parts.self,
+      trace: { state: parts.state, log },
+      serving: () => parts.serving(),
       metrics: () => parts.metrics(),
       calls: () => calls,
     }),

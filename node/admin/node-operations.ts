@@ -3,6 +3,7 @@ import { memberOperations, type MemberParts } from './member-operations.ts'
 import type { Operation } from './operation.ts'
 import { reportOperations, type ReportParts } from './report-operations.ts'
 import { reloadOperation, type ReloadParts } from './reload-operation.ts'
+import { traceOperation, type TraceParts } from './trace-operation.ts'
 import { upgradeOperations, type UpgradeParts } from './upgrade-operations.ts'
 import { transferLeadership, type TransferParts } from './transfer-leadership.ts'
 
@@ -12,7 +13,8 @@ export type OperationParts = TransferParts &
   ReloadParts &
   UpgradeParts &
   MemberParts &
-  ReportParts
+  ReportParts &
+  TraceParts
 
 /** Everything that a node does for operators who asked another one. */
 export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Operation> {
@@ -23,6 +25,7 @@ export function nodeOperations(parts: OperationParts): ReadonlyMap<string, Opera
     reloadOperation(parts),
     ...upgradeOperations(parts),
     ...reportOperations(parts),
+    traceOperation(parts),
   ]
   return new Map(operations.map((operation) => [operation.name, operation]))
 }

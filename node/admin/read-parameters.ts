@@ -3,6 +3,12 @@ import { type AdminProblem, adminProblem } from './admin-problem.ts'
 
 class Misfit extends Error {}
 
+/** What need not be given is `null`. */
+export const nullable =
+  <T>(of: Shape<T>): Shape<T | null> =>
+  (value, path) =>
+    value === undefined || value === null ? null : of(value, path)
+
 /** What an operation was given, checked; or why it cannot be done with that. */
 export function readParameters<T>(
   given: unknown,
