@@ -22,7 +22,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     load: () => import('./commands/certs.ts'),
   },
   conversation: {
-    summary: 'export what a conversation keeps',
+    summary: 'look at a conversation and its events, or export what it keeps',
     load: () => import('./commands/conversation.ts'),
   },
   debug: {

@@ -18,7 +18,11 @@ export function messageLine(message: ChatMessage, options: LineOptions): string 
 function textOf(message: ChatMessage, maxCharacters: number): string {
   if (message.recalled) return '(recalled)'
   if (message.expired) return '(expired)'
-  const { body } = message
+  return bodyText(message.body, maxCharacters)
+}
+
+/** What somebody wrote, on one line. */
+export function bodyText(body: unknown, maxCharacters: number): string {
   const text = typeof body === 'string' ? body : (JSON.stringify(body) ?? '')
   if (text.length <= maxCharacters) return visible(text)
   // Between the halves of a surrogate pair nothing is cut.

@@ -218,6 +218,7 @@ const SCENES: readonly Scene[] = [
     },
   },
   { types: 'parley conversation export', before: n1Leads, codes: { erase: 5 } },
+  { types: 'parley conversation show', settles: true },
   { types: 'parley transfer n2', before: n1Leads },
   { types: 'parley drain n2', before: n1Leads },
   { types: 'parley roll', before: allBack, anyOrder: true },

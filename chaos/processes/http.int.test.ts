@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectBackupAnswers } from '../backup/backup-answers.ts'
 import { DocumentedHttp, type HttpCall, isAboutMembers, TOO_LARGE } from './documented-http.ts'
+import { expectInspectAnswers } from './inspect-answers.ts'
+import { onlyForOperators } from './operators-only.ts'
 import { ProcessCluster } from './process-cluster.ts'
 import { bearer, TOKEN_SECRET } from './token-of.ts'
 
@@ -307,7 +309,7 @@ test('[MT1] [MT2] [MT3] [MT4] an operator follows one message, without what it s
   expect(none.json).toMatchObject({ found: false, firstSeq: 1, head: seq, searchedFrom: 1 })
   expect((await call('GET', route, { ...admin, id: 'c_none', query: '?seq=1' })).status).toBe(404)
   expect((await call('GET', route, { ...admin, id })).status).toBe(400)
-  await onlyForOperators(route, id, `?seq=${seq}`)
+  await onlyForOperators(api, route, id, `?seq=${seq}`)
 })
 
 test('[AD8] [AD11] an erased user leaves stubs behind, the same on every node', async () => {
@@ -343,23 +345,8 @@ test('[AD8] [AD11] an erased user leaves stubs behind, the same on every node', 
   }
   expect((await call('GET', left, gus)).json).toMatchObject({ pending: false, conversations: [] })
   expect(await call('GET', left, { ...admin, id: 'a b' })).toMatchObject({ status: 400 })
-  await onlyForOperators(left, 'gus')
+  await onlyForOperators(api, left, 'gus')
 })
-
-/** Without a token of role admin, and where the node that is asked has not come that far. */
-async function onlyForOperators(route: string, id: string, query = ''): Promise<void> {
-  const as = (headers: Record<string, string>) => call('GET', route, { id, query, headers })
-  expect(await as(bearer({ sub: 'eve' }))).toMatchObject({ status: 403 })
-  expect(await as({ authorization: 'Bearer nonsense' })).toMatchObject({ status: 401 })
-  const admin = bearer({ sub: 'op', role: 'admin' })
-  const { headers } = await as(admin)
-  const epoch = headers.get('parley-mark')!.split('.')[0]!
-  const ahead = { ...admin, 'parley-mark': `${epoch}.zzzzzz` }
-  expect(await as(ahead)).toMatchObject({ status: 503, json: { code: 'BEHIND' } })
-  expect(await as({ ...admin, 'parley-mark': 'x' })).toMatchObject({ status: 400 })
-  const wrong = { id, query: '?read=soon', headers: admin }
-  expect(await call('GET', route, wrong)).toMatchObject({ status: 400 })
-}
 
 test('[AD12] an operator reads all that a conversation keeps, page by page, on any node', async () => {
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
@@ -388,7 +375,11 @@ test('[AD12] an operator reads all that a conversation keeps, page by page, on a
     expect(answer, query).toMatchObject({ status: 400, json: { code: 'INVALID_MESSAGE' } })
   }
   expect(await call('GET', route, { ...admin, id: 'nowhere' })).toMatchObject({ status: 404 })
-  await onlyForOperators(route, id)
+  await onlyForOperators(api, route, id)
+})
+
+test('[IC1] [IC4] an operator looks at a conversation, on any node, and at bodies on purpose', async () => {
+  await expectInspectAnswers(api)
 })
 
 test('[AD10] a dry run of retention, on the leader, with the policy there is or another', async () => {

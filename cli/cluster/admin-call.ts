@@ -75,8 +75,17 @@ export async function adminText(path: string, call: AdminCall): Promise<AdminAns
 
 /** As `adminText`, of what answers with a JSON object. */
 export async function adminCall(path: string, call: AdminCall): Promise<Record<string, unknown>> {
-  const said = objectOf((await adminText(path, call)).text)
-  if (said !== null) return said
+  return (await adminPage(path, call)).said
+}
+
+/** As `adminCall`, with the mark of what it shows. */
+export async function adminPage(
+  path: string,
+  call: AdminCall,
+): Promise<{ readonly said: Record<string, unknown>; readonly mark: string | null }> {
+  const { text, mark } = await adminText(path, call)
+  const said = objectOf(text)
+  if (said !== null) return { said, mark: mark ?? call.mark ?? null }
   throw new CliError(ExitCode.failed, `${call.urls.join(', ')}: the answer is no JSON object`)
 }
 

@@ -158,3 +158,50 @@ test('a roll touches one node after the other, and stops where something fails',
   expect(await run('roll', '--', 'restart-all')).toMatchObject({ code: 64 })
   expect((await run('status', '--wait', 'healthy')).code).toBe(0)
 })
+
+test('a conversation is shown without a word of it, and its events with words on purpose', async () => {
+  const say = async (text: string, ...more: string[]) => {
+    const { stdout } = await run('send', '--as', 'rex', '--to', 'sam', '--json', ...more, text)
+    return (JSON.parse(stdout) as { conversation: string }).conversation
+  }
+  await say('hush one')
+  const id = await say('hush two', '--reply-to', '1')
+  // Whichever node is asked first.
+  const json = async (...args: string[]) => {
+    const { code, stdout } = await run('conversation', ...args, '--json')
+    expect(code).toBe(0)
+    return JSON.parse(stdout) as Record<string, unknown>
+  }
+  await expect.poll(() => json('show', id)).toMatchObject({ schema: 1, conv: id, head: 2 })
+  const shown = await run('conversation', 'show', id)
+  expect(shown.stdout).toMatch(/ · direct · 2 members · 2 messages\n/)
+  expect(shown.stdout).toMatch(/\nrex +member +1– +\d+ +\d+ +\d+ +\d+\nsam +member +1– +\d+/)
+  const one = await run('conversation', 'show', id, '--limit', '1')
+  expect(one.stdout).toContain('\n1 more: --limit 2 shows all\n')
+  const listed = await run('conversation', 'messages', id, '--after', '0')
+  expect(listed.stdout).toMatch(/^SEQ +AT .*\n1 +2\d{3}-.*Z +message +rex +\S+ +\S+ +9 bytes\n/)
+  expect(listed.stdout).toContain('answers 1')
+  expect(listed.stderr).toBe(`parley: ${id} up to 2 of 2\n`)
+  for (const { stdout } of [shown, one, listed]) expect(stdout).not.toContain('hush')
+  const first = await run(
+    'conversation',
+    'messages',
+    id,
+    '--after',
+    '0',
+    '--limit',
+    '1',
+    '--bodies',
+  )
+  expect(first.stdout).toContain('  hush one\n')
+  expect(first.stderr).toBe(`parley: ${id} up to 1 of 2: go on with --after 1\n`)
+  const events = { schema: 1, items: [{ seq: 2, body: 'hush two' }], next: 2, hasMore: false }
+  expect(await json('messages', id, '--limit', '1', '--bodies')).toMatchObject(events)
+  // What nobody has, and what cannot be.
+  expect(await run('conversation', 'show', 'c_none')).toMatchObject({
+    ...{ code: 5, stdout: '', stderr: expect.stringContaining('GROUP_NOT_FOUND') },
+  })
+  expect(await run('conversation', 'messages', id, '--after', '9')).toMatchObject({
+    ...{ code: 5, stderr: expect.stringContaining('past the newest event, 2') },
+  })
+})

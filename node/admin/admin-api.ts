@@ -5,6 +5,7 @@ import { CHECKS } from '../failing-checks.ts'
 import { livez, readyz, type Readiness } from './health.ts'
 import { ACCOUNT_ROUTES } from './account-routes.ts'
 import { type BackupRoutesHost, backupRoutes } from './backup-routes.ts'
+import { INSPECT_ROUTES } from './inspect-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import { preflightRoute } from './preflight-route.ts'
@@ -105,6 +106,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...SETTINGS_ROUTES,
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,
+    ...INSPECT_ROUTES,
     ...backupRoutes(options.backup),
     ...retentionRoutes(options.logTimeMs),
   ]

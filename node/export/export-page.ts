@@ -1,8 +1,7 @@
 import { encodeFrame } from '#protocol'
-import { wireConversation, wireEvent } from '../gateway/handlers/wire-event.ts'
+import { wireConversation } from '../gateway/handlers/wire-event.ts'
 import type { ConversationView, StateReader } from '../state-machine/types.ts'
-
-const READ_EVENTS = 256
+import { eventLines } from './event-lines.ts'
 
 /** Where a page begins. */
 export interface ExportPosition {
@@ -55,28 +54,8 @@ async function events(
   after: number,
   most: { readonly events: number; readonly bytes: number },
 ): Promise<ExportPage | null> {
-  const lines: string[] = []
-  let next = after
-  let count = 0
-  let bytes = 0
-  const pageOf = (hasMore: boolean): ExportPage => {
-    return { lines, next: { after: next, members: 0 }, hasMore, head: Math.max(head, next) }
-  }
-  for (;;) {
-    const page = await state.allEventsAfter(id, next, Math.min(READ_EVENTS, most.events - count))
-    if (page === null) return null
-    if (page.gap !== null) {
-      lines.push(JSON.stringify({ gap: page.gap }))
-      next = page.gap.to
-    }
-    for (const event of page.events) {
-      bytes += event.body?.length ?? 0
-      if (bytes > most.bytes && count > 0) return pageOf(true)
-      const frame = { t: 'msg:N', conv: id, ...wireEvent(event) } as const
-      lines.push(encodeFrame(frame, 'parley.v1.json') as string)
-      next = event.seq
-      count += 1
-    }
-    if (!page.hasMore || count >= most.events) return pageOf(page.hasMore)
-  }
+  const found = await eventLines(state, id, after, { ...most, withBodies: true })
+  if (found === null) return null
+  const { lines, next, hasMore } = found
+  return { lines, next: { after: next, members: 0 }, hasMore, head: Math.max(head, next) }
 }

@@ -89,6 +89,19 @@ export function userKey(user: string, conv: string): Buffer {
 
 export const inboxKey = (user: string): Buffer => withText(0x6f, user, 0)
 
+/** Every `inboxKey` lies in here. */
+export const INBOX_KEYS = {
+  from: Buffer.of(0x6f),
+  to: Buffer.of(0x70),
+  userOf: (key: Uint8Array): string => asBuffer(key).toString('utf8', 3),
+  /** The least key above the user's. */
+  behind: (user: string): Buffer => {
+    const key = withText(0x6f, user, 1)
+    key[key.length - 1] = 0
+    return key
+  },
+}
+
 export function inboxPageKey(user: string, page: number): Buffer {
   const key = withText(0x69, user, 4)
   key.writeUInt32BE(page, key.length - 4)

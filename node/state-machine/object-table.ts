@@ -83,6 +83,11 @@ export class ObjectTable<T extends TableObject> implements Table {
     return object
   }
 
+  /** As `get`, by somebody who looks at all: that keeps nothing in memory. */
+  peek(id: string): T | undefined {
+    return this.#byId.get(id)
+  }
+
   /** For apply only: prefetch brought it in. */
   need(id: string): T {
     const object = this.get(id)

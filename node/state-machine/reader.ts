@@ -10,17 +10,21 @@ import { readFeed } from './feed-page.ts'
 import type { Settings } from './settings.ts'
 import { StoreDamagedError } from '../store/store.ts'
 import { readInbox, readInboxReach, userInbox } from './inbox-page.ts'
+import { readInboxPositions, readInboxPositionsOf } from './inbox-positions.ts'
 import { largeHeads } from './large-heads.ts'
+import { readProgress } from './member-progress.ts'
 import { receiptsChanged } from './receipt-changes.ts'
 import { countReceipts, readCursors, readReceipts } from './receipt-reads.ts'
 import type {
   FeedPage,
   ConversationHead,
   ConversationList,
+  ConversationProgress,
   ConversationView,
   DevicePosition,
   EventPage,
   InboxPage,
+  InboxPosition,
   ListPosition,
   MemberReceipt,
   PushSubscription,
@@ -233,6 +237,44 @@ export class Reader implements StateReader {
   async cursorsOf(id: string, user: string): Promise<{ delivered: number; read: number }> {
     const read = this.#read(id, user, (state, found) => readCursors(state, found, user))
     return (await read) ?? { delivered: 0, read: 0 }
+  }
+
+  progressOf(id: string, membersFrom: number): Promise<ConversationProgress | null> {
+    assert(Number.isInteger(membersFrom) && membersFrom >= 0, `members from ${membersFrom} on`)
+    return this.#load(
+      id,
+      null,
+      (state, found) => readProgress(state, found, membersFrom),
+      (state) => loadForView(state, id, membersFrom),
+    )
+  }
+
+  get conversationCount(): number {
+    return this.#current().numbers.count
+  }
+
+  conversationIds(after: number, limit: number): Promise<readonly string[]> {
+    return this.#pinned(({ numbers }) => {
+      const count = Math.max(0, Math.min(limit, numbers.count - after))
+      return numbers.ids(Array.from({ length: count }, (_, i) => after + i + 1))
+    })
+  }
+
+  get userCount(): number {
+    return this.#current().users.count
+  }
+
+  newcomers(): Iterable<string> {
+    return this.#current().users.newcomers()
+  }
+
+  inboxPositions(after: string | null, limit: number) {
+    assert(Number.isInteger(limit) && limit > 0, `a limit of ${limit}`)
+    return this.#pinned((state) => readInboxPositions(state, after, limit))
+  }
+
+  inboxPositionsOf(users: readonly string[]): Promise<readonly InboxPosition[]> {
+    return this.#pinned((state) => readInboxPositionsOf(state, users))
   }
 
   /**

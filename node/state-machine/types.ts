@@ -149,6 +149,54 @@ export interface AppliedRemoval {
   readonly seqs: readonly number[] | null
 }
 
+/** How far one has got who is or was a member. */
+export interface MemberProgress {
+  readonly user: string
+  readonly role: MemberRole
+  readonly isPresent: boolean
+  /** Seqs that he may see as from, to, from, to, …, inclusive; the last `to` is infinite while he is there. */
+  readonly visible: readonly number[]
+  /** Over all his devices, not above `head`. */
+  readonly delivered: number
+  /** Never past `delivered`. */
+  readonly read: number
+  /** Events above the one and the other cursor that are kept and that he may see. */
+  readonly undelivered: number
+  readonly unread: number
+  /** The oldest of the undelivered ones. */
+  readonly firstUndelivered: number | null
+}
+
+/** How a conversation stands, for whoever operates the cluster: nothing that a user wrote. */
+export interface ConversationProgress {
+  readonly id: string
+  readonly kind: 'direct' | 'group'
+  readonly createdAt: number
+  readonly head: number
+  readonly ord: number
+  /** Wall time in ms of the newest event, for display; 0 before the first. */
+  readonly lastAt: number
+  readonly firstSeq: number
+  readonly large: boolean
+  readonly retention: RetentionPolicy | null
+  readonly history: boolean
+  /** Present members. */
+  readonly memberCount: number
+  /** Whoever is or was one. */
+  readonly listed: number
+  /** At some hundred positions of their list. */
+  readonly members: readonly MemberProgress[]
+  /** The position at which the next ones begin, `null` if none follow. */
+  readonly next: number | null
+}
+
+/** How far the inbox of a user is, and his devices in it. */
+export interface InboxPosition {
+  readonly user: string
+  readonly head: number
+  readonly devices: readonly DevicePosition[]
+}
+
 /** Enough of a conversation to route an event to sessions without copying it. */
 export interface AppliedConversation {
   readonly id: string
@@ -390,6 +438,28 @@ export interface StateReader {
    * the newest of them.
    */
   inboxReach(user: string, device: string, upTo: number): Promise<{ conv: string; seq: number }[]>
+  /**
+   * How it stands, and how far its members from that position of their list on have got; `null`: there
+   * is no such conversation.
+   */
+  progressOf(id: string, membersFrom: number): Promise<ConversationProgress | null>
+  /** How many conversations there are. */
+  readonly conversationCount: number
+  /** The ids of at most `limit` of them, in the order they came, behind the first `after`. */
+  conversationIds(after: number, limit: number): Promise<readonly string[]>
+  /** How many users are or were in a conversation. */
+  readonly userCount: number
+  /**
+   * How far their inboxes are, page by page after a user or `null`; `next` is `null` at the end. Who
+   * came in the last minutes may stand in none: `newcomers` names them, some of them again and again.
+   */
+  inboxPositions(
+    after: string | null,
+    limit: number,
+  ): Promise<{ readonly positions: readonly InboxPosition[]; readonly next: string | null }>
+  newcomers(): Iterable<string>
+  /** The same of users by name. */
+  inboxPositionsOf(users: readonly string[]): Promise<readonly InboxPosition[]>
   /** Number of the newest event of all conversations together. */
   readonly feedHead: number
   /** Every event of every conversation after that number, whoever may see it; at most `limit`. */

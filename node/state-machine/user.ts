@@ -162,6 +162,11 @@ export class Users {
     return found
   }
 
+  /** Users who came into a conversation of late, again and again if into several: no cut holds that yet. */
+  *newcomers(): Generator<string> {
+    for (const joins of [this.#frozen, this.#fresh]) for (const { user } of joins) yield user
+  }
+
   freeze(): readonly Join[] {
     this.#frozen = this.#fresh
     this.#fresh = []

@@ -10,6 +10,7 @@ import type {
   FeedPage,
   InboxEvent,
   InboxPage,
+  InboxPosition,
   ListPosition,
   MemberReceipt,
   PushSubscription,
@@ -72,6 +73,30 @@ export class FakeState implements StateReader {
   async conversation(id: string): Promise<ConversationView | null> {
     if (this.failure !== null) throw this.failure
     return this.conversations.get(id) ?? null
+  }
+
+  /** Of what operators look at it holds nothing. */
+  readonly conversationCount = 0
+  readonly userCount = 0
+
+  async progressOf(): Promise<null> {
+    return null
+  }
+
+  async conversationIds(): Promise<readonly string[]> {
+    return []
+  }
+
+  async inboxPositions() {
+    return { positions: [], next: null }
+  }
+
+  newcomers(): readonly string[] {
+    return []
+  }
+
+  async inboxPositionsOf(): Promise<readonly InboxPosition[]> {
+    return []
   }
 
   async isMember(id: string, user: string): Promise<boolean> {
