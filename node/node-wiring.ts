@@ -378,6 +378,7 @@ export class NodeWiring {
       leads: () => this.cluster.replica?.hasAuthority ?? false,
       now: () => this.logClock.nowMs(),
       needsEntry: (logTime) => this.#host.data.stateMachine.erasureNeedsEntry(logTime),
+      savesSpace: () => this.#host.data.stateMachine.savesSpace,
       submit: (submission, done) => this.forwarder.submit(submission, done),
     })
   }

@@ -63,8 +63,13 @@ export class LoopDisks {
     )
   }
 
-  /** The power is back: only what the disk held is there. No process may have a file open on it. */
-  async restorePower(names: readonly string[]): Promise<void> {
+  /** The file system gives up, as it does after an error of its disk: whoever writes hears EROFS. */
+  async fail(name: string): Promise<void> {
+    await run('mount', ['-o', 'remount,abort', this.#cluster.node(name).data])
+  }
+
+  /** After either: only what the disk held is there. No process may have a file open on it. */
+  async mountAgain(names: readonly string[]): Promise<void> {
     for (const name of names) {
       await this.#unmount(name)
       await this.#mount(name)

@@ -49,7 +49,7 @@ async function cut(
     }
   }
   for (const name of names) await cluster.kill(name)
-  await disks!.restorePower(names)
+  await disks!.mountAgain(names)
   await Promise.all(names.map((name) => cluster.start(name, { flags: SMALL, ...options })))
 }
 

@@ -23,6 +23,7 @@ describe('the guard of one node among three', () => {
   let compactions: number
   let cutIndex: number
   let erases: boolean
+  let saved: boolean[]
   let served: boolean[]
   let guard: DiskGuard
 
@@ -37,6 +38,7 @@ describe('the guard of one node among three', () => {
     compactions = 0
     cutIndex = 0
     erases = false
+    saved = []
     served = []
     const fileSystem = {
       space: async () => ({ freeBytes, sizeBytes: 200_000 }),
@@ -68,6 +70,7 @@ describe('the guard of one node among three', () => {
           compact: () => Promise.resolve(void (compactions += 1)),
         }) as never,
       erases: () => erases,
+      saveSpace: (saves) => saved.push(saves),
       serveClients: (serves) => served.push(serves),
       replica: () => replica,
       isUp: (id) => up.has(id),
@@ -175,6 +178,29 @@ describe('the guard of one node among three', () => {
     cutIndex = 80
     await look(9_000)
     expect(compactions).toBe(2)
+  })
+
+  it('[D7] lets what comes with the next cuts be compacted with the first, for ten seconds', async () => {
+    await look(9_000)
+    erases = true
+    await look(9_000)
+    for (cutIndex = 1; cutIndex < 9; cutIndex++) await look(9_000)
+    expect(compactions).toBe(0)
+    erases = false
+    await look(9_000)
+    expect(compactions).toBe(1)
+    erases = true
+    for (; cutIndex < 60; cutIndex++) await look(9_000)
+    expect(compactions).toBe(2)
+  })
+
+  it('[D7] has the store let go of what was removed as soon as it may while it is short of room', async () => {
+    await look(9_000)
+    expect(saved.at(-1)).toBe(true)
+    await look(100)
+    expect(saved.at(-1)).toBe(true)
+    await look(100_000)
+    expect(saved.at(-1)).toBe(false)
   })
 
   it('[D8] takes no snapshot while it is hard', async () => {

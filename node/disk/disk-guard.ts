@@ -23,6 +23,8 @@ const REPORT_MS = 900
 const HAND_ON_EVERY_MS = 5_000
 /** Between the end of a compaction and the next one, which reads and writes the whole store. */
 const COMPACT_EVERY_MS = 30_000
+/** What more goes with the next cuts is compacted with the first, if they come within so long. */
+const MORE_ERASED_WITHIN_MS = 10_000
 const LEVELS = ['ok', 'low', 'hard', 'spent'] as const
 const OPEN: DiskDoor = { takesWrites: true, takesCursors: true }
 
@@ -37,6 +39,8 @@ export interface DiskGuardHost {
   store(): Store | null
   /** The next cut takes something out of the store. */
   erases(): boolean
+  /** What retention took away is to leave the store as soon as it may, or in its own time again. */
+  saveSpace(saves: boolean): void
   replica(): Replica | null
   isUp(id: RaftId): boolean
   /** How well a peer would do as the leader by its own word; 0: not at all. */
@@ -68,6 +72,7 @@ export class DiskGuard {
   #handedOnMs = -Infinity
   /** A cut from here on took something out of the store; 0: none did since the last compaction. */
   #erasedAt = 0
+  #erasedMs = 0
   #compacting = false
   #compactedMs = -Infinity
   #timer: Timer | null = null
@@ -171,6 +176,7 @@ export class DiskGuard {
     const level = diskLevel(before, this.#room, limits)
     this.#level = level === DiskLevel.hard && log.reserved < 2 ? DiskLevel.spent : level
     log.saveSpace(level >= DiskLevel.hard)
+    this.#host.saveSpace(level >= DiskLevel.low)
     if (this.#level === before) return
     const say = this.#level > before ? 'warn' : 'info'
     logger[say]('disk.level', { level: LEVELS[this.#level], freeBytes, ...ADVICE[this.#level] })
@@ -195,10 +201,16 @@ export class DiskGuard {
       return
     }
     const cut = this.#host.store()?.cut?.index ?? 0
-    if (this.#erasedAt === 0 && this.#host.erases()) this.#erasedAt = cut + 1
+    const erases = this.#host.erases()
+    const now = clock.monotonicMs()
+    if (this.#erasedAt === 0 && erases) {
+      this.#erasedAt = cut + 1
+      this.#erasedMs = now
+    }
     const isDue = this.#erasedAt > 0 && cut >= this.#erasedAt
     if (!isDue || this.#compacting) return
-    if (clock.monotonicMs() - this.#compactedMs < COMPACT_EVERY_MS) return
+    if (erases && now - this.#erasedMs < MORE_ERASED_WITHIN_MS) return
+    if (now - this.#compactedMs < COMPACT_EVERY_MS) return
     // Not before: whatever fills the disk would take this, too, and the next start needs it.
     if (freeBytes < limits.reserveBytes) await ballast.release()
     this.#compact()

@@ -29,6 +29,7 @@ export function nodeDiskGuard(
     log: data.log,
     store: () => data.stores.store,
     erases: () => data.stateMachine.erases,
+    saveSpace: (saves) => data.stateMachine.saveSpace(saves),
     serveClients: (serves) => {
       if (isDraining()) return
       if (serves) parts.gateway.undrain()

@@ -8,17 +8,19 @@ const WINDOW_MS = 60_000
 const conv = groupConversationId('alice', 'g')
 
 /** A node over a machine that applies what it asks for; log time follows the clock if it leads. */
-async function node(leads: boolean) {
+async function node(leads: boolean, savesSpace = false) {
   const m = await Machine.open({
     settings: { windowMs: WINDOW_MS },
     limits: { hotBytes: 0, chunkBytes: 400 },
   })
   const { clock, machine } = m
+  machine.saveSpace(savesSpace)
   const asked: Submission[] = []
   const pace = new ErasurePace({
     clock,
     now: () => (leads ? clock.monotonicMs() : 0),
     needsEntry: (logTime) => machine.erasureNeedsEntry(logTime),
+    savesSpace: () => machine.savesSpace,
     submit: (submission) => {
       asked.push(submission)
       void m.one(clock.monotonicMs(), { ...submission, origin: 1, request: 1 } as Command)
@@ -67,6 +69,33 @@ test('[RT6] erased text leaves the store of an idle node within a minute of the 
   const before = asked.length
   await pass(5 * WINDOW_MS)
   expect(asked).toHaveLength(before)
+  pace.close()
+  await m.machine.close()
+})
+
+test('[RT6] [D7] on a disk that is nearly full it is gone ten seconds after the window’s end', async () => {
+  const { m, pace, pass } = await node(true, true)
+  await said(m, 20)
+  await m.one(3, remove({ op: 'truncate', from: conv, upTo: 15 }))
+  await pass(WINDOW_MS - 5_000)
+  expect(await secrets(m)).toBe(20)
+  await pass(15_000)
+  expect(await secrets(m)).toBe(6)
+  pace.close()
+  await m.machine.close()
+})
+
+test('[RT6] a disk that gets short of room later does not wait for what a roomy one waits for', async () => {
+  const { m, pace, pass } = await node(true)
+  await said(m, 20)
+  await pass(WINDOW_MS)
+  await m.one(WINDOW_MS, remove({ op: 'truncate', from: conv, upTo: 15 }))
+  const { checkpointIndex } = m.machine.statistics
+  await pass(5_000)
+  expect(m.machine.statistics.checkpointIndex).toBe(checkpointIndex)
+  m.machine.saveSpace(true)
+  await pass(2_000)
+  expect(m.machine.statistics.checkpointIndex).toBeGreaterThan(checkpointIndex)
   pace.close()
   await m.machine.close()
 })

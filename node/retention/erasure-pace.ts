@@ -7,6 +7,8 @@ export interface ErasurePaceOptions {
   readonly now: () => number
   /** See `ParleyStateMachine.erasureNeedsEntry`. */
   readonly needsEntry: (logTime: number) => Promise<boolean>
+  /** Whether the disk is nearly full: then it is asked at every look. */
+  readonly savesSpace: () => boolean
   readonly submit: (submission: Submission) => void
   readonly onError: (error: unknown) => void
 }
@@ -55,8 +57,9 @@ export class ErasurePace {
   }
 
   async #maybeAsk(): Promise<void> {
-    const { clock, needsEntry, now, submit } = this.#options
-    if (clock.monotonicMs() - this.#askedMs < PACE_MS || !(await needsEntry(now()))) return
+    const { clock, needsEntry, now, savesSpace, submit } = this.#options
+    const paceMs = savesSpace() ? 0 : PACE_MS
+    if (clock.monotonicMs() - this.#askedMs < paceMs || !(await needsEntry(now()))) return
     if (this.#isClosed) return
     this.#askedMs = clock.monotonicMs()
     submit(NOTHING)

@@ -2,7 +2,7 @@ import { ErasurePace, type ErasurePaceOptions } from './erasure-pace.ts'
 import { Retention, type RetentionOptions } from './retention.ts'
 
 export interface NodeRetentionOptions
-  extends RetentionOptions, Pick<ErasurePaceOptions, 'needsEntry'> {}
+  extends RetentionOptions, Pick<ErasurePaceOptions, 'needsEntry' | 'savesSpace'> {}
 
 /** A node's part in retention: what a leader works out, and what every node does for its own disk. */
 export class NodeRetention {
@@ -13,11 +13,12 @@ export class NodeRetention {
 
   constructor(options: NodeRetentionOptions) {
     this.#options = options
-    const { clock, logger, needsEntry } = options
+    const { clock, logger, needsEntry, savesSpace } = options
     this.leading = new Retention(options)
     this.#pace = new ErasurePace({
       clock,
       needsEntry,
+      savesSpace,
       now: () => this.logTimeMs ?? 0,
       submit: (submission) => options.submit(submission, () => {}),
       onError: (error) => logger.warn('erasure.failed', { error }),

@@ -62,18 +62,25 @@ interface Frozen extends CutPosition {
 export class Checkpointer {
   readonly #state: ApplicationState
   readonly #failpoints: Failpoints
+  readonly #savesSpace: () => boolean
   readonly #chunk = new ByteWriter(64 * 1024)
   #running = false
   /** What the next cut takes out of the store. */
   #erased: readonly Put[] = []
   #erases = false
+  /** Log time of the oldest removal that waits for the window of results; after a start not known yet. */
+  #waitsSince: number
   /** Events and conversations of the cut under way, and how many of them the store has pulled. */
   #steps = 0
   #done = 0
 
-  constructor(state: ApplicationState, failpoints: Failpoints) {
+  /** `savesSpace`: the disk is nearly full. */
+  constructor(state: ApplicationState, failpoints: Failpoints, savesSpace: () => boolean) {
     this.#state = state
     this.#failpoints = failpoints
+    this.#savesSpace = savesSpace
+    const { last, erased } = state.removals.place
+    this.#waitsSince = last > erased ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   }
 
   get running(): boolean {
@@ -83,6 +90,12 @@ export class Checkpointer {
   /** The next cut takes something out of the store, or the one after it would. */
   get erases(): boolean {
     return this.#erases
+  }
+
+  /** Nothing but further cuts keeps the store from letting go of what retention took away. */
+  get isErasureDue(): boolean {
+    const { removals, windowStart } = this.#state
+    return this.#erases || removals.areFresh || this.#waitsSince < windowStart
   }
 
   /** Writes a cut of the state as it is now. Rejects with the store's error, which is final. */
@@ -113,8 +126,9 @@ export class Checkpointer {
     for (const table of state.tables) table.completed()
     state.dirty.completed()
     // Ready for the next cut, as a freeze cannot wait.
-    const erasure = new Erasure(state)
+    const erasure = new Erasure(state, this.#savesSpace())
     this.#erased = await erasure.next()
+    this.#waitsSince = erasure.waitsSince
     this.#erases = this.#erased.length > 0 || erasure.isMore
     this.#running = false
     this.#failpoints.hit('checkpoint.hotTailDropped')

@@ -40,18 +40,27 @@ export class Erasure {
   readonly #chunks = new Map<number, Buffer | null>()
   /** Which of them are not as the store has them any more. */
   readonly #changed = new Set<number>()
+  readonly #savesSpace: boolean
   #share = 1
   #bytes = 0
   #again = 0
   #isMore = false
+  #waitsSince = Number.POSITIVE_INFINITY
 
-  constructor(state: ApplicationState) {
+  /** On a disk that is nearly full it reads as much as a cut takes, and writes no more for it. */
+  constructor(state: ApplicationState, savesSpace: boolean) {
     this.#state = state
+    this.#savesSpace = savesSpace
   }
 
   /** More is due than this cut takes. */
   get isMore(): boolean {
     return this.#isMore
+  }
+
+  /** Log time of the oldest removal that the window has not passed, as found; `Infinity`: none waits. */
+  get waitsSince(): number {
+    return this.#waitsSince
   }
 
   /** What the next cut changes; call right before it is frozen, and write it with it. */
@@ -61,7 +70,11 @@ export class Erasure {
     let rest: PendingRemoval | null = null
     while (rest === null) {
       const removal = await removals.oldest(count)
-      if (removal === null || removal.logTime >= windowStart) break
+      if (removal === null) break
+      if (removal.logTime >= windowStart) {
+        this.#waitsSince = removal.logTime
+        break
+      }
       if (count === 0) this.#share = shareOf(windowStart - removal.logTime)
       this.#isMore = count >= REMOVALS * this.#share || this.#isFull
       if (this.#isMore) break
@@ -127,7 +140,8 @@ export class Erasure {
   get #isFull(): boolean {
     const { size } = this.#chunks
     const share = this.#share
-    return size >= CHUNKS * share || this.#bytes >= BYTES * share || this.#again >= AGAIN * share
+    const reads = this.#savesSpace ? MOST : share
+    return size >= CHUNKS * reads || this.#bytes >= BYTES * share || this.#again >= AGAIN * reads
   }
 
   /** `null`: nothing is left in it; an earlier cut may have deleted it. */

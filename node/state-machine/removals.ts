@@ -43,6 +43,11 @@ export class Removals implements Table {
     return { last: this.#last, erased: this.#erased }
   }
 
+  /** No completed cut holds the newest of them yet. */
+  get areFresh(): boolean {
+    return this.#last > this.#written
+  }
+
   add(removal: PendingRemoval): void {
     this.#last += 1
     this.#fresh.push(removal)

@@ -59,6 +59,9 @@ export interface StateMachineOptions {
   readonly mostLevel?: number
 }
 
+/** On a disk that is nearly full a cut that makes room, or leads to one that does, is not put off for longer. */
+const ROOM_IDLE_MS = 1_000
+
 /** A large cut is written for a while, in slices. */
 const CHECKPOINT_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
@@ -92,6 +95,9 @@ export class ParleyStateMachine implements StateMachine {
   #checkpoint: Promise<void> | null = null
   #isDue = false
   #idleTimer: Timer | null = null
+  /** What it was set to. */
+  #idleMs = 0
+  #savesSpace = false
   #waiting: (() => void)[] = []
   /** Of a checkpoint: final. */
   #failure: Error | null = null
@@ -151,6 +157,17 @@ export class ParleyStateMachine implements StateMachine {
   /** The next cut takes something out of the store that retention took away. */
   get erases(): boolean {
     return this.#live.checkpointer.erases
+  }
+
+  /** Whether the disk is nearly full: what retention took away is let go of as soon as it may be. */
+  get savesSpace(): boolean {
+    return this.#savesSpace
+  }
+
+  saveSpace(saves: boolean): void {
+    if (saves === this.#savesSpace) return
+    this.#savesSpace = saves
+    this.#maybeCheckpoint()
   }
 
   /** More is applied than checkpoints keep up with: the leader proposes nothing (rule K3). */
@@ -331,7 +348,7 @@ export class ParleyStateMachine implements StateMachine {
     system.listener = this.#listener
     const prefetch = new Prefetch(state, cold, conversation.results, system)
     const { failpoints = NO_FAILPOINTS } = this.#options
-    const checkpointer = new Checkpointer(state, failpoints)
+    const checkpointer = new Checkpointer(state, failpoints, () => this.#savesSpace)
     return { state, cold, conversation, system, prefetch, checkpointer }
   }
 
@@ -340,15 +357,7 @@ export class ParleyStateMachine implements StateMachine {
     const { state, checkpointer } = this.#live
     if (state.appliedIndex === (state.store.cut?.index ?? 0) || this.#isClosed) return
     if (this.#checkpoint !== null || this.#isReplacing) return
-    const { checkpointIdleMs, erasureIdleMs } = this.#limits
-    const idleMs = checkpointer.erases
-      ? Math.min(erasureIdleMs, checkpointIdleMs)
-      : checkpointIdleMs
-    this.#idleTimer ??= this.#options.clock.after(idleMs, () => {
-      this.#idleTimer = null
-      this.#isDue = true
-      this.#maybeCheckpoint()
-    })
+    this.#setIdleTimer(checkpointer)
     const mayWait = state.appliedIndex <= this.#replayUpTo && !this.#isSwamped
     // Who waits for a cut must have one coming, whatever the two bounds are.
     const isFull = this.overloaded || state.dirty.freshBytes >= this.#limits.checkpointBytes
@@ -373,6 +382,20 @@ export class ParleyStateMachine implements StateMachine {
         }
       },
     )
+  }
+
+  #setIdleTimer({ erases, isErasureDue }: Checkpointer): void {
+    const { checkpointIdleMs, erasureIdleMs } = this.#limits
+    let idleMs = erases ? Math.min(erasureIdleMs, checkpointIdleMs) : checkpointIdleMs
+    if (this.#savesSpace && isErasureDue) idleMs = Math.min(idleMs, ROOM_IDLE_MS)
+    if (this.#idleTimer !== null && this.#idleMs <= idleMs) return
+    this.#idleTimer?.cancel()
+    this.#idleMs = idleMs
+    this.#idleTimer = this.#options.clock.after(idleMs, () => {
+      this.#idleTimer = null
+      this.#isDue = true
+      this.#maybeCheckpoint()
+    })
   }
 
   #checkpointDone(): void {
