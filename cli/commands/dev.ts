@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { askSupervisor } from '../dev/control-client.ts'
 import { defaultDataDirectory } from '../dev/data-directory.ts'
+import type { ControlRequest } from '../dev/control-server.ts'
 import { DEV_ACTIONS, type DevAction } from '../dev/dev-events.ts'
 import { describeResult } from '../dev/dev-report.ts'
 import { runDev } from '../dev/run-dev.ts'
@@ -20,7 +21,17 @@ const SUMMARIES: Record<DevAction, string> = {
   start: 'start a node again, or all that are down',
   pause: 'freeze a node (SIGSTOP): it holds its connections and does nothing',
   resume: 'let a paused node go on, or all of them',
+  partition: 'hold up what a node and the others say to each other, until heal',
+  heal: 'let everything through again, or what one node is concerned with',
 }
+
+const PARTITION_HELP = `
+Examples:
+  parley dev partition              the leader hears nobody and nobody hears it; another one takes over
+  parley dev partition n1 n2        these two do not reach each other, all others reach both
+  parley dev partition n1,n2 --one-way
+
+Clients still reach every node. Cuts add up, and outlast the end and the start of a node, until heal.`
 
 export function configure(command: Command): void {
   command
@@ -40,8 +51,9 @@ export function configure(command: Command): void {
       })
     })
   for (const action of DEV_ACTIONS) {
-    const target = action === 'start' || action === 'resume' ? 'every node it fits' : 'leader'
-    command
+    const isForAll = ['start', 'resume', 'heal'].includes(action)
+    const target = isForAll ? 'every node it fits' : 'leader'
+    const sub = command
       .command(action)
       .summary(SUMMARIES[action])
       .description(`${SUMMARIES[action]}.`)
@@ -50,14 +62,21 @@ export function configure(command: Command): void {
       .option('--json', 'one JSON document')
       // The parent takes any word, to say what it has instead; here a second node would be ignored.
       .allowExcessArguments(false)
-      .action((node: string | undefined, _flags: unknown, sub: Command) =>
-        act(action, node, sub.optsWithGlobals<DevFlags>()),
-      )
+    if (action === 'partition') {
+      sub
+        .argument('[others]', 'whom it is cut off from, like n2 or n2,n3 (default: all others)')
+        .option('--one-way', 'it still hears them, they do not hear it')
+        .addHelpText('after', PARTITION_HELP)
+    }
+    sub.action(() => {
+      const [target, others] = sub.args
+      const { oneWay, ...flags } = sub.optsWithGlobals<DevFlags & { oneWay?: boolean }>()
+      return act({ action, target, others, oneWay }, flags)
+    })
   }
 }
 
-async function act(action: DevAction, target: string | undefined, flags: DevFlags): Promise<void> {
-  const request = { action, ...(target === undefined ? {} : { target }) }
+async function act(request: ControlRequest, flags: DevFlags): Promise<void> {
   const result = await askSupervisor(request, flags.data)
   if (flags.json === true) printJson(result)
   else if (result.ok) print(describeResult(result))

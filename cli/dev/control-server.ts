@@ -3,12 +3,12 @@ import { rmSync } from 'node:fs'
 import { type Server, type Socket, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ActionResult, DEV_ACTIONS, type DevAction } from './dev-events.ts'
+import { type ActionResult, type CutShape, DEV_ACTIONS, type DevAction } from './dev-events.ts'
 
 /** A request is one line of JSON, the answer another one, then the server ends the connection. */
-export interface ControlRequest {
+export interface ControlRequest extends CutShape {
   readonly action: DevAction
-  readonly target?: string
+  readonly target?: string | undefined
 }
 
 /** Longer paths do not fit into a socket address (104 bytes on macOS, 108 on Linux). */
@@ -75,8 +75,9 @@ function serve(socket: Socket, act: (request: ControlRequest) => Promise<ActionR
 function parse(line: string): ControlRequest | null {
   try {
     const request = JSON.parse(line) as ControlRequest
-    const known = DEV_ACTIONS.includes(request.action)
-    return known && ['string', 'undefined'].includes(typeof request.target) ? request : null
+    const { action, target, others, oneWay = false } = request
+    const words = [target, others].every((word) => word === undefined || typeof word === 'string')
+    return DEV_ACTIONS.includes(action) && words && typeof oneWay === 'boolean' ? request : null
   } catch {
     return null
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { PeerRelays } from '../../chaos/processes/peer-relays.ts'
 import { isAlive } from './control-file.ts'
 import { DevCluster } from './dev-cluster.ts'
 import type { DevEvent } from './dev-events.ts'
@@ -14,17 +15,20 @@ let directory: ReturnType<typeof temporaryDirectory>
 let nodes: DevNode[]
 let events: DevEvent[]
 let cluster: DevCluster | null
+let relays: PeerRelays | null
 
 beforeEach(async () => {
   directory = temporaryDirectory()
   nodes = await fakeNodes(directory.path, 3)
   events = []
   cluster = null
+  relays = null
 })
 
 afterEach(async () => {
   cluster?.killAll()
   await cluster?.stop()
+  relays?.close()
   directory.remove()
 })
 
@@ -34,6 +38,7 @@ async function startCluster(
 ): Promise<DevCluster> {
   const made = new DevCluster({
     nodes,
+    relays,
     command: (node) => fakeCommand(node, nodes, ...(flags[node.name] ?? [])),
     onEvent: (event) => events.push(event),
     drainMs,
@@ -113,6 +118,39 @@ test('a paused node answers nobody until resume, and can be stopped while paused
   expect(await made.act('stop', 'n3')).not.toHaveProperty('remark')
 })
 
+test('a cut outlasts the end and the start of a node, until heal', async () => {
+  relays = await PeerRelays.listen(
+    nodes.map(({ name, peerAddress: address, peerListen: behind }) => ({ name, address, behind })),
+  )
+  const made = await startCluster()
+  const cuts = () => nodes.map(({ name }) => made.cutOff(name))
+  expect(await made.act('heal')).toMatchObject({ ok: false, message: 'no node is cut off' })
+  expect(await made.act('partition', 'n3')).toEqual({
+    ...{ ok: true, action: 'partition', from: ['n1', 'n2'], oneWay: false },
+    nodes: [{ id: 'n3', pid: pidOf(made, 'n3') }],
+  })
+  expect(await made.act('partition', 'n3')).toMatchObject({
+    message: 'that cut is there already (heal takes it back)',
+  })
+  await made.act('kill', 'n3')
+  await made.act('start', 'n3')
+  expect(cuts()).toEqual([['n3'], ['n3'], ['n1', 'n2']])
+  expect(await made.act('heal', 'n3')).toMatchObject({ ok: true, nodes: [{ id: 'n3' }] })
+  expect(cuts()).toEqual([[], [], []])
+  await made.act('partition', 'leader', { others: 'n2', oneWay: true })
+  expect(cuts()).toEqual([['n2'], ['n1'], []])
+  expect([relays.isCut('n1', 'n2'), relays.isCut('n2', 'n1')]).toEqual([true, false])
+  expect(await made.act('partition', 'n9')).toMatchObject({ ok: false, usage: true })
+  expect(await made.act('heal', 'n3')).toMatchObject({ message: 'n3 is not cut off', usage: false })
+  expect(await made.act('heal')).toMatchObject({ nodes: [{ id: 'n1' }, { id: 'n2' }] })
+  expect(events.filter(({ event }) => ['partitioned', 'healed'].includes(event))).toEqual([
+    { event: 'partitioned', nodes: ['n3'], from: ['n1', 'n2'], oneWay: false },
+    { event: 'healed', nodes: ['n3'] },
+    { event: 'partitioned', nodes: ['n1'], from: ['n2'], oneWay: true },
+    { event: 'healed', nodes: ['n1', 'n2'] },
+  ])
+})
+
 test('an unknown node is a mistake in the command, an action that fits nobody is not', async () => {
   const made = await startCluster()
   expect(await made.act('kill', 'n9')).toEqual({
@@ -148,6 +186,7 @@ test('when the supervisor is killed its nodes drain and end', async () => {
     const { nodes, commands } = JSON.parse(process.argv[1])
     const cluster = new DevCluster({
       nodes,
+      relays: null,
       command: (node) => commands[node.name],
       onEvent: (event) => console.log(JSON.stringify(event)),
     })

@@ -1,12 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CliError, ExitCode } from '../exit-codes.ts'
-import type { ActionResult, DevAction, DevEvent } from './dev-events.ts'
+import type { PeerRelays } from '../../chaos/processes/peer-relays.ts'
+import type { ActionResult, CutShape, DevAction, DevEvent } from './dev-events.ts'
+import { groupsOf } from './cut-groups.ts'
 import type { DevNode } from './layout.ts'
 import { type Leadership, askLeadership } from './leader-watch.ts'
 import { NodeProcess } from './node-process.ts'
 
 export interface DevClusterOptions {
   readonly nodes: readonly DevNode[]
+  /** Through which the nodes reach each other; `null`: directly, and nothing can be cut. */
+  readonly relays: PeerRelays | null
   /** The command line that runs a node. */
   readonly command: (node: DevNode) => readonly string[]
   /** Called in the order things happen. */
@@ -26,8 +30,8 @@ const LOG_LINES = 12
 
 /**
  * A cluster of real processes on this machine. Starts them, watches who leads, stops, kills and
- * pauses them on request. A node that was killed, stopped, or ended by itself stays down until
- * `start`.
+ * pauses them and cuts them off on request. A node that was killed, stopped, or ended by itself
+ * stays down until `start`; a cut stays, whatever becomes of the nodes around it, until `heal`.
  */
 export class DevCluster {
   readonly #options: DevClusterOptions
@@ -62,11 +66,16 @@ export class DevCluster {
     return this.#processes.map(({ node, pid }) => ({ id: node.name, url: node.url, pid }))
   }
 
+  /** The nodes that it does not hear or that do not hear it, because of a cut. */
+  cutOff(id: string): readonly string[] {
+    return this.#options.relays?.cutOff(id) ?? []
+  }
+
   /** Resolves when every node is ready and one leads. If that fails, everything is stopped again. */
   async start(): Promise<void> {
     for (const one of this.#processes) one.start()
     try {
-      await this.#untilReady()
+      await this.#untilAllReady()
     } catch (error) {
       await this.stop()
       throw error
@@ -82,8 +91,8 @@ export class DevCluster {
   }
 
   /** Acts on `leader`, a node's name, or by default on what the action fits. */
-  act(action: DevAction, target?: string): Promise<ActionResult> {
-    const result = this.#lastAction.then(() => this.#act(action, target))
+  act(action: DevAction, target?: string, shape: CutShape = {}): Promise<ActionResult> {
+    const result = this.#lastAction.then(() => this.#act(action, target, shape))
     this.#lastAction = result.catch(() => {})
     return result
   }
@@ -107,7 +116,7 @@ export class DevCluster {
     if (wasReady) this.#emit({ event: 'stopped' })
   }
 
-  async #untilReady(): Promise<void> {
+  async #untilAllReady(): Promise<void> {
     const limitMs = this.#options.readyTimeoutMs ?? 60_000
     const deadline = performance.now() + limitMs
     for (;;) {
@@ -159,8 +168,14 @@ export class DevCluster {
     if (changed && this.#watching) this.#emit({ event: 'leader', leader: now.leader, term })
   }
 
-  async #act(action: DevAction, target: string | undefined): Promise<ActionResult> {
+  async #act(
+    action: DevAction,
+    target: string | undefined,
+    shape: CutShape,
+  ): Promise<ActionResult> {
     if (this.#stopping !== null) return refuse(action, 'the cluster is stopping')
+    if (action === 'partition') return this.#partition(target ?? 'leader', shape)
+    if (action === 'heal') return this.#heal(target)
     const chosen = await this.#choose(action, target)
     if (typeof chosen === 'string') return refuse(action, chosen, this.#isUnknown(target))
     switch (action) {
@@ -181,7 +196,10 @@ export class DevCluster {
   }
 
   /** The processes meant, or a sentence that says why there are none. */
-  async #choose(action: DevAction, target: string | undefined): Promise<NodeProcess[] | string> {
+  async #choose(
+    action: Exclude<DevAction, 'partition' | 'heal'>,
+    target: string | undefined,
+  ): Promise<NodeProcess[] | string> {
     const fits = action === 'start' ? 'down' : action === 'resume' ? 'paused' : 'running'
     if (target === undefined && fits !== 'running') {
       const all = this.#processes.filter(({ state }) => state === fits)
@@ -228,13 +246,62 @@ export class DevCluster {
       ...(remark === undefined ? {} : { remark }),
     } as const
     if (oldLeader !== one.node.name) return result
+    return this.#withNewLeader(result, { oldLeader, term, startedAt })
+  }
+
+  async #partition(target: string, { others, oneWay = false }: CutShape): Promise<ActionResult> {
+    const { relays } = this.#options
+    if (relays === null) return refuse('partition', 'the nodes of this cluster have no relays')
+    this.#see(await askLeadership(this.#urls()))
+    const { leader: oldLeader, term } = this.#leadership
+    const names = this.#processes.map(({ node }) => node.name)
+    const groups = groupsOf({ target, others }, names, oldLeader)
+    if ('message' in groups) return { ok: false, action: 'partition', ...groups }
+    const { some, from } = groups
+    const isNew = some.some((one) => from.some((other) => !relays.isCut(one, other)))
+    if (!isNew) {
+      return refuse('partition', 'that cut is there already (heal takes it back)')
+    }
+    const startedAt = performance.now()
+    relays.cut(some, from, oneWay)
+    this.#emit({ event: 'partitioned', nodes: some, from, oneWay })
+    const nodes = this.#named(some)
+    const result = { ok: true, action: 'partition', nodes, from, oneWay } as const
+    if (oldLeader === null || this.#reachesMajority(oldLeader)) return result
+    return this.#withNewLeader(result, { oldLeader, term, startedAt })
+  }
+
+  async #heal(target: string | undefined): Promise<ActionResult> {
+    const names = this.#processes.map(({ node }) => node.name)
+    if (target?.split(',').includes('leader')) this.#see(await askLeadership(this.#urls()))
+    const groups = target === undefined ? null : groupsOf({ target }, names, this.leader)
+    if (groups !== null && 'message' in groups) return { ok: false, action: 'heal', ...groups }
+    const healed = (groups?.some ?? names).filter((name) => this.cutOff(name).length > 0)
+    if (healed.length === 0) {
+      return refuse(
+        'heal',
+        target === undefined ? 'no node is cut off' : `${target} is not cut off`,
+      )
+    }
+    const around = [...new Set(healed.flatMap((name) => [name, ...this.cutOff(name)]))]
+    for (const name of healed) this.#options.relays?.heal(name)
+    this.#emit({ event: 'healed', nodes: healed })
+    const running = this.#running().map(({ node }) => node.name)
+    const late = await this.#untilReady(around.filter((name) => running.includes(name)))
+    return { ok: true, action: 'heal', nodes: this.#named(healed), ...remarkOn(late) }
+  }
+
+  async #withNewLeader(
+    result: Extract<ActionResult, { ok: true }>,
+    { oldLeader, term, startedAt }: { oldLeader: string; term: number; startedAt: number },
+  ): Promise<ActionResult> {
     const found = await this.#findNewLeader(oldLeader, term)
     return {
       ...result,
       oldLeader,
       newLeader: found,
       // A stop waits for the drain first: what it would show is not an election.
-      ...(found === null || action === 'stop'
+      ...(found === null || result.action === 'stop'
         ? {}
         : { leaderAfterMs: Math.round(performance.now() - startedAt) }),
     }
@@ -243,7 +310,7 @@ export class DevCluster {
   /** Asks the nodes that run until another one leads; `null` if none does within bounds. */
   async #findNewLeader(old: string, oldTerm: number): Promise<string | null> {
     const deadline = performance.now() + NEW_LEADER_MS
-    const isMajority = () => this.#running().length > this.#processes.length / 2
+    const isMajority = () => this.#running().some(({ node }) => this.#reachesMajority(node.name))
     while (isMajority() && performance.now() < deadline && this.#stopping === null) {
       const now = await askLeadership(this.#running().map(({ node }) => node.url))
       if (now.leader !== null && now.leader !== old && now.term > oldTerm) {
@@ -260,23 +327,40 @@ export class DevCluster {
       one.start()
       this.#emit({ event: 'started', node: one.node.name, pid: one.pid ?? 0 })
     }
-    const names = chosen.map(({ node }) => node.name)
+    const late = await this.#untilReady(chosen.map(({ node }) => node.name))
+    const dead = chosen.find(({ state }) => state === 'down')
+    if (dead !== undefined) {
+      return refuse('start', `${dead.node.name} ended while starting; see ${dead.node.logFile}`)
+    }
+    return { ok: true, action: 'start', nodes: chosen.map(named), ...remarkOn(late) }
+  }
+
+  /** Waits, within bounds, until those of the nodes are ready that can be; returns which are not. */
+  async #untilReady(names: readonly string[]): Promise<readonly string[]> {
     const deadline = performance.now() + START_MS
     for (;;) {
-      const dead = chosen.find(({ state }) => state === 'down')
-      if (dead !== undefined) {
-        return refuse('start', `${dead.node.name} ended while starting; see ${dead.node.logFile}`)
-      }
       const now = await askLeadership(this.#urls())
       this.#see(now)
-      const waiting = names.filter((name) => !now.ready.includes(name))
-      if (waiting.length === 0) return { ok: true, action: 'start', nodes: chosen.map(named) }
-      if (performance.now() > deadline) {
-        const remark = `${waiting.join(', ')} not ready yet`
-        return { ok: true, action: 'start', nodes: chosen.map(named), remark }
-      }
+      const late = names.filter((name) => !now.ready.includes(name))
+      const isDown = this.#processes.some(
+        ({ node, state }) => state === 'down' && late.includes(node.name),
+      )
+      // Who is cut off is not waited for: nothing but a heal makes it ready.
+      const isPossible = late.some((name) => this.#reachesMajority(name))
+      if (isDown || !isPossible || performance.now() > deadline) return late
       await delay(50)
     }
+  }
+
+  /** Whether it has connections with a majority, itself included. */
+  #reachesMajority(name: string): boolean {
+    const cutOff = this.cutOff(name)
+    const reached = this.#running().filter(({ node }) => !cutOff.includes(node.name))
+    return reached.length > this.#processes.length / 2
+  }
+
+  #named(names: readonly string[]): { id: string; pid: number | null }[] {
+    return this.#processes.filter(({ node }) => names.includes(node.name)).map(named)
   }
 
   #running(): readonly NodeProcess[] {
@@ -300,6 +384,10 @@ export class DevCluster {
 
 function named({ node, pid }: NodeProcess): { id: string; pid: number | null } {
   return { id: node.name, pid }
+}
+
+function remarkOn(late: readonly string[]): { readonly remark?: string } {
+  return late.length === 0 ? {} : { remark: `${late.join(', ')} not ready yet` }
 }
 
 function refuse(action: DevAction, message: string, usage = false): ActionResult {

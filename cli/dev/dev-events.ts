@@ -13,6 +13,16 @@ export type DevEvent =
       readonly pid: number
     }
   | {
+      readonly event: 'partitioned'
+      readonly nodes: readonly string[]
+      /** The nodes that they are cut off from. */
+      readonly from: readonly string[]
+      /** True: they still hear those. */
+      readonly oneWay: boolean
+    }
+  /** The nodes that had been cut off from any other. */
+  | { readonly event: 'healed'; readonly nodes: readonly string[] }
+  | {
       readonly event: 'exit'
       readonly node: string
       readonly pid: number
@@ -24,8 +34,24 @@ export type DevEvent =
   | { readonly event: 'stopping' }
   | { readonly event: 'stopped' }
 
-export const DEV_ACTIONS = ['kill', 'stop', 'start', 'pause', 'resume'] as const
+export const DEV_ACTIONS = [
+  'kill',
+  'stop',
+  'start',
+  'pause',
+  'resume',
+  'partition',
+  'heal',
+] as const
 export type DevAction = (typeof DEV_ACTIONS)[number]
+
+/** What else a partition takes. */
+export interface CutShape {
+  /** Names with commas between. @default all others */
+  readonly others?: string | undefined
+  /** The nodes still hear the others. @default false */
+  readonly oneWay?: boolean | undefined
+}
 
 /** Answer to an action. */
 export type ActionResult =
@@ -33,6 +59,9 @@ export type ActionResult =
       readonly ok: true
       readonly action: DevAction
       readonly nodes: readonly { readonly id: string; readonly pid: number | null }[]
+      /** Of a partition: whom they are cut off from, and whether they still hear those. */
+      readonly from?: readonly string[]
+      readonly oneWay?: boolean
       /** Who led when the action came, and who leads after it; only where that may change. */
       readonly oldLeader?: string | null
       readonly newLeader?: string | null

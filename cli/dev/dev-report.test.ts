@@ -21,10 +21,22 @@ test.each<[ActionResult, string, string]>([
     'started n2 (pid 7); n2 not ready yet',
     'n2 not ready yet',
   ],
+  [
+    { ok: true, action: 'partition', nodes, from: ['n1', 'n3'], oneWay: true, newLeader: null },
+    'cut off n2 (pid 7) from n1, n3, whom they still hear; no new leader: too few nodes reach each other; "parley dev heal" joins them again',
+    'no new leader: too few nodes reach each other; "parley dev heal" joins them again',
+  ],
+  [{ ok: true, action: 'heal', nodes }, 'joined again n2 (pid 7)', ''],
   [{ ok: false, action: 'kill', message: 'n2 is down', usage: false }, 'n2 is down', 'n2 is down'],
 ])('%o', (result, whole, news) => {
   expect(describeResult(result)).toBe(whole)
   expect(describeNews(result)).toBe(news)
+})
+
+test('a cut, one way or both', () => {
+  const cut = { event: 'partitioned', nodes: ['n1'], from: ['n2', 'n3'] } as const
+  expect(describeEvent({ ...cut, oneWay: false })).toBe('n1 cut off from n2, n3')
+  expect(describeEvent({ ...cut, oneWay: true })).toBe('n1 not heard any more by n2, n3')
 })
 
 test.each([

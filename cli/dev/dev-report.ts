@@ -23,6 +23,10 @@ export function describeEvent(event: DevEvent): string {
     case 'paused':
     case 'resumed':
       return `${event.node} ${event.event}`
+    case 'partitioned':
+      return describeCut(event)
+    case 'healed':
+      return `${event.nodes.join(', ')} joined to all others again`
     case 'exit': {
       const how = event.signal ?? `exit code ${event.code}`
       const unasked = event.expected ? '' : ` by itself: ${remedyFor(event.code)}`
@@ -58,9 +62,11 @@ export function describeNextSteps(directory: string, hasKeys: boolean): string {
 }
 
 export const KEY_HELP =
-  'k kill · t stop · p pause the leader · r resume · s start what is down · l list · ? help · q quit'
+  'k kill · t stop · p pause · c cut off the leader · r resume · s start what is down · h heal cuts · l list · ? help · q quit'
 
 const NO_LEADER = 'no new leader: too few nodes are up; "parley dev start" brings them back'
+const NO_MAJORITY =
+  'no new leader: too few nodes reach each other; "parley dev heal" joins them again'
 
 const DONE = {
   kill: 'killed',
@@ -68,6 +74,8 @@ const DONE = {
   start: 'started',
   pause: 'paused',
   resume: 'resumed',
+  partition: 'cut off',
+  heal: 'joined again',
 }
 
 /** The whole of it, for who asked from elsewhere. */
@@ -75,7 +83,14 @@ export function describeResult(result: ActionResult): string {
   if (!result.ok) return result.message
   const nodes = result.nodes.map(({ id, pid }) => (pid === null ? id : `${id} (pid ${pid})`))
   const news = describeNews(result)
-  return `${DONE[result.action]} ${nodes.join(', ')}${news === '' ? '' : `; ${news}`}`
+  const from = result.from === undefined ? '' : ` from ${result.from.join(', ')}`
+  const how = result.oneWay === true ? ', whom they still hear' : ''
+  return `${DONE[result.action]} ${nodes.join(', ')}${from}${how}${news === '' ? '' : `; ${news}`}`
+}
+
+function describeCut({ nodes, from, oneWay }: Extract<DevEvent, { event: 'partitioned' }>): string {
+  const [some, others] = [nodes.join(', '), from.join(', ')]
+  return oneWay ? `${some} not heard any more by ${others}` : `${some} cut off from ${others}`
 }
 
 /** What the events that `describeEvent` tells do not say already; may be empty. */
@@ -83,7 +98,9 @@ export function describeNews(result: ActionResult): string {
   if (!result.ok) return result.message
   const parts: string[] = []
   if (result.remark !== undefined) parts.push(result.remark)
-  if (result.newLeader === null) parts.push(NO_LEADER)
+  if (result.newLeader === null) {
+    parts.push(result.action === 'partition' ? NO_MAJORITY : NO_LEADER)
+  }
   if (typeof result.newLeader === 'string') {
     const after = result.leaderAfterMs === undefined ? '' : ` after ${result.leaderAfterMs} ms`
     parts.push(`${result.newLeader} leads${after}`)

@@ -30,6 +30,10 @@ function press(key: string, { act, list, help, quit }: KeyHandlers): void {
       return act('stop', 'leader')
     case 'p':
       return act('pause', 'leader')
+    case 'c':
+      return act('partition', 'leader')
+    case 'h':
+      return act('heal')
     case 'r':
       return act('resume')
     case 's':
@@ -37,7 +41,6 @@ function press(key: string, { act, list, help, quit }: KeyHandlers): void {
     case 'l':
       return list()
     case '?':
-    case 'h':
       return help()
     case 'q':
     case '\u0003': // Ctrl-C: in raw mode the terminal sends the byte, not the signal.

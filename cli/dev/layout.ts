@@ -7,7 +7,9 @@ export interface DevNode {
   readonly url: string
   /** `host:port` for clients. */
   readonly listen: string
-  /** `host:port` for peers. */
+  /** `host:port` at which peers dial it: that of the relay before it, where one stands. */
+  readonly peerAddress: string
+  /** `host:port` at which it listens for peers. */
   readonly peerListen: string
   readonly dataDirectory: string
   /** What the process prints, kept here. */
@@ -20,8 +22,10 @@ interface Layout {
 }
 
 const FILE = 'layout.json'
-/** Peers listen this far above the client port. */
+/** Peers are dialled this far above the client port. */
 const PEER_PORT_OFFSET = 100
+/** Behind its relay a node listens this far above the client port: there are up to nine nodes. */
+const RELAYED_PORT_OFFSET = 115
 const DEFAULT: Layout = { nodes: 3, port: 7401 }
 
 /**
@@ -66,7 +70,8 @@ function devNodes(directory: string, { nodes, port }: Layout): DevNode[] {
       name,
       url: `http://${listen}`,
       listen,
-      peerListen: `127.0.0.1:${port + i + PEER_PORT_OFFSET}`,
+      peerAddress: `127.0.0.1:${port + i + PEER_PORT_OFFSET}`,
+      peerListen: `127.0.0.1:${port + i + RELAYED_PORT_OFFSET}`,
       dataDirectory: join(directory, name),
       logFile: join(directory, `${name}.log`),
     }

@@ -6,7 +6,7 @@ import type { DevNode } from './layout.ts'
 /** Fails with a sentence that helps if any address of the nodes is in use. */
 export async function requireFreePorts(nodes: readonly DevNode[]): Promise<void> {
   for (const node of nodes) {
-    for (const address of [node.listen, node.peerListen]) {
+    for (const address of [node.listen, node.peerAddress, node.peerListen]) {
       if (await isFree(address)) continue
       const view = await fetchView(`http://${address}`, 500)
       const holder = view === null ? 'another program' : `node ${view.node} of a Parley cluster`

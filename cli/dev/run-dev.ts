@@ -1,6 +1,7 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { PeerRelays } from '../../chaos/processes/peer-relays.ts'
 import { formatMembers } from '../cluster/initial-members.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
@@ -31,25 +32,33 @@ export async function runDev(options: DevOptions): Promise<void> {
   const socket = controlSocketPath(directory)
   let cluster: DevCluster | null = null
   // Taken first: it is what makes this the only supervisor of the directory.
-  const control = await serveControl(socket, async ({ action, target }) => {
+  const control = await serveControl(socket, async ({ action, target, ...shape }) => {
     if (cluster === null)
       return { ok: false, action, message: 'the cluster is starting', usage: false }
-    return cluster.act(action, target)
+    return cluster.act(action, target, shape)
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE') throw alreadyRunning(directory)
     throw error
   })
   let giveBackTerminal = () => {}
+  let relays: PeerRelays | null = null
   try {
     const left = await endLeftovers(directory)
     if (left > 0) note(`parley: ended ${left} nodes that an earlier run had left behind`)
     const { nodes, settle } = planLayout(directory, options)
     await requireFreePorts(nodes)
     settle()
+    // Loaded here: the commands that act on a running cluster need none of it.
+    const { PeerRelays } = await import('../../chaos/processes/peer-relays.ts')
+    const between = nodes.map(({ name, peerAddress: address, peerListen: behind }) => {
+      return { name, address, behind }
+    })
+    relays = await PeerRelays.listen(between)
 
     const save = () => writeControlFile(directory, { pid: process.pid, socket, nodes: made.nodes })
     const made = new DevCluster({
       nodes,
+      relays,
       command: (node) => (options.command ?? nodeCommand)(node, nodes),
       onEvent: (event) => {
         if (event.event === 'started' || event.event === 'exit') save()
@@ -70,6 +79,7 @@ export async function runDev(options: DevOptions): Promise<void> {
     await stopped
   } finally {
     giveBackTerminal()
+    relays?.close()
     control.close()
     if (readControlFile(directory)?.pid === process.pid) removeControlFile(directory)
   }
@@ -89,11 +99,7 @@ function makeDirectory(path: string): string {
 }
 
 function nodeCommand(node: DevNode, all: readonly DevNode[]): readonly string[] {
-  const members = all.map(({ name, url, peerListen }) => ({
-    name,
-    clientUrl: url,
-    peerAddress: peerListen,
-  }))
+  const members = all.map(({ name, url, peerAddress }) => ({ name, clientUrl: url, peerAddress }))
   return [
     process.execPath,
     '--max-semi-space-size=8', // a third less memory, no more CPU: docs/performance.md, Growth
@@ -135,7 +141,9 @@ function attachKeys(cluster: DevCluster): () => void {
     list: () => {
       for (const { id, url, pid } of cluster.nodes) {
         const leads = id === cluster.leader ? ' leader' : ''
-        note(`${id} ${url} ${pid === null ? 'down' : `pid ${pid}`}${leads}`)
+        const others = cluster.cutOff(id)
+        const cut = others.length === 0 ? '' : ` cut off from ${others.join(', ')}`
+        note(`${id} ${url} ${pid === null ? 'down' : `pid ${pid}`}${leads}${cut}`)
       }
     },
     help: () => note(KEY_HELP),

@@ -41,14 +41,13 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const members = Array.from({ length: count }, (_, at): DevNode => {
     const name = `n${at + 1}`
     const listen = `127.0.0.1:${ports[2 * at]}`
+    const peerAddress = `127.0.0.1:${ports[2 * at + 1]}`
     return {
-      ...{ name, listen, url: `http://${listen}`, peerListen: `127.0.0.1:${ports[2 * at + 1]}` },
+      ...{ name, listen, url: `http://${listen}`, peerAddress, peerListen: peerAddress },
       ...{ dataDirectory: join(directory, name), logFile: join(directory, `${name}.log`) },
     }
   })
-  const initial = formatMembers(
-    members.map((node) => ({ ...node, clientUrl: node.url, peerAddress: node.peerListen })),
-  )
+  const initial = formatMembers(members.map((node) => ({ ...node, clientUrl: node.url })))
   const nodes = members.map(
     (node) =>
       new ProcessControl(node, [

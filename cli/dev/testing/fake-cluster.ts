@@ -14,11 +14,12 @@ export function temporaryDirectory(): { path: string; remove(): void } {
 }
 
 export async function fakeNodes(directory: string, count: number): Promise<DevNode[]> {
-  const ports = await freePorts(count)
-  return ports.map((port, i) => ({
+  const ports = await freePorts(count * 2)
+  return ports.slice(0, count).map((port, i) => ({
     name: `n${i + 1}`,
     url: `http://127.0.0.1:${port}`,
     listen: `127.0.0.1:${port}`,
+    peerAddress: `127.0.0.1:${ports[count + i]}`,
     peerListen: `127.0.0.1:${port}`,
     dataDirectory: join(directory, `n${i + 1}`),
     logFile: join(directory, `n${i + 1}.log`),
