@@ -43,7 +43,7 @@ publish(server, 'cli/README.md', {
   bin: { parley: 'cli/parley.mjs' },
   imports: mapped(manifest.imports, (path) => path.replace(/\.ts$/, '.js')),
   exports: mapped(manifest.exports, entry('.')),
-  files: ['chaos', 'cli', 'client', 'cluster', 'node'],
+  files: ['bench', 'chaos', 'cli', 'client', 'cluster', 'node'],
 })
 
 const client = join(to, 'client')

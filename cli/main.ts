@@ -13,6 +13,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'write a backup of the running cluster, or verify one',
     load: () => import('./commands/backup.ts'),
   },
+  bench: {
+    summary: 'load a cluster, measure it, and prove that nothing was lost',
+    load: () => import('./commands/bench.ts'),
+  },
   dev: {
     summary: 'run a cluster on this machine, and break it',
     load: () => import('./commands/dev.ts'),

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Latencies } from './latencies.ts'
 import type { LoadResult, LoadSpec } from './load-spec.ts'
 
 type MeasurementSpec = Pick<LoadSpec, 'warmupMs' | 'durationMs' | 'messages' | 'trace'>
@@ -8,7 +8,7 @@ type MeasurementSpec = Pick<LoadSpec, 'warmupMs' | 'durationMs' | 'messages' | '
 /** The clock and the counters of a closed loop, the same for every system that is measured. */
 export class Measurement {
   readonly #spec: MeasurementSpec
-  readonly #histogram = createHistogram()
+  readonly #latencies = new Latencies()
   readonly #errors: Record<string, number> = {}
   readonly #trace: number[] = []
   #measuring = false
@@ -34,7 +34,7 @@ export class Measurement {
     this.#stored += 1
     if (!this.#measuring) return
     this.#acknowledged += 1
-    this.#histogram.record(Math.max(1, Math.round((now - sentAt) * 1000)))
+    this.#latencies.record(now - sentAt)
     if (this.#spec.trace === undefined) return
     this.#trace.push(performance.timeOrigin + now, now - sentAt)
   }
@@ -58,15 +58,15 @@ export class Measurement {
     while (!idle() && performance.now() < deadline) await sleep(10)
     if (this.#spec.trace !== undefined)
       writeFileSync(this.#spec.trace, new Float64Array(this.#trace))
-    const ms = (percentile: number) => Math.round(this.#histogram.percentile(percentile)) / 1000
+    const { p50Ms, p99Ms, p999Ms, maxMs } = this.#latencies.summary()
     return {
       acknowledged: this.#acknowledged,
       seconds,
       perSecond: Math.round(this.#acknowledged / seconds),
-      p50Ms: ms(50),
-      p99Ms: ms(99),
-      p999Ms: ms(99.9),
-      maxMs: Math.round(this.#histogram.max) / 1000,
+      p50Ms,
+      p99Ms,
+      p999Ms,
+      maxMs,
       clientCpuUs: Math.round(((cpu.user + cpu.system) / this.#acknowledged) * 10) / 10,
       errors: this.#errors,
       stored: this.#stored,
