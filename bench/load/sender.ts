@@ -58,7 +58,11 @@ export class Sender {
       signal: this.#closing.signal,
       hello: helloOf(target, senderName(target.prefix, at), 'bench'),
       onFrame: (frame, nowMs) => this.#take(frame, nowMs),
-      onTurn: () => this.#options.turned(),
+      onTurn: () => {
+        this.#options.turned()
+        // There is room for what waited for it.
+        this.flush()
+      },
       onEnd: () => this.#lost(),
     })
     if (this.#closing.signal.aborted) {

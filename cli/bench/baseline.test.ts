@@ -110,6 +110,7 @@ test('errors and a rate that is not reached are too much, and the search ends', 
     { errors: { OVERLOADED: 100 } },
     { unknown: 100 },
     { perSecond: 0.1 },
+    { count: 0 },
     { perSecond: 1e9, p99Ms: 51 },
   ]
   for (const more of failing) {

@@ -69,6 +69,7 @@ function whyTooMuch(rate: number, measured: Measured, p99LimitMs: number): strin
     const codes = [...Object.keys(errors), ...(unknown > 0 ? ['outcome unknown'] : [])]
     return `${failures} failed: ${codes.join(', ')}`
   }
+  if (count === 0) return 'nothing was measured'
   // What began last may have its answer after the end.
   const share = LEAST_SHARE * Math.max(0, 1 - p99LimitMs / 1_000 / seconds)
   if (perSecond < share * rate) return `only ${perSecond}/s of ${rate}/s`

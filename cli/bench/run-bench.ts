@@ -136,7 +136,9 @@ async function perform(
         p99LimitMs: flags.p99,
         measure: async (perSecond) => {
           const measured = (await measure({ kind: 'open', perSecond }))()
-          return signal.aborted ? null : measured
+          // What still has no answer may be of this step.
+          const unknown = measured.unknown + load.underWay
+          return signal.aborted ? null : { ...measured, unknown }
         },
         onStep: ({ rate: tried, perSecond, p99Ms, failed }) =>
           note(

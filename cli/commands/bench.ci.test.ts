@@ -79,15 +79,25 @@ test('with so many in flight, what applications have is measured, and what comes
   expect(reportIn(synced).measured.count).toBeGreaterThan(0)
 })
 
-test('the most that is kept up is looked for', async () => {
+test('the most that is kept up is looked for, down to where nothing is', async () => {
   const found = await bench(
-    ...['send', '--find-max', '--rate', '20', '--p99', '10s', '--duration', '300ms'],
-    ...['--warmup', '0ms', '--clients', '2', '--yes', '--json'],
+    ...['send', '--find-max', '--rate', '8', '--p99', '0.001ms', '--duration', '300ms'],
+    ...['--yes', '--json'],
   )
-  expect(found.code, found.stderr).toBe(0)
-  const { max } = reportIn(found)
-  expect(max!.rate).toBeGreaterThanOrEqual(1)
-  expect(found.stderr).toContain(`${max!.rate}/s: kept up`)
+  expect(found).toMatchObject({ code: 1, stderr: expect.stringContaining('begin lower') })
+  const { max, verified } = reportIn(found)
+  expect(max!.rate).toBeNull()
+  expect(max!.steps.map(({ rate }) => rate)).toEqual([8, 4, 2, 1])
+  expect(verified!.stored).toMatchObject({ lost: 0, doubled: 0, disordered: 0, strange: 0 })
+})
+
+test('more than a session may have unanswered waits its turn, and all of it is answered', async () => {
+  const done = await bench(
+    ...['send', '--in-flight', '3000', '--clients', '1', '--duration', '1s', '--yes', '--json'],
+  )
+  expect(done.code, done.stderr).toBe(0)
+  expect(reportIn(done).measured.unknown).toBe(0)
+  expect(reportIn(done).measured.count).toBeGreaterThan(0)
 })
 
 test('nothing is written to a cluster that parley dev did not start, unless that is said', async () => {
