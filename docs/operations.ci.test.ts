@@ -60,7 +60,9 @@ beforeAll(async () => {
   cluster.headers = () => ({ authorization: `Bearer ${token('op', { role: 'admin' })}` })
   await writeFile(inHome('secret'), TOKEN_SECRET, { mode: 0o600 })
   await writeFile(inHome('operator'), token('op', { role: 'admin' }), { mode: 0o600 })
-  await writeFile(inHome('ann.token'), token('ann'), { mode: 0o600 })
+  for (const user of ['ann', 'eve', 'fay']) {
+    await writeFile(inHome(`${user}.token`), token(user), { mode: 0o600 })
+  }
   await config('userRate: 50\n')
   await makePrograms()
   await Promise.all(['n1', 'n2', 'n3'].map((name) => start(name)))
@@ -154,6 +156,18 @@ async function allBack(): Promise<void> {
   await n1Leads()
 }
 
+/** What the nodes, and the tokens that were made, began with. */
+async function oldKey(): Promise<void> {
+  await config('userRate: 60\n')
+  for (const { name } of cluster.running) {
+    const reload = `parley reload ${name}`
+    expect(await run(`${reload} --token-file operator.next || ${reload}`)).toMatchObject({
+      code: 0,
+    })
+  }
+  await n1Leads()
+}
+
 async function lostForGood(): Promise<void> {
   await cluster.converged()
   for (const { name } of cluster.running) await cluster.kill(name)
@@ -187,6 +201,7 @@ ${more}`,
 const SCENES: readonly Scene[] = [
   { types: 'parley status', before: withoutN3, codes: { status: 3 }, settles: true },
   { types: 'parley doctor', settles: true, isExcerpt: true },
+  { types: 'parley debug', isExcerpt: true, codes: { 'status --bundle': 3 } },
   { types: 'parley members check n2', codes: { check: 5 }, settles: true },
   { types: 'parley send', before: allBack },
   { types: 'parley trace', settles: true },
@@ -201,6 +216,7 @@ const SCENES: readonly Scene[] = [
     before: () =>
       config('userRate: 60\nallowedOrigins: https://a.example\ncheckpointBytes: 8MiB\n'),
   },
+  { types: 'parley settings', codes: { 'windowMs=5': 5 } },
   { types: 'parley members check n3', before: n1Leads, settles: true },
   { types: 'parley members', settles: true },
   { types: 'parley members add n4', before: () => start('n4', true) },
@@ -212,6 +228,7 @@ const SCENES: readonly Scene[] = [
       await n1Leads()
       await cluster.kill('n3')
       await empty('n3')
+      await config('userRate: 60\n')
       await start('n3')
       const members = async () => (await run('parley members --json')).output.join()
       await expect.poll(members, { timeout: SETTLE_MS }).toContain('"strangers":["n3"]')
@@ -219,7 +236,14 @@ const SCENES: readonly Scene[] = [
   },
   { types: 'parley conversation export', before: n1Leads, codes: { erase: 5 } },
   { types: 'parley conversation show', settles: true },
-  { types: 'parley transfer n2', before: n1Leads },
+  {
+    types: 'parley user erase eve --yes',
+    before: () => run('parley send --to fay "who was here?" --token-file eve.token'),
+  },
+  { types: 'parley token revoke', codes: { send: 5 } },
+  { types: 'parley token keygen', before: oldKey },
+  { types: 'sed', codes: { settings: 5 } },
+  { types: 'parley transfer n2', before: oldKey },
   { types: 'parley drain n2', before: n1Leads },
   { types: 'parley roll', before: allBack, anyOrder: true },
   { types: 'parley upgrade', before: allBack, settles: true },

@@ -15,6 +15,10 @@ $ no: terminal
 \`\`\`
 
 \`\`\`
+$ parley three
+\`\`\`
+
+\`\`\`
 what nobody typed
 \`\`\`
 `
@@ -25,6 +29,7 @@ test('what is typed on a page is found, with what it prints', () => {
       { command: 'parley one', output: ['1 message'] },
       { command: 'parley two \\\n    --more', output: [] },
     ],
+    [{ command: 'parley three', output: [] }],
   ])
 })
 

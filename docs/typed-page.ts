@@ -12,12 +12,13 @@ export interface Terminal {
   readonly typed: readonly Typed[]
 }
 
-const FENCES = /^```(?:text)?\n([\s\S]*?)^```$/gm
+/** Of any language: the end of one must not be taken for the beginning of the next. */
+const FENCES = /^```(\w*)\n([\s\S]*?)^```$/gm
 
 export function terminalsOf(page: string): Terminal[] {
   return [...page.matchAll(FENCES)].flatMap((match) => {
-    const content = match[1] ?? ''
-    if (!content.startsWith('$ ')) return []
+    const [, language = '', content = ''] = match
+    if ((language !== '' && language !== 'text') || !content.startsWith('$ ')) return []
     const start = match.index + match[0].indexOf('\n') + 1
     return [{ start, end: start + content.length, typed: typedIn(content) }]
   })
