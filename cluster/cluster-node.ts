@@ -43,6 +43,8 @@ export interface ClusterNodeEvents extends Pick<
   onPeerUp(id: RaftId): void
   /** A cluster exists that this node's empty directory is no part of (rule K1). May come again. */
   onStranger(clusterId: string): void
+  /** A node of another cluster takes this one for a member of its own. Comes again and again. */
+  onForeignCaller(): void
   /** This node was removed from its cluster: nobody counts on it any more (rule K1). May come again. */
   onRemoved(): void
 }
@@ -58,10 +60,10 @@ export interface ClusterNodeParts {
   /** An empty directory founds no cluster: it waits to be taken in. */
   readonly joins: boolean
   /**
-   * How long an empty directory that is the only initial member listens before it founds a cluster,
-   * in ms: peers of one that it was part of dial it every second and say so (rule K1).
+   * How long a node listens that would found a cluster alone, or lead one by its own vote where it was told of other
+   * members, in ms: peers of the cluster that it was part of dial it every second and say so (rule K1).
    */
-  readonly foundAloneAfterMs: number
+  readonly aloneAfterMs: number
   readonly options: ReplicaOptions
   /** What this node says of itself to its peers, which refuse it if it cannot do what they do. */
   readonly features: () => Features
@@ -118,6 +120,7 @@ export class ClusterNode {
         onPeerUp: (peer) => this.#peerUp(peer),
         onPeerDown: (peer) => this.#peerDown(peer),
         onCaller: () => this.#connect(),
+        onForeignCaller: () => events.onForeignCaller(),
         onRemoved: (index) => this.#removed(index),
         readFrame: (from, kind, body) => this.#readFrame(from, kind, body),
         onFatal: (error) => events.onFatal(error),
@@ -139,9 +142,7 @@ export class ClusterNode {
       onFatal: (error) => events.onFatal(error),
     })
     this.#replacer = new Replacer({
-      clock,
-      logger,
-      log,
+      ...{ clock, logger, log },
       autoReplace: parts.autoReplace,
       replica: () => this.#replica,
       strangers: () => this.strangers(),
@@ -225,12 +226,20 @@ export class ClusterNode {
   }
 
   #startFormation(): void {
-    const { clock, foundAloneAfterMs, initialMembers, joins, log } = this.#parts
+    const { aloneAfterMs, clock, initialMembers, joins, log } = this.#parts
     // What a leader sends takes it in; nothing else begins.
     if (joins && log.formation === null) return
-    const foundsAlone = log.formation === null && initialMembers.length === 1
-    if (!foundsAlone || foundAloneAfterMs === 0) this.#formation.start()
-    else this.#formationTimer = clock.after(foundAloneAfterMs, () => this.#formation.start())
+    const isAlone =
+      log.formation === null
+        ? initialMembers.length === 1
+        : initialMembers.length > 1 && this.#votesAlone
+    if (!isAlone || aloneAfterMs === 0) this.#formation.start()
+    else this.#formationTimer = clock.after(aloneAfterMs, () => this.#formation.start())
+  }
+
+  get #votesAlone(): boolean {
+    const [only, ...others] = this.#replica?.configuration.voters ?? []
+    return only?.id === this.#parts.log.raftId && others.length === 0
   }
 
   /** Stops the replica and ends every connection. Log and state machine stay open. */

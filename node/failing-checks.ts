@@ -22,6 +22,8 @@ export interface NodeCondition {
   readonly name: string
   readonly cluster: Pick<ClusterNode, 'replica' | 'transport'>
   readonly draining: boolean
+  /** Its fellows are of another cluster: what to do. */
+  readonly foreign: string | null
   /** It was started to be taken in. */
   readonly joins: boolean
   /** The cluster that does not know this node's empty directory. */
@@ -39,6 +41,7 @@ export function failingChecks(condition: NodeCondition): string[] {
   const { replica } = cluster
   const reasons: string[] = []
   if (draining) reasons.push('draining: this node is going away')
+  if (condition.foreign !== null) reasons.push(`refused: ${condition.foreign}`)
   // While others make a majority, one that is refused stops nobody else.
   const isAlone = replica === null || replica.leader === NO_ONE
   if (isAlone)

@@ -26,6 +26,7 @@ import type { FeatureLevels } from './feature-levels.ts'
 import { nodeLevels } from './node-levels.ts'
 import type { FilterChain } from './filters/filter-chain.ts'
 import { filtersOf, newFilters } from './filters/new-filters.ts'
+import { ForeignDirectory } from './foreign-directory.ts'
 import { Forwarder } from './forwarder.ts'
 import { DEFAULT_GATEWAY_OPTIONS } from './gateway/gateway-options.ts'
 import type { Authenticator } from './gateway/auth.ts'
@@ -52,8 +53,11 @@ import { nodeHttp } from './node-http.ts'
 import { type NodePorts, type NodeSettings, ownUrl } from './node-settings.ts'
 import { encodeBatch } from './state-machine/batch-codec.ts'
 
-/** Of a node that founds a cluster alone: whoever knows it as a member dials it within this time. */
+/** Of a node that needs nobody else: whoever knows it as a member of another cluster dials it within this time. */
 const LISTEN_FIRST_MS = 5_000
+
+/** How long clients of another cluster's node get to leave on their own. */
+const FOREIGN_DRAIN_MS = 1_000
 
 /** What the parts of a node may ask of its life, and tell it. */
 export interface NodeLife {
@@ -106,6 +110,7 @@ export class NodeWiring {
   readonly diskGuard: DiskGuard
   readonly standings: PeerStandings
   readonly drain: NodeDrain
+  readonly foreign: ForeignDirectory
 
   constructor(host: NodeHost) {
     const { settings, ports, logger, failpoints, data } = host
@@ -131,6 +136,7 @@ export class NodeWiring {
       ready: this.catchUp.done,
     }))
     this.drain = this.#newDrain()
+    this.foreign = this.#newForeign()
     const metrics = new MetricsRegistry()
     this.calls = this.#newCalls(metrics)
     this.filters = newFilters(settings, { clock: ports.clock, logger, metrics }, (write, done) =>
@@ -186,6 +192,7 @@ export class NodeWiring {
   stop(): void {
     this.levels.close()
     this.drain.close()
+    this.foreign.close()
     this.catchUp.close()
     this.scrub.close()
     this.diskGuard.close()
@@ -263,7 +270,7 @@ export class NodeWiring {
       replica: () => this.cluster.replica,
       fitness: (id) => this.standings.fitness(id),
       sendClientsAway: (timeoutMs) => this.gateway.drain(timeoutMs),
-      takeClients: () => this.gateway.undrain(),
+      takeClients: () => this.#takeClients(),
       onPhase: (phase) => {
         this.standings.tell()
         if (phase === 'clients') this.#host.life.sendingClientsAway()
@@ -271,6 +278,25 @@ export class NodeWiring {
       // Until now nobody was told whose sessions ended here.
       onSettled: () => this.push.leaderUp(),
       counts: () => ({ clients: this.gateway.connections, writes: this.forwarder.pending }),
+    })
+  }
+
+  /** Again, unless something else stands against it. */
+  #takeClients(): void {
+    if (this.foreign.reason === null && !this.#draining) this.gateway.undrain()
+  }
+
+  #newForeign(): ForeignDirectory {
+    const { ports, logger, settings, data } = this.#host
+    return new ForeignDirectory({
+      ...{ clock: ports.clock, logger, name: settings.name },
+      initialMembers: settings.initialMembers,
+      clusterId: () => data.log.formation?.clusterId ?? null,
+      callers: () => this.cluster.transport.foreignCallers(),
+      onChange: (isForeign) => {
+        if (isForeign) void this.gateway.drain(FOREIGN_DRAIN_MS)
+        else this.#takeClients()
+      },
     })
   }
 
@@ -285,7 +311,7 @@ export class NodeWiring {
       initialMembers,
       autoReplace: dev,
       joins: this.#host.settings.join === true,
-      foundAloneAfterMs: dev ? 0 : LISTEN_FIRST_MS,
+      aloneAfterMs: dev ? 0 : LISTEN_FIRST_MS,
       options: {
         ...DEFAULT_REPLICA_OPTIONS,
         // Whole segments are forgotten, so a bound of few of them would bind nothing.
@@ -323,6 +349,7 @@ export class NodeWiring {
           this.diskGuard.peerUp(id)
           this.standings.peerUp(id)
         },
+        onForeignCaller: () => this.foreign.look(),
         onRemoved: () => this.#host.life.removed(),
         onStranger: (clusterId) => this.#host.life.stranger(clusterId),
         onFatal: (error) => this.#host.life.fail(error),
@@ -386,10 +413,8 @@ export class NodeWiring {
   #newPush(metrics: MetricsRegistry): NodePush {
     return new NodePush({
       ...this.#host.ports,
-      logger: this.#host.logger,
-      data: this.#host.data,
-      cluster: this.cluster,
-      metrics,
+      ...{ logger: this.#host.logger, data: this.#host.data },
+      ...{ cluster: this.cluster, metrics },
       settings: this.#host.settings.push ?? null,
       gateway: () => this.gateway,
       submit: (submission, done) => this.forwarder.submit(submission, done),
@@ -432,10 +457,7 @@ export class NodeWiring {
   #newForwarder(failpoints: Failpoints): Forwarder {
     const { clock, random } = this.#host.ports
     return new Forwarder({
-      clock,
-      random,
-      logger: this.#host.logger,
-      failpoints,
+      ...{ clock, random, failpoints, logger: this.#host.logger },
       raftId: this.#host.data.log.raftId,
       limits: {
         bodyBytes:
@@ -468,6 +490,7 @@ export class NodeWiring {
       cluster: this.cluster,
       leaderForMs: this.leaders.forMs,
       draining: this.#draining,
+      foreign: this.foreign.reason,
       joins: this.#host.settings.join === true,
       strangerTo: this.#host.life.strangerTo(),
       caughtUp: this.catchUp.done,

@@ -81,13 +81,14 @@ test('a certificate that is over keeps its node out, and a new one lets it in wi
   await cluster.converged()
 })
 
-test('the data of another cluster is let in nowhere, and left as it is', async () => {
+/** Gives n3 the directory that a cluster of these founders made for it, and its own back in the end. */
+async function withDataOf(founders: readonly string[], look: () => Promise<void>): Promise<void> {
   const other = await ProcessCluster.create(3)
   const { data } = cluster.node('n3')
   try {
-    await other.startAll()
+    await Promise.all(founders.map((name) => other.start(name, { founders })))
     await other.healthy()
-    await Promise.all(NAMES.map((name) => other.kill(name)))
+    await Promise.all(founders.map((name) => other.kill(name)))
     await cluster.signal('n3', 'SIGTERM')
     await rename(data, `${data}-kept`)
     await cp(other.node('n3').data, data, { recursive: true })
@@ -95,21 +96,53 @@ test('the data of another cluster is let in nowhere, and left as it is', async (
     await other.close()
   }
   await start('n3')
-  const advice = /n\d belongs to cluster \w+, n3 to \w+: .*the data directory of this cluster/
-  await vi.waitFor(async () => expect(await cluster.output('n3')).toMatch(advice), PATIENCE)
-  const status = await run('status', '--url', cluster.node('n1').url)
-  expect(status).toMatchObject({
-    code: 3,
-    stdout: expect.stringContaining('is of another cluster'),
-  })
-  expect(await say('n1', ['m1', 'm2'])).toEqual([again(1), stored(2)])
+  await look()
   await cluster.kill('n3')
   await rm(data, { recursive: true })
   await rename(`${data}-kept`, data)
   await start('n3')
   await cluster.healthy()
   await cluster.converged()
-})
+}
+
+test('the data of another cluster is let in nowhere, and left as it is', () =>
+  withDataOf(NAMES, async () => {
+    const advice = /n\d belongs to cluster \w+, n3 to \w+: .*the data directory of this cluster/
+    await vi.waitFor(async () => expect(await cluster.output('n3')).toMatch(advice), PATIENCE)
+    const status = await run('status', '--url', cluster.node('n1').url)
+    expect(status).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('is of another cluster'),
+    })
+    expect(await say('n1', ['m1', 'm2'])).toEqual([again(1), stored(2)])
+  }))
+
+test('[K1] nor does it serve clients where it needs nobody else to lead', () =>
+  withDataOf(['n3'], async () => {
+    const { url } = cluster.node('n3')
+    const ready = async () => (await fetch(new URL('/readyz', url))).text()
+    const advice = /refused: n1 and n2 are of cluster \w+, .* start n3 with its own/
+    await vi.waitFor(async () => expect(await ready()).toMatch(advice), PATIENCE)
+    const words = ['send', '--as', 'dora', '--to', 'bob', '--json']
+    const there = await run(...words, '--url', url, '--id', 'x1', '--timeout', '1s', 'lost?')
+    expect(there.code).not.toBe(0)
+    const post = await fetch(new URL('/v1/conversations?user=ann', url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'x2' },
+      body: JSON.stringify({ members: ['bob'] }),
+    })
+    expect(post.status).toBe(503)
+    // A client that knows the others as well finds them, and its message is where the rest is.
+    const home = cluster.node('n1').url
+    const seqs: number[] = []
+    for (const urls of [`${url},${home}`, home]) {
+      const { code, stdout, stderr } = await run(...words, '--url', urls, '--id', 'd1', 'here')
+      expect(code, stderr).toBe(0)
+      seqs.push((JSON.parse(stdout) as { seq: number }).seq)
+    }
+    expect(seqs).toEqual([1, 1])
+    expect((await run('status', '--url', url)).code).toBe(3)
+  }))
 
 test('a clock a year ahead, a disk that fills up and another version are told, and order and retries hold', async () => {
   await restart('n3', machine({ clockOffMs: YEAR_MS, freeShare: 0.05, version: '0.0.9' }))

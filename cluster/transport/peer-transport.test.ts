@@ -70,6 +70,7 @@ async function listening() {
       onPeerUp: () => host.up(),
       onPeerDown: ({ name }) => down.push(name),
       onCaller: () => host.called(),
+      onForeignCaller: () => {},
       onRemoved: (index) => removed.push(index),
       readFrame: (_from, kind) => {
         host.reads(kind)

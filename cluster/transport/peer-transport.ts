@@ -3,6 +3,7 @@ import { type Failpoints, NO_FAILPOINTS } from '../failpoints.ts'
 import type { Address, Clock, Connection, Listener, Network, Random, Timer } from '../ports.ts'
 import type { Logger } from '../logger.ts'
 import type { RaftId } from '../raft/types.ts'
+import { type ForeignCaller, ForeignCallers } from './foreign-callers.ts'
 import { FrameIntake, type FrameHandler } from './frame-intake.ts'
 import { MAX_FRAME_BYTES, MAX_HELLO_BYTES, PeerFrameKind, PeerProtocolError } from './peer-frame.ts'
 import { encodeJsonFrame, encodePeerFrame } from './peer-frame-writer.ts'
@@ -21,6 +22,8 @@ export interface TransportEvents {
   onPeerDown(peer: PeerHello): void
   /** Somebody dialled this node and was let in: he stands among the `callers` now. */
   onCaller(): void
+  /** One of another cluster did, and was refused: he stands among the `foreignCallers` now. */
+  onForeignCaller(): void
   /** By a peer's word this node was removed by that index of the log (rule K1). */
   onRemoved(index: number): void
   /**
@@ -77,6 +80,7 @@ export class PeerTransport {
   readonly #complaints = new Map<string, number>()
   /** When peers without a connection were last heard, in monotonic ms, the oldest first. */
   readonly #gone = new Map<RaftId, number>()
+  readonly #foreign: ForeignCallers
   #listener: Listener | null = null
   #timer: Timer | null = null
   #closed = false
@@ -95,6 +99,7 @@ export class PeerTransport {
     events: TransportEvents
   }) {
     this.#ports = options.ports
+    this.#foreign = new ForeignCallers(options.ports.clock)
     this.#logger = options.logger
     this.#failpoints = options.failpoints ?? NO_FAILPOINTS
     this.#local = options.local
@@ -128,6 +133,11 @@ export class PeerTransport {
   /** The introductions of all who dialled this node and were let in, and are still connected. */
   callers(): PeerHello[] {
     return [...this.#accepted.values()].flatMap(({ remote }) => remote ?? [])
+  }
+
+  /** Nodes of other clusters that dial this one. */
+  foreignCallers(): readonly ForeignCaller[] {
+    return this.#foreign.list()
   }
 
   /** A whole frame, which must not change any more. False if there is no link now: it is dropped. */
@@ -304,6 +314,7 @@ export class PeerTransport {
     const against = objection(this.#local(), remote, connection, this.#memberName(remote.raftId))
     if (against === null) {
       state.remote = remote
+      this.#foreign.letIn(remote)
       state.heardMs = this.#ports.clock.monotonicMs()
       this.#failpoints.hit('transport.peerIntroduced')
       connection.write(encodeJsonFrame(PeerFrameKind.hello, this.#local()))
@@ -311,6 +322,10 @@ export class PeerTransport {
       return
     }
     state.intake.stop()
+    if (against.code === 'WRONG_CLUSTER') {
+      this.#foreign.refused(remote)
+      this.#events.onForeignCaller()
+    }
     if (against.code === 'WRONG_NAME') this.#metrics.peersMisnamed.add()
     this.#complain('peer.refused', connection, { ...against })
     connection.write(encodeJsonFrame(PeerFrameKind.refused, against))
