@@ -21,6 +21,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'run a cluster on this machine, and break it',
     load: () => import('./commands/dev.ts'),
   },
+  capacity: {
+    summary: 'say how long disks, memory and the highest rate suffice',
+    load: () => import('./commands/capacity.ts'),
+  },
   certs: {
     summary: 'make, renew and show certificates, and the secret of a cluster',
     load: () => import('./commands/certs.ts'),

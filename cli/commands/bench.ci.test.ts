@@ -9,6 +9,7 @@ import { messagesApplied } from '../../bench/load/messages-applied.ts'
 import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
 import { tokenOf, TOKEN_SECRET } from '../../chaos/processes/token-of.ts'
 import type { BenchReport } from '../bench/bench-report.ts'
+import type { Capacity } from '../capacity/capacity.ts'
 import { parley } from '../dev/testing/dev-process.ts'
 
 const PARLEY = fileURLToPath(new URL('../parley.mjs', import.meta.url))
@@ -98,6 +99,41 @@ test('more than a session may have unanswered waits its turn, and all of it is a
   expect(done.code, done.stderr).toBe(0)
   expect(reportIn(done).measured.unknown).toBe(0)
   expect(reportIn(done).measured.count).toBeGreaterThan(0)
+})
+
+test('capacity tells how long there is room, through one node, at the rate since an earlier look', async () => {
+  const [first] = urls.split(',') as [string]
+  const look = (...args: string[]) =>
+    parley(['capacity', '--url', first, '--node-timeout', '20s', ...args], directory)
+  const kept = await look('--sample', '200ms', '--json')
+  expect(kept.code, kept.stderr).toBe(0)
+  await writeFile(join(directory, 'kept.json'), kept.stdout)
+  await writeFile(join(directory, 'max.json'), JSON.stringify({ max: { rate: 100_000 } }))
+  const load = await bench('send', '--rate', '200', '--duration', '1s', '--yes')
+  expect(load.code, load.stderr).toBe(0)
+  const told = await look('--since', 'kept.json', '--ceiling', 'max.json', '--json')
+  expect(told.code, told.stderr).toBe(0)
+  const capacity = JSON.parse(told.stdout) as Capacity & { headroom: { usedShare: number } }
+  expect(capacity.nodes.map(({ name }) => name)).toEqual(['n1', 'n2', 'n3'])
+  expect(capacity.messagesPerSecond).toBeGreaterThan(0)
+  expect(capacity.headroom.usedShare).toBeLessThan(1)
+  expect(capacity.writesStopAtMs).toBeGreaterThan(capacity.takenAtMs)
+  for (const { loggedPerMessage, sessionLimit, roomBytes, freeBytes } of capacity.nodes) {
+    // Bodies of 256 bytes.
+    expect(loggedPerMessage).toBeGreaterThan(256)
+    expect(sessionLimit).not.toBeNull()
+    expect(freeBytes! - roomBytes!).toBe(64 * 1024 * 1024)
+  }
+  const shown = await look('--since', 'kept.json', '--ceiling', '100000')
+  expect(shown.stdout).toMatch(/messages\/s over .* · writes stop for want of room /)
+  expect(shown.stdout).toContain('ceiling 100000/s')
+  for (const [option, file] of [
+    ['--since', 'max.json'],
+    ['--ceiling', 'kept.json'],
+    ['--ceiling', 'none.json'],
+  ] as const) {
+    expect(await look(option, file), option).toMatchObject({ code: 64, stdout: '' })
+  }
 })
 
 test('nothing is written to a cluster that parley dev did not start, unless that is said', async () => {

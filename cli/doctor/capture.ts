@@ -27,6 +27,8 @@ export interface Capture {
   readonly schema: 1
   /** By the clock of who asked, in ms since 1970. */
   readonly takenAtMs: number
+  /** Between the two looks at the metrics; older bundles do not say. */
+  readonly sampledMs?: number
   readonly nodes: readonly NodeCapture[]
 }
 
@@ -42,12 +44,15 @@ export async function captureCluster(
 ): Promise<Capture> {
   const first = await collectViews(urls, options)
   const before = await reports(first, 'metrics', options)
+  const beforeMs = performance.now()
   await sleep(options.sampleMs)
   const now = await reports(first, 'metrics', options)
+  const sampledMs = performance.now() - beforeMs
   const selves = await reports(first, 'self', options)
   return {
     schema: 1,
     takenAtMs: Date.now(),
+    sampledMs,
     nodes: [...first].map(([url, answer]) => {
       const asked = [before.get(url), now.get(url), selves.get(url)]
       return {

@@ -29,5 +29,6 @@ test('[AD21] of what a node runs with nothing is shown that may be a secret', ()
       foundAlone: false,
     },
     moderation: { timeoutMs: 5, onFailure: 'open' },
+    disk: { lowBytes: 512 * 1024 * 1024 },
   })
 })

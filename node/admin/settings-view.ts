@@ -1,4 +1,4 @@
-import type { NodeSettings } from '../node-settings.ts'
+import { diskLimitsOf, type NodeSettings } from '../node-settings.ts'
 
 /** What a node runs with, as it is shown to operators and to whom they send a bundle. */
 export type SettingsView = Readonly<Record<string, unknown>>
@@ -29,6 +29,7 @@ export function settingsView(settings: NodeSettings): SettingsView {
         : { timeoutMs: moderation.timeoutMs, onFailure: moderation.onFailure },
     hasPush: push !== undefined,
     version: settings.version,
+    disk: diskLimitsOf(settings),
     log: settings.log ?? {},
     state: settings.state ?? {},
     replica: settings.replica ?? {},
