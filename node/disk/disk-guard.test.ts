@@ -21,6 +21,7 @@ describe('the guard of one node among three', () => {
   let sent: { report: DiskReport; to: RaftId | undefined }[]
   let transfers: RaftId[]
   let compactions: number
+  let compactionMs: number
   let cutIndex: number
   let erases: boolean
   let saved: boolean[]
@@ -36,6 +37,7 @@ describe('the guard of one node among three', () => {
     sent = []
     transfers = []
     compactions = 0
+    compactionMs = 100
     cutIndex = 0
     erases = false
     saved = []
@@ -67,7 +69,10 @@ describe('the guard of one node among three', () => {
       store: () =>
         ({
           cut: { index: cutIndex, term: 1 },
-          compact: () => Promise.resolve(void (compactions += 1)),
+          compact: () => {
+            compactions += 1
+            return new Promise<void>((resolve) => clock.after(compactionMs, resolve))
+          },
         }) as never,
       erases: () => erases,
       saveSpace: (saves) => saved.push(saves),
@@ -189,8 +194,20 @@ describe('the guard of one node among three', () => {
     erases = false
     await look(9_000)
     expect(compactions).toBe(1)
+  })
+
+  it.each([
+    [100, 5],
+    [1_500, 15],
+    [60_000, 89],
+  ])('[D7] one that took %d ms is the last for %d s', async (tookMs, quiet) => {
+    compactionMs = tookMs
+    await look(9_000)
     erases = true
-    for (; cutIndex < 60; cutIndex++) await look(9_000)
+    for (; compactions === 0; cutIndex++) await look(9_000)
+    for (let s = 0; s < quiet; s++, cutIndex++) await look(9_000)
+    expect(compactions).toBe(1)
+    for (let s = 0; s < 14; s++, cutIndex++) await look(9_000)
     expect(compactions).toBe(2)
   })
 

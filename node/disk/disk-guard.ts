@@ -21,8 +21,10 @@ import type { DiskReport } from './disk-report.ts'
 const REPORT_MS = 900
 /** A handover that came to nothing held writes up for an election timeout. */
 const HAND_ON_EVERY_MS = 5_000
-/** Between the end of a compaction and the next one, which reads and writes the whole store. */
-const COMPACT_EVERY_MS = 30_000
+/** From the end of a compaction, which reads and writes the whole store, to the next one. */
+const COMPACT_AFTER_MS = { least: 5_000, most: 30_000 } as const
+/** Between these so many times as long as it took. */
+const COMPACT_PAUSE = 10
 /** What more goes with the next cuts is compacted with the first, if they come within so long. */
 const MORE_ERASED_WITHIN_MS = 10_000
 const LEVELS = ['ok', 'low', 'hard', 'spent'] as const
@@ -74,7 +76,7 @@ export class DiskGuard {
   #erasedAt = 0
   #erasedMs = 0
   #compacting = false
-  #compactedMs = -Infinity
+  #compactFromMs = -Infinity
   #timer: Timer | null = null
   #closed = false
 
@@ -210,7 +212,7 @@ export class DiskGuard {
     const isDue = this.#erasedAt > 0 && cut >= this.#erasedAt
     if (!isDue || this.#compacting) return
     if (erases && now - this.#erasedMs < MORE_ERASED_WITHIN_MS) return
-    if (now - this.#compactedMs < COMPACT_EVERY_MS) return
+    if (now < this.#compactFromMs) return
     // Not before: whatever fills the disk would take this, too, and the next start needs it.
     if (freeBytes < limits.reserveBytes) await ballast.release()
     this.#compact()
@@ -221,10 +223,13 @@ export class DiskGuard {
     const { logger, clock } = this.#host
     this.#erasedAt = 0
     this.#compacting = true
+    const begunMs = clock.monotonicMs()
     const compaction = this.#host.store()?.compact() ?? Promise.resolve()
     const ended = () => {
       this.#compacting = false
-      this.#compactedMs = clock.monotonicMs()
+      const now = clock.monotonicMs()
+      const { least, most } = COMPACT_AFTER_MS
+      this.#compactFromMs = now + Math.min(most, Math.max(least, (now - begunMs) * COMPACT_PAUSE))
     }
     compaction.then(
       () => {

@@ -95,7 +95,7 @@ export class Checkpointer {
   /** Nothing but further cuts keeps the store from letting go of what retention took away. */
   get isErasureDue(): boolean {
     const { removals, windowStart } = this.#state
-    return this.#erases || removals.areFresh || this.#waitsSince < windowStart
+    return this.#erases || Math.min(this.#waitsSince, removals.freshSince) < windowStart
   }
 
   /** Writes a cut of the state as it is now. Rejects with the store's error, which is final. */

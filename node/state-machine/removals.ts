@@ -43,9 +43,10 @@ export class Removals implements Table {
     return { last: this.#last, erased: this.#erased }
   }
 
-  /** No completed cut holds the newest of them yet. */
-  get areFresh(): boolean {
-    return this.#last > this.#written
+  /** Log time of the oldest that no completed cut holds yet; `Infinity` if there is none. */
+  get freshSince(): number {
+    const [oldest = this.#fresh[0]] = this.#frozen
+    return oldest?.logTime ?? Number.POSITIVE_INFINITY
   }
 
   add(removal: PendingRemoval): void {

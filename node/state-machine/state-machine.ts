@@ -59,7 +59,7 @@ export interface StateMachineOptions {
   readonly mostLevel?: number
 }
 
-/** On a disk that is nearly full a cut that makes room, or leads to one that does, is not put off for longer. */
+/** On a disk that is nearly full a cut that makes room, or leads to one that does, waits no longer. */
 const ROOM_IDLE_MS = 1_000
 
 /** A large cut is written for a while, in slices. */
@@ -286,10 +286,9 @@ export class ParleyStateMachine implements StateMachine {
     const { appliedIndex, removals, settings, store, windowStart } = state
     const hasNoCut = appliedIndex > (store.cut?.index ?? 0) || checkpointer.running
     if (checkpointer.erases) return !hasNoCut
-    const oldest = await removals.oldest(0)
-    if (oldest === null) return false
-    if (oldest.logTime < windowStart) return !hasNoCut
-    return oldest.logTime < logTime - settings.windowMs
+    const since = (await removals.oldest(0))?.logTime ?? removals.freshSince
+    if (since < windowStart) return !hasNoCut
+    return since < logTime - settings.windowMs
   }
 
   async openSnapshot(): Promise<SnapshotSource> {
@@ -384,10 +383,11 @@ export class ParleyStateMachine implements StateMachine {
     )
   }
 
-  #setIdleTimer({ erases, isErasureDue }: Checkpointer): void {
+  #setIdleTimer(checkpointer: Checkpointer): void {
     const { checkpointIdleMs, erasureIdleMs } = this.#limits
-    let idleMs = erases ? Math.min(erasureIdleMs, checkpointIdleMs) : checkpointIdleMs
-    if (this.#savesSpace && isErasureDue) idleMs = Math.min(idleMs, ROOM_IDLE_MS)
+    let idleMs = checkpointIdleMs
+    if (checkpointer.erases) idleMs = Math.min(idleMs, erasureIdleMs)
+    if (this.#savesSpace && checkpointer.isErasureDue) idleMs = Math.min(idleMs, ROOM_IDLE_MS)
     if (this.#idleTimer !== null && this.#idleMs <= idleMs) return
     this.#idleTimer?.cancel()
     this.#idleMs = idleMs
