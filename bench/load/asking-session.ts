@@ -64,7 +64,9 @@ export class AskingSession {
     })
   }
 
+  /** What is asked has no answer then. */
   close(): void {
+    this.#waiting?.reject(new ConnectError('UNANSWERED', 'the session was closed'))
     this.#connection.close()
   }
 }

@@ -9,6 +9,8 @@ import { SendLoad, type SendListener, type Shape } from './send-load.ts'
 const OPEN_MS = 60_000
 /** For what was acknowledged to reach who it is for. */
 const ARRIVE_MS = 15_000
+/** Sent and not received: past this many receivers are so far behind that the load ends. */
+const MOST_EXPECTED = 1_000_000
 
 /**
  * Messages from when they were meant to be sent until the application of who they are for has them,
@@ -55,9 +57,11 @@ export class DeliverLoad implements Load {
 
   async run(meter: Meter, pace: Pace, until: { untilMs: number; signal: AbortSignal }) {
     this.#meter = meter
+    const behind = new AbortController()
     const listener: SendListener = {
       began: (msgId, intendedMs, nowMs) => {
         this.#expected.set(msgId, intendedMs)
+        if (this.#expected.size > MOST_EXPECTED) behind.abort()
         meter.began(intendedMs, nowMs)
       },
       // Its time ends with whom it is for.
@@ -70,7 +74,8 @@ export class DeliverLoad implements Load {
       unknown: () => {},
     }
     const onEnd = () => meter.endAt(performance.now())
-    await this.#sends.send(listener, pace, { ...until, onEnd })
+    const signal = AbortSignal.any([until.signal, behind.signal])
+    await this.#sends.send(listener, pace, { untilMs: until.untilMs, signal, onEnd })
     const deadline = performance.now() + ARRIVE_MS
     while (this.#expected.size > 0 && performance.now() < deadline) await sleep(5)
   }

@@ -68,7 +68,7 @@ export async function readBack(options: ReadBackOptions): Promise<Verified> {
   return verified
 }
 
-/** All that is kept of a conversation, in its order; gives the mark of the last page. */
+/** All that is kept of a conversation, in its order. */
 async function read(
   session: AskingSession,
   conv: string,
@@ -83,8 +83,9 @@ async function read(
       else judge.take({ seq, msgId, isWhole })
     }
     if (page.gap) judge.removed(page.gap.from, page.gap.to)
-    after = page.next
     if (!page.hasMore) return
+    if (page.next <= after) throw new Error('pull:A does not go on')
+    after = page.next
   }
 }
 

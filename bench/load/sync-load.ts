@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isFailure, type PullAnswer, type SyncAnswer } from '#protocol'
 import { AskingSession } from './asking-session.ts'
 import type { Load, Verdict } from './load.ts'
@@ -36,6 +37,8 @@ export class SyncLoad implements Load, Paced {
   /** Devices that nobody uses: two sessions of one device end each other. */
   readonly #freeDevices: number[] = []
   #devices = 0
+  readonly #sessions = new Set<AskingSession>()
+  #isClosed = false
   #next = 0
   #underWay = 0
   #wrong = 0
@@ -94,9 +97,7 @@ export class SyncLoad implements Load, Paced {
     this.#pacer = null
     meter.endAt(performance.now())
     const deadline = performance.now() + END_MS
-    while (this.#underWay > 0 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    while (this.#underWay > 0 && performance.now() < deadline) await sleep(5)
   }
 
   begin(intendedMs: number): void {
@@ -132,7 +133,11 @@ export class SyncLoad implements Load, Paced {
 
   flush(): void {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const session of this.#sessions) session.close()
+    await sleep(0)
+  }
 
   async verify(onProgress?: (done: number, all: number) => void): Promise<Verdict> {
     const { stored } = await this.#sends.verify(onProgress)
@@ -147,7 +152,9 @@ export class SyncLoad implements Load, Paced {
       first: device,
       patienceMs: 0,
     })
+    this.#sessions.add(session)
     try {
+      if (this.#isClosed) throw new ConnectError('UNANSWERED', 'too late')
       const newest = new Map<string, number>()
       let came = 0
       for (let after = 0, hasMore = true; hasMore;) {
@@ -168,12 +175,14 @@ export class SyncLoad implements Load, Paced {
           newest.set(conv, seq)
           came += 1
         }
+        if (page.hasMore && page.next <= after) throw new Error('sync:A does not go on')
         after = page.next
         hasMore = page.hasMore
       }
       const expected = this.#expected[user]!
       if (came < expected) this.#found(`a device was shown ${came} of ${expected} messages`)
     } finally {
+      this.#sessions.delete(session)
       session.close()
     }
   }

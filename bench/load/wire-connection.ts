@@ -161,8 +161,11 @@ export class WireConnection {
     const now = performance.now()
     let answer: ServerFrame | null = null
     for (const frame of decodeFrames(data, PROTOCOL, 'toClient')) {
-      if (frame instanceof ProtocolError)
-        throw new Error(`a frame cannot be read: ${frame.message}`)
+      if (frame instanceof ProtocolError) {
+        // Whatever that is, nothing it says counts; what waits for it has no answer.
+        this.#socket.terminate()
+        return null
+      }
       if (frame.t === 'hello:A') {
         answer = frame
         if (!isFailure(frame)) this.#greeting = frame as HelloAnswer

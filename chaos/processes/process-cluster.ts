@@ -48,6 +48,8 @@ export class ProcessCluster {
   readonly nodes: readonly ProcessNode[]
   /** Of the calls that look at the nodes: an operator's token, where they need one. */
   headers: () => Record<string, string> = () => ({})
+  /** Nodes do not get the signals of this process's terminal: a Ctrl-C is for it alone. */
+  isApart = false
   /** Resolves when the log of the node's last process is whole. */
   readonly #written = new Map<string, Promise<void>>()
 
@@ -130,6 +132,7 @@ export class ProcessCluster {
     const child = spawn(command[0]!, command.slice(1), {
       // The channel says nothing: when it closes, because this process is gone, the node drains.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: this.isApart,
       env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...options.env },
     })
     child.channel?.unref()

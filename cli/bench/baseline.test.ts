@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { NOTHING_VERIFIED } from '../../bench/load/ledger.ts'
 import { Meter, type Measured } from '../../bench/load/meter.ts'
-import { compare, readBaseline } from './baseline.ts'
+import { compare, readBaseline, requireComparable } from './baseline.ts'
 import { benchText, type BenchReport, verdictOf } from './bench-report.ts'
 import { findMax } from './find-max.ts'
 
@@ -49,13 +49,15 @@ test('worse by more than is allowed is told, of each figure', () => {
 
 test('only what was measured alike is compared', () => {
   const { settings } = report()
-  const other = report({ settings: { ...settings, clients: 3 } })
-  expect(() => compare(other, report(), 0.25)).toThrow('was measured with clients 3')
-  expect(() => compare(report({ bench: 'sync' }), report(), 0.25)).toThrow(
-    'the baseline is of sync',
-  )
+  const now = { bench: 'send', settings, findsMax: false } as const
+  requireComparable(report(), now)
+  const with3 = report({ settings: { ...settings, clients: 3 } })
+  expect(() => requireComparable(with3, now)).toThrow('was measured with clients 3')
+  expect(() => requireComparable(report({ bench: 'sync' }), now)).toThrow('the baseline is of sync')
   const max = { rate: 800, p99LimitMs: 100, steps: [] }
-  expect(() => compare(report({ max }), report(), 0.25)).toThrow('of send --find-max')
+  expect(() => requireComparable(report({ max }), now)).toThrow('of send --find-max')
+  const atAnyRate = { ...now, settings: { ...settings, rate: 50 }, findsMax: true }
+  requireComparable(report({ max }), atAnyRate)
   const less = report({ max: { ...max, rate: 500 }, settings: { ...settings, rate: 50 } })
   expect(compare(report({ max }), less, 0.25)).toMatchObject([{ before: 800, isWorse: true }])
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { CliError, ExitCode } from '../exit-codes.ts'
-import type { BenchReport, Settings } from './bench-report.ts'
+import type { BenchReport, Kind, Settings } from './bench-report.ts'
 
 /** Below this, differences of latencies are the clock's and the machine's. */
 const SLACK_MS = 1
@@ -39,23 +39,38 @@ export function readBaseline(path: string): BenchReport {
   )
 }
 
-/** @throws CliError if they measured different things */
+/** What is about to be measured. */
+interface Planned {
+  readonly bench: Kind
+  readonly settings: Settings
+  readonly findsMax: boolean
+}
+
+/** @throws CliError if the baseline measured something else */
+export function requireComparable(
+  before: BenchReport,
+  { bench, settings, findsMax }: Planned,
+): void {
+  if (before.bench !== bench || (before.max !== null) !== findsMax) {
+    const named = (kind: string, isMax: boolean) => kind + (isMax ? ' --find-max' : '')
+    const was = named(before.bench, before.max !== null)
+    const is = named(bench, findsMax)
+    throw new CliError(ExitCode.usage, `the baseline is of ${was}, this is ${is}`)
+  }
+  // Where the rate is looked for, it is no setting.
+  const same = findsMax ? SAME.filter((name) => name !== 'rate') : SAME
+  const other = same.filter((name) => before.settings[name] !== settings[name])
+  if (other.length === 0) return
+  const named = other.map((name) => `${name} ${before.settings[name]}`)
+  throw new CliError(ExitCode.usage, `the baseline was measured with ${named.join(', ')}`)
+}
+
+/** Of two that are comparable, each figure that counts. */
 export function compare(
   before: BenchReport,
   now: BenchReport,
   tolerance: number,
 ): readonly Compared[] {
-  if (before.bench !== now.bench || (before.max === null) !== (now.max === null)) {
-    const kind = ({ bench, max }: BenchReport) => bench + (max === null ? '' : ' --find-max')
-    throw new CliError(ExitCode.usage, `the baseline is of ${kind(before)}, this is ${kind(now)}`)
-  }
-  // Where the rate is looked for, it is no setting.
-  const same = now.max === null ? SAME : SAME.filter((name) => name !== 'rate')
-  const other = same.filter((name) => before.settings[name] !== now.settings[name])
-  if (other.length > 0) {
-    const named = other.map((name) => `${name} ${before.settings[name]}`)
-    throw new CliError(ExitCode.usage, `the baseline was measured with ${named.join(', ')}`)
-  }
   if (now.max !== null && before.max !== null) {
     return [rate('most per second', before.max.rate ?? 0, now.max.rate ?? 0)]
   }

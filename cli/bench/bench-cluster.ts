@@ -40,6 +40,7 @@ export async function benchCluster(flags: {
 
 async function ownCluster(nodes: number): Promise<BenchCluster> {
   const cluster = await ProcessCluster.create(nodes)
+  cluster.isApart = true
   try {
     note(`parley: starting ${counted(nodes, 'node')}`)
     await cluster.startAll({ env: NODE_ENVIRONMENT })

@@ -71,7 +71,7 @@ export function benchText(report: BenchReport): string {
     `begun     late by p99 ${measured.lateP99Ms} ms, which is in the latencies`,
     `nodes     ${nodesText(nodes)}`,
     `machine   ${describeMachine(machine)}`,
-    `users     ${report.users}-*`,
+    `users     ${report.users}-*; what one of them wrote, parley user erase removes`,
   ]
   return lines.join('\n')
 }

@@ -13,7 +13,7 @@ import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
 import { onStopSignals } from '../stop-signals.ts'
 import { readToken, tokenHeaders } from '../token-file.ts'
-import { compare, comparedText, readBaseline } from './baseline.ts'
+import { compare, comparedText, readBaseline, requireComparable } from './baseline.ts'
 import { benchCluster } from './bench-cluster.ts'
 import { type BenchReport, benchText, type Kind, type Settings, verdictOf } from './bench-report.ts'
 import { type FoundMax, findMax } from './find-max.ts'
@@ -52,6 +52,10 @@ const NODE_TIMEOUT_MS = 5_000
 /** Puts a load on a cluster, says what it measured, and proves that nothing was lost. */
 export async function runBench(kind: Kind, flags: BenchFlags): Promise<void> {
   const before = flags.baseline === undefined ? null : readBaseline(flags.baseline)
+  const settings = settingsOf(kind, flags)
+  if (before !== null) {
+    requireComparable(before, { bench: kind, settings, findsMax: flags.findMax === true })
+  }
   const { serviceTokenFile } = flags
   const token = serviceTokenFile === undefined ? {} : { token: () => readToken(serviceTokenFile) }
   const headers = tokenHeaders(flags.tokenFile)
@@ -63,7 +67,6 @@ export async function runBench(kind: Kind, flags: BenchFlags): Promise<void> {
   try {
     const users = `bench-${randomBytes(4).toString('hex')}`
     const target = { urls: cluster.urls, prefix: users, ...token }
-    const settings = settingsOf(kind, flags)
     const startedAt = new Date().toISOString()
     const figures = await beginFigures(cluster.urls, { timeoutMs: NODE_TIMEOUT_MS, headers })
     note(`parley: the users of this bench are ${users}-*; what they write stays`)

@@ -193,14 +193,19 @@ test('where users need tokens, a token of a service speaks as all of them', asyn
   }
 })
 
-test('Ctrl-C ends it with what was measured', async () => {
-  const words = ['bench', 'send', '--url', urls, '--yes', '--duration', '10m', ...SHORT, '--json']
+/** One that something happens to. */
+function startBench(...args: string[]) {
+  const words = ['bench', ...args, '--url', urls, '--yes', ...SHORT, '--json']
   const child = spawn(process.execPath, [PARLEY, ...words], { cwd: directory })
   const said = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].on('data', (data) => (said[stream] += String(data)))
   }
-  const ended = once(child, 'close')
+  return { child, said, ended: once(child, 'close') }
+}
+
+test('Ctrl-C ends it with what was measured', async () => {
+  const { child, said, ended } = startBench('send', '--duration', '10m')
   await expect.poll(() => said.stderr, { timeout: 30_000 }).toContain('parley: 2 s')
   child.kill('SIGINT')
   expect(await ended, said.stderr).toEqual([0, null])
@@ -208,4 +213,17 @@ test('Ctrl-C ends it with what was measured', async () => {
   expect(report).toMatchObject({ endedEarly: true, verified: { wrong: 0 } })
   expect(report.measured.count).toBeGreaterThan(0)
   expect(report.measured.seconds).toBeLessThan(300)
+})
+
+test('a leader that is killed costs answers, and nothing that was acknowledged', async () => {
+  const { said, ended } = startBench('send', '--rate', '100', '--duration', '5s')
+  await expect.poll(() => said.stderr, { timeout: 30_000 }).toContain('parley: 1 s')
+  await cluster.kill(await cluster.healthy())
+  expect(await ended, said.stderr).toEqual([0, null])
+  const { measured, verified, nodes } = reportIn(said)
+  expect(measured.count).toBeGreaterThan(0)
+  expect(verified).toMatchObject({
+    ...{ stored: { lost: 0, doubled: 0, disordered: 0, strange: 0 }, wrong: 0 },
+  })
+  expect(nodes.missing).not.toEqual([])
 })

@@ -32,6 +32,7 @@ export async function runDrillCommand(name: string, flags: DrillFlags): Promise<
   onStopSignals(['SIGINT', 'SIGTERM'], { stop: () => stopping.abort(), stopNow })
   const { signal } = stopping
   const cluster = await ProcessCluster.create(flags.nodes)
+  cluster.isApart = true
   const names = cluster.nodes.map(({ name: node }) => node)
   const metrics = new DrillMetrics(name, names)
   let listener: DrillListener | null = null
