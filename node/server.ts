@@ -1,6 +1,7 @@
 import packageJson from '../package.json' with { type: 'json' }
-import { type Failpoints, type Logger, NO_FAILPOINTS } from '#cluster'
+import { type Clock, type Failpoints, type Logger, NO_FAILPOINTS } from '#cluster'
 import { StartError } from './data-directory.ts'
+import { limitedDrain } from './drain-limit.ts'
 import { ALONE } from './admin/cluster-view.ts'
 import type { ModerationOptions } from './filters/moderation.ts'
 import type { RateLimits } from './filters/rate-limiter.ts'
@@ -99,8 +100,6 @@ export interface RunningServer {
 
 /** How long clients get to leave on their own. */
 const DRAIN_MS = 20_000
-/** A node that was told to go has gone by then, whatever holds it up: all that counts is on disk. */
-const DRAIN_LIMIT_MS = 30_000
 
 /** Reads flags, environment and file again. */
 export type RereadOptions = () => Promise<
@@ -166,7 +165,8 @@ export async function startServer(
   const node = await ParleyNode.start(settings, ports, logger, failpoints)
   running = node
   logger.info('node.started', { listen: options.listen, peerListen: options.peerListen })
-  return runningServer(node, logger, {
+  return runningServer(node, {
+    ...{ logger, clock: ports.clock },
     reload: () => reloader.reload(),
     close: () => security.close(),
   })
@@ -206,23 +206,18 @@ function realPorts(
 /** `close` is called once the node has ended. */
 function runningServer(
   node: ParleyNode,
-  logger: Logger,
-  { reload, close }: Pick<RunningServer, 'reload'> & { readonly close: () => void },
-): RunningServer {
-  let giveUp: (error: Error) => void
-  const gaveUp = new Promise<Error>((resolve) => (giveUp = resolve))
-  return {
-    drain: async () => {
-      const timer = setTimeout(() => {
-        const message = `not gone after ${DRAIN_LIMIT_MS / 1_000} s, so it ends at once: what was acknowledged is on disk`
-        logger.error('node.drain.limit', { message })
-        giveUp(new Error(message))
-      }, DRAIN_LIMIT_MS).unref()
-      await node.drain(DRAIN_MS)
-      clearTimeout(timer)
-    },
+  {
+    clock,
+    logger,
     reload,
-    stopped: Promise.race([node.ended, gaveUp]).finally(close),
+    close,
+  }: Pick<RunningServer, 'reload'> & { clock: Clock; logger: Logger; close: () => void },
+): RunningServer {
+  const limited = limitedDrain({ clock, logger, drain: () => node.drain(DRAIN_MS) })
+  return {
+    drain: () => limited.drain(),
+    reload,
+    stopped: Promise.race([node.ended, limited.gaveUp]).finally(close),
   }
 }
 

@@ -1,8 +1,11 @@
 // Nodes whose machine lies or was set up wrongly: told by what operators type, and nothing is lost.
+import { once } from 'node:events'
 import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { WebSocket } from 'ws'
 import { parley } from '../../cli/dev/testing/dev-process.ts'
 import { WireClient } from '../workload/wire-client.ts'
 import { ProcessCluster } from './process-cluster.ts'
@@ -143,6 +146,53 @@ test('[K1] nor does it serve clients where it needs nobody else to lead', () =>
     expect(seqs).toEqual([1, 1])
     expect((await run('status', '--url', url)).code).toBe(3)
   }))
+
+test('[DR1] a client that never leaves keeps no node that is to end', async () => {
+  const socket = new WebSocket(
+    `${cluster.node('n3').url.replace('http', 'ws')}/v1/ws`,
+    'parley.v1.json',
+  )
+  await once(socket, 'open')
+  const answered = once(socket, 'message')
+  socket.send(JSON.stringify({ t: 'hello:R', id: 1, v: [1, 1], user: 'eve', device: 'e' }))
+  expect(String((await answered)[0])).toContain('hello:A')
+  // From here on it reads nothing and answers nothing, not even that the connection closes.
+  socket.pause()
+  await cluster.signal('n3', 'SIGTERM')
+  expect(cluster.node('n3').exit).toEqual({ code: 0, signal: null })
+  expect(await cluster.output('n3')).not.toContain('node.drain.limit')
+  socket.terminate()
+  await start('n3')
+  await cluster.healthy()
+})
+
+test('[DR1] a second SIGTERM ends a node that drains at once', async () => {
+  const drains = async () => (await cluster.output('n3')).split('"node.drain"').length
+  const before = await drains()
+  const client = await WireClient.connect(cluster.node('n3').url, 'eve', 'e')
+  // Nobody answers what it says, and it is not sent away before that is sure.
+  for (const name of ['n1', 'n2']) await cluster.signal(name, 'SIGSTOP')
+  try {
+    const unanswered = client.say({ to: 'bob' }, 'e1', 'who hears this?').catch(() => null)
+    const child = cluster.node('n3').process!
+    child.kill('SIGTERM')
+    await vi.waitFor(async () => expect(await drains()).toBeGreaterThan(before), {
+      ...{ timeout: 60_000, interval: 20 },
+    })
+    // Within half a second it would be taken for the first one's echo.
+    await sleep(600)
+    child.kill('SIGTERM')
+    expect(await cluster.ended('n3')).toEqual({ code: 1, signal: null })
+    expect((await cluster.output('n3')).split('"phase":"drained"')).toHaveLength(
+      (await cluster.output('n3')).split('"phase":"leadership"').length - 1,
+    )
+    await unanswered
+  } finally {
+    for (const name of ['n1', 'n2']) await cluster.signal(name, 'SIGCONT')
+  }
+  await start('n3')
+  await cluster.healthy()
+})
 
 test('a clock a year ahead, a disk that fills up and another version are told, and order and retries hold', async () => {
   await restart('n3', machine({ clockOffMs: YEAR_MS, freeShare: 0.05, version: '0.0.9' }))

@@ -242,3 +242,29 @@ test('[MR9] [MR10] the leader is replaced by a new node, and nothing unsafe is b
   const odd = await parley('members', 'add', 'n 5', ...where)
   expect(odd).toMatchObject({ code: 64, stderr: expect.stringContaining('name must be') })
 })
+
+test('[MR10] a new member that does not get on is told with what to do, and given up', async () => {
+  await started(4, 3)
+  const { peerAddress, url } = cluster.node('n4')
+  // It dies as soon as it is taken in, before it has written that it was.
+  const failpoints = 'membership.formationUnwritten=1'
+  await cluster.start('n4', { ...SECRET, joins: true, failpoints })
+  const where = ['--peer', peerAddress, '--client', url]
+  await done('members', 'add', 'n4', ...where, '--no-wait')
+  expect(await cluster.ended('n4', 60_000)).toMatchObject({ signal: 'SIGKILL' })
+  const told = async () => (await done('members')).stdout
+  const patience = { timeout: 60_000, interval: 200 }
+  await expect.poll(told, patience).toMatch(/^n4 +learner +unreachable +unreachable /m)
+  const advice = `next: n4 does not answer at ${peerAddress}: see whether it runs; parley members remove n4`
+  expect(await told()).toContain(advice)
+  const doctor = await parley('doctor', '--json', '--sample', '100ms', '--node-timeout', '20s')
+  expect((JSON.parse(doctor.stdout) as { findings: object[] }).findings).toContainEqual(
+    expect.objectContaining({
+      ...{ check: 'learner-stuck', node: 'n4' },
+      evidence: expect.stringMatching(/^n\d does not reach it at /),
+      next: expect.stringContaining('parley members remove n4'),
+    }),
+  )
+  await done('members', 'remove', 'n4')
+  expect(await roles()).toEqual(['n1 voter', 'n2 voter', 'n3 voter'])
+})

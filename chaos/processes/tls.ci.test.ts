@@ -301,6 +301,18 @@ test('[NI9] a node with another secret stays outside until the others accept its
       async () => expect(await untrusted()).toContain('another cluster secret'),
       PATIENCE,
     )
+    const own = () => linesOf(cluster, 'n3', 'peer.untrusted')
+    await vi.waitFor(async () => expect(await own()).toMatch(/cluster secret/), PATIENCE)
+    // Outside means outside: not ready, and no member of what goes on without it.
+    const ready = await fetch(`${cluster.node('n3').url}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('quorum')])
+    const silent = async () => {
+      const { members = [] } = (await cluster.state('n1')) ?? {}
+      return members.find(({ name }) => name === 'n3')?.state
+    }
+    await vi.waitFor(async () => expect(await silent()).toBe('unreachable'), PATIENCE)
+    const status = await parley('status', '--url', cluster.node('n1').url)
+    expect(status).toMatchObject({ code: 3 })
     const ann = await ChatClient.connect({
       urls: ['n1', 'n2'].map((name) => cluster.node(name).url),
       user: 'ann',

@@ -40,6 +40,9 @@ Examples:
 
 Any node takes them. Cut off, the same command goes on.`
 
+/** A learner takes in something new all the time, or has caught up. */
+const STUCK_MS = 30_000
+
 const ACTIONS = ['stop', 'restart', 'drain', 'transfer', 'remove', 'replace']
 
 export function configure(command: Command): void {
@@ -242,6 +245,18 @@ function show(view: MembersView, flags: MembersFlags): void {
   print('')
   const head = ['NAME', 'ROLE', 'STATE', 'PHASE', 'LAG', 'CONTACT', 'PEER', 'URL']
   print(table(head, view.members.map(row)))
+  const stuck = view.members.flatMap(stuckText)
+  if (stuck.length > 0) print(`\n${stuck.join('\n')}`)
+}
+
+/** What an operator does about a member that is being taken in and does not get on. */
+function stuckText({ name, role, phase, peer, stuckMs }: MemberView): string[] {
+  const isSilent = phase === 'unreachable'
+  if (role !== 'learner' || (!isSilent && stuckMs < STUCK_MS)) return []
+  const why = isSilent
+    ? `${name} does not answer at ${peer}: see whether it runs`
+    : `${name} has taken in nothing for ${longDuration(stuckMs)}: see its log`
+  return [`next: ${why}; parley members remove ${name} gives it up`]
 }
 
 function row(member: MemberView): string[] {

@@ -154,6 +154,16 @@ const SICK: [string, Capture, RegExp][] = [
     }),
     /n2 still looks for where its log ends, at index 3 of 100/,
   ],
+  [
+    'learner-stuck',
+    capture({
+      n2: {
+        view: { members: members({ n3: { role: 'learner', progress: 'snapshot', match: 3 } }) },
+        metrics: more('parley_cluster_learner_stuck_seconds 45'),
+      },
+    }),
+    /of the snapshot that it gets it has taken in nothing for 45 s, at index 3 of 100/,
+  ],
   ['apply-lag', capture({ n1: { view: { commit: 9_000 } } }), /committed 9000, applied 100/],
   [
     'state-lost',
@@ -304,7 +314,7 @@ test.each(SICK)('%s is found by what nodes say', (id, captured, evidence) => {
 })
 
 test('every check is shown to find what it is for', () => {
-  expect(SICK.map(([id]) => id).toSorted()).toEqual(CHECKS.map(({ id }) => id).toSorted())
+  expect([...new Set(SICK.map(([id]) => id))].toSorted()).toEqual(CHECKS.map(({ id }) => id).toSorted())
 })
 
 test('the worst comes first', () => {

@@ -1,7 +1,26 @@
+import type { ClusterMember } from '../cluster/cluster-view.ts'
 import type { Check } from './check.ts'
+import type { NodeRecord } from './patient.ts'
 
 const LAG_ENTRIES = 1_000
 const LAG_MS = 5_000
+
+/** A learner takes in something new all the time, or has caught up. */
+const STUCK_S = 30
+
+/** Why a member that is taken in does not get on; `null`: it does. */
+function stuckBy(
+  { state, progress, peer = '', match = 0 }: ClusterMember,
+  { name: leader, view, now }: NodeRecord,
+): string | null {
+  if (state === 'unreachable') return `${leader} does not reach it at ${peer}`
+  const place = `at index ${match} of ${view.commit}`
+  if (progress === 'probe') return `${leader} still looks for where its log ends, ${place}`
+  const stuckS = now?.value('parley_cluster_learner_stuck_seconds') ?? 0
+  if (stuckS < STUCK_S) return null
+  const what = progress === 'snapshot' ? 'of the snapshot that it gets ' : ''
+  return `${what}it has taken in nothing for ${Math.round(stuckS)} s, ${place}`
+}
 
 /** Members that are behind. */
 export const LAG_CHECKS: readonly Check[] = [
@@ -28,15 +47,13 @@ export const LAG_CHECKS: readonly Check[] = [
       if (leader === null) return []
       return leader.view.members
         .filter(({ role }) => role === 'learner')
-        .filter(({ state, progress }) => state === 'unreachable' || progress === 'probe')
-        .map(({ name, state, peer = '', match = 0 }) => ({
-          node: name,
-          evidence:
-            state === 'unreachable'
-              ? `${leader.name} does not reach it at ${peer}`
-              : `${leader.name} still looks for where its log ends, at index ${match} of ${leader.view.commit}`,
-          next: `look whether ${name} runs and its log says why; then parley members`,
-        }))
+        .flatMap((learner) => {
+          const evidence = stuckBy(learner, leader)
+          if (evidence === null) return []
+          const { name } = learner
+          const next = `see whether ${name} runs, and what its log says; parley members remove ${name} gives it up`
+          return { node: name, evidence, next }
+        })
     },
   },
   {
