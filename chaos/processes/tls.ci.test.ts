@@ -282,16 +282,36 @@ describe('by certificates', () => {
   })
 })
 
-test('[NI9] a node with another secret stays outside until the others accept its own as well', async () => {
+test('[NI9] a cluster gets its secret, and a node with another one stays outside until the others accept its own as well', async () => {
   const cluster = await ProcessCluster.create(3)
   const ours = join(cluster.directory, 'ours')
   const theirs = join(cluster.directory, 'theirs')
   await parley('certs', 'secret', ours)
   await parley('certs', 'secret', theirs)
   const flags = (path: string) => ['--cluster-secret-file', path, '--security-check-every', '1s']
+  const say = async (names: readonly string[], seq: number) => {
+    const urls = names.map((name) => cluster.node(name).url)
+    const ann = await ChatClient.connect({ urls, user: 'ann', device: 'phone' })
+    expect((await ann.direct('bob').send('hi').sent).seq).toBe(seq)
+    ann.close()
+  }
   try {
+    await cluster.startAll()
+    await cluster.healthy()
+    await say(NAMES, 1)
+    // One alone that speaks TLS is outside, and both sides know why; all of them together go on.
+    await cluster.signal('n3', 'SIGTERM')
+    await cluster.start('n3', { flags: flags(ours) })
+    const plainly = async () =>
+      `${await linesOf(cluster, 'n1', 'peer.protocol')}\n${await linesOf(cluster, 'n3', 'peer.untrusted')}`
+    for (const word of ['a peer speaks TLS, and this node does not', 'it speaks without TLS']) {
+      await vi.waitFor(async () => expect(await plainly()).toContain(word), PATIENCE)
+    }
+    await say(['n1', 'n2'], 2)
+    await Promise.all(NAMES.map((name) => cluster.signal(name, 'SIGTERM')))
     await Promise.all(NAMES.map((name) => cluster.start(name, { flags: flags(ours) })))
     await cluster.healthy()
+    await say(NAMES, 3)
     await cluster.signal('n3', 'SIGTERM')
     await cluster.start('n3', { flags: flags(theirs) })
     const untrusted = async () =>
@@ -313,13 +333,7 @@ test('[NI9] a node with another secret stays outside until the others accept its
     await vi.waitFor(async () => expect(await silent()).toBe('unreachable'), PATIENCE)
     const status = await parley('status', '--url', cluster.node('n1').url)
     expect(status).toMatchObject({ code: 3 })
-    const ann = await ChatClient.connect({
-      urls: ['n1', 'n2'].map((name) => cluster.node(name).url),
-      user: 'ann',
-      device: 'phone',
-    })
-    expect((await ann.direct('bob').send('hi').sent).seq).toBe(1)
-    ann.close()
+    await say(['n1', 'n2'], 4)
     await writeFile(
       ours,
       `${(await readFile(ours, 'utf8')).trim()}\n${await readFile(theirs, 'utf8')}`,

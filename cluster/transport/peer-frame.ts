@@ -74,6 +74,11 @@ export class PeerProtocolError extends Error {
   override readonly name = 'PeerProtocolError'
 }
 
+/** A record of a handshake and a version of TLS (RFC 8446 §5.1), where the length of a frame should be. */
+const TLS_BEGINS = 0x01_03_16
+const SPEAKS_TLS =
+  'a peer speaks TLS, and this node does not: give all nodes the same --cluster-secret-file, or certificates for peers'
+
 /**
  * Cuts a byte stream into frames. Bodies may be views into the bytes given to `push`, so a consumer
  * that keeps one keeps its buffer.
@@ -153,6 +158,7 @@ export class PeerFrameReader {
 
   #checkLength(length: number): void {
     if (length < 5 || length > this.#maxBytes()) {
+      if ((length & 0xff_ff_ff) === TLS_BEGINS) throw new PeerProtocolError(SPEAKS_TLS)
       throw new PeerProtocolError(`a peer announced a frame of ${length} bytes`)
     }
   }

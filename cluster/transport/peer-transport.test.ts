@@ -244,6 +244,15 @@ describe('[PF1] a frame that cannot be read', () => {
     }
   })
 
+  test('is one that speaks TLS, and what to do about that is said', async () => {
+    const { transport, warnings, dial } = await listening()
+    const peer = dial()
+    // The beginning of a ClientHello, as OpenSSL sends it.
+    peer.onData(Uint8Array.of(0x16, 3, 1, 5, 0x1d, 1, 0, 5, 0x19, 3, 3))
+    expect([peer.destroyed, transport.malformedFrames]).toEqual([true, 1])
+    expect(warnings[0]![1]!['message']).toMatch(/^a peer speaks TLS, .*--cluster-secret-file/)
+  })
+
   test('is the same on a connection that this node dialled', async () => {
     const { clock, transport, fatal, warnings, dialled } = await listening()
     transport.setPeers([{ name: 'n2', address: 'n2:1' }])

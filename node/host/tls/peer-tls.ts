@@ -144,6 +144,15 @@ export function handshakeError(cause: NodeJS.ErrnoException): PeerTlsError {
       cause,
     })
   }
+  if (code.includes('WRONG_VERSION_NUMBER')) {
+    return new PeerTlsError(
+      'handshake',
+      `it speaks without TLS: ${SECRET_ADVICE}, or certificates`,
+      {
+        cause,
+      },
+    )
+  }
   if (code.includes('ALERT')) {
     const alert = code
       .replace(/^ERR_SSL_|SSL\/TLS_|TLSV1[_3]*_?|ALERT_/g, '')
