@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ExitCode } from '../cli/exit-codes.ts'
+import { DRAIN_LIMIT_MS } from '../node/drain-limit.ts'
 
 const unit = readFileSync(new URL('systemd/parley.service', import.meta.url), 'utf8')
 const valueOf = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1] ?? ''
@@ -14,9 +15,7 @@ test('what cannot mend itself is not started again, and a drain has its time', (
     ExitCode.refused,
     ExitCode.usage,
   ])
-  const server = readFileSync(new URL('../node/server.ts', import.meta.url), 'utf8')
-  const limitMs = Number(/DRAIN_LIMIT_MS = ([\d_]+)/.exec(server)?.[1]?.replace('_', ''))
-  expect(Number(valueOf('TimeoutStopSec')) * 1_000).toBeGreaterThan(limitMs)
+  expect(Number(valueOf('TimeoutStopSec')) * 1_000).toBeGreaterThan(DRAIN_LIMIT_MS)
 })
 
 test('systemd takes the unit as it is, where there is a systemd', () => {

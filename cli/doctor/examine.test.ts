@@ -314,7 +314,9 @@ test.each(SICK)('%s is found by what nodes say', (id, captured, evidence) => {
 })
 
 test('every check is shown to find what it is for', () => {
-  expect([...new Set(SICK.map(([id]) => id))].toSorted()).toEqual(CHECKS.map(({ id }) => id).toSorted())
+  expect([...new Set(SICK.map(([id]) => id))].toSorted()).toEqual(
+    CHECKS.map(({ id }) => id).toSorted(),
+  )
 })
 
 test('the worst comes first', () => {
