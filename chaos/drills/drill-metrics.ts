@@ -2,7 +2,7 @@ import { HistogramCell } from '#cluster'
 import { MetricsRegistry } from '../../node/metrics/metrics-registry.ts'
 import { CHECKERS, FEATURE_CHECKERS } from '../checkers/index.ts'
 import type { History, Violation } from '../history/history.ts'
-import { type Fault, FAULTS } from './named-drill.ts'
+import { type Fault, FAULTS } from './drill.ts'
 
 /** As `parley_chaos_verdict` gives them: 0, 1, 2. */
 export const VERDICTS = ['running', 'passed', 'failed'] as const
@@ -16,12 +16,12 @@ const BOUNDS = [0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30]
 export class DrillMetrics {
   readonly registry = new MetricsRegistry()
   readonly #nodes: readonly string[]
-  readonly #active = new Map<string, Fault>()
   readonly #faults = new Map<Fault, number>(FAULTS.map((fault) => [fault, 0]))
   readonly #violations = new Map<string, number>(PROPERTIES.map((property) => [property, 0]))
   readonly #newLeader = new HistogramCell(BOUNDS)
   readonly #recovery = new HistogramCell(BOUNDS)
   #history: Pick<History, 'sends' | 'acknowledgedCount'> | null = null
+  #broken: { faultsOf(node: string): readonly Fault[] } | null = null
   #verdict: Verdict = 'running'
 
   constructor(drill: string, nodes: readonly string[]) {
@@ -43,7 +43,7 @@ export class DrillMetrics {
         this.#nodes.flatMap((node) =>
           FAULTS.map((fault) => ({
             labels: { fault, node },
-            value: this.#active.get(node) === fault ? 1 : 0,
+            value: this.#broken?.faultsOf(node).includes(fault) === true ? 1 : 0,
           })),
         ),
     )
@@ -85,13 +85,13 @@ export class DrillMetrics {
     this.#history = history
   }
 
-  harmed(node: string, fault: Fault): void {
-    this.#active.set(node, fault)
+  harmed(fault: Fault): void {
     this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
   }
 
-  mended(node: string): void {
-    this.#active.delete(node)
+  /** What is done to which node is asked there from here on. */
+  watch(broken: { faultsOf(node: string): readonly Fault[] }): void {
+    this.#broken = broken
   }
 
   newLeader(ms: number): void {

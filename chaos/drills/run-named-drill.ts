@@ -3,15 +3,16 @@ import type { Violation } from '../history/history.ts'
 import { runDrill } from '../processes/kill-drill.ts'
 import type { ProcessCluster } from '../processes/process-cluster.ts'
 import type { DrillMetrics } from './drill-metrics.ts'
-import type { NamedDrill } from './named-drill.ts'
+import { BrokenCluster } from './broken-cluster.ts'
+import { type Drill, type DrillStep, isFault } from './drill.ts'
 
 export interface NamedDrillOptions {
-  readonly drill: NamedDrill
+  readonly drill: Drill
   /** Healthy, and nobody else's. */
   readonly cluster: ProcessCluster
   readonly rounds: number
   readonly senders: number
-  /** How long the node is left as it is once sends go on, in ms. */
+  /** How long what is broken is left as it is at least, once sends go on if they can, in ms. */
   readonly holdMs: number
   readonly metrics: DrillMetrics
   /** Told what happens, as it happens. */
@@ -42,11 +43,10 @@ const BREATH_MS = 500
 const THINK_MS = 20
 const NEW_LEADER_MS = 30_000
 
-/** Does one harm again and again to a cluster under load, and judges what clients saw of it. */
+/** Breaks a cluster under load, step by step, again and again, and judges what clients saw of it. */
 export async function runNamedDrill(options: NamedDrillOptions): Promise<NamedDrillReport> {
-  const { drill, cluster, senders, holdMs, metrics, say, signal } = options
-  const newLeaderMs: number[] = []
-  const recoveriesMs: number[] = []
+  const { drill, cluster, senders, metrics, signal } = options
+  const times = { newLeaderMs: [] as number[], recoveriesMs: [] as number[] }
   let rounds = 0
   const report = await runDrill({
     cluster,
@@ -55,47 +55,84 @@ export async function runNamedDrill(options: NamedDrillOptions): Promise<NamedDr
     thinkMs: THINK_MS,
     onHistory: (history) => metrics.follow(history),
     harm: async ({ recovered }) => {
+      const broken = new BrokenCluster(cluster)
+      metrics.watch(broken)
       while (rounds < options.rounds && !signal.aborted) {
-        const leader = await cluster.healthy()
-        const node = drill.victim === 'leader' ? leader : followerOf(cluster, leader)
-        const { term } = (await cluster.state(leader)) ?? { term: 0 }
-        const from = performance.now()
-        metrics.harmed(node, drill.fault)
-        await drill.harm(cluster, node)
-        const told = [`round ${rounds + 1}: ${drill.fault} ${node}`]
-        if (node === leader) {
-          const next = await newLeader(cluster, leader, term)
-          newLeaderMs.push(performance.now() - from)
-          metrics.newLeader(newLeaderMs.at(-1)!)
-          told.push(`${next} leads after ${newLeaderMs.at(-1)!.toFixed(0)} ms`)
-        }
-        await recovered()
-        const recoveryMs = performance.now() - from
-        recoveriesMs.push(recoveryMs)
-        metrics.recovered(recoveryMs)
-        told.push(`sends go on after ${recoveryMs.toFixed(0)} ms`)
-        await sleep(holdMs, undefined, { signal }).catch(() => {})
-        await drill.mend(cluster, node)
         await cluster.healthy()
-        metrics.mended(node)
+        const title = `round ${rounds + 1}`
+        for (const step of drill.steps) {
+          await perform(step, { ...options, broken, recovered, times, title })
+        }
+        await broken.mend()
+        await cluster.healthy()
         rounds += 1
-        say(told.join(' · '))
         await sleep(BREATH_MS, undefined, { signal }).catch(() => {})
       }
     },
   })
   metrics.judged(report.violations)
-  const { violations, sent: written, acknowledged, repeats: copies } = report
-  return {
-    ...{ violations, rounds, written, acknowledged, copies, newLeaderMs, recoveriesMs },
-    longestGapMs: report.longestGapMs,
-  }
+  const { violations, sent: written, acknowledged, repeats: copies, longestGapMs } = report
+  return { violations, rounds, written, acknowledged, copies, ...times, longestGapMs }
 }
 
-/** Another one each time, by chance. */
-function followerOf(cluster: ProcessCluster, leader: string): string {
-  const followers = cluster.nodes.filter(({ name }) => name !== leader)
-  return followers[Math.floor(Math.random() * followers.length)]!.name
+interface Round extends NamedDrillOptions {
+  readonly broken: BrokenCluster
+  /** Resolves once something more is acknowledged. */
+  readonly recovered: () => Promise<void>
+  readonly times: { readonly newLeaderMs: number[]; readonly recoveriesMs: number[] }
+  /** Which round it is, for people. */
+  readonly title: string
+}
+
+/** Does a step, waits until sends go on where a majority is left, and leaves it so for a while. */
+async function perform(
+  step: DrillStep,
+  { cluster, broken, recovered, metrics, times, title, say, signal, holdMs }: Round,
+): Promise<void> {
+  const couldLead = broken.hasMajority
+  const { leader, term } = couldLead ? await leaderOf(cluster, broken) : { leader: null, term: 0 }
+  const from = performance.now()
+  const nodes = await broken.perform(step, leader)
+  const told = [`${title}: ${step.do} ${nodes.join(', ')}`]
+  if (isFault(step)) nodes.forEach(() => metrics.harmed(step.do))
+  if (broken.hasMajority) {
+    if (leader !== null && !broken.reachesMajority(leader)) {
+      const next = await newLeader(cluster, leader, term)
+      const tookMs = performance.now() - from
+      times.newLeaderMs.push(tookMs)
+      metrics.newLeader(tookMs)
+      told.push(`${next} leads after ${tookMs.toFixed(0)} ms`)
+    }
+    if (isFault(step) || !couldLead) {
+      await recovered()
+      const tookMs = performance.now() - from
+      times.recoveriesMs.push(tookMs)
+      metrics.recovered(tookMs)
+      told.push(`sends go on after ${tookMs.toFixed(0)} ms`)
+    }
+    if (broken.isWhole) await cluster.healthy()
+  } else if (couldLead) told.push('no majority is left: nothing can be sent')
+  say(told.join(' · '))
+  const leastMs = isFault(step) ? holdMs : 0
+  await sleep(Math.max(step.holdMs ?? 0, leastMs), undefined, { signal }).catch(() => {})
+}
+
+/** Who leads, of those that can. */
+async function leaderOf(
+  cluster: ProcessCluster,
+  broken: BrokenCluster,
+): Promise<{ readonly leader: string; readonly term: number }> {
+  const able = cluster.nodes.filter(({ name }) => broken.reachesMajority(name))
+  const deadline = performance.now() + NEW_LEADER_MS
+  for (;;) {
+    const states = await Promise.all(able.map(({ name }) => cluster.state(name)))
+    const leads = states
+      .filter((state) => state !== null && state.leader === state.node)
+      .sort((a, b) => b!.term - a!.term)[0]
+    if (leads) return { leader: leads.node, term: leads.term }
+    if (performance.now() > deadline) throw new Error(`no node leads after ${NEW_LEADER_MS} ms`)
+    await sleep(10)
+  }
 }
 
 /** Who leads by its own word in a later term. The old one is not asked: it may be frozen. */

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ClusterView } from '#node'
 import { freePorts } from '../../node/host/testing/free-ports.ts'
+import { PeerRelays } from './peer-relays.ts'
 
 const CLI = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
 /** Where the `parley` command keeps compiled code. */
@@ -15,7 +16,10 @@ const COMPILED = join(import.meta.dirname, '../../.cache/compiled')
 export interface ProcessNode {
   readonly name: string
   readonly url: string
+  /** Where its peers dial it. */
   readonly peerAddress: string
+  /** Where it listens for them: behind a relay, if the cluster has any. */
+  readonly peerListen: string
   readonly data: string
   process: ChildProcess | null
   /** Of the last process that ended. */
@@ -46,6 +50,8 @@ export interface StartOptions {
 export class ProcessCluster {
   readonly directory: string
   readonly nodes: readonly ProcessNode[]
+  /** Through which the nodes reach each other, where they can be cut off from each other. */
+  readonly relays: PeerRelays | null
   /** Of the calls that look at the nodes: an operator's token, where they need one. */
   headers: () => Record<string, string> = () => ({})
   /** Nodes do not get the signals of this process's terminal: a Ctrl-C is for it alone. */
@@ -53,7 +59,8 @@ export class ProcessCluster {
   /** Resolves when the log of the node's last process is whole. */
   readonly #written = new Map<string, Promise<void>>()
 
-  private constructor(directory: string, nodes: readonly ProcessNode[]) {
+  private constructor(directory: string, nodes: readonly ProcessNode[], relays: PeerRelays | null) {
+    this.relays = relays
     this.directory = directory
     this.nodes = nodes
   }
@@ -62,18 +69,26 @@ export class ProcessCluster {
     size: number,
     parent = tmpdir(),
     scheme: 'http' | 'https' = 'http',
+    relayed = false,
   ): Promise<ProcessCluster> {
     const directory = await mkdtemp(join(parent, 'parley-'))
-    const ports = await freePorts(size * 2)
+    const each = relayed ? 3 : 2
+    const ports = await freePorts(size * each)
+    const addressOf = (at: number, which: number) => `127.0.0.1:${ports[at * each + which]}`
     const nodes = Array.from({ length: size }, (_, at) => ({
       name: `n${at + 1}`,
-      url: `${scheme}://127.0.0.1:${ports[at * 2]}`,
-      peerAddress: `127.0.0.1:${ports[at * 2 + 1]}`,
+      url: `${scheme}://${addressOf(at, 0)}`,
+      peerAddress: addressOf(at, 1),
+      peerListen: addressOf(at, each - 1),
       data: join(directory, `n${at + 1}`),
       process: null,
       exit: null,
     }))
-    return new ProcessCluster(directory, nodes)
+    const between = nodes.map(({ name, peerAddress, peerListen }) => {
+      return { name, address: peerAddress, behind: peerListen }
+    })
+    const relays = relayed ? await PeerRelays.listen(between) : null
+    return new ProcessCluster(directory, nodes, relays)
   }
 
   /** One whose nodes all run and agree on a leader. */
@@ -120,7 +135,7 @@ export class ProcessCluster {
       'node',
       ...['--name', name],
       ...['--listen', new URL(node.url).host],
-      ...['--peer-listen', node.peerAddress],
+      ...['--peer-listen', node.peerListen],
       ...['--data', node.data],
       ...(options.joins === true ? ['--join'] : ['--initial-members', members]),
       ...(options.dev === false ? [] : ['--dev']),
@@ -245,6 +260,7 @@ export class ProcessCluster {
   /** Ends every process and removes the data; `keep` leaves it for a look. */
   async close(keep = false): Promise<void> {
     await Promise.all(this.running.map((node) => this.kill(node.name)))
+    this.relays?.close()
     if (!keep) await rm(this.directory, { recursive: true, force: true })
   }
 }

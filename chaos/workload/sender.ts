@@ -23,6 +23,8 @@ export interface SenderOptions {
 
 /** Then it tries another node. */
 const OPEN_MS = 3_000
+/** A node that says so may have been cut off from the others, and is left for another one. */
+const ALONE = ['NO_LEADER', 'OUTCOME_UNKNOWN']
 /** One step in so many is a read. */
 const READ_EVERY = 10
 
@@ -204,6 +206,8 @@ export class Sender {
     if (answer.error === undefined) {
       this.#acknowledged(record, answer)
       this.#settled(client, queue, at)
+    } else if (ALONE.includes(answer.error.code)) {
+      client.close()
     } else if (!answer.error.retryable) {
       this.#options.history.refuse(record, answer.error.code, this.#node)
       this.#settled(client, queue, at)

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { DRILLS } from '../../chaos/drills/named-drill.ts'
+import { DRILLS } from '../../chaos/drills/named-drills.ts'
 import type { DrillFlags } from '../drill/run-drill-command.ts'
 import { durationOption } from '../duration.ts'
 import { print, printJson, table } from '../output.ts'
@@ -9,6 +9,19 @@ Examples:
   parley drill run kill-leader                      five times, about half a minute
   parley drill run pause-leader --rounds 20 --json  one JSON document at the end
   parley drill run kill-leader --metrics-port 7409  for Prometheus and the dashboard "Parley: chaos"
+  parley drill run ./outage.json --rounds 1         your own steps, from a file
+
+A file is a JSON document. What is done (do) is kill, stop, pause or partition, to the leader, a follower, half (of a
+partition: the leader's half), or a name like n2; and start, resume or heal, of a name or of all that it fits. After
+each step the drill waits until sends go on, if a majority is left, and then for hold:
+
+  { "summary": "a leader that nobody hears, and two nodes killed one after the other",
+    "nodes": 5,
+    "steps": [
+      { "do": "partition", "node": "leader", "oneWay": true, "hold": "2s" },
+      { "do": "heal" },
+      { "repeat": 2, "steps": [{ "do": "kill", "node": "follower" }] },
+      { "do": "start" } ] }
 
 It starts nodes of its own on free ports of this machine and touches no other cluster. Exit code 1:
 something acknowledged was lost, doubled or reordered, or the drill could not be done; the data and the
@@ -35,11 +48,15 @@ export function configure(command: Command): void {
     .command('run')
     .summary('do one of them')
     .description('Does one of them: parley drill list.')
-    .argument('<name>', 'which')
+    .argument('<name>', 'which, or a file with steps')
     .option('--rounds <n>', 'how often', countOf(1, 1_000), 5)
-    .option('--nodes <n>', 'members of the cluster', countOf(3, 9), 3)
+    .option(
+      '--nodes <n>',
+      'members of the cluster (default: what the drill asks for, or 3)',
+      members,
+    )
     .option('--senders <n>', 'devices that send all the while', countOf(1, 50), 10)
-    .addOption(durationOption('--hold', 'how long a node stays broken once sends go on', '0s'))
+    .addOption(durationOption('--hold', 'how long what is broken stays so, once sends go on', '0s'))
     .option('--metrics-port <port>', 'serve its metrics on the loopback (0: a free one)', portOf)
     .addOption(
       durationOption('--linger', 'with --metrics-port: how long the verdict is served', '30s'),
@@ -61,3 +78,4 @@ function countOf(least: number, most: number): (text: string) => number {
 }
 
 const portOf = countOf(0, 65_535)
+const members = countOf(3, 9)

@@ -1,17 +1,20 @@
+import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DrillListener } from '../../chaos/drills/drill-listener.ts'
 import { DrillMetrics } from '../../chaos/drills/drill-metrics.ts'
-import { DRILLS, type NamedDrill } from '../../chaos/drills/named-drill.ts'
+import type { Drill } from '../../chaos/drills/drill.ts'
 import { type NamedDrillReport, runNamedDrill } from '../../chaos/drills/run-named-drill.ts'
 import { ProcessCluster } from '../../chaos/processes/process-cluster.ts'
 import { CliError, ExitCode } from '../exit-codes.ts'
 import { note, print, printJson } from '../output.ts'
 import { onStopSignals } from '../stop-signals.ts'
+import { chooseDrill, isCutting, requireMembers } from './choose-drill.ts'
 import { drillText, verdictOf } from './drill-report.ts'
 
 export interface DrillFlags {
   readonly rounds: number
-  readonly nodes: number
+  /** @default what the drill asks for, or 3 */
+  readonly nodes?: number
   readonly senders: number
   readonly hold: number
   readonly metricsPort?: number
@@ -19,19 +22,20 @@ export interface DrillFlags {
   readonly json?: boolean
 }
 
-/** Runs a drill on a cluster of its own, and removes that unless something was wrong. */
-export async function runDrillCommand(name: string, flags: DrillFlags): Promise<void> {
-  const drill = DRILLS[name]
-  if (drill === undefined) {
-    const known = Object.keys(DRILLS).join(', ')
-    throw new CliError(ExitCode.usage, `there is no drill ${name}: there are ${known}`)
-  }
+/**
+ * Runs a drill, which has a name or is in a file, on a cluster of its own, and removes that unless
+ * something was wrong.
+ */
+export async function runDrillCommand(nameOrFile: string, flags: DrillFlags): Promise<void> {
+  const { name, drill } = chooseDrill(nameOrFile)
+  const size = flags.nodes ?? drill.nodes ?? 3
+  requireMembers(drill, size)
   const stopping = new AbortController()
   // Its nodes see that this process is gone, and end.
   const stopNow = () => process.exit(ExitCode.failed)
   onStopSignals(['SIGINT', 'SIGTERM'], { stop: () => stopping.abort(), stopNow })
   const { signal } = stopping
-  const cluster = await ProcessCluster.create(flags.nodes)
+  const cluster = await ProcessCluster.create(size, tmpdir(), 'http', isCutting(drill))
   cluster.isApart = true
   const names = cluster.nodes.map(({ name: node }) => node)
   const metrics = new DrillMetrics(name, names)
@@ -61,7 +65,7 @@ export async function runDrillCommand(name: string, flags: DrillFlags): Promise<
 }
 
 async function perform(
-  drill: NamedDrill,
+  drill: Drill,
   cluster: ProcessCluster,
   {
     flags: { rounds, senders, hold: holdMs },
