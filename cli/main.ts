@@ -49,6 +49,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<CommandMod
     summary: 'break real nodes under load, again and again, and judge what clients saw',
     load: () => import('./commands/drill.ts'),
   },
+  lag: {
+    summary: 'show how far nodes, devices, users or conversations are behind',
+    load: () => import('./commands/lag.ts'),
+  },
   members: {
     summary: 'show the members, add, remove or replace one, or ask whether a node may stop',
     load: () => import('./commands/members.ts'),

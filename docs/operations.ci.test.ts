@@ -205,6 +205,7 @@ const SCENES: readonly Scene[] = [
   { types: 'parley members check n2', codes: { check: 5 }, settles: true },
   { types: 'parley send', before: allBack },
   { types: 'parley trace', settles: true },
+  { types: 'parley lag', settles: true },
   {
     types: 'PARLEY_LOG_LEVEL=loud parley node',
     before: node('userRaet: 5\ntokenLeeway: 5\n'),

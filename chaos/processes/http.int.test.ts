@@ -378,7 +378,7 @@ test('[AD12] an operator reads all that a conversation keeps, page by page, on a
   await onlyForOperators(api, route, id)
 })
 
-test('[IC1] [IC4] an operator looks at a conversation, on any node, and at bodies on purpose', async () => {
+test('[IC1] [IC4] [WB1] an operator looks at conversations and lags, on any node, and at bodies on purpose', async () => {
   await expectInspectAnswers(api)
 })
 

@@ -3,7 +3,7 @@ import type { DocumentedHttp } from './documented-http.ts'
 import { onlyForOperators } from './operators-only.ts'
 import { bearer } from './token-of.ts'
 
-/** What three nodes answer an operator who looks at a conversation, all of it that is documented. */
+/** What three nodes answer an operator who looks at a conversation, and at who is behind: all of it that is documented. */
 export async function expectInspectAnswers(api: DocumentedHttp): Promise<void> {
   const call = (...args: Parameters<DocumentedHttp['call']>) => api.call(...args)
   const admin = { headers: bearer({ sub: 'op', role: 'admin' }) }
@@ -49,7 +49,23 @@ export async function expectInspectAnswers(api: DocumentedHttp): Promise<void> {
     const read = await call('GET', `${one}/messages`, { ...admin, id, node, query: from })
     expect(read.json).toMatchObject({ items: [{ seq: 2, body: 'sss0' }], next: 2, hasMore: true })
   }
+  const lag = '/v1/cluster/lag'
+  for (const by of ['user', 'device', 'conversation']) {
+    const query = `?by=${by}&top=100&read=linearizable`
+    const { json: found } = await call('GET', lag, { ...admin, node: 1, query })
+    expect(found).toMatchObject({ by, isWhole: true, node: 'n2', looked: found['total'] })
+    const rows = found['rows'] as { user: string; conv?: string; behind: number }[]
+    // Jim has no device, and lacks all that was said.
+    const jim = rows.find(({ user, conv }) =>
+      by === 'conversation' ? conv === id : user === 'jim',
+    )
+    expect(jim?.behind, by).toBe(by === 'device' ? undefined : 6)
+    expect(rows.map(({ behind }) => behind)).toEqual(
+      rows.map(({ behind }) => behind).toSorted((a, b) => b - a),
+    )
+  }
   const wrong: [string, string[]][] = [
+    [lag, ['by=node', 'top=0', 'top=101', 'seenWithinMs=0', 'by=conversation&seenWithinMs=5']],
     [one, ['membersFrom=-1', 'membersFrom=x']],
     [`${one}/events`, ['after=-1', 'after=7', 'after=x', 'limit=0', 'limit=1001']],
     [`${one}/messages`, ['after=7', 'limit=x']],
@@ -59,6 +75,7 @@ export async function expectInspectAnswers(api: DocumentedHttp): Promise<void> {
       const answer = await call('GET', route, { ...admin, id, query: `?${query}` })
       expect(answer, query).toMatchObject({ status: 400, json: { code: 'INVALID_MESSAGE' } })
     }
+    if (route === lag) continue
     expect(await call('GET', route, { ...admin, id: 'nowhere' })).toMatchObject({ status: 404 })
   }
   // Each waits as long as a node does for a mark.

@@ -205,3 +205,42 @@ test('a conversation is shown without a word of it, and its events with words on
     ...{ code: 5, stderr: expect.stringContaining('past the newest event, 2') },
   })
 })
+
+test('lags are told apart: of nodes, and of those who are furthest behind', async () => {
+  for (const text of ['one', 'two', 'three', 'four']) {
+    await run('send', '--as', 'tom', '--to', 'una', text)
+  }
+  const lag = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run('lag', ...args, '--node-timeout', '15s', '--json')
+    expect(code, stderr).toBe(0)
+    return JSON.parse(stdout) as {
+      nodes: { node: string; replica: number; apply: number }[]
+      survey: { rows: { user: string; behind: number }[]; isWhole: boolean }
+    }
+  }
+  const behind = async () => {
+    const { survey } = await lag('--by', 'user', '--top', '100')
+    return survey.rows.find(({ user }) => user === 'una')?.behind
+  }
+  await expect.poll(behind).toBe(4)
+  const nodes = async () => (await lag()).nodes
+  await expect
+    .poll(nodes)
+    .toMatchObject(['n1', 'n2', 'n3'].map((node) => ({ node, replica: 0, apply: 0 })))
+  const shown = await run('lag', '--by', 'conversation', '--top', '1')
+  expect(shown.stdout).toMatch(/^NODE +REPLICA LAG +APPLY LAG +STATE AGE +NOTE\nn1 +\d+ +\d+ +\d/)
+  expect(shown.stdout).toMatch(
+    /\nconversations furthest behind · all \d+ conversations looked at · /,
+  )
+  expect(shown.stdout).toMatch(/\nCONVERSATION +KIND .*\n[dg]_\S+ +(direct|group) +\d+ +\d+ +\d+ /)
+  const seen = await lag('--by', 'device', '--seen', '1h')
+  expect(seen.survey.isWhole).toBe(true)
+  // Of a node that is away it is not known: that is not well.
+  expect((await run('dev', 'kill', 'n3')).code).toBe(0)
+  const without = await run('lag', '--json')
+  expect(without.code).toBe(3)
+  const { nodes: rest } = JSON.parse(without.stdout) as { nodes: object[] }
+  expect(rest[2]).toMatchObject({ node: 'n3', apply: null })
+  expect((await run('dev', 'start', 'n3')).code).toBe(0)
+  expect((await run('status', '--wait', 'healthy')).code).toBe(0)
+})

@@ -6,6 +6,7 @@ import { livez, readyz, type Readiness } from './health.ts'
 import { ACCOUNT_ROUTES } from './account-routes.ts'
 import { type BackupRoutesHost, backupRoutes } from './backup-routes.ts'
 import { INSPECT_ROUTES } from './inspect-routes.ts'
+import { lagRoutes } from './lag-routes.ts'
 import { EXPORT_ROUTES } from './export-routes.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import { preflightRoute } from './preflight-route.ts'
@@ -107,6 +108,7 @@ export function adminRoutes(options: AdminApiOptions): Route[] {
     ...ACCOUNT_ROUTES,
     ...EXPORT_ROUTES,
     ...INSPECT_ROUTES,
+    ...lagRoutes(),
     ...backupRoutes(options.backup),
     ...retentionRoutes(options.logTimeMs),
   ]

@@ -61,12 +61,24 @@ export function loadForView(
   id: string,
   membersFrom: number,
 ): Promise<(Conversation | null)[]> {
-  return load(state, [id], async (_id, listed, large) => {
+  return load(state, [id], shardsOfView(membersFrom))
+}
+
+/** As `loadForView`, of several with their first members. */
+export function loadForSurvey(
+  state: ApplicationState,
+  ids: readonly string[],
+): Promise<(Conversation | null)[]> {
+  return load(state, ids, shardsOfView(0))
+}
+
+function shardsOfView(membersFrom: number): Wanted {
+  return async (_id, listed, large) => {
     if (!large) return null
     const first = shardOf(membersFrom)
     const end = shardsOf(Math.min(membersFrom + VIEW_POSITIONS, listed))
     return Array.from({ length: Math.max(0, end - first) }, (_each, i) => first + i)
-  })
+  }
 }
 
 /**

@@ -2,8 +2,19 @@ import { assert } from '#cluster'
 import { isGone } from './amendments.ts'
 import { CommandKind } from './commands.ts'
 import type { ApplicationState } from './application-state.ts'
-import { conversationIdsOf, listConversations, listHeads } from './conversation-list.ts'
-import { loadConversations, loadForRead, loadForView, proveAbsent } from './conversation-loader.ts'
+import {
+  conversationIdsOf,
+  conversationsFor,
+  listConversations,
+  listHeads,
+} from './conversation-list.ts'
+import {
+  loadConversations,
+  loadForRead,
+  loadForSurvey,
+  loadForView,
+  proveAbsent,
+} from './conversation-loader.ts'
 import type { Conversation } from './conversation-state.ts'
 import { readEvents, readPage } from './event-page.ts'
 import { readFeed } from './feed-page.ts'
@@ -253,10 +264,12 @@ export class Reader implements StateReader {
     return this.#current().numbers.count
   }
 
-  conversationIds(after: number, limit: number): Promise<readonly string[]> {
-    return this.#pinned(({ numbers }) => {
-      const count = Math.max(0, Math.min(limit, numbers.count - after))
-      return numbers.ids(Array.from({ length: count }, (_, i) => after + i + 1))
+  progressAfter(after: number, limit: number): Promise<readonly ConversationProgress[]> {
+    return this.#pinned(async (state) => {
+      const count = Math.max(0, Math.min(limit, state.numbers.count - after))
+      const ids = await state.numbers.ids(Array.from({ length: count }, (_, i) => after + i + 1))
+      const found = await conversationsFor(state, ids, null, loadForSurvey)
+      return Promise.all(found.map((conversation) => readProgress(state, conversation, 0)))
     })
   }
 

@@ -445,8 +445,8 @@ export interface StateReader {
   progressOf(id: string, membersFrom: number): Promise<ConversationProgress | null>
   /** How many conversations there are. */
   readonly conversationCount: number
-  /** The ids of at most `limit` of them, in the order they came, behind the first `after`. */
-  conversationIds(after: number, limit: number): Promise<readonly string[]>
+  /** As `progressOf` of at most `limit` of them, in the order they came, behind the first `after`. */
+  progressAfter(after: number, limit: number): Promise<readonly ConversationProgress[]>
   /** How many users are or were in a conversation. */
   readonly userCount: number
   /**

@@ -3,6 +3,7 @@ import type {
   ConversationEvent,
   ConversationHead,
   ConversationList,
+  ConversationProgress,
   ConversationView,
   DevicePosition,
   EventPage,
@@ -83,7 +84,7 @@ export class FakeState implements StateReader {
     return null
   }
 
-  async conversationIds(): Promise<readonly string[]> {
+  async progressAfter(): Promise<readonly ConversationProgress[]> {
     return []
   }
 
