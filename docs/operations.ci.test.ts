@@ -60,6 +60,7 @@ beforeAll(async () => {
   cluster.headers = () => ({ authorization: `Bearer ${token('op', { role: 'admin' })}` })
   await writeFile(inHome('secret'), TOKEN_SECRET, { mode: 0o600 })
   await writeFile(inHome('operator'), token('op', { role: 'admin' }), { mode: 0o600 })
+  await writeFile(inHome('bench.token'), token('bench', { role: 'service' }), { mode: 0o600 })
   for (const user of ['ann', 'eve', 'fay']) {
     await writeFile(inHome(`${user}.token`), token(user), { mode: 0o600 })
   }
@@ -235,6 +236,7 @@ const SCENES: readonly Scene[] = [
       await expect.poll(members, { timeout: SETTLE_MS }).toContain('"strangers":["n3"]')
     },
   },
+  { types: 'parley capacity', before: n1Leads, settles: true },
   { types: 'parley conversation export', before: n1Leads, codes: { erase: 5 } },
   { types: 'parley conversation show', settles: true },
   {

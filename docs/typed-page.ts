@@ -58,6 +58,9 @@ const PROGRESS = [
   /^n\d (leadership|clients) · /,
   // Said of whoever happens to lead.
   /^ note: n\d leads: /,
+  /^parley: # · #\/s · p99 /,
+  // Of a bench: of this machine, and of what the moment brought; its exit code is the verdict.
+  /^(errors|verified|nodes|machine) /,
   // Of what was acknowledged last the commit is on disk, or not yet.
   /^may be lost kept are also the entries/,
 ]
@@ -68,6 +71,7 @@ export function lasting(output: readonly string[]): string[] {
     .map((line) =>
       line
         .replace(/\b([0-9a-f]{16,64}|(?<=cli-)[0-9a-f]{12})\b/g, 'ID')
+        .replace(/\bbench-[0-9a-f]{8}\b/g, 'bench-ID')
         .replace(/\d{4}-\d\d-\d\d(T[\d:.]+Z)?/g, 'DATE')
         .replace(
           /(?<![A-Za-z_\d.])(\d[\d.,]*(?<=\d)( ?(ms|[KMGT]iB|bytes|B|s|min|m|h|d|%)(?![A-Za-z]))?)+/g,
@@ -75,6 +79,7 @@ export function lasting(output: readonly string[]): string[] {
         )
         .replace(/(?<=^|\s)-(?=\s|$)/g, '#')
         .replace(/(?<=# \w+)s\b/g, '')
+        .replace(/(?<=# more )\((memory|descriptors|maxConnections)\)/g, '(LIMIT)')
         .replace(/\b(leader|follower)( n\d)?\b/g, 'leader')
         .replace(/(?<=\bfrom )n\d\b/g, 'n#')
         .replace(/\s+/g, ' ')
