@@ -6,7 +6,16 @@ const PAGE = readFileSync(new URL('operations.md', import.meta.url), 'utf8')
 
 /** What operators of any such cluster must be able to do: a word or two of each row, in any order. */
 const TASKS = [
-  ...['start a cluster', 'who leads', 'what is wrong', 'be told', 'have somebody else look'],
+  ...[
+    'start a cluster',
+    'who leads',
+    'what is wrong',
+    'be told',
+    'who is how far behind',
+    'what the cluster takes',
+    'how long disks',
+    'have somebody else look',
+  ],
   ...['may be stopped', 'take a node in', 'replace a node', 'take a node out for good'],
   ...[
     'another node lead',
