@@ -110,6 +110,17 @@ test('three nodes by npx, a message through the SDK, a verdict', async () => {
   }
 })
 
+test('a bench of the package has nodes of its own, and knows what is in a clone only', async () => {
+  const parley = (...words: string[]) => run('npx', ['parley', ...words], { cwd: project })
+  const short = ['--rate', '50', '--duration', '500ms', '--warmup', '0ms']
+  const { stdout } = await parley('bench', 'send', '--nodes', '1', ...short)
+  expect(stdout).toMatch(/^VERIFIED · send · \d+ acknowledged/)
+  expect(stdout).toMatch(/^machine .*, Parley \d+\.\d+\.\d+$/m)
+  await expect(parley('bench', 'peers')).rejects.toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('in a clone') },
+  })
+})
+
 const CONSUMER = `
   import { ChatClient, ChatError, type ChatMessage } from '@parley/client'
   import { LevelStore } from '@parley/client/store'

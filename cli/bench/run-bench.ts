@@ -47,6 +47,8 @@ interface Outcome {
 }
 
 const DEFAULT_RATE: Readonly<Record<Kind, number>> = { send: 500, deliver: 500, sync: 20 }
+/** Clients of the SDK in this process. */
+const MOST_RECEIVERS = 1_000
 const NODE_TIMEOUT_MS = 5_000
 
 /** Puts a load on a cluster, says what it measured, and proves that nothing was lost. */
@@ -98,7 +100,15 @@ export async function runBench(kind: Kind, flags: BenchFlags): Promise<void> {
   }
 }
 
+/** @throws CliError if that many cannot receive here */
 function settingsOf(kind: Kind, flags: BenchFlags): Settings {
+  const receivers = Math.ceil(flags.conversations / flags.clients)
+  if (kind === 'deliver' && receivers > MOST_RECEIVERS) {
+    throw new CliError(
+      ExitCode.usage,
+      `${receivers} users would receive, at most ${MOST_RECEIVERS} can: more --clients, or fewer --conversations`,
+    )
+  }
   const { rate = DEFAULT_RATE[kind], inFlight = null } = flags
   return {
     rate: inFlight === null ? rate : null,
@@ -131,6 +141,9 @@ async function perform(
   let result: () => Measured = () => new Meter().result()
   let max: FoundMax | null = null
   try {
+    if (settings.backlog !== null) {
+      note(`parley: sending ${settings.backlog} messages for each user, to wait for it`)
+    }
     await load.open(signal)
     if (flags.findMax === true) {
       const from = rate!

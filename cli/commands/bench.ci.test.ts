@@ -152,6 +152,7 @@ test.each([
   [['send', '--body', '70000'], 'from 1 to 60000'],
   [['send', '--baseline', 'none.json', '--yes'], 'cannot read none.json'],
   [['send', '--tolerance', '20'], 'Write it like 25%'],
+  [['deliver', '--clients', '1', '--conversations', '1001', '--yes'], 'at most 1000 can'],
   [['snd'], 'unknown command'],
 ])('bad input is refused: bench %j', async (args, said) => {
   const { code, stderr } = await parley(['bench', ...args, '--url', urls], directory)

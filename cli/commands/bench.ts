@@ -49,7 +49,11 @@ export function configure(command: Command): void {
       .addOption(urlOption())
       .addOption(tokenFileOption())
       .option('--service-token-file <file>', 'token of role service, where users need tokens')
-      .option('--nodes <n>', 'start a cluster of its own, of so many nodes', wholeNumber(1, 9))
+      .addOption(
+        new Option('--nodes <n>', 'start a cluster of its own, of so many nodes')
+          .argParser(wholeNumber(1, 9))
+          .conflicts('url'),
+      )
       .option('--yes', 'also load a cluster that parley dev did not start')
       .addOption(
         new Option('--rate <n>', `begun per second, open loop (${kind === 'sync' ? 20 : 500})`)
@@ -62,7 +66,7 @@ export function configure(command: Command): void {
         ),
       )
       .option('--clients <n>', 'sessions that send, users of their own', wholeNumber(1, 2_000), 20)
-      .option('--conversations <n>', 'shared out among them', wholeNumber(1, 1_000_000), 100)
+      .option('--conversations <n>', 'shared out among them', wholeNumber(1, 100_000), 100)
       .option('--body <bytes>', 'of a message', wholeNumber(1, 60_000), 256)
       .addOption(durationOption('--warmup', 'before anything is counted', '2s'))
       .addOption(durationOption('--duration', 'what is counted', '10s'))
