@@ -8,6 +8,8 @@ export interface PinnedSeed {
   readonly seed: number
   /** Simulated ms in which things break. */
   readonly safetyMs: number
+  /** It was one of `parley sim --sparse`. */
+  readonly sparse?: true
   readonly story: string
 }
 
@@ -68,7 +70,7 @@ took is kept in \`regressions/\`.
 
 | seed | what it showed |
 | --- | --- |
-${pinned.map(({ seed, story }) => `| ${seed} | ${story} |`).join('\n')}`
+${pinned.map(({ seed, sparse, story }) => `| ${seed}${sparse ? ' (sparse)' : ''} | ${story} |`).join('\n')}`
 }
 
 function row(name: string, totals: Totals): string {

@@ -191,6 +191,7 @@ export class SimNode implements ObservedReplica {
   start(): void {
     if (this.process !== null || this.retired !== null || this.standing === 'spare') return
     this.starts += 1
+    this.disk.starts()
     this.#errorsBefore = this.platter.errors + this.databases.errors
     const { scheduler, network, clients } = this.#host
     const prng = this.#prng.split(`life ${this.starts}`)

@@ -49,6 +49,7 @@ export async function runSim(flags: SimFlags): Promise<void> {
   const stop = () => stopping.abort()
   onStopSignals(['SIGINT', 'SIGTERM'], { stop, stopNow: () => process.exit(ExitCode.failed) })
   const progress = new SimProgress(runs)
+  const commit = describeCommit()
   const { totals, violations } = await search({
     firstSeed,
     runs,
@@ -62,11 +63,13 @@ export async function runSim(flags: SimFlags): Promise<void> {
       if (json) printJson({ event: 'run', ...report })
       else if (runs <= TOLD_ONE_BY_ONE) print(describeRun(report))
       else progress.show(sum)
+      if (report.violation === null) return
+      progress.clear()
+      // At once: a search that goes on may go on for hours.
+      tellViolation(report, commit, flags)
     },
   })
   progress.clear()
-  const commit = describeCommit()
-  for (const report of violations) tellViolation(report, commit, flags)
   if (flags.shrink === true && violations[0] !== undefined && !stopping.signal.aborted) {
     const [report] = violations
     await shrinkViolation({ report, safetyMs, swarm, commit, signal: stopping.signal, ...flags })

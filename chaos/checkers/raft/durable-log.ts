@@ -34,12 +34,14 @@ export class DurableLog {
    * must be there again once the start is over.
    */
   promisedIndex = 0
-  /** The same of term and vote: those of a fresh segment that has no name yet may be lost once more. */
+  /** The same of term and vote. */
   promisedTerm = 0
   promisedVote = ''
   /** It forgot entries once, under the same id. */
   wentBack = false
   onBatch: (synced: SyncedBatch) => void = () => {}
+  /** What a start copies into a fresh segment may be lost once more: it has no name yet. */
+  #isStarting = false
   /** By index; entries below `snapshotIndex` may be missing. */
   #terms = new TermList()
   /** What replicas held whose disk was lost, by their id: what they acknowledged was counted. */
@@ -102,10 +104,17 @@ export class DurableLog {
     this.#terms = new TermList()
   }
 
+  /** The process that writes it starts. */
+  starts(): void {
+    this.#isStarting = true
+  }
+
   /** A start is over: what it found is there for good, and nothing else that was copied meanwhile. */
   started({ term, vote }: { readonly term: number; readonly vote: string }): void {
+    this.#isStarting = false
     this.term = this.promisedTerm = term
     this.vote = this.promisedVote = vote
+    this.promisedIndex = Math.max(this.promisedIndex, this.lastIndex)
   }
 
   /** Whether the replica of that id had the entry on this disk, now or before it was lost. */
@@ -122,7 +131,9 @@ export class DurableLog {
   #take(batch: Batch): EntryName[] {
     const { head, snapshot, entries, hardState } = batch
     const removed: EntryName[] = []
-    if (head !== null) {
+    if (head === null) {
+      this.#isStarting = false
+    } else {
       this.raftId = head.raftId
       // What stands behind it in an older segment is copied next, or was promised in vain.
       this.lastIndex = head.position.index
@@ -144,20 +155,20 @@ export class DurableLog {
       if ((this.#terms.get(index) ?? term) !== term) this.#cut(index - 1, removed)
       this.#terms.set(index, term)
       this.lastIndex = index
-      this.promisedIndex = Math.max(this.promisedIndex, index)
     }
     if (hardState !== null) {
       this.term = hardState.term
       this.vote = hardState.vote
       if (this.vote !== '') this.#votes.set(`${this.raftId}/${this.term}`, this.vote)
-      if (head === null) this.started(hardState)
     }
+    if (!this.#isStarting) this.started(this)
     if (removed.length === 0) return removed
     return removed.filter(({ index, term }) => this.#terms.get(index) !== term)
   }
 
   #cut(last: number, removed: EntryName[]): void {
-    for (let index = last + 1; index <= this.promisedIndex; index++) {
+    const end = Math.max(this.lastIndex, this.promisedIndex)
+    for (let index = last + 1; index <= end; index++) {
       const term = this.#terms.get(index)
       if (term !== undefined) removed.push({ index, term })
       this.#terms.delete(index)

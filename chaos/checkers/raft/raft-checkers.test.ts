@@ -201,6 +201,25 @@ describe('each property of the protocol has a judge that sees it broken', () => 
     expect(started({ vote: '' })).toThrow('R8')
   })
 
+  test('[R8] what a start copies is promised once the start is over, and not before', () => {
+    const judge = new RestartKeeps()
+    const disk = holding([1, 1], A)
+    const started = (lastIndex: number) => () =>
+      judge.onStarted(on('a', disk), status(A, { term: 1, lastIndex }))
+    const copied = { ...headOf(A, 1, 1), entries: [entryOf(2, 1), entryOf(3, 1)] }
+    disk.starts()
+    disk.hold(copied)
+    disk.starts()
+    disk.hold({ ...headOf(A, 1, 1), entries: [entryOf(2, 1)] })
+    expect(started(2)).not.toThrow()
+    disk.starts()
+    disk.hold(copied)
+    expect(started(3)).not.toThrow()
+    disk.starts()
+    disk.hold({ ...headOf(A, 1, 1), entries: [entryOf(2, 1)] })
+    expect(started(2)).toThrow('R8')
+  })
+
   test('[R8] the end of a log that is not copied into the new segment', () => {
     const judge = new RestartKeeps()
     const disk = holding([1, 1, 2], A, 2)
