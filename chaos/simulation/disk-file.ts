@@ -49,6 +49,12 @@ export class DiskFile {
     return this.#bytes.slice(0, this.#length)
   }
 
+  /** Whether these bytes stand there now, all of them. */
+  shows(bytes: Uint8Array, position: number): boolean {
+    const end = position + bytes.length
+    return end <= this.#length && Buffer.compare(this.#bytes.subarray(position, end), bytes) === 0
+  }
+
   /** Shows at once; returns what the process is told of later. */
   write(buffer: Uint8Array, position: number): Change {
     // A copy: writers use their buffer again.

@@ -308,7 +308,11 @@ export class SimDisk {
     }
     file.endSync(covered)
     if (this.observer === null) return
-    for (const { bytes } of covered) if (bytes !== null) this.observer.onSynced(path, bytes)
+    for (const { position, bytes } of covered) {
+      // A kill may have cut it short, and a start may have written over it.
+      if (bytes === null || !file.shows(bytes, position)) continue
+      this.observer.onSynced(path, bytes)
+    }
   }
 
   #file(path: string): DiskFile {
