@@ -2,6 +2,9 @@ import type { FeaturePage, Features, SyncPage } from '../history/features.ts'
 import { Findings } from '../history/findings.ts'
 import type { History, Violation } from '../history/history.ts'
 
+/** Newest events of a conversation among which nodes tell a user's own from what he has not read. */
+const OWN_AMONG = 1_000
+
 /**
  * P22: a sync gives all that came into the inbox after its position, in order, or says what is missing
  * (rules B3, B4); a number is of one event, for every device, node and way of being told. In the end
@@ -90,9 +93,11 @@ function judgeEnd(findings: Findings, features: Features): void {
         () => `${node} tells ${user} that ${conv} ends at #${told.head}, not #${head}`,
       )
       const from = read.get(`${node} ${conv} ${user}`) ?? 0
-      const unread = events.filter(
-        (event) => event.kind === 'message' && event.seq > from && event.from !== user,
-      ).length
+      // What he said himself before that is not told apart any more.
+      const own = Math.max(from, head - OWN_AMONG)
+      const isUnread = ({ kind, seq, from: sender }: (typeof events)[number]) =>
+        kind === 'message' && seq > from && (sender !== user || seq <= own)
+      const unread = events.filter(isUnread).length
       const seqs = new Set(events.map(({ seq }) => seq))
       findings.demand(
         told.unread === unread || seqs.size !== events.length,
