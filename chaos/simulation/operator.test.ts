@@ -10,11 +10,11 @@ const busy: Partial<Swarm> = {
 
 describe('members that come and go', () => {
   test(
-    '[R20] [MR8] [AD13] under load, while nodes die and links break',
+    '[R20] [R25] [MR8] [AD13] under load, while nodes die and links break',
     { timeout: 120_000 },
     async () => {
       const faults = ['addMember', 'removeMember', 'replaceMember', 'kill', 'isolate'] as const
-      const sum = { added: 0, removed: 0, snapshots: 0, judged: 0 }
+      const sum = { added: 0, removed: 0, snapshots: 0, judged: 0, looked: 0 }
       for (const seed of [1, 2, 3, 4, 5, 6]) {
         const { violation, stats } = await runSeed({
           seed,
@@ -25,6 +25,7 @@ describe('members that come and go', () => {
         sum.added += stats.members.added
         sum.removed += stats.members.removed
         sum.snapshots += stats.snapshots
+        sum.looked += stats.looked > 0 ? 1 : 0
         for (const verdict of ['ok', 'warn', 'refuse']) {
           sum.judged += stats.memberAnswers[verdict] ?? 0
         }
@@ -33,6 +34,7 @@ describe('members that come and go', () => {
       expect(sum.removed).toBeGreaterThan(0)
       expect(sum.snapshots).toBeGreaterThan(0)
       expect(sum.judged).toBeGreaterThan(3)
+      expect(sum.looked).toBeGreaterThan(3)
     },
   )
 

@@ -11,6 +11,7 @@ import { Prng } from '../prng.ts'
 import type { FeatureRun } from './feature-run.ts'
 import { RunBackup } from './run-backup.ts'
 import { RunDrain } from './run-drain.ts'
+import { RunLook } from './run-look.ts'
 import { RunRestore, type RunBackupFile } from './run-restore.ts'
 import type { Scenario } from './scenario.ts'
 import type { SimNode } from './sim-node.ts'
@@ -51,6 +52,8 @@ export class RunEnding {
   compared = 0
   /** Events that a cluster restored from it handed out. */
   restored = 0
+  /** Who is how far behind, as all nodes told it. */
+  looked = 0
 
   constructor(parts: EndingParts) {
     this.#world = parts.world
@@ -91,6 +94,14 @@ export class RunEnding {
     await this.#readAll()
     const { file } = backup
     if (file !== null && this.#scenario.restores === true) await this.#restore({ ...file, heads })
+  }
+
+  /** Last of all, as what readers were shown is acknowledged by then. */
+  async lookAtLags(): Promise<void> {
+    const look = new RunLook(this.#world, this.#present)
+    this.#world.scheduler.soon(null, () => look.begin())
+    await this.#until(() => look.isOver)
+    this.looked = look.compared
   }
 
   async #restore(file: RunBackupFile): Promise<void> {

@@ -61,6 +61,8 @@ export interface RunStats {
   readonly backedUp: number
   /** Events that a cluster restored from it handed out. */
   readonly restored: number
+  /** Users and conversations that are behind, of which all nodes told an operator the same. */
+  readonly looked: number
   readonly refusals: Readonly<Record<string, number>>
   /** Changes of members that were done. */
   readonly members: { readonly added: number; readonly removed: number }
@@ -181,6 +183,7 @@ class Run {
     this.#recorded(this.#history)
     const [first] = check(this.#history)
     if (first !== undefined) this.#fail(first.property, first.message)
+    else await this.#ending.lookAtLags()
   }
 
   result(cpuMs: number): RunResult {
@@ -219,6 +222,7 @@ class Run {
         snapshots: world.snapshots,
         backedUp: this.#ending.compared,
         restored: this.#ending.restored,
+        looked: this.#ending.looked,
         faults: this.#nemesis.injected,
         evidence: this.#nemesis.evidence,
         failpoints: tally(world.nodes.flatMap(({ deathsAt }) => [...deathsAt])),
