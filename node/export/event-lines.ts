@@ -37,7 +37,8 @@ export async function eventLines(
     }
     for (const event of page.events) {
       const bodyBytes = event.body?.length ?? null
-      bytes += most.withBodies ? (bodyBytes ?? 0) : 0
+      // What is read counts, shown or not.
+      bytes += bodyBytes ?? 0
       if (bytes > most.bytes && count > 0) return { lines, next, hasMore: true }
       const fields = wireEvent(event)
       const shown = most.withBodies ? fields : { ...fields, body: undefined }

@@ -152,6 +152,9 @@ describe('a list of events', () => {
       { t: 'msg:N', conv, seq: 2, from: 'alice', msgId: 'a1', bodyBytes },
       ...[{ seq: 3 }, { seq: 4 }],
     ])
+    const few = (await eventLines(reader, conv, 0, { events: 9, bytes: 9, withBodies: false }))!
+    expect(few).toMatchObject({ hasMore: true, next: few.lines.length })
+    expect(few.lines.length).toBeLessThan(4)
     const shown = (await eventLines(reader, conv, 0, { ...most, withBodies: true }))!
     expect(JSON.parse(shown.lines[1]!)).toMatchObject({ seq: 2, body: SECRET })
   })
