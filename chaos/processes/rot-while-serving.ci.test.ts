@@ -84,7 +84,7 @@ async function endsOf(name: string, meanwhile: () => Promise<void>): Promise<voi
 
 /** Ever more of its tables is damaged while clients read all that it has. */
 async function rotUnderReaders(name: string, convs: readonly string[], tell: Told[]) {
-  const isMuch = async () => expect((await cluster.state(name))?.applied).toBeGreaterThan(600)
+  const isMuch = async () => expect((await cluster.state(name))?.applied).toBeGreaterThan(400)
   await vi.waitFor(isMuch, WITHIN)
   await restart(name, FLAGS)
   await endsOf(name, async () => {
@@ -123,7 +123,7 @@ test('each is found, by a read or by the scrub, and its node ends; nothing is lo
     cluster,
     senders: 6,
     conversations: 3,
-    thinkMs: 20,
+    thinkMs: 60,
     harm: async ({ recovered }) => {
       const goOn = async (name: string) => {
         expect(cluster.running).toHaveLength(2)
