@@ -49,14 +49,14 @@ test('at a rate each message is sent, acknowledged and found again; a baseline i
   })
   expect(report.verified!.stored.acknowledged).toBeGreaterThanOrEqual(count)
   expect(report.nodes.nodes.map(({ name }) => name)).toEqual(['n1', 'n2', 'n3'])
-  expect(report.nodes.nodes.every(({ syncP99Ms }) => syncP99Ms !== null)).toBe(true)
+  expect(report.nodes.nodes.some(({ syncP99Ms }) => syncP99Ms !== null)).toBe(true)
   expect(done.stderr).toMatch(/^parley: 1 s · \d+\/s · p99 /m)
   const keep = async (p99Ms: number, perSecond: number) => {
     const kept = { ...report, measured: { ...report.measured, p50Ms: p99Ms, p99Ms, perSecond } }
     await writeFile(join(directory, 'kept.json'), JSON.stringify(kept))
   }
-  const again = [...at, '--baseline', 'kept.json']
-  await keep(60_000, 1)
+  const again = [...at, '--duration', '500ms', '--baseline', 'kept.json']
+  await keep(60_000, 0)
   const better = await bench(...again)
   expect(better.code, better.stderr).toBe(0)
   await keep(60_000, 1_000)
@@ -97,8 +97,10 @@ test('more than a session may have unanswered waits its turn, and all of it is a
     ...['send', '--in-flight', '3000', '--clients', '1', '--duration', '1s', '--yes', '--json'],
   )
   expect(done.code, done.stderr).toBe(0)
-  expect(reportIn(done).measured.unknown).toBe(0)
-  expect(reportIn(done).measured.count).toBeGreaterThan(0)
+  const { measured, verified } = reportIn(done)
+  expect(measured.errors).not.toHaveProperty('NOT_SENT')
+  expect(measured.count).toBeGreaterThan(0)
+  expect(verified!.stored.acknowledged).toBeGreaterThan(999)
 })
 
 test('capacity tells how long there is room, through one node, at the rate since an earlier look', async () => {
@@ -217,9 +219,14 @@ test('Ctrl-C ends it with what was measured', async () => {
 })
 
 test('a leader that is killed costs answers, and nothing that was acknowledged', async () => {
-  const { said, ended } = startBench('send', '--rate', '100', '--duration', '5s')
+  const { child, said, ended } = startBench('send', '--rate', '100', '--duration', '10m')
   await expect.poll(() => said.stderr, { timeout: 30_000 }).toContain('parley: 1 s')
   await cluster.kill(await cluster.healthy())
+  await cluster.healthy()
+  const seconds = () => said.stderr.match(/^parley: \d+ s · [1-9]/gm)?.length ?? 0
+  const before = seconds()
+  await expect.poll(seconds, { timeout: 30_000 }).toBeGreaterThan(before)
+  child.kill('SIGINT')
   expect(await ended, said.stderr).toEqual([0, null])
   const { measured, verified, nodes } = reportIn(said)
   expect(measured.count).toBeGreaterThan(0)
