@@ -296,6 +296,70 @@ describe('reconnecting', () => {
     chat.close()
   })
 
+  test('[CN17] a node that is cut off is left for one that knows a leader, idle or not', async () => {
+    cluster.group('team', 'alice')
+    for (const isActive of [true, false]) {
+      const chat = await harness.connect(`alice${isActive ? '' : '-2'}`)
+      const cut = chat.state.state === 'connected' ? chat.state.node : ''
+      cluster.cutOff.add(cut)
+      cluster.fault = (frame, node) =>
+        frame.t === 'msg:R' && cluster.cutOff.has(node) ? FakeCluster.error('NO_LEADER') : null
+      cluster.broadcast({ t: 'leader:N', leader: null })
+      const sent = isActive ? chat.conversation('team').send(1).sent : null
+      await harness.clock.advance(900)
+      expect(chat.state).toMatchObject({ state: 'connected', node: cut, leader: null })
+      await harness.clock.advance(1_300 + (isActive ? 0 : cluster.spreadMs))
+      expect(chat.state).toMatchObject({ state: 'connected', leader: 'n1' })
+      expect(chat.state).not.toMatchObject({ node: cut })
+      if (sent !== null) await harness.within(10, sent)
+      chat.close()
+      cluster.cutOff.clear()
+    }
+  })
+
+  test('[CN17] an election costs no connection', async () => {
+    const chat = await harness.connect('alice')
+    for (const leader of ['n2', 'n3']) {
+      cluster.broadcast({ t: 'leader:N', leader: null })
+      await harness.clock.advance(900)
+      cluster.broadcast({
+        t: 'leader:N',
+        leader: { id: leader, url: `http://${leader}.test:7400` },
+      })
+      await harness.clock.advance(20_000)
+    }
+    expect(hellos()).toHaveLength(1)
+    chat.close()
+  })
+
+  test('[CN17] while no node knows a leader the client stays ever longer with each', async () => {
+    cluster.leader = null
+    const chat = await harness.connect('alice')
+    await harness.clock.advance(120_000)
+    expect(new Set(hellos().map(({ node }) => node)).size).toBe(3)
+    const inTheFirst = hellos().length
+    expect(inTheFirst).toBeLessThan(25)
+    await harness.clock.advance(120_000)
+    expect(hellos().length - inTheFirst).toBeLessThan(9)
+    cluster.leader = 'n1'
+    cluster.broadcast({ t: 'leader:N', leader: { id: 'n1', url: 'http://n1.test:7400' } })
+    await harness.clock.advance(60_000)
+    const settled = hellos().length
+    await harness.clock.advance(60_000)
+    expect(hellos()).toHaveLength(settled)
+    expect(chat.state).toMatchObject({ state: 'connected', leader: 'n1' })
+    chat.close()
+  })
+
+  test('[CN17] the only node there is is not left', async () => {
+    cluster.leader = null
+    cluster.nodes.splice(1)
+    const chat = await harness.connect('alice')
+    await harness.clock.advance(60_000)
+    expect(hellos()).toHaveLength(1)
+    chat.close()
+  })
+
   test('[CN14] of nodes that failed equally often the leader is tried first', () => {
     const urls = ['http://a:1', 'http://b:1', 'http://c:1']
     const endpoints = new Endpoints(urls, new SeededRandom(1))

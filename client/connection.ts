@@ -68,11 +68,13 @@ export class Connection {
   #url = ''
   /** Counts attempts, so that what belongs to a given-up one is recognised. */
   #attempt = 0
-  /** Attempts since a session last stood. */
+  /** Attempts since a session last stood, on a node that knew a leader. */
   #failures = 0
   #authenticationFailures = 0
   #timer: Timer | null = null
   #goAwayTimer: Timer | null = null
+  /** Runs while the session's node knows of no leader. */
+  #leaderlessTimer: Timer | null = null
   /** The wait under way was chosen while nothing was urgent. */
   #isIdleWait = false
   #retryAfterMs: number | null = null
@@ -283,10 +285,8 @@ export class Connection {
     this.#mark = hello.mark ?? (isNewEpoch ? null : this.#mark)
     this.#heartbeatMs = hello.heartbeatMs
     this.#spreadMs = hello.spreadMs
-    this.#failures = 0
     this.#authenticationFailures = 0
     this.#node = hello.node
-    this.#endpoints.succeeded()
     this.#endpoints.learnNodes(hello.nodes)
     this.#endpoints.learnLeader(hello.leader)
     this.#lastHeartbeatMs = this.#now()
@@ -297,7 +297,30 @@ export class Connection {
   }
 
   #connected(leader: string | null): void {
+    if (leader === null) this.#watchLeaderless()
+    else {
+      this.#failures = 0
+      this.#endpoints.succeeded()
+      this.#leaderlessTimer?.cancel()
+      this.#leaderlessTimer = null
+    }
     this.#setStatus({ state: 'connected', url: this.#url, node: this.#node, leader })
+  }
+
+  /**
+   * A node that is cut off from the others goes on answering, but stores nothing and hears nothing
+   * new: after an election's time another one is tried. If none of them knows a leader, none is
+   * better, and the client stays ever longer.
+   */
+  #watchLeaderless(): void {
+    const { clock, random } = this.#options.ports
+    if (this.#leaderlessTimer !== null || this.#endpoints.count === 1) return
+    const rounds = Math.floor(this.#failures / this.#endpoints.count)
+    const patienceMs = Math.min(LEADERLESS_MS * 2 ** rounds, LEADERLESS_CAP_MS)
+    this.#leaderlessTimer = clock.after(patienceMs * (1 + uniform(random)), () => {
+      this.#leaderlessTimer = null
+      if (this.#state === 'online') this.#lost(`${this.#url} is in reach of no leader`)
+    })
   }
 
   #turnedAway(error: WireError): void {
@@ -394,6 +417,8 @@ export class Connection {
     this.#timer = null
     this.#goAwayTimer?.cancel()
     this.#goAwayTimer = null
+    this.#leaderlessTimer?.cancel()
+    this.#leaderlessTimer = null
     this.#pingSentMs = null
     this.#batch.clear()
     const socket = this.#socket
@@ -435,6 +460,9 @@ const SUBPROTOCOL = 'parley.v1.msgpack'
 const UNLIMITED: DecodeLimits = { bodyBytes: Infinity, metaBytes: Infinity }
 /** A client with work goes to another node within this time. */
 const HURRY_MS = 100
+/** How long a client stays with a node that knows of no leader, at least, in its first round. */
+const LEADERLESS_MS = 1_000
+const LEADERLESS_CAP_MS = 15_000
 /** Longest wait between rounds over all nodes while something waits to be sent. */
 const ACTIVE_CAP_MS = 5000
 

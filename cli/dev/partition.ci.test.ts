@@ -1,6 +1,7 @@
 // A real cluster of `parley dev`, cut in two by its commands.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ChatClient } from '#client'
 import { DevProcess, type Outcome, parley } from './testing/dev-process.ts'
 import { temporaryDirectory } from './testing/fake-cluster.ts'
 import { freeDevPort } from './testing/free-dev-port.ts'
@@ -34,6 +35,9 @@ const stateOf = async (node: string) => {
 
 test('a leader that is cut off is replaced within seconds, and has everything once it is healed', async () => {
   expect((await say('n1', 'before')).code).toBe(0)
+  // Of the other nodes it hears from the one that it is connected to.
+  const first = urls.get((await stateOf('n1')).leader!)!
+  const chat = await ChatClient.connect({ urls: [first], user: 'alice', device: 'laptop' })
   const { stdout, code } = await run('dev', 'partition', '--json')
   expect({ stdout, code }).toMatchObject({ code: 0 })
   const { oldLeader, newLeader, leaderAfterMs, from } = JSON.parse(stdout) as {
@@ -49,6 +53,10 @@ test('a leader that is cut off is replaced within seconds, and has everything on
     from: [...urls.keys()].filter((id) => id !== oldLeader),
   })
   expect(await say(newLeader, 'during')).toMatchObject({ code: 0 })
+  await chat.direct('bob').send('moved').sent
+  expect(chat.state).toMatchObject({ state: 'connected', leader: newLeader })
+  expect(chat.state).not.toMatchObject({ node: oldLeader })
+  chat.close()
   // Whom nobody hears leads nobody, and does not come back by being started anew either.
   await expect.poll(async () => (await stateOf(oldLeader)).leader, PATIENCE).toBeNull()
   expect((await run('dev', 'kill', oldLeader)).code).toBe(0)
@@ -62,7 +70,7 @@ test('a leader that is cut off is replaced within seconds, and has everything on
   expect(await say(oldLeader, 'after')).toMatchObject({ code: 0 })
   for (const node of urls.keys()) {
     const texts = [...(await shownBy(node)).matchAll(/alice: (\S+)/g)].map(([, text]) => text)
-    expect(texts).toEqual(['before', 'during', 'after'])
+    expect(texts).toEqual(['before', 'during', 'moved', 'after'])
   }
 })
 

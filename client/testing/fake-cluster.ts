@@ -61,6 +61,8 @@ export class FakeCluster {
   latencyMs = 1
   /** Nodes that refuse connections. */
   readonly down = new Set<string>()
+  /** Nodes that are in reach of clients and of no other node. */
+  readonly cutOff = new Set<string>()
   /** Nodes that take everything and answer nothing. */
   readonly silent = new Set<string>()
   fault: (frame: RequestFrame, node: string) => Fault | null = () => null
@@ -243,6 +245,7 @@ export class FakeCluster {
     session.hello = frame
     this.inbox.greet(session)
     const address = (id: string) => ({ id, url: this.#url(id) })
+    const isCutOff = this.cutOff.has(session.node)
     return {
       t: 'hello:A',
       id: frame.id,
@@ -251,7 +254,7 @@ export class FakeCluster {
       user: session.user,
       device: frame.device,
       node: session.node,
-      leader: this.leader === null ? null : address(this.leader),
+      leader: this.leader === null || isCutOff ? null : address(this.leader),
       nodes: this.nodes.map(address),
       epoch: this.epoch,
       now: this.logTime,
