@@ -58,8 +58,12 @@ function http(
   })
 }
 
-/** Raw bytes to the client port: what comes back until the other side closes, or for `waitMs`. */
-function raw(bytes: string | Uint8Array, waitMs = 2_000): Promise<string> {
+const HEAD = /\r\n\r\n/
+/** What comes back for raw bytes until the other side closes, it is `enough`, or for `waitMs`. */
+function raw(
+  bytes: string | Uint8Array,
+  { waitMs = 15_000, enough = /$^/ }: { waitMs?: number; enough?: RegExp } = {},
+): Promise<string> {
   return new Promise((resolve) => {
     const socket = dial({ host: '127.0.0.1', port: Number(new URL(url).port) })
     let text = ''
@@ -69,7 +73,10 @@ function raw(bytes: string | Uint8Array, waitMs = 2_000): Promise<string> {
       resolve(text)
     }
     const timer = setTimeout(done, waitMs)
-    socket.on('data', (data) => (text += String(data)))
+    socket.on('data', (data) => {
+      text += String(data)
+      if (enough.test(text)) done()
+    })
     socket.on('error', done).on('close', done)
     socket.write(bytes)
   })
@@ -379,7 +386,9 @@ test('upgrades that are not granted: wrong origin, host, path, subprotocol', asy
   expect(await refused({ subprotocol: null })).toBe('HTTP 400')
   expect(await refused({ subprotocol: 'parley.v9' as Subprotocol })).toBe('HTTP 400')
   for (const none of ['', 'Host:\r\n']) {
-    expect(await raw(`GET /livez HTTP/1.1\r\n${none}\r\n`, 300)).toMatch(/^HTTP\/1\.1 40[03] /)
+    expect(await raw(`GET /livez HTTP/1.1\r\n${none}\r\n`, { enough: HEAD })).toMatch(
+      /^HTTP\/1\.1 40[03] /,
+    )
   }
   const head = `GET /v1/ws HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\n`
   const offers = 'Sec-WebSocket-Protocol: parley.v1.json\r\n'
@@ -407,10 +416,12 @@ test('HTTP: unknown routes, wrong methods, what is no HTTP', async () => {
   }
   expect((await http('/livez', { headers: { cookie: 'x'.repeat(20_000) } })).status).toBe(431)
   expect(await raw('\u0000\u0001 garbage\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
-  expect(await raw('GET // HTTP/1.1\r\nHost: x\r\n\r\n', 300)).toMatch(/^HTTP\/1\.1 40[03]/)
+  expect(await raw('GET // HTTP/1.1\r\nHost: x\r\n\r\n', { enough: HEAD })).toMatch(
+    /^HTTP\/1\.1 40[03]/,
+  )
   expect(await raw(`CONNECT evil:1 HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`)).toBe('')
   const endless = `POST /livez HTTP/1.1\r\nHost: ${new URL(url).host}\r\nTransfer-Encoding: chunked\r\n\r\n`
-  await raw(`${endless}fffffff\r\n${'x'.repeat(200_000)}`, 500)
+  await raw(`${endless}fffffff\r\n${'x'.repeat(200_000)}`, { waitMs: 500 })
   await say()
 })
 

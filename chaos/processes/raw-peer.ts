@@ -26,15 +26,20 @@ export interface PeerAnswer {
   readonly ended: boolean
 }
 
-/** Says the bytes and hears what comes back. With `credentials` by TLS 1.3. */
+/**
+ * Says the bytes and hears what comes back, until the node ends the connection, `enough` frames came,
+ * or `waitMs` are over. With `credentials` by TLS 1.3.
+ */
 export function sayToPeer(
   peerAddress: string,
   bytes: Uint8Array,
   {
-    waitMs = 1_500,
+    waitMs = 15_000,
+    enough = Infinity,
     credentials,
   }: {
     readonly waitMs?: number | undefined
+    readonly enough?: number | undefined
     readonly credentials?: { readonly cert: string; readonly key: string }
   } = {},
 ): Promise<PeerAnswer> {
@@ -52,7 +57,10 @@ export function sayToPeer(
       resolve({ frames: framesOf(Buffer.concat(chunks)), ended })
     }
     const timer = setTimeout(() => done(false), waitMs)
-    socket.on('data', (data: Buffer) => chunks.push(data))
+    socket.on('data', (data: Buffer) => {
+      chunks.push(data)
+      if (framesOf(Buffer.concat(chunks)).length >= enough) done(false)
+    })
     socket.on('error', () => done(true)).on('close', () => done(true))
     socket.write(bytes)
   })
@@ -62,6 +70,7 @@ function framesOf(data: Buffer): { kind: number; body: string }[] {
   const frames: { kind: number; body: string }[] = []
   for (let at = 0; at + 9 <= data.length;) {
     const length = data.readUInt32LE(at)
+    if (at + 4 + length > data.length) break
     frames.push({ kind: data[at + 8]!, body: data.toString('utf8', at + 9, at + 4 + length) })
     at += 4 + length
   }
