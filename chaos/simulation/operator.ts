@@ -96,8 +96,13 @@ export class Operator {
       const node = nodes.find((one) => one.name === name)!
       scheduler.after(untilMs, null, () => {
         node.upgrade()
-        if (!node.isOlder || node.standing !== 'member') return
-        node.drain(UPGRADE_DRAIN_MS, () => scheduler.after(0, null, () => node.start()))
+        if (!node.isOlder) return
+        const start = () => scheduler.after(0, null, () => node.start())
+        if (node.standing === 'member') node.drain(UPGRADE_DRAIN_MS, start)
+        // The others do not wait for it, and once they are at the next level they refuse it.
+        if (node.standing !== 'joining') return
+        node.kill()
+        start()
       })
     }
     const finalize = () => {
