@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs'
 import { ChatClient, type ClientFailpoint, type ClientStore, defaultPorts } from '#client'
 import { LevelStore } from '#client/store'
 import { tracedPorts } from './traced-ports.ts'
+import { endWithParent } from '../processes/run-child.ts'
 
 export interface ReceivingPlan {
   readonly url: string
@@ -90,4 +91,7 @@ async function live({ url, user, store, copies, dies }: ReceivingPlan): Promise<
   }
 }
 
-if (process.argv[2] !== undefined) await live(JSON.parse(process.argv[2]) as ReceivingPlan)
+if (process.argv[2] !== undefined) {
+  endWithParent()
+  await live(JSON.parse(process.argv[2]) as ReceivingPlan)
+}

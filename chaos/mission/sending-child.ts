@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ChatClient, defaultPorts } from '#client'
 import { LevelStore } from '#client/store'
 import { tracedPorts } from './traced-ports.ts'
+import { endWithParent } from '../processes/run-child.ts'
 
 export interface SendingPlan {
   readonly url: string
@@ -49,4 +50,7 @@ async function live(plan: SendingPlan): Promise<void> {
   await chat.closed
 }
 
-if (process.argv[2] !== undefined) await live(JSON.parse(process.argv[2]) as SendingPlan)
+if (process.argv[2] !== undefined) {
+  endWithParent()
+  await live(JSON.parse(process.argv[2]) as SendingPlan)
+}

@@ -18,11 +18,11 @@ export async function runChild<Plan extends object, Line>(
   onLine: (line: Line) => void = () => {},
 ): Promise<ChildEnd<Line>> {
   const child = spawn(process.execPath, [program, JSON.stringify(plan)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const lines: Line[] = []
   let [rest, errors] = ['', '']
-  child.stdout.on('data', (data: Buffer) => {
+  child.stdout!.on('data', (data: Buffer) => {
     const parts = (rest + data.toString()).split('\n')
     // A line that it died in is none.
     rest = parts.pop()!
@@ -32,9 +32,15 @@ export async function runChild<Plan extends object, Line>(
       onLine(line)
     }
   })
-  child.stderr.on('data', (data: Buffer) => (errors += data.toString()))
+  child.stderr!.on('data', (data: Buffer) => (errors += data.toString()))
   const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
   const killed = signal === 'SIGKILL'
   if (!killed && code !== 0) throw new Error(`exit ${code} ${signal}: ${errors}`)
   return { lines, killed }
+}
+
+/** In the child: it does not outlive who runs it, however that one ends. */
+export function endWithParent(): void {
+  process.once('disconnect', () => process.exit(1))
+  process.channel?.unref()
 }

@@ -5,6 +5,7 @@
 import { writeSync } from 'node:fs'
 import { ChatClient, type ClientFailpoint, type OutgoingMessage, defaultPorts } from '#client'
 import { LevelStore } from '#client/store'
+import { endWithParent } from './run-child.ts'
 
 export interface ChildPlan {
   readonly url: string
@@ -83,5 +84,6 @@ async function show(messages: AsyncIterable<{ seq: number; redelivered: boolean 
 }
 
 if (process.argv[2] !== undefined) {
+  endWithParent()
   await live(JSON.parse(process.argv[2]) as ChildPlan)
 }
