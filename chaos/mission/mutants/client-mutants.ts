@@ -9,11 +9,14 @@ const RECEIVED = 'client/received.test.ts'
 
 /** Of the SDK. */
 export const CLIENT_MUTANTS: readonly Mutant[] = [
-  mutant(6, 'forgets-what-waits', 'the slow stage ends by itself', 'client/waiting-acks.test.ts', [
-    'client/waiting-acks.ts',
-    '    this.#waiting.set(draft.msgId, waiting)\n',
-    '',
-  ]),
+  mutant(
+    6,
+    'forgets-what-waits',
+    'the slow stage ends by itself',
+    'client/waiting-acks.test.ts',
+    ['client/waiting-acks.ts', '    this.#waiting.set(draft.msgId, waiting)\n', ''],
+    { rows: [5], because: 'a lost word is made good by that stage' },
+  ),
   mutant(
     7,
     'hands-over-again',
@@ -24,7 +27,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       'for (let seq = after + 1; events.length < limit; seq++) {',
       'for (let seq = Math.max(1, after); events.length < limit; seq++) {',
     ],
-    { rows: [10, 11, 28, 29], because: 'they show what a client that comes back is handed' },
+    { rows: [10, 11, 28, 29, 56], because: 'they show what a client that comes back is handed' },
   ),
   mutant(
     11,
@@ -37,11 +40,18 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       '    for (const { conv, event } of events) this.#acknowledge(conv, event.seq)\n    journal.receive(events, () => {\n',
     ],
   ),
-  mutant(28, 'not-marked-as-again', 'what comes again after a crash does not say so', CRASHES, [
-    'client/delivery.ts',
-    'return redelivered ? { ...event, redelivered } : event',
-    'return event',
-  ]),
+  mutant(
+    28,
+    'not-marked-as-again',
+    'what comes again after a crash does not say so',
+    CRASHES,
+    [
+      'client/delivery.ts',
+      'return redelivered ? { ...event, redelivered } : event',
+      'return event',
+    ],
+    { rows: [10, 11], because: 'one test shows what a crash repeats' },
+  ),
   mutant(
     29,
     'cursors-go-with-the-position',
@@ -123,11 +133,12 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
       'seqs === null ? seq <= upTo : seqs.includes(seq)',
       'seqs === null ? seq === upTo : seqs.includes(seq)',
     ],
+    { rows: [6, 34], because: 'one receipt is for all before it there, too' },
   ),
   mutant(43, 'linear-backoff', 'delays grow by a step, not by a factor', 'client/client.test.ts', [
     'client/backoff.ts',
     'config.multiplier ** Math.min(retry, 64)',
-    'config.multiplier * Math.min(retry, 64)',
+    '(1 + Math.min(retry, 64))',
   ]),
   mutant(
     44,

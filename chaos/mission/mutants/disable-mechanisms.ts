@@ -77,9 +77,11 @@ async function tryAll(): Promise<boolean> {
 }
 
 async function redAsItIs(tests: readonly string[]): Promise<Set<number>> {
-  const red = await redRows(tests, null)
+  const first = await redRows(tests, null)
+  // Once may be the machine.
+  const red = first.size === 0 ? first : await redRows(tests, [...first])
   console.log(`as it is, in ${secondsSince(startedMs)} s: red ${[...red].join(' ') || 'none'}`)
-  return new Set(red)
+  return red
 }
 
 async function look(

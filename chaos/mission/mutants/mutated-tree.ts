@@ -16,6 +16,7 @@ const CONFIG = `export default {
     exclude: ['**/node_modules/**'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 }
 `

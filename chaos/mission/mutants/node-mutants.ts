@@ -32,7 +32,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       'session.push.event(this, inbox, isSender(session, event))',
       'session.push.event(this, inbox, false)',
     ],
-    { rows: [3, 12], because: 'they count the same frames' },
+    { rows: [3, 12, 33, 36], because: 'they count the same frames' },
   ),
   mutant(
     3,
@@ -78,7 +78,10 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       'return { ok: true, conv, msgId, seq, ord, at, inbox: null, duplicate: true, now }',
       'return { ok: true, conv, msgId, seq, ord, at: at + 1, inbox: null, duplicate: true, now }',
     ],
-    { rows: [57, 60], because: 'a copy is answered with its first result, whoever asks and when' },
+    {
+      rows: [25, 57, 60],
+      because: 'a copy is answered with its first result, whoever asks and when',
+    },
   ),
   mutant(
     9,
@@ -86,7 +89,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     'a sender whose recipient is away is never told that it is stored',
     RECEIPTS,
     ['node/receipts/stored-notices.ts', '  afterMs: 2_000,', '  afterMs: 2_000_000,'],
-    { rows: [4], because: 'it waits for that word, to see that no other one comes' },
+    { rows: [4, 6], because: 'they wait for that word' },
   ),
   mutant(10, 'page-confirmed-when-given', 'a page counts as had when it is given', SYNC, [
     'node/gateway/handlers/sync.ts',
@@ -122,6 +125,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       "return kind === 'direct' && members.list.some((other) => other !== sender && other.blocks)",
       "return kind === 'group' && members.list.some((other) => other !== sender && other.blocks)",
     ],
+    { rows: [25], because: 'the model knows every rule of apply' },
   ),
   mutant(15, 'called-although-there', 'devices with a session are taken for absent', PUSH, [
     'node/push/present-devices.ts',
@@ -143,6 +147,11 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       'this.#clock.defer(this.#run)',
       'this.#clock.after(120, this.#run)',
     ],
+    {
+      rows: [13, 56],
+      because:
+        'the gateway is looked at by itself, and a page of history comes later than the whole backlog',
+    },
   ),
   mutant(
     17,
@@ -216,6 +225,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       'state.hot.written(frozen.nextEvent)',
       'state.hot.written(state.hot.next)',
     ],
+    { rows: [57], because: 'a result is read back with its event' },
   ),
   mutant(26, 'no-merged-notifies', 'each event gets a notify of its own', SYNC, [
     'node/gateway/session-push.ts',
@@ -253,6 +263,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       "const frame = { t: 'ack:N', conv, kind, upTo, at, by: user } as const",
       "const frame = { t: 'ack:N', conv, kind: 'delivered', upTo, at, by: user } as const",
     ],
+    { rows: [39], because: 'it compares the fields of each kind' },
   ),
   mutant(35, 'sent-without-the-log', 'a node answers sent before anything is in the log', PACKETS, [
     'node/node-backend.ts',
@@ -269,22 +280,37 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       'if (existing !== undefined && isBlockedIn(existing, sender!)) {',
       'if (existing?.members.list.some((each) => each !== sender && each.lastMsgId === view.msgId)) {',
     ],
+    {
+      rows: [14, 25],
+      because:
+        'it stands in the place of the check of blocks, and the model knows every rule of apply',
+    },
   ),
-  mutant(47, 'overtaking', 'a write is taken before the one that it follows', PACKETS, [
-    APPLY,
-    'if (view.prev !== null && !this.#hasResult(command, view.prev, sender)) {',
-    "if (view.prev === '' && !this.#hasResult(command, view.prev, sender)) {",
-  ]),
+  mutant(
+    47,
+    'overtaking',
+    'a write is taken before the one that it follows',
+    PACKETS,
+    [
+      APPLY,
+      'if (view.prev !== null && !this.#hasResult(command, view.prev, sender)) {',
+      "if (view.prev === '' && !this.#hasResult(command, view.prev, sender)) {",
+    ],
+    { rows: [25], because: 'the model knows every rule of apply' },
+  ),
   mutant(48, 'replies-to-the-unseen', 'a reply may name what its writer cannot see', PACKETS, [
     APPLY,
     'if (!known || !isVisible(sender!, view.replyTo)) {',
     'if (!known) {',
   ]),
-  mutant(48, 'replies-to-the-future', 'a reply may name an event that comes later', PACKETS, [
-    APPLY,
-    'view.replyTo <= existing.head',
-    'view.replyTo <= existing.head + 9',
-  ]),
+  mutant(
+    48,
+    'replies-to-the-future',
+    'a reply may name an event that comes later',
+    PACKETS,
+    [APPLY, 'view.replyTo <= existing.head', 'view.replyTo <= existing.head + 9'],
+    { rows: [25], because: 'the model knows every rule of apply' },
+  ),
   mutant(
     50,
     'two-of-five',
